@@ -1,0 +1,56 @@
+// Errors. Text is "[place] sentence with the numbers"; a user's mistake is a ConfigError, to which
+// launch/ adds file, line and column.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+
+namespace stagecraft {
+
+/// A broken contract or a failed operation. what() is "[place] text".
+class Error : public std::runtime_error {
+ public:
+  Error(std::string_view place, std::string_view text)
+      : std::runtime_error(fmt::format("[{}] {}", place, text)) {}
+};
+
+/// A value that the user gave and that cannot be used. `key` is "section.key"; several keys, where
+/// a rule joins them, are separated by one space.
+class ConfigError : public std::runtime_error {
+ public:
+  ConfigError(std::string keys, std::string text)
+      : std::runtime_error(fmt::format("{}: {}", keys, text)),
+        keys_(std::move(keys)),
+        text_(std::move(text)) {}
+  const std::string& keys() const { return keys_; }
+  const std::string& text() const { return text_; }
+
+ private:
+  std::string keys_;
+  std::string text_;
+};
+
+/// A wait that ended because somebody called abort(culprit). Never the first cause of a failure.
+class AbortedError : public std::runtime_error {
+ public:
+  explicit AbortedError(std::string culprit)
+      : std::runtime_error("aborted: " + culprit), culprit_(std::move(culprit)) {}
+  const std::string& culprit() const { return culprit_; }
+
+ private:
+  std::string culprit_;
+};
+
+/// Throws Error{place, formatted text} unless `holds`.
+template <typename... Args>
+void require(bool holds, std::string_view place, fmt::format_string<Args...> text, Args&&... args) {
+  if (!holds) [[unlikely]] {
+    throw Error(place, fmt::format(text, std::forward<Args>(args)...));
+  }
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,61 @@
+// Counter-based random numbers: Philox4x32-10 (Salmon et al., SC 2011, "Parallel random numbers: as
+// easy as 1, 2, 3"). Every number is a function of (seed, name, step, global sample, element index
+// in the global tensor), never of a rank or of the order of evaluation.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace stagecraft {
+
+using PhiloxBlock = std::array<std::uint32_t, 4>;
+
+/// One 128-bit counter through ten rounds under a 64-bit key: four independent 32-bit words.
+inline PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
+  auto k0 = static_cast<std::uint32_t>(key);
+  auto k1 = static_cast<std::uint32_t>(key >> 32);
+  for (int round = 0; round < 10; ++round) {
+    const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * counter[0];
+    const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * counter[2];
+    counter = {
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ k0, static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ k1, static_cast<std::uint32_t>(p0)};
+    k0 += 0x9E3779B9U;
+    k1 += 0xBB67AE85U;
+  }
+  return counter;
+}
+
+/// The key of one named sequence: a 64-bit FNV-1a hash of `name`, mixed with `seed`.
+std::uint64_t random_key(std::uint64_t seed, std::string_view name);
+
+/// A place in a named sequence: all elements of one tensor of one sample at one step.
+struct RandomPlace {
+  std::uint64_t key = 0;     // random_key(seed, name)
+  std::uint32_t step = 0;    // training step, from 1; 0 for what is drawn once
+  std::uint64_t sample = 0;  // global number of the sample; 0 for parameters
+};
+
+/// The four words that belong to elements 4 * block .. 4 * block + 3.
+inline PhiloxBlock random_block(const RandomPlace& place, std::uint32_t block) {
+  return philox(place.key, {block, static_cast<std::uint32_t>(place.sample),
+                            static_cast<std::uint32_t>(place.sample >> 32), place.step});
+}
+
+/// Uniform in (0, 1): the 23 high bits, centred in their cell (with 24 the sum would round, to 1 at
+/// the end).
+inline float uniform(std::uint32_t word) {
+  return (static_cast<float>(word >> 9) + 0.5F) * 0x1p-23F;
+}
+
+/// Standard normal numbers `first` .. `first + count - 1` of the sequence at `place` (Box-Muller;
+/// each block gives four). Any cut of a range gives the same numbers.
+void fill_normal(const RandomPlace& place, std::uint64_t first, std::uint64_t count,
+                 float deviation, float* out);
+
+/// A permutation of 0 .. count-1 that is a function of (key, count) and is evaluated element by
+/// element: a Feistel network over Philox with cycle walking. `count` in [1, 2^48].
+std::uint64_t permuted(std::uint64_t key, std::uint64_t count, std::uint64_t index);
+
+}  // namespace stagecraft

@@ -1,0 +1,52 @@
+// Spans: what an actor did, when. One recorder per actor, written by its thread alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace stagecraft {
+
+/// Nanoseconds of the steady clock.
+inline std::int64_t now_ns() {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(
+             std::chrono::steady_clock::now().time_since_epoch())
+      .count();
+}
+
+/// The lanes of one actor in a trace; spans of one lane nest or follow each other.
+enum class Lane : std::uint8_t { schedule, compute, send, receive, collectives, optimizer };
+inline constexpr int kLanes = 6;
+
+struct Span {
+  Lane lane = Lane::compute;
+  std::string name;  // "F 3", "send act 3"
+  std::int64_t begin_ns = 0;
+  std::int64_t end_ns = 0;
+  /// Joins a send to its receive in the trace: the same number on both; 0: none.
+  std::uint64_t flow = 0;
+};
+
+/// Keeps spans while enabled, and always the total time per lane.
+class SpanRecorder {
+ public:
+  void enable(bool enabled) { enabled_ = enabled; }
+  bool enabled() const { return enabled_; }
+  void add(Lane lane, std::int64_t begin_ns, std::int64_t end_ns, std::string_view name,
+           std::uint64_t flow = 0) {
+    totals_ns_[static_cast<int>(lane)] += end_ns - begin_ns;
+    if (enabled_) {
+      spans_.push_back({lane, std::string(name), begin_ns, end_ns, flow});
+    }
+  }
+  std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
+  std::vector<Span> take() { return std::move(spans_); }
+
+ private:
+  bool enabled_ = false;
+  std::int64_t totals_ns_[kLanes] = {};
+  std::vector<Span> spans_;
+};
+
+}  // namespace stagecraft

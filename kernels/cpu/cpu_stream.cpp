@@ -1,0 +1,107 @@
+#include "kernels/cpu/cpu_stream.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "kernels/cpu/parallel.h"
+
+namespace stagecraft::cpu {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;
+constexpr std::int64_t kHugePage = 2 << 20;
+
+std::int64_t rounded(std::int64_t bytes) {
+  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+}
+
+/// Free pieces by exact size, returned to the system when the pool goes.
+class HostPool : public MemoryPool {
+ public:
+  ~HostPool() override {
+    for (auto& [size, pieces] : free_) {
+      for (void* piece : pieces) {
+        std::free(piece);
+      }
+    }
+  }
+  HostPool() = default;
+  HostPool(const HostPool&) = delete;
+  HostPool& operator=(const HostPool&) = delete;
+
+  void* take(std::int64_t bytes) override {
+    const std::int64_t size = rounded(bytes);
+    {
+      const std::lock_guard lock(mutex_);
+      auto& pieces = free_[size];
+      pieces.reserve(pieces.size() + 1);
+      if (!pieces.empty()) {
+        void* piece = pieces.back();
+        pieces.pop_back();
+        return piece;
+      }
+    }
+    return fresh(size);
+  }
+
+  void give_back(void* data, std::int64_t bytes) noexcept override {
+    const std::lock_guard lock(mutex_);
+    try {
+      free_[rounded(bytes)].push_back(data);
+    } catch (...) {
+      std::free(data);  // no memory to remember it by
+    }
+  }
+
+ private:
+  static void* fresh(std::int64_t size) {
+    // Large pieces on huge pages: GEMM and AdamW walk hundreds of megabytes.
+    const bool large = size >= kHugePage;
+    const std::int64_t alignment = large ? kHugePage : kAlignment;
+    const std::int64_t padded = (size + alignment - 1) / alignment * alignment;
+    void* data = std::aligned_alloc(static_cast<std::size_t>(alignment),
+                                    static_cast<std::size_t>(large ? padded : size));
+    require(data != nullptr, "HostPool::take", "the host has no {} bytes of memory left", size);
+    if (large) {
+      madvise(data, static_cast<std::size_t>(padded), MADV_HUGEPAGE);
+    }
+    return data;
+  }
+
+  std::mutex mutex_;
+  std::map<std::int64_t, std::vector<void*>> free_;
+};
+
+class CpuStream : public Stream {
+ public:
+  explicit CpuStream(int threads)
+      : threads_(threads),
+        memory_(std::make_shared<HostPool>(), std::make_shared<MemoryAccount>()) {}
+  Device device() const override { return {DeviceKind::cpu, 0}; }
+  MemoryResource& memory() override { return memory_; }
+  const OpTable& ops() const override { return op_table(); }
+  void record(Event& /*event*/) override {}
+  void wait(const Event& /*event*/) override {}
+  void synchronize() override {}
+  int threads() const { return threads_; }
+
+ private:
+  int threads_;
+  MemoryResource memory_;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream> make_cpu_stream(int threads) {
+  require(threads >= 1, "make_cpu_stream", "{} threads cannot compute", threads);
+  return std::make_unique<CpuStream>(threads);
+}
+
+int threads_of(Stream& stream) { return static_cast<CpuStream&>(stream).threads(); }
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,16 @@
+// The CPU as a device: work runs inline, on up to `threads` threads.
+#pragma once
+
+#include <memory>
+
+#include "kernels/stream.h"
+
+namespace stagecraft::cpu {
+
+/// A stream with a memory pool and an account of its own. `threads` >= 1.
+std::unique_ptr<Stream> make_cpu_stream(int threads);
+
+/// The operations of the CPU; every entry is set.
+const OpTable& op_table();
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,141 @@
+#include "kernels/cpu/elementwise.h"
+
+#include <cstring>
+
+#include "kernels/cpu/dropout.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/row_sums.h"
+#include "kernels/cpu/vector_math.h"
+
+namespace stagecraft::cpu {
+namespace {
+
+constexpr std::int64_t kRange = 16384;         // elements
+constexpr std::int64_t kRangeBytes = 1 << 18;  // of what only moves
+
+constexpr float kTwoRoots = 1.59576912160573071F;  // 2 sqrt(2 / pi)
+constexpr float kCubic = 0.044715F;
+
+/// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh.
+inline float gelu_gate(float x) {
+  const float twice = kTwoRoots * (x + kCubic * x * x * x);
+  return 1.0F / (1.0F + exp_vector(-twice));
+}
+
+inline float gelu_slope(float x) {
+  const float gate = gelu_gate(x);
+  return gate + x * gate * (1.0F - gate) * kTwoRoots * (1.0F + 3.0F * kCubic * x * x);
+}
+
+template <typename T>
+void add_elements(Stream& stream, const Add& args) {
+  const auto* a = args.a.data<T>();
+  const auto* b = args.b.data<T>();
+  auto* c = args.c.data<T>();
+  for_each_range(stream, args.a.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      c[i] = a[i] + b[i];
+    }
+  });
+}
+
+const float* data_or_null(const Tensor& tensor) {
+  return tensor.empty() ? nullptr : tensor.data<float>();
+}
+
+}  // namespace
+
+void gelu_forward(Stream& stream, const GeluForward& args) {
+  const auto* x = args.x.data<float>();
+  auto* y = args.y.data<float>();
+  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      y[i] = x[i] * gelu_gate(x[i]);
+    }
+  });
+}
+
+void gelu_backward(Stream& stream, const GeluBackward& args) {
+  const auto* dy = args.dy.data<float>();
+  const auto* x = args.x.data<float>();
+  auto* dx = args.dx.data<float>();
+  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      dx[i] = dy[i] * gelu_slope(x[i]);
+    }
+  });
+}
+
+void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
+  dropout_rows(stream, {.rows = args.x.size(0),
+                        .columns = args.x.size(1),
+                        .x = args.x.data<float>(),
+                        .added = data_or_null(args.bias),
+                        .residual = data_or_null(args.residual),
+                        .y = args.y.data<float>(),
+                        .dropout = args.dropout});
+}
+
+void dropout_backward(Stream& stream, const DropoutBackward& args) {
+  dropout_rows(stream, {.rows = args.dy.size(0),
+                        .columns = args.dy.size(1),
+                        .x = args.dy.data<float>(),
+                        .y = args.dx.data<float>(),
+                        .dropout = args.dropout});
+}
+
+void bias_gradient(Stream& stream, const BiasGradient& args) {
+  const auto* dy = args.dy.data<float>();
+  const std::int64_t n = args.dy.size(1);
+  const auto add_rows = [&](std::int64_t r, std::int64_t end, float* sums) {
+    for (; r < end; ++r) {
+      const float* row = dy + r * n;
+#pragma omp simd
+      for (std::int64_t i = 0; i < n; ++i) {
+        sums[i] += row[i];
+      }
+    }
+  };
+  const Tensor partial = sum_row_blocks(stream, args.dy.size(0), n, add_rows);
+  join_row_blocks(stream, partial, 0, n, args.dbias.data<float>(), args.accumulate);
+}
+
+void add(Stream& stream, const Add& args) {
+  if (args.a.dtype() == DType::float64) {
+    add_elements<double>(stream, args);
+  } else {
+    add_elements<float>(stream, args);
+  }
+}
+
+void maximum(Stream& stream, const Maximum& args) {
+  const auto* a = args.a.data<float>();
+  const auto* b = args.b.data<float>();
+  auto* c = args.c.data<float>();
+  for_each_range(stream, args.a.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+#pragma omp simd
+    for (std::int64_t i = begin; i < end; ++i) {
+      c[i] = a[i] > b[i] ? a[i] : b[i];
+    }
+  });
+}
+
+void copy(Stream& stream, const Copy& args) {
+  const auto* from = static_cast<const char*>(args.from.raw());
+  auto* to = static_cast<char*>(args.to.raw());
+  for_each_range(stream, args.from.bytes(), kRangeBytes, [&](std::int64_t begin, std::int64_t end) {
+    std::memcpy(to + begin, from + begin, static_cast<std::size_t>(end - begin));
+  });
+}
+
+void fill_zero(Stream& stream, const FillZero& args) {
+  auto* x = static_cast<char*>(args.x.raw());
+  for_each_range(stream, args.x.bytes(), kRangeBytes, [&](std::int64_t begin, std::int64_t end) {
+    std::memset(x + begin, 0, static_cast<std::size_t>(end - begin));
+  });
+}
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,112 @@
+#include "kernels/cpu/norm.h"
+
+#include <cmath>
+
+#include "kernels/cpu/lane_sum.h"
+#include "kernels/cpu/parallel.h"
+#include "kernels/cpu/row_sums.h"
+
+namespace stagecraft::cpu {
+namespace {
+
+/// Row statistics in two passes; the second finds the row in cache.
+void forward_row(const float* x, const float* gamma, const float* beta, std::int64_t h,
+                 float epsilon, float* y, float& mean, float& rstd) {
+  const float inverse_h = 1.0F / static_cast<float>(h);
+  const float average = lane_sum<float>(h, [&](std::int64_t i) { return x[i]; }) * inverse_h;
+  const auto squares = lane_sum<float>(h, [&](std::int64_t i) {
+    const float centred = x[i] - average;
+    return centred * centred;
+  });
+  const float scale = 1.0F / std::sqrt(squares * inverse_h + epsilon);
+#pragma omp simd
+  for (std::int64_t i = 0; i < h; ++i) {
+    y[i] = (x[i] - average) * scale * gamma[i] + beta[i];
+  }
+  mean = average;
+  rstd = scale;
+}
+
+/// dx = rstd (g - avg(g) - n avg(g n)) with g = dy gamma and n the normalised x.
+void backward_row(const float* dy, const float* x, const float* gamma, const float* residual,
+                  std::int64_t h, float mean, float rstd, float* dx) {
+  const float inverse_h = 1.0F / static_cast<float>(h);
+  const float g_mean =
+      lane_sum<float>(h, [&](std::int64_t i) { return dy[i] * gamma[i]; }) * inverse_h;
+  const float gn_mean =
+      lane_sum<float>(h,
+                      [&](std::int64_t i) { return dy[i] * gamma[i] * ((x[i] - mean) * rstd); }) *
+      inverse_h;
+  if (residual == nullptr) {
+#pragma omp simd
+    for (std::int64_t i = 0; i < h; ++i) {
+      dx[i] = rstd * (dy[i] * gamma[i] - g_mean - (x[i] - mean) * rstd * gn_mean);
+    }
+    return;
+  }
+#pragma omp simd
+  for (std::int64_t i = 0; i < h; ++i) {
+    dx[i] = residual[i] + rstd * (dy[i] * gamma[i] - g_mean - (x[i] - mean) * rstd * gn_mean);
+  }
+}
+
+}  // namespace
+
+void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
+  const std::int64_t h = args.x.size(1);
+  const auto* x = args.x.data<float>();
+  const auto* gamma = args.gamma.data<float>();
+  const auto* beta = args.beta.data<float>();
+  auto* y = args.y.data<float>();
+  auto* mean = args.mean.data<float>();
+  auto* rstd = args.rstd.data<float>();
+  for_each_range(stream, args.x.size(0), rows_per_piece(h), [&](std::int64_t r, std::int64_t end) {
+    for (; r < end; ++r) {
+      forward_row(x + r * h, gamma, beta, h, args.epsilon, y + r * h, mean[r], rstd[r]);
+    }
+  });
+}
+
+void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args) {
+  const std::int64_t h = args.x.size(1);
+  const auto* dy = args.dy.data<float>();
+  const auto* x = args.x.data<float>();
+  const auto* gamma = args.gamma.data<float>();
+  const auto* mean = args.mean.data<float>();
+  const auto* rstd = args.rstd.data<float>();
+  const float* residual =
+      args.residual_gradient.empty() ? nullptr : args.residual_gradient.data<float>();
+  auto* dx = args.dx.data<float>();
+  for_each_range(stream, args.x.size(0), rows_per_piece(h), [&](std::int64_t r, std::int64_t end) {
+    for (; r < end; ++r) {
+      backward_row(dy + r * h, x + r * h, gamma, residual == nullptr ? nullptr : residual + r * h,
+                   h, mean[r], rstd[r], dx + r * h);
+    }
+  });
+}
+
+void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
+  const std::int64_t h = args.x.size(1);
+  const auto* dy = args.dy.data<float>();
+  const auto* x = args.x.data<float>();
+  const auto* mean = args.mean.data<float>();
+  const auto* rstd = args.rstd.data<float>();
+  const auto add_rows = [&](std::int64_t r, std::int64_t end, float* sums) {
+    for (; r < end; ++r) {
+      const float* dy_row = dy + r * h;
+      const float* x_row = x + r * h;
+      const float centre = mean[r];
+      const float scale = rstd[r];
+#pragma omp simd
+      for (std::int64_t i = 0; i < h; ++i) {
+        sums[i] += dy_row[i] * ((x_row[i] - centre) * scale);
+        sums[h + i] += dy_row[i];
+      }
+    }
+  };
+  const Tensor partial = sum_row_blocks(stream, args.x.size(0), 2 * h, add_rows);
+  join_row_blocks(stream, partial, 0, h, args.dgamma.data<float>(), args.accumulate);
+  join_row_blocks(stream, partial, h, h, args.dbeta.data<float>(), args.accumulate);
+}
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,27 @@
+#include "kernels/ops/adamw.h"
+
+#include "kernels/ops/checks.h"
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft {
+
+void adamw(Stream& stream, const AdamW& args) {
+  constexpr std::string_view kPlace = "adamw";
+  expect_rank(kPlace, "weight", args.weight, 1);
+  const Shape& shape = args.weight.shape();
+  expect_shape(kPlace, "gradient", args.gradient, shape);
+  expect_shape(kPlace, "first_moment", args.first_moment, shape);
+  expect_shape(kPlace, "second_moment", args.second_moment, shape);
+  expect_apart(kPlace, "weight", args.weight, "gradient", args.gradient);
+  expect_apart(kPlace, "weight", args.weight, "first_moment", args.first_moment);
+  expect_apart(kPlace, "weight", args.weight, "second_moment", args.second_moment);
+  expect_apart(kPlace, "first_moment", args.first_moment, "gradient", args.gradient);
+  expect_apart(kPlace, "second_moment", args.second_moment, "gradient", args.gradient);
+  expect_apart(kPlace, "first_moment", args.first_moment, "second_moment", args.second_moment);
+  require(args.step >= 1, kPlace, "step is {}: steps are counted from 1", args.step);
+  require(args.beta1 >= 0 && args.beta1 < 1 && args.beta2 >= 0 && args.beta2 < 1, kPlace,
+          "beta1 is {} and beta2 {}: both should be in [0, 1)", args.beta1, args.beta2);
+  stream.ops().adamw(stream, args);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,44 @@
+// Causal multi-head attention with O(T) memory: blocked, with an online softmax (Dao et al., arXiv
+// 2205.14135; Rabe & Staats, arXiv 2112.05682). No T x T matrix of a head is ever in memory.
+#pragma once
+
+#include "kernels/ops/elementwise.h"
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// Sizes and mask shared by both directions. Dropout acts on the probabilities: probability (q, k)
+/// of local head n in sample s is number ((first_head + n) * T + q) * T + k of the sequence
+/// (key, step, first_sample + s); rows_per_sample is not used.
+struct AttentionShape {
+  std::int64_t samples = 0;
+  std::int64_t sequence = 0;    // T
+  std::int64_t heads = 0;       // local heads
+  std::int64_t head_size = 0;   // D
+  std::int64_t first_head = 0;  // global number of local head 0
+  Dropout dropout;
+};
+
+/// Per sample and head: P = softmax(causal(Q K^T / sqrt(D))), O = dropout(P) V.
+/// A row of qkv is q | k | v, each [heads, D].   = (writes out and log_sum)
+struct AttentionForward {
+  AttentionShape shape;
+  Tensor qkv;      // [samples * T, 3 * heads * D]
+  Tensor out;      // [samples * T, heads * D]
+  Tensor log_sum;  // [samples, heads, T]: log of the sum of exp of the scaled scores of each row
+};
+void attention_forward(Stream& stream, const AttentionForward& args);
+
+/// The gradient of attention_forward; P is computed again, block by block.   = (writes dqkv)
+struct AttentionBackward {
+  AttentionShape shape;
+  Tensor dout;     // [samples * T, heads * D]
+  Tensor qkv;      // [samples * T, 3 * heads * D]
+  Tensor out;      // [samples * T, heads * D]
+  Tensor log_sum;  // [samples, heads, T]
+  Tensor dqkv;     // [samples * T, 3 * heads * D]
+};
+void attention_backward(Stream& stream, const AttentionBackward& args);
+
+}  // namespace stagecraft

@@ -1,0 +1,54 @@
+#include "kernels/ops/checks.h"
+
+namespace stagecraft {
+namespace {
+
+bool overlap(const Tensor& a, const Tensor& b) {
+  if (a.empty() || b.empty() || a.buffer() != b.buffer()) {
+    return false;
+  }
+  const auto* a_begin = static_cast<const char*>(a.raw());
+  const auto* b_begin = static_cast<const char*>(b.raw());
+  return a_begin < b_begin + b.bytes() && b_begin < a_begin + a.bytes();
+}
+
+bool same_elements(const Tensor& a, const Tensor& b) {
+  return a.raw() == b.raw() && a.bytes() == b.bytes();
+}
+
+}  // namespace
+
+void expect_dtype(std::string_view place, std::string_view name, const Tensor& tensor,
+                  DType dtype) {
+  require(!tensor.empty(), place, "{} is missing", name);
+  require(tensor.dtype() == dtype, place, "{} holds {}, not {}", name, to_string(tensor.dtype()),
+          to_string(dtype));
+}
+
+void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,
+                 int dimensions, DType dtype) {
+  expect_dtype(place, name, tensor, dtype);
+  require(tensor.rank() == dimensions, place, "{} is {}: it should have {} dimensions", name,
+          to_string(tensor.shape()), dimensions);
+}
+
+void expect_shape(std::string_view place, std::string_view name, const Tensor& tensor,
+                  const Shape& shape, DType dtype) {
+  expect_dtype(place, name, tensor, dtype);
+  require(tensor.shape() == shape, place, "{} is {}: it should be {}", name,
+          to_string(tensor.shape()), to_string(shape));
+}
+
+void expect_apart(std::string_view place, std::string_view written_name, const Tensor& written,
+                  std::string_view read_name, const Tensor& read) {
+  require(!overlap(written, read), place, "{} shares memory with {}, which is still read",
+          written_name, read_name);
+}
+
+void expect_same_or_apart(std::string_view place, std::string_view written_name,
+                          const Tensor& written, std::string_view read_name, const Tensor& read) {
+  require(!overlap(written, read) || same_elements(written, read), place,
+          "{} shares a part of its memory with {}, which is still read", written_name, read_name);
+}
+
+}  // namespace stagecraft

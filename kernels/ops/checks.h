@@ -1,0 +1,30 @@
+// What every operation asks of its arguments. Messages read "[operation] name is ...".
+#pragma once
+
+#include <string_view>
+
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// `tensor` exists and holds `dtype`.
+void expect_dtype(std::string_view place, std::string_view name, const Tensor& tensor,
+                  DType dtype = DType::float32);
+
+/// `tensor` exists, holds `dtype` and has `dimensions` dimensions.
+void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,
+                 int dimensions, DType dtype = DType::float32);
+
+/// `tensor` exists, holds `dtype` and has exactly `shape`.
+void expect_shape(std::string_view place, std::string_view name, const Tensor& tensor,
+                  const Shape& shape, DType dtype = DType::float32);
+
+/// The two share no byte: `written` is stored while `read` is still needed.
+void expect_apart(std::string_view place, std::string_view written_name, const Tensor& written,
+                  std::string_view read_name, const Tensor& read);
+
+/// The two share no byte, or are the very same elements: each is read before it is written.
+void expect_same_or_apart(std::string_view place, std::string_view written_name,
+                          const Tensor& written, std::string_view read_name, const Tensor& read);
+
+}  // namespace stagecraft

@@ -1,0 +1,65 @@
+#include "kernels/ops/cross_entropy.h"
+
+#include "kernels/ops/checks.h"
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft {
+namespace {
+
+void check_shard(std::string_view place, const VocabularyShard& shard) {
+  require(shard.first_token >= 0, place, "first_token is {}: it should not be negative",
+          shard.first_token);
+  require(shard.vocabulary >= 1, place, "the vocabulary has {} tokens: it should have at least 1",
+          shard.vocabulary);
+}
+
+}  // namespace
+
+void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
+  constexpr std::string_view kPlace = "softmax_maximum";
+  check_shard(kPlace, args.shard);
+  expect_rank(kPlace, "logits", args.logits, 2);
+  expect_shape(kPlace, "maximum", args.maximum, {args.logits.size(0)});
+  expect_apart(kPlace, "maximum", args.maximum, "logits", args.logits);
+  stream.ops().softmax_maximum(stream, args);
+}
+
+void softmax_sum(Stream& stream, const SoftmaxSum& args) {
+  constexpr std::string_view kPlace = "softmax_sum";
+  check_shard(kPlace, args.shard);
+  expect_rank(kPlace, "logits", args.logits, 2);
+  const std::int64_t rows = args.logits.size(0);
+  expect_shape(kPlace, "maximum", args.maximum, {rows});
+  expect_shape(kPlace, "targets", args.targets, {rows}, DType::int32);
+  expect_shape(kPlace, "sum_and_target", args.sum_and_target, {2, rows});
+  expect_apart(kPlace, "sum_and_target", args.sum_and_target, "logits", args.logits);
+  expect_apart(kPlace, "sum_and_target", args.sum_and_target, "maximum", args.maximum);
+  expect_apart(kPlace, "sum_and_target", args.sum_and_target, "targets", args.targets);
+  stream.ops().softmax_sum(stream, args);
+}
+
+void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
+  constexpr std::string_view kPlace = "cross_entropy_loss";
+  expect_rank(kPlace, "targets", args.targets, 1, DType::int32);
+  expect_shape(kPlace, "sum_and_target", args.sum_and_target, {2, args.targets.size(0)});
+  expect_shape(kPlace, "loss", args.loss, {1}, DType::float64);
+  expect_apart(kPlace, "loss", args.loss, "sum_and_target", args.sum_and_target);
+  expect_apart(kPlace, "loss", args.loss, "targets", args.targets);
+  stream.ops().cross_entropy_loss(stream, args);
+}
+
+void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
+  constexpr std::string_view kPlace = "softmax_gradient";
+  check_shard(kPlace, args.shard);
+  expect_rank(kPlace, "logits", args.logits, 2);
+  const std::int64_t rows = args.logits.size(0);
+  expect_shape(kPlace, "maximum", args.maximum, {rows});
+  expect_shape(kPlace, "sum_and_target", args.sum_and_target, {2, rows});
+  expect_shape(kPlace, "targets", args.targets, {rows}, DType::int32);
+  expect_apart(kPlace, "logits", args.logits, "maximum", args.maximum);
+  expect_apart(kPlace, "logits", args.logits, "sum_and_target", args.sum_and_target);
+  expect_apart(kPlace, "logits", args.logits, "targets", args.targets);
+  stream.ops().softmax_gradient(stream, args);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,61 @@
+// Softmax cross-entropy over vocabulary shards: logits are never gathered. Three passes with two
+// reductions between them (Megatron-LM, arXiv 1909.08053, section 3); on one shard the reductions
+// do nothing. Column c of the local logits is token first_token + c; columns from
+// `vocabulary - first_token` on are padding and take part in nothing.
+#pragma once
+
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// A target that is not counted: no loss and no gradient.
+inline constexpr std::int32_t kIgnoredTarget = -1;
+
+/// Which tokens the local columns stand for.
+struct VocabularyShard {
+  std::int64_t first_token = 0;
+  std::int64_t vocabulary = 0;  // global size without padding
+};
+
+/// maximum[r] = max over local columns of logits[r]; -infinity for a shard of padding only.
+struct SoftmaxMaximum {
+  Tensor logits;  // [rows, local columns]
+  VocabularyShard shard;
+  Tensor maximum;  // [rows]
+};
+void softmax_maximum(Stream& stream, const SoftmaxMaximum& args);
+
+/// sum_and_target[0][r] = sum over local columns of exp(logits[r] - maximum[r]);
+/// sum_and_target[1][r] = logits[r][target] - maximum[r] if this shard holds the target, else 0.
+struct SoftmaxSum {
+  Tensor logits;   // [rows, local columns]
+  Tensor maximum;  // [rows], over all shards
+  Tensor targets;  // [rows] int32, a token or kIgnoredTarget
+  VocabularyShard shard;
+  Tensor sum_and_target;  // [2, rows]
+};
+void softmax_sum(Stream& stream, const SoftmaxSum& args);
+
+/// loss[0] = sum over rows with a counted target of log(sum) - target logit, in float64, added in a
+/// fixed order.
+struct CrossEntropyLoss {
+  Tensor sum_and_target;  // [2, rows], over all shards
+  Tensor targets;         // [rows] int32
+  Tensor loss;            // [1] float64
+};
+void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args);
+
+/// In place: logits[r][c] = scale * (exp(logits[r][c] - maximum[r]) / sum[r] - [c is the target]);
+/// rows with an ignored target and padding columns become 0.
+struct SoftmaxGradient {
+  Tensor logits;          // [rows, local columns], becomes the gradient
+  Tensor maximum;         // [rows]
+  Tensor sum_and_target;  // [2, rows]
+  Tensor targets;         // [rows] int32
+  VocabularyShard shard;
+  float scale = 1;
+};
+void softmax_gradient(Stream& stream, const SoftmaxGradient& args);
+
+}  // namespace stagecraft

@@ -1,0 +1,93 @@
+// Operations that look at one element, or one row of a bias, at a time.
+#pragma once
+
+#include "kernels/base/random.h"
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// Which elements of a tensor [samples * rows_per_sample, columns] are dropped, as a function of
+/// logical coordinates: element (row, column) of sample s is number
+/// (row % rows_per_sample) * columns + column of the sequence (key, step, first_sample + s). It is
+/// kept, and multiplied by 1 / (1 - probability), where uniform(word) >= probability.
+struct Dropout {
+  float probability = 0;  // in [0, 1); 0: nothing is dropped and nothing is drawn
+  std::uint64_t key = 0;  // random_key(seed, name)
+  std::uint32_t step = 0;
+  std::uint64_t first_sample = 0;
+  std::int64_t rows_per_sample = 1;
+};
+
+/// y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) (Hendrycks & Gimpel, arXiv 1606.08415).
+struct GeluForward {
+  Tensor x;  // any shape
+  Tensor y;  // as x; may not be x
+};
+void gelu_forward(Stream& stream, const GeluForward& args);
+
+/// dx = dy * gelu'(x).  dx may be dy.
+struct GeluBackward {
+  Tensor dy;
+  Tensor x;
+  Tensor dx;
+};
+void gelu_backward(Stream& stream, const GeluBackward& args);
+
+/// y = residual + dropout(x + bias); an empty bias or residual counts as zero. y may be x or
+/// residual.
+struct BiasDropoutResidual {
+  Tensor x;              // [rows, h]
+  Tensor bias = {};      // [h] or empty
+  Tensor residual = {};  // [rows, h] or empty
+  Dropout dropout = {};
+  Tensor y;  // [rows, h]
+};
+void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args);
+
+/// dx = dropout'(dy): the same mask and factor. dx may be dy.
+struct DropoutBackward {
+  Tensor dy;  // [rows, h]
+  Dropout dropout;
+  Tensor dx;  // [rows, h]
+};
+void dropout_backward(Stream& stream, const DropoutBackward& args);
+
+/// dbias (+)= sum over rows of dy, added in fixed blocks of rows.
+struct BiasGradient {
+  Tensor dy;     // [rows, n]
+  Tensor dbias;  // [n]
+  bool accumulate = true;
+};
+void bias_gradient(Stream& stream, const BiasGradient& args);
+
+/// c = a + b, element by element, float32 or float64. c may be a or b.
+struct Add {
+  Tensor a;
+  Tensor b;
+  Tensor c;
+};
+void add(Stream& stream, const Add& args);
+
+/// c = max(a, b), element by element, float32. c may be a or b.
+struct Maximum {
+  Tensor a;
+  Tensor b;
+  Tensor c;
+};
+void maximum(Stream& stream, const Maximum& args);
+
+/// Copies the bytes of `from` to `to`, of the same shape and dtype.
+struct Copy {
+  Tensor from;
+  Tensor to;
+};
+void copy(Stream& stream, const Copy& args);
+
+/// Sets every byte to zero.
+struct FillZero {
+  Tensor x;
+};
+void fill_zero(Stream& stream, const FillZero& args);
+
+}  // namespace stagecraft

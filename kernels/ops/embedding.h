@@ -1,0 +1,50 @@
+// Token and position embeddings.
+#pragma once
+
+#include "kernels/ops/elementwise.h"
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// y[r] = table[tokens[r] - first_token], or zero where the table does not hold that token (another
+/// rank of the vocabulary-parallel table does).
+struct TokenEmbeddingForward {
+  Tensor tokens;  // [rows] int32, each >= 0
+  Tensor table;   // [local vocabulary, h]
+  std::int64_t first_token = 0;
+  Tensor y;  // [rows, h]
+};
+void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args);
+
+/// dtable[tokens[r] - first_token] += dy[r], rows in ascending order; tokens of other ranks are
+/// passed over.   +=, or after a zero fill without accumulate
+struct TokenEmbeddingBackward {
+  Tensor tokens;  // [rows] int32
+  Tensor dy;      // [rows, h]
+  std::int64_t first_token = 0;
+  Tensor dtable;  // [local vocabulary, h]
+  bool accumulate = true;
+};
+void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args);
+
+/// y = dropout(x + table[row % T]) for x [samples * T, h]. y may be x.
+struct PositionEmbeddingForward {
+  Tensor x;         // [samples * T, h]
+  Tensor table;     // [at least T, h]
+  Dropout dropout;  // rows_per_sample is T
+  Tensor y;         // [samples * T, h]
+};
+void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args);
+
+/// dtable[t] (+)= sum over samples of dy[s * T + t], samples in ascending order; rows of dtable
+/// beyond T get nothing (zero without accumulate). dy is the gradient after the dropout's backward.
+struct PositionEmbeddingBackward {
+  Tensor dy;  // [samples * T, h]
+  std::int64_t rows_per_sample = 1;
+  Tensor dtable;  // [at least T, h]
+  bool accumulate = true;
+};
+void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args);
+
+}  // namespace stagecraft

@@ -1,0 +1,45 @@
+#include "kernels/ops/matmul.h"
+
+#include "kernels/ops/checks.h"
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::string_view kPlace = "matmul";
+
+std::string described(const char* name, const Tensor& tensor, Transpose transpose) {
+  return fmt::format("{} is {}{}", name, to_string(tensor.shape()),
+                     transpose == Transpose::yes ? " transposed" : "");
+}
+
+void check_shapes(const Matmul& args) {
+  const bool a_turned = args.transpose_a == Transpose::yes;
+  const bool b_turned = args.transpose_b == Transpose::yes;
+  require(args.a.size(a_turned ? 0 : 1) == args.b.size(b_turned ? 1 : 0), kPlace,
+          "{} and {}: the inner sizes differ", described("a", args.a, args.transpose_a),
+          described("b", args.b, args.transpose_b));
+  const Shape product = {args.a.size(a_turned ? 1 : 0), args.b.size(b_turned ? 0 : 1)};
+  require(args.c.shape() == product, kPlace, "{} and {}: c is {} and should be {}",
+          described("a", args.a, args.transpose_a), described("b", args.b, args.transpose_b),
+          to_string(args.c.shape()), to_string(product));
+}
+
+}  // namespace
+
+void matmul(Stream& stream, const Matmul& args) {
+  expect_rank(kPlace, "a", args.a, 2);
+  expect_rank(kPlace, "b", args.b, 2);
+  expect_rank(kPlace, "c", args.c, 2);
+  check_shapes(args);
+  expect_apart(kPlace, "c", args.c, "a", args.a);
+  expect_apart(kPlace, "c", args.c, "b", args.b);
+  if (!args.bias.empty()) {
+    require(!args.accumulate, kPlace, "a bias cannot be joined with accumulate");
+    expect_shape(kPlace, "bias", args.bias, {args.c.size(1)});
+    expect_apart(kPlace, "c", args.c, "bias", args.bias);
+  }
+  stream.ops().matmul(stream, args);
+}
+
+}  // namespace stagecraft

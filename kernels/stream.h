@@ -1,0 +1,41 @@
+// A stream orders work on one device; an event orders streams. The CPU is a device whose stream
+// runs inline: issue is completion. There is no current device and no default stream.
+#pragma once
+
+#include <memory>
+
+#include "kernels/device.h"
+#include "kernels/memory.h"
+
+namespace stagecraft {
+
+struct OpTable;
+
+/// A point in the work of a stream. On the CPU it is always reached.
+struct Event {
+  std::shared_ptr<void> native;
+};
+
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  virtual Device device() const = 0;
+  virtual MemoryResource& memory() = 0;
+  /// The operations of this stream's backend (kernels/ops/op_table.h).
+  virtual const OpTable& ops() const = 0;
+  /// `event` is reached when everything issued so far is done.
+  virtual void record(Event& event) = 0;
+  /// What is issued from now on starts after `event`. Does not block the host.
+  virtual void wait(const Event& event) = 0;
+  /// Blocks the host until everything issued is done.
+  virtual void synchronize() = 0;
+};
+
+struct StreamOptions {
+  int threads = 1;  // CPU: how many threads an operation may use; changes no bit of a result
+};
+
+/// Throws Error when the device cannot be used.
+std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options);
+
+}  // namespace stagecraft
