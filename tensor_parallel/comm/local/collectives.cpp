@@ -1,0 +1,160 @@
+#include "tensor_parallel/comm/local/collectives.h"
+
+#include <algorithm>
+#include <functional>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "kernels/ops/elementwise.h"
+#include "tensor_parallel/reduction_tree.h"
+
+namespace stagecraft::local {
+namespace {
+
+/// Elements reduced at a time: a piece of every member stays in the cache between its joins.
+constexpr std::int64_t kCachePiece = 32768;
+constexpr std::int64_t kCacheLineElements = 16;
+
+struct Range {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+};
+
+/// The flat view of `range`.
+Tensor piece_of(const Tensor& x, const Range& range) {
+  return x.view({x.elements()}).rows(range.begin, range.end);
+}
+
+/// Part `part` of `parts`: whole cache lines, as even as these allow.
+Range slice_of(std::int64_t elements, int part, int parts) {
+  const std::int64_t lines = (elements + kCacheLineElements - 1) / kCacheLineElements;
+  const auto border = [&](int index) {
+    return std::min(elements, lines * index / parts * kCacheLineElements);
+  };
+  return {border(part), border(part + 1)};
+}
+
+/// The n-th of equal parts.
+Range part_of(std::int64_t part_elements, int index) {
+  return {part_elements * index, part_elements * (index + 1)};
+}
+
+/// Calls f for pieces that cover `range`: small ones for the CPU's caches; on a GPU, where every
+/// piece costs a launch, one.
+void for_each_piece(Stream& stream, const Range& range, const std::function<void(Range)>& f) {
+  const bool cut = stream.device().kind == DeviceKind::cpu;
+  const std::int64_t step = cut ? kCachePiece : std::max<std::int64_t>(1, range.end - range.begin);
+  for (std::int64_t begin = range.begin; begin < range.end; begin += step) {
+    f({begin, std::min(begin + step, range.end)});
+  }
+}
+
+void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, const Tensor& c) {
+  if (op == ReduceOp::sum) {
+    add(stream, {.a = a, .b = b, .c = c});
+  } else {
+    maximum(stream, {.a = a, .b = b, .c = c});
+  }
+}
+
+/// A part owns one slice of every member's tensor: it reduces there, in place, and hands out.
+void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part) {
+  const int size = static_cast<int>(postings.size());
+  const ReduceOp op = postings[0].call.reduce;
+  const std::vector<TreeJoin> tree = reduction_tree(size);
+  const Range slice = slice_of(postings[0].call.in.elements(), part, size);
+  for_each_piece(stream, slice, [&](Range piece) {
+    std::vector<Tensor> parts;
+    parts.reserve(postings.size());
+    for (const Posting& posting : postings) {
+      parts.push_back(piece_of(posting.call.in, piece));
+    }
+    for (const auto [into, from] : tree) {
+      join_parts(stream, op, parts.at(into), parts.at(from), parts.at(into));
+    }
+    for (std::size_t member = 1; member < parts.size(); ++member) {
+      copy(stream, {.from = parts.front(), .to = parts.at(member)});
+    }
+  });
+}
+
+/// Where partial sums of a piece go: part 0 into the result, others into pieces of workspace.
+class PartialSums {
+ public:
+  PartialSums(Stream& stream, int parts) : stream_(stream), workspace_(parts) {}
+
+  Tensor place(int part, const Tensor& result) {
+    if (part == 0) {
+      return result;
+    }
+    Tensor& kept = workspace_.at(part);
+    if (kept.empty() || kept.elements() < result.elements()) {
+      kept = Tensor(stream_.memory(), result.shape(), result.dtype(), MemoryLabel::workspace);
+    }
+    return kept.rows(0, result.elements());
+  }
+
+ private:
+  Stream& stream_;
+  std::vector<Tensor> workspace_;
+};
+
+/// Reduces one member's range of all inputs, which stay as they are, into its result.
+void reduce_scatter_part(Stream& stream, std::span<const Posting> postings, int part) {
+  const Tensor& out = postings[part].call.out;
+  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(postings.size()));
+  PartialSums sums(stream, static_cast<int>(postings.size()));
+  const std::int64_t shift = part_of(out.elements(), part).begin;
+  for_each_piece(stream, {0, out.elements()}, [&](Range piece) {
+    const Tensor result = piece_of(out, piece);
+    std::vector<Tensor> parts;
+    parts.reserve(postings.size());
+    for (const Posting& posting : postings) {
+      parts.push_back(piece_of(posting.call.in, {piece.begin + shift, piece.end + shift}));
+    }
+    for (const auto [into, from] : tree) {
+      const Tensor sum = sums.place(into, result);
+      add(stream, {.a = parts.at(into), .b = parts.at(from), .c = sum});
+      parts.at(into) = sum;
+    }
+    if (tree.empty()) {
+      copy(stream, {.from = parts.front(), .to = result});
+    }
+  });
+}
+
+/// A part carries one member's elements to all.
+void all_gather_part(Stream& stream, std::span<const Posting> postings, int part) {
+  const Tensor& from = postings[part].call.in;
+  const Range place = part_of(from.elements(), part);
+  for (const Posting& posting : postings) {
+    copy(stream, {.from = from.view({from.elements()}), .to = piece_of(posting.call.out, place)});
+  }
+}
+
+/// A part fills one member's tensor.
+void broadcast_part(Stream& stream, std::span<const Posting> postings, int part) {
+  const int root = postings[part].call.peer;
+  if (part != root) {
+    copy(stream, {.from = postings[root].call.in, .to = postings[part].call.in});
+  }
+}
+
+}  // namespace
+
+void perform(Stream& stream, std::span<const Posting> postings, int part) {
+  switch (postings[part].call.operation) {
+    case Operation::all_reduce:
+      return all_reduce_part(stream, postings, part);
+    case Operation::reduce_scatter:
+      return reduce_scatter_part(stream, postings, part);
+    case Operation::all_gather:
+      return all_gather_part(stream, postings, part);
+    case Operation::broadcast:
+      return broadcast_part(stream, postings, part);
+    default:
+      throw Error("local::perform", "no work on tensors belongs to this operation");
+  }
+}
+
+}  // namespace stagecraft::local

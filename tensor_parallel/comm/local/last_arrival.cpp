@@ -1,0 +1,88 @@
+#include "tensor_parallel/comm/local/last_arrival.h"
+
+#include <algorithm>
+#include <map>
+#include <span>
+#include <utility>
+
+#include "tensor_parallel/comm/local/collectives.h"
+
+namespace stagecraft::local {
+namespace {
+
+/// The bytes of all members up to which one of them does the work of all.
+constexpr std::int64_t kSmallBytes = 128 << 10;
+
+/// The same sentence for every member.
+std::string fault_of(std::span<const Posting> postings) {
+  const int size = static_cast<int>(postings.size());
+  for (int rank = 0; rank < size; ++rank) {
+    const Call& call = postings[rank].call;
+    if (!agree(postings[0].call, call)) {
+      return fmt::format("rank 0 calls {}, rank {} calls {}", to_string(postings[0].call), rank,
+                         to_string(call));
+    }
+    const std::string fault = stagecraft::fault_of(call, rank, size);
+    if (!fault.empty()) {
+      return fmt::format("rank {} calls {}: {}", rank, to_string(call), fault);
+    }
+  }
+  return {};
+}
+
+bool is_small(const Round& round) {
+  const Call& call = round.postings[0].call;
+  return call.in.bytes() * static_cast<std::int64_t>(round.postings.size()) <= kSmallBytes;
+}
+
+void perform_all(Stream& stream, Round& round) {
+  for (const Posting& posting : round.postings) {
+    join(stream, posting.ready);
+  }
+  for (int part = 0; part < static_cast<int>(round.postings.size()); ++part) {
+    perform(stream, round.postings, part);
+  }
+  stream.record(round.done);
+  round.finished = true;
+}
+
+}  // namespace
+
+void clear(Round& round) { std::fill(round.postings.begin(), round.postings.end(), Posting{}); }
+
+void open(Round& round) {
+  round.fault = fault_of(round.postings);
+  round.finished = false;
+  round.done = {};
+  if (!round.fault.empty()) {
+    clear(round);
+  }
+}
+
+void begin_collective(Stream& stream, Round& round) {
+  open(round);
+  if (round.fault.empty() && is_small(round)) {
+    perform_all(stream, round);
+    clear(round);
+  }
+}
+
+std::vector<Seat> seats_of(const std::shared_ptr<World>& world, const Round& round) {
+  std::map<int, std::vector<std::pair<int, int>>> members;  // by color: (key, rank)
+  for (std::size_t rank = 0; rank < round.postings.size(); ++rank) {
+    const Call& call = round.postings.at(rank).call;
+    members[call.color].emplace_back(call.key, static_cast<int>(rank));
+  }
+  std::vector<Seat> seats(round.postings.size());
+  for (auto& [color, group_members] : members) {
+    std::sort(group_members.begin(), group_members.end());
+    const auto group = Group::make(world, static_cast<int>(group_members.size()));
+    int rank = 0;
+    for (const auto& [key, old_rank] : group_members) {
+      seats.at(static_cast<std::size_t>(old_rank)) = {.group = group, .rank = rank++};
+    }
+  }
+  return seats;
+}
+
+}  // namespace stagecraft::local

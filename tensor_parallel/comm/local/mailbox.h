@@ -1,0 +1,41 @@
+// One direction between two members: a rendezvous in which the receiver copies.
+#pragma once
+
+#include <condition_variable>
+#include <mutex>
+#include <string>
+
+#include "tensor_parallel/comm/abort_flag.h"
+#include "tensor_parallel/comm/local/posting.h"
+
+namespace stagecraft::local {
+
+/// INVARIANT: one thread sends and one receives. Ends that disagree about shape or dtype both get
+/// an Error.
+class Mailbox {
+ public:
+  /// Returns when the receiver has issued its copy, after which `stream` is ordered behind it.
+  void send(Stream& stream, const Call& call, const AbortFlag& flag);
+  void recv(Stream& stream, const Call& call, const AbortFlag& flag);
+  void wake() noexcept;
+
+ private:
+  enum class State { empty, offered, taken };
+
+  struct Answer {
+    std::string fault = {};  // what both ends throw; empty: nothing
+    Event done = {};         // the copy's end
+  };
+
+  Posting await_offer(const AbortFlag& flag);
+  static Answer take(Stream& stream, const Posting& offer, const Call& call);
+  void answer(Answer given);
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  State state_ = State::empty;
+  Posting offer_;
+  Answer answer_;
+};
+
+}  // namespace stagecraft::local

@@ -1,0 +1,20 @@
+// What a member lays open to the others: its call and the point from which its tensors are ready.
+#pragma once
+
+#include "tensor_parallel/comm/call.h"
+
+namespace stagecraft::local {
+
+struct Posting {
+  Call call = {};
+  Event ready = {};
+};
+
+/// `stream` goes on after `event`; an event that was never recorded is reached.
+inline void join(Stream& stream, const Event& event) {
+  if (event.native != nullptr) {
+    stream.wait(event);
+  }
+}
+
+}  // namespace stagecraft::local

@@ -1,0 +1,34 @@
+// What all groups split from one world share: its end.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string_view>
+#include <vector>
+
+#include "tensor_parallel/comm/abort_flag.h"
+
+namespace stagecraft::local {
+
+/// Something in which threads wait until a condition holds or the world's flag is raised.
+class Waitable {
+ public:
+  virtual ~Waitable() = default;
+  /// Every wait looks at its condition again.
+  virtual void wake() noexcept = 0;
+};
+
+class World {
+ public:
+  const AbortFlag& flag() const { return flag_; }
+  /// From now on an abort wakes `place`, for as long as it lives.
+  void watch(const std::shared_ptr<Waitable>& place);
+  void abort(std::string_view culprit) noexcept;
+
+ private:
+  AbortFlag flag_;
+  std::mutex mutex_;
+  std::vector<std::weak_ptr<Waitable>> places_;
+};
+
+}  // namespace stagecraft::local

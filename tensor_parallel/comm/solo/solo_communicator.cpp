@@ -1,0 +1,67 @@
+#include "tensor_parallel/comm/solo/solo_communicator.h"
+
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "kernels/ops/elementwise.h"
+#include "tensor_parallel/comm/abort_flag.h"
+#include "tensor_parallel/comm/call.h"
+
+namespace stagecraft {
+namespace {
+
+class SoloCommunicator : public Communicator {
+ public:
+  explicit SoloCommunicator(std::shared_ptr<AbortFlag> flag) : flag_(std::move(flag)) {}
+
+  int rank() const override { return 0; }
+  int size() const override { return 1; }
+
+  void all_reduce(Stream& /*stream*/, const Tensor& x, ReduceOp op, Order /*order*/) override {
+    check({.operation = Operation::all_reduce, .reduce = op, .in = x});
+  }
+  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
+    check({.operation = Operation::all_gather, .in = part, .out = out});
+    copy(stream, {.from = part, .to = out.view(part.shape())});
+  }
+  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part,
+                      Order /*order*/) override {
+    check({.operation = Operation::reduce_scatter, .in = x, .out = part});
+    copy(stream, {.from = x, .to = part.view(x.shape())});
+  }
+  void broadcast(Stream& /*stream*/, const Tensor& x, int root) override {
+    check({.operation = Operation::broadcast, .peer = root, .in = x});
+  }
+  void send(Stream& /*stream*/, const Tensor& x, int to) override {
+    check({.operation = Operation::send, .peer = to, .in = x});
+  }
+  void recv(Stream& /*stream*/, const Tensor& x, int from) override {
+    check({.operation = Operation::recv, .peer = from, .in = x});
+  }
+  void barrier() override { flag_->check(); }
+
+  std::unique_ptr<Communicator> split(int /*color*/, int /*key*/) override {
+    flag_->check();
+    return std::make_unique<SoloCommunicator>(flag_);
+  }
+  void abort(std::string_view culprit) noexcept override { flag_->raise(culprit); }
+
+ private:
+  /// Throws also for every send and recv: there is nobody else.
+  void check(const Call& call) const {
+    flag_->check();
+    const std::string fault = fault_of(call, 0, 1);
+    require(fault.empty(), to_string(call.operation), "rank 0 calls {}: {}", to_string(call),
+            fault);
+  }
+
+  std::shared_ptr<AbortFlag> flag_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_solo_communicator() {
+  return std::make_unique<SoloCommunicator>(std::make_shared<AbortFlag>());
+}
+
+}  // namespace stagecraft

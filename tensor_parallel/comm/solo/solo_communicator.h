@@ -1,0 +1,12 @@
+// A world of one: every collective is done before it starts.
+#pragma once
+
+#include <memory>
+
+#include "tensor_parallel/communicator.h"
+
+namespace stagecraft {
+
+std::unique_ptr<Communicator> make_solo_communicator();
+
+}  // namespace stagecraft

@@ -1,0 +1,28 @@
+// Linear layers cut over the tensor axis (Megatron-LM, arXiv 1909.08053, section 3). Weights are
+// [in, out]. Column-parallel: each rank has columns of the weight, the input is whole, the output
+// is local. Row-parallel: each rank has rows of the weight, the input is local, the output is
+// summed.
+#pragma once
+
+#include "tensor_parallel/communicator.h"
+
+namespace stagecraft {
+
+/// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t].
+void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
+                           const Tensor& bias, const Tensor& y);
+/// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T.
+void column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
+                                  const Tensor& weight, const Tensor& dx);
+/// y [rows, out] = sum over ranks of x [rows, in / t] weight [in / t, out]; the bias comes after.
+void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,
+                        const Tensor& y);
+/// dx [rows, in / t] = dy [rows, out] weight^T.
+void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
+                               const Tensor& dx);
+/// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy; local for both
+/// kinds.
+void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,
+                            const Tensor& dweight, const Tensor& dbias, bool accumulate);
+
+}  // namespace stagecraft
