@@ -1,0 +1,15 @@
+// config.json of the hub's GPT-2: what transformers' GPT2LMHeadModel.from_pretrained reads.
+#pragma once
+
+#include <filesystem>
+
+#include "models/model_config.h"
+
+namespace stagecraft {
+
+/// A config.json beside weights must describe the same function as `config`: sizes, activation,
+/// epsilon and head count, which no tensor's shape shows. Keys that are absent have the hub's
+/// defaults. Throws Error "[FILE] ..." that names the key and both values.
+void check_hub_config(const std::filesystem::path& file, const ModelConfig& config);
+
+}  // namespace stagecraft

@@ -1,0 +1,135 @@
+// A folder to start from (the class InitialModel of model_file.h).
+#include <algorithm>
+#include <cstring>
+#include <optional>
+
+#include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "models/checkpoint/hub_config.h"
+#include "models/checkpoint/model_file.h"
+
+namespace stagecraft {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kKey = "model.init_from";
+constexpr std::string_view kHead = "lm_head.weight";
+constexpr std::string_view kTable = "wte.weight";
+
+std::string_view without_prefix(std::string_view name) {
+  constexpr std::string_view kPrefix = "transformer.";
+  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
+}
+
+/// h.I.attn.bias and h.I.attn.masked_bias hold the causal mask, no parameter.
+bool is_mask(std::string_view name) {
+  return name.starts_with("h.") &&
+         (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
+}
+
+std::span<const std::byte> data_of(const MappedFile& file, const SafetensorsEntry& entry) {
+  return file.bytes().subspan(static_cast<std::size_t>(entry.begin),
+                              static_cast<std::size_t>(entry.bytes));
+}
+
+}  // namespace
+
+struct InitialModel::State {
+  std::string path;
+  MappedFile file;
+  std::map<std::string, SafetensorsEntry, std::less<>> entries;  // by name without prefix
+
+  explicit State(const fs::path& weights)
+      : path(weights.string()), file(weights, MappedFile::Access::read) {}
+
+  void collect(const SafetensorsLayout& layout) {
+    for (const auto& [name, entry] : layout.entries) {
+      const std::string_view plain = without_prefix(name);
+      if (!is_mask(plain)) {
+        require(entries.emplace(plain, entry).second, path,
+                "tensor {} is there twice, with and without \"transformer.\"", plain);
+      }
+    }
+  }
+
+  /// Drops a head that is a copy of the token table; the model's head is that table.
+  void drop_tied_head() {
+    const auto head = entries.find(kHead);
+    const auto table = entries.find(kTable);
+    if (head == entries.end() || table == entries.end()) {
+      return;
+    }
+    const auto a = data_of(file, head->second);
+    const auto b = data_of(file, table->second);
+    require(head->second.shape == table->second.shape &&
+                std::equal(a.begin(), a.end(), b.begin(), b.end()),
+            path, "{} differs from {}, but this model's head is tied to its token embedding", kHead,
+            kTable);
+    entries.erase(head);
+  }
+
+  void check(const ParameterSpec& spec) const {
+    const auto found = entries.find(spec.name);
+    require(found != entries.end(), path, "tensor {} {} is missing", spec.name,
+            to_string(spec.shape));
+    const SafetensorsEntry& entry = found->second;
+    require(entry.shape == spec.shape, path, "tensor {} is {}, but the model needs {}", spec.name,
+            to_string(entry.shape), to_string(spec.shape));
+    require(entry.dtype == "F32", path, "tensor {} is {}; only F32 (float32) can be read",
+            spec.name, entry.dtype);
+  }
+
+  void check_all(const ModelSpec& model) const {
+    const std::vector<ParameterSpec> parameters = model.parameters();
+    for (const auto& [name, entry] : entries) {
+      const bool known = std::any_of(
+          parameters.begin(), parameters.end(),
+          [&name = name](const ParameterSpec& parameter) { return parameter.name == name; });
+      require(known, path, "tensor {} {} is not of a GPT-2 with {} layers", name,
+              to_string(entry.shape), model.config.layers);
+    }
+    for (const ParameterSpec& parameter : parameters) {
+      check(parameter);
+    }
+  }
+};
+
+InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder) {
+  try {
+    require(fs::is_directory(folder), folder.string(),
+            "is not a directory; a model is a directory with model.safetensors and config.json");
+    if (fs::exists(folder / "config.json")) {
+      check_hub_config(folder / "config.json", model.config);
+    }
+    const fs::path weights = folder / "model.safetensors";
+    state_ = std::make_unique<State>(weights);
+    state_->collect(read_safetensors_layout(weights, std::as_const(state_->file).bytes()));
+    state_->drop_tied_head();
+    state_->check_all(model);
+  } catch (const Error& error) {
+    throw ConfigError(kKey, error.what());
+  } catch (const fs::filesystem_error& error) {
+    throw ConfigError(kKey, fmt::format("[{}] {}", error.path1().string(), error.code().message()));
+  }
+}
+
+InitialModel::~InitialModel() = default;
+
+void InitialModel::read(const Parameter& parameter, int rank, int ranks) const {
+  const ParameterSpec& spec = parameter.spec;
+  const auto entry = state_->entries.find(spec.name);
+  require(entry != state_->entries.end(), state_->path, "{} is no parameter of the model",
+          spec.name);
+  const auto source = data_of(std::as_const(state_->file), entry->second);
+  auto* weight = parameter.weight.data<float>();
+  std::fill_n(weight, parameter.weight.elements(), 0.0F);
+  for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
+    // The format does not promise that data is aligned to its elements.
+    std::memcpy(weight + run.local_begin,
+                source.data() + run.global_begin * size_of(DType::float32),
+                static_cast<std::size_t>(run.count * size_of(DType::float32)));
+  }
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,51 @@
+// RUN/model/: model.safetensors and config.json in the format of the hub's GPT-2. Each actor writes
+// its own slices into one temporary file of the final size; the driver renames it when all are
+// done.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/checkpoint/safetensors.h"
+#include "models/model_spec.h"
+
+namespace stagecraft {
+
+/// Driver: makes `folder` and, in it, config.json and the weights' file of its final size with its
+/// header, both under temporary names. Returns the path of the latter. Throws Error naming the
+/// path.
+std::filesystem::path begin_model_files(const ModelSpec& model,
+                                        const std::filesystem::path& folder);
+
+/// Actor: writes its part of these parameters. `rank` of `ranks` is the place on the tensor axis;
+/// replicated ones are written by rank 0 alone. Host memory.
+void write_parameters(const ModelSpec& model, const std::filesystem::path& temporary,
+                      const std::vector<Parameter>& parameters, int rank, int ranks);
+
+/// Driver: flushes and renames both; the folder then holds a whole model. Earlier files are
+/// replaced.
+void finish_model_files(const std::filesystem::path& temporary);
+
+/// A folder to start from, checked as a whole before any actor reads: every parameter there once,
+/// float32, of the right shape, with or without the prefix "transformer."; mask buffers are passed
+/// over, and so is a lm_head.weight that is a copy of wte.weight. A config.json, if there, must
+/// describe the same function. Throws ConfigError with the key "model.init_from" that names file,
+/// tensor and both shapes.
+class InitialModel {
+ public:
+  InitialModel(const ModelSpec& model, const std::filesystem::path& folder);
+  ~InitialModel();
+  /// Reads this rank's part of one parameter; padding becomes zero. Safe from several threads.
+  void read(const Parameter& parameter, int rank, int ranks) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// config.json of the hub's GPT-2.
+std::string hub_config_json(const ModelConfig& config);
+
+}  // namespace stagecraft

@@ -1,0 +1,290 @@
+#include "models/checkpoint/safetensors_json.h"
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+namespace stagecraft {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr std::string_view kMetadata = "__metadata__";
+constexpr std::size_t kMostDimensions = Shape::static_capacity;
+constexpr std::size_t kLongestQuote = 200;  // of a broken file in a message
+
+struct NamedSize {
+  std::string_view name;
+  std::int64_t bytes;
+};
+constexpr std::array kDtypes{
+    NamedSize{"BOOL", 1}, NamedSize{"U8", 1},      NamedSize{"I8", 1},  NamedSize{"F8_E4M3", 1},
+    NamedSize{"U16", 2},  NamedSize{"F8_E5M2", 1}, NamedSize{"I16", 2}, NamedSize{"F16", 2},
+    NamedSize{"BF16", 2}, NamedSize{"U32", 4},     NamedSize{"I32", 4}, NamedSize{"F32", 4},
+    NamedSize{"U64", 8},  NamedSize{"I64", 8},     NamedSize{"F64", 8},
+};
+
+std::string shortened(std::string_view text) {
+  return text.size() <= kLongestQuote ? std::string(text)
+                                      : fmt::format("{}...", text.substr(0, kLongestQuote));
+}
+
+/// One tensor while it is being read.
+struct Draft {
+  bool has_dtype = false, has_shape = false, has_offsets = false;
+  std::string dtype;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> offsets;
+};
+
+/// Takes the parser's events. Nothing in the format lies deeper than a tensor's lists, so that any
+/// other nesting ends at its first bracket.
+class HeaderEvents : public nlohmann::json_sax<Json> {
+ public:
+  explicit HeaderEvents(const std::string& file) : file_(file) {}
+  SafetensorsLayout take() { return std::move(layout_); }
+
+  bool null() override { return unexpected("null"); }
+  bool boolean(bool /*value*/) override { return unexpected("a boolean"); }
+  bool number_integer(Json::number_integer_t /*value*/) override {
+    return unexpected("a negative number");
+  }
+  bool number_float(Json::number_float_t /*value*/, const std::string& /*text*/) override {
+    return unexpected("a number that is not whole or too large");
+  }
+  bool binary(Json::binary_t& /*value*/) override { return unexpected("binary data"); }
+  bool number_unsigned(Json::number_unsigned_t value) override;
+  bool string(std::string& value) override;
+  bool start_object(std::size_t /*elements*/) override;
+  bool key(std::string& name) override;
+  bool end_object() override;
+  bool start_array(std::size_t /*elements*/) override;
+  bool end_array() override;
+  bool parse_error(std::size_t position, const std::string& token,
+                   const nlohmann::detail::exception& error) override;
+
+ private:
+  enum class Place : std::uint8_t {
+    outside,
+    file,
+    metadata_value,
+    metadata,
+    tensor_value,
+    tensor,
+    dtype,
+    shape_value,
+    shape,
+    offsets_value,
+    offsets
+  };
+
+  template <typename... Args>
+  void check(bool holds, fmt::format_string<Args...> text, Args&&... args) const {
+    if (!holds) [[unlikely]] {
+      throw Error(file_, subject() + fmt::format(text, std::forward<Args>(args)...));
+    }
+  }
+  std::string subject() const;
+  bool unexpected(std::string_view what) const;
+  void file_key(const std::string& name);
+  void metadata_key(const std::string& name);
+  void tensor_key(const std::string& name);
+  void finish_tensor();
+  std::int64_t checked_bytes() const;
+
+  const std::string& file_;
+  SafetensorsLayout layout_;
+  Place place_ = Place::outside;
+  std::string name_;  // of the tensor or of the metadata's key
+  bool seen_metadata_ = false;
+  Draft draft_;
+};
+
+std::string HeaderEvents::subject() const {
+  if (place_ == Place::outside || place_ == Place::file) {
+    return "the header: ";
+  }
+  if (place_ == Place::metadata || place_ == Place::metadata_value) {
+    return "the metadata: ";
+  }
+  return fmt::format("tensor \"{}\": ", shortened(name_));
+}
+
+bool HeaderEvents::unexpected(std::string_view what) const {
+  const auto wanted = [this]() -> std::string_view {
+    switch (place_) {
+      case Place::metadata_value:
+      case Place::tensor_value:
+      case Place::outside:
+        return "an object";
+      case Place::metadata:
+        return "a string";
+      case Place::dtype:
+        return "the dtype's name";
+      case Place::shape:
+        return "a size";
+      case Place::offsets:
+        return "an offset";
+      default:
+        return "a list of whole numbers";
+    }
+  }();
+  check(false, "found {} where {} belongs", what, wanted);
+  return false;
+}
+
+bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
+  if (place_ != Place::shape && place_ != Place::offsets) {
+    return unexpected("a number");
+  }
+  check(value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()),
+        "{} is too large", value);
+  std::vector<std::int64_t>& list = place_ == Place::shape ? draft_.shape : draft_.offsets;
+  list.push_back(static_cast<std::int64_t>(value));
+  check(draft_.shape.size() <= kMostDimensions, "more than {} dimensions", kMostDimensions);
+  check(draft_.offsets.size() <= 2, "more than two data_offsets");
+  return true;
+}
+
+bool HeaderEvents::string(std::string& value) {
+  if (place_ == Place::metadata) {
+    layout_.metadata[name_] = value;
+    return true;
+  }
+  if (place_ != Place::dtype) {
+    return unexpected("a string");
+  }
+  draft_.dtype = value;
+  place_ = Place::tensor;
+  return true;
+}
+
+bool HeaderEvents::start_object(std::size_t /*elements*/) {
+  switch (place_) {
+    case Place::outside:
+      place_ = Place::file;
+      return true;
+    case Place::metadata_value:
+      place_ = Place::metadata;
+      return true;
+    case Place::tensor_value:
+      place_ = Place::tensor;
+      draft_ = {};
+      return true;
+    default:
+      return unexpected("an object");
+  }
+}
+
+bool HeaderEvents::key(std::string& name) {
+  if (place_ == Place::file) {
+    file_key(name);
+  } else if (place_ == Place::metadata) {
+    metadata_key(name);
+  } else {
+    tensor_key(name);
+  }
+  return true;
+}
+
+void HeaderEvents::file_key(const std::string& name) {
+  check(name != kMetadata || !seen_metadata_, "the key \"{}\" is there twice", name);
+  check(!layout_.entries.contains(name), "the key \"{}\" is there twice", shortened(name));
+  name_ = name;
+  seen_metadata_ = seen_metadata_ || name == kMetadata;
+  place_ = name == kMetadata ? Place::metadata_value : Place::tensor_value;
+}
+
+void HeaderEvents::metadata_key(const std::string& name) {
+  check(!layout_.metadata.contains(name), "the key \"{}\" is there twice", shortened(name));
+  name_ = name;
+}
+
+void HeaderEvents::tensor_key(const std::string& name) {
+  const auto begin = [&](bool& seen, Place place) {
+    check(!std::exchange(seen, true), "the key \"{}\" is there twice", name);
+    place_ = place;
+  };
+  if (name == "dtype") {
+    begin(draft_.has_dtype, Place::dtype);
+  } else if (name == "shape") {
+    begin(draft_.has_shape, Place::shape_value);
+  } else if (name == "data_offsets") {
+    begin(draft_.has_offsets, Place::offsets_value);
+  } else {
+    check(false, "the format knows no key \"{}\"", shortened(name));
+  }
+}
+
+bool HeaderEvents::start_array(std::size_t /*elements*/) {
+  if (place_ == Place::shape_value) {
+    place_ = Place::shape;
+  } else if (place_ == Place::offsets_value) {
+    place_ = Place::offsets;
+  } else {
+    return unexpected("a list");
+  }
+  return true;
+}
+
+bool HeaderEvents::end_array() {
+  place_ = Place::tensor;
+  return true;
+}
+
+bool HeaderEvents::end_object() {
+  if (place_ == Place::tensor) {
+    finish_tensor();
+  }
+  place_ = place_ == Place::file ? Place::outside : Place::file;
+  return true;
+}
+
+void HeaderEvents::finish_tensor() {
+  check(draft_.has_dtype, "no dtype");
+  check(draft_.has_shape, "no shape");
+  check(draft_.has_offsets && draft_.offsets.size() == 2, "no data_offsets of begin and end");
+  const std::int64_t begin = draft_.offsets[0];
+  const std::int64_t end = draft_.offsets[1];
+  check(begin <= end, "data_offsets [{}, {}] end before they begin", begin, end);
+  const std::int64_t bytes = checked_bytes();
+  const Shape shape(draft_.shape.begin(), draft_.shape.end());
+  check(bytes == end - begin, "{} {} takes {} bytes, but data_offsets [{}, {}] hold {}",
+        draft_.dtype, to_string(shape), bytes, begin, end, end - begin);
+  layout_.entries.emplace(name_, SafetensorsEntry{draft_.dtype, shape, begin, bytes});
+}
+
+/// Bytes that dtype and shape take.
+std::int64_t HeaderEvents::checked_bytes() const {
+  const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(), [this](const NamedSize& known) {
+    return known.name == draft_.dtype;
+  });
+  check(dtype != kDtypes.end(), "\"{}\" is not a known dtype", shortened(draft_.dtype));
+  std::int64_t bytes = dtype->bytes;
+  for (const std::int64_t size : draft_.shape) {
+    check(!__builtin_mul_overflow(bytes, size, &bytes), "the sizes multiply to more than 2^63");
+  }
+  return bytes;
+}
+
+bool HeaderEvents::parse_error(std::size_t position, const std::string& token,
+                               const nlohmann::detail::exception& /*error*/) {
+  throw Error(file_, fmt::format("the header is not valid JSON at its byte {}, near \"{}\"",
+                                 position, shortened(token)));
+}
+
+}  // namespace
+
+SafetensorsLayout parse_safetensors_json(const std::string& file, std::string_view text) {
+  // The parser takes a zero byte for the end and would pass over what follows.
+  const std::size_t zero = text.find('\0');
+  require(zero == std::string_view::npos, file, "the header holds a zero byte, at its byte {}",
+          zero + 1);
+  HeaderEvents events(file);
+  Json::sax_parse(text.begin(), text.end(), &events);
+  return events.take();
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,77 @@
+#include "models/embedding.h"
+
+#include "kernels/ops/embedding.h"
+#include "models/saved.h"
+
+namespace stagecraft {
+
+ParameterUse token_table(const ModelConfig& config, int tensor_shards, std::string use) {
+  const ShardSpec shard{.dimension = 0,
+                        .shards = tensor_shards,
+                        .padded_size = padded_vocab(config.vocab, tensor_shards)};
+  return {{"wte.weight",
+           {config.vocab, config.hidden},
+           shard,
+           {Initializer::Kind::normal, kInitialDeviation}},
+          std::move(use)};
+}
+
+std::vector<ParameterUse> Embedding::parameters(const ModelConfig& config, int tensor_shards) {
+  return {token_table(config, tensor_shards, "embedding"),
+          {{"wpe.weight",
+            {config.sequence, config.hidden},
+            {},
+            {Initializer::Kind::normal, kInitialDeviation}},
+           ""}};
+}
+
+LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
+  const std::int64_t rows = shape.samples * config.sequence;
+  return {.weight_stash_bytes = 4 * rows * config.hidden,
+          .workspace_bytes = 4 * 2 * rows * config.hidden};
+}
+
+Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)
+    : dropout_(config.dropout),
+      dropout_key_(random_key(place.seed, "drop")),
+      tokens_(place.parameters.at("wte.weight").weight),
+      positions_(place.parameters.at("wpe.weight").weight),
+      dtokens_(place.parameters.gradient("wte.weight", "embedding")),
+      dpositions_(place.parameters.gradient("wpe.weight", "")) {
+  first_token_ = place.tensor_rank * tokens_.size(0);
+}
+
+Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
+  const Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)});
+  token_embedding_forward(
+      context.stream,
+      {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});
+  context.tensor.all_reduce(context.stream, y, ReduceOp::sum, Order::tree);
+  position_embedding_forward(context.stream,
+                             {.x = y,
+                              .table = positions_,
+                              .dropout = dropout_at(context, dropout_, dropout_key_),
+                              .y = y});
+  return y;
+}
+
+Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stash*/,
+                                 WeightStash& weights) {
+  const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
+  weights.add(context, {sum},
+              [this, sum, tokens = context.batch.tokens, sequence = context.batch.sequence,
+               accumulate = !context.batch.first](LayerContext& later) {
+                token_embedding_backward(later.stream, {.tokens = tokens,
+                                                        .dy = sum,
+                                                        .first_token = first_token_,
+                                                        .dtable = dtokens_,
+                                                        .accumulate = accumulate});
+                position_embedding_backward(later.stream, {.dy = sum,
+                                                           .rows_per_sample = sequence,
+                                                           .dtable = dpositions_,
+                                                           .accumulate = accumulate});
+              });
+  return {};
+}
+
+}  // namespace stagecraft

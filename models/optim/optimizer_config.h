@@ -1,0 +1,29 @@
+// The optimizer's share of the [train] table.
+#pragma once
+
+#include <cstdint>
+
+namespace stagecraft {
+
+struct OptimizerConfig {
+  std::int64_t steps = 0;
+  std::int64_t warmup_steps = 0;
+  double learning_rate = 3e-4;
+  double min_learning_rate = 0;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double epsilon = 1e-8;
+  double weight_decay = 0.1;
+  double clip = 1;  // largest global gradient norm; 0: off
+};
+
+/// The learning rate of step s = `step` of S = config.steps, from 1: linear warm-up over w =
+/// warmup_steps, learning_rate * s / w, then half a cosine that ends at min_learning_rate:
+/// min + (learning_rate - min) * (1 + cos(pi * (s - w) / (S - w))) / 2. Throws Error for a step
+/// outside.
+double learning_rate_at(const OptimizerConfig& config, std::int64_t step);
+
+/// What gradients are multiplied by, given their global norm: min(1, clip / norm), or 1.
+double clip_factor(const OptimizerConfig& config, double gradient_norm);
+
+}  // namespace stagecraft
