@@ -1,0 +1,63 @@
+// Channels carry activations forward and gradients back between neighbouring stages. The bytes go
+// over the channel; an envelope that says what they are goes as a message beside them. A channel
+// keeps its sender's order and has receive slots of its own: a sender may be kReceiveSlots tensors
+// ahead, then it waits for a credit.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+#include "stages/stage_work.h"
+
+namespace stagecraft {
+
+inline constexpr int kReceiveSlots = 2;
+
+enum class Payload : std::uint8_t { activation, gradient };
+
+/// A channel's name: its ends are stages, its kind what it carries.
+struct Edge {
+  int source = 0;
+  int destination = 0;
+  Payload payload = Payload::activation;
+  friend auto operator<=>(const Edge&, const Edge&) = default;
+};
+
+/// "act 0>1", "grad 1>0".
+std::string to_string(const Edge& edge);
+
+/// States that a tensor was issued to a channel, and which: never that it is complete.
+struct Envelope {
+  std::uint32_t generation = 0;  // of the run: what an earlier one sent is an error
+  Edge edge;
+  std::uint64_t sequence = 0;  // counts the channel's tensors from 0
+  Pass pass;
+  int chunk = 0;  // of the receiving end
+  int microbatch = 0;
+  Shape shape;
+  DType dtype = DType::float32;
+};
+
+/// One channel. send and credit are called by the source's thread, receive by the destination's.
+class Channel {
+ public:
+  virtual ~Channel() = default;
+  /// Puts `x`, read-only from now on, in slot `sequence` % kReceiveSlots. The caller has seen the
+  /// credit of that slot.
+  virtual void send(Stream& stream, std::uint64_t sequence, const Tensor& x) = 0;
+  /// A tensor of the receiver's own with what the envelope stands for. The slot may be used again
+  /// as soon as the credit for it is with the source.
+  virtual Tensor receive(Stream& stream, const Envelope& envelope) = 0;
+  /// The source learns that `sequence` was received: what it kept for it is freed, behind the
+  /// receiver's work on `stream`.
+  virtual void credit(Stream& stream, std::uint64_t sequence) = 0;
+};
+
+/// Between two threads of one process: a slot holds the sender's handle, charged to the receiver
+/// (`receiver`) as a transfer slot until the credit is back.
+std::unique_ptr<Channel> make_local_channel(std::shared_ptr<MemoryAccount> receiver);
+
+}  // namespace stagecraft

@@ -1,0 +1,261 @@
+#include "stages/executor.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+bool carries_activation(Op op) { return op == Op::send_activation || op == Op::receive_activation; }
+
+/// "F 3", "send act 3": the number behind the name, so that a viewer colours by kind.
+std::string span_name(const Instruction& i) {
+  switch (i.op) {
+    case Op::send_activation:
+      return fmt::format("send act {}", i.microbatch);
+    case Op::send_gradient:
+      return fmt::format("send grad {}", i.microbatch);
+    case Op::receive_activation:
+      return fmt::format("recv act {}", i.microbatch);
+    case Op::receive_gradient:
+      return fmt::format("recv grad {}", i.microbatch);
+    case Op::optimizer:
+      return "optimizer";
+    case Op::reduce_tied:
+      return "reduce tied";
+    case Op::reduce_data:
+      return fmt::format("reduce data {}", i.chunk);
+    default:
+      return fmt::format("{} {}", letters(i.op), i.microbatch);
+  }
+}
+
+Lane lane_of(Op op) {
+  if (op == Op::optimizer) {
+    return Lane::optimizer;
+  }
+  return is_transfer(op) ? (is_send(op) ? Lane::send : Lane::receive) : Lane::compute;
+}
+
+/// The same number at both ends: the channel and the position in it.
+std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
+  return ((sequence + 1) << 32) | (static_cast<std::uint64_t>(column) << 16) |
+         (static_cast<std::uint64_t>(edge.payload) << 15) | static_cast<std::uint64_t>(edge.source);
+}
+
+}  // namespace
+
+Executor::Executor(ExecutorParts parts, Channels channels)
+    : parts_(parts), channels_(std::move(channels)) {
+  parts_.progress.set(Activity::idle, 0, {});
+}
+
+void Executor::begin(const Pass& pass, const Program& program) {
+  require(done(), "Executor::begin", "stage {} is still at {}", parts_.stage, to_string(current()));
+  const StageProgram& order = program.stages.at(static_cast<std::size_t>(parts_.stage));
+  parts_.work.begin(pass);
+  pass_ = pass;
+  position_ = 0;
+  update_.reset();
+  if (!order.empty()) {
+    program_ = &program;
+    pending_ = order.front();
+    show_waiting();
+  }
+}
+
+const StageProgram& Executor::order() const {
+  return program_->stages[static_cast<std::size_t>(parts_.stage)];
+}
+
+void Executor::deliver(const Envelope& envelope) {
+  Incoming& in = incoming_[envelope.edge];
+  const bool known = channels_.contains(envelope.edge) && envelope.edge.destination == parts_.stage;
+  require(known && envelope.generation == parts_.generation, "Executor::deliver",
+          "stage {} has no channel {} of generation {}", parts_.stage, to_string(envelope.edge),
+          envelope.generation);
+  require(envelope.sequence == in.delivered && in.waiting.size() < kReceiveSlots,
+          "Executor::deliver",
+          "stage {} got tensor {} of {} where tensor {} is due, with {} of {} slots taken",
+          parts_.stage, envelope.sequence, to_string(envelope.edge), in.delivered,
+          in.waiting.size(), kReceiveSlots);
+  ++in.delivered;
+  in.waiting.push_back(envelope);
+}
+
+void Executor::credit(const Edge& edge, std::uint64_t sequence) {
+  Outgoing& out = outgoing_[edge];
+  require(sequence == out.credited && sequence < out.sent, "Executor::credit",
+          "stage {} got a credit for tensor {} of {}, where {} is due and {} were sent",
+          parts_.stage, sequence, to_string(edge), out.credited, out.sent);
+  channel(edge).credit(parts_.work.stream(), sequence);
+  ++out.credited;
+}
+
+void Executor::decide(const Update& update) {
+  require(awaits_update() && update.step == pass_.step, "Executor::decide",
+          "stage {} is at {} of step {} and cannot take the update of step {}", parts_.stage,
+          to_string(current()), pass_.step, update.step);
+  update_ = update;
+}
+
+bool Executor::awaits_update() const {
+  return !done() && pending_.front().op == Op::optimizer && !update_;
+}
+
+Instruction Executor::current() const { return done() ? Instruction{} : pending_.front(); }
+
+Edge Executor::edge_of(const Instruction& i) const {
+  const bool activation = carries_activation(i.op);
+  const int step = (activation == is_send(i.op)) ? 1 : -1;
+  const int other = program_->stage_of_chunk.at(static_cast<std::size_t>(i.chunk + step));
+  return {.source = is_send(i.op) ? parts_.stage : other,
+          .destination = is_send(i.op) ? other : parts_.stage,
+          .payload = activation ? Payload::activation : Payload::gradient};
+}
+
+Channel& Executor::channel(const Edge& edge) const {
+  const auto found = channels_.find(edge);
+  require(found != channels_.end(), "Executor", "stage {} has no channel {}", parts_.stage,
+          to_string(edge));
+  return *found->second;
+}
+
+bool Executor::can_fire(const Instruction& i) const {
+  if (i.op == Op::optimizer) {
+    return update_.has_value();
+  }
+  if (!is_transfer(i.op)) {
+    return true;
+  }
+  const Edge edge = edge_of(i);
+  if (is_send(i.op)) {
+    const auto out = outgoing_.find(edge);
+    return out == outgoing_.end() || out->second.sent - out->second.credited < kReceiveSlots;
+  }
+  const auto in = incoming_.find(edge);
+  return in != incoming_.end() && !in->second.waiting.empty();
+}
+
+std::optional<std::size_t> Executor::next_member() const {
+  for (std::size_t member = 0; member < pending_.size(); ++member) {
+    if (can_fire(pending_[member])) {
+      return member;
+    }
+  }
+  return {};
+}
+
+bool Executor::ready() const { return !done() && next_member().has_value(); }
+
+void Executor::step() {
+  const auto member = done() ? std::nullopt : next_member();
+  require(member.has_value(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
+  const Instruction instruction = pending_[*member];
+  parts_.progress.set(Activity::running, pass_.step, instruction);
+  fire(instruction);
+  advance(*member);
+}
+
+void Executor::fire(const Instruction& i) {
+  if (is_send(i.op)) {
+    fire_send(i);
+    return;
+  }
+  if (is_transfer(i.op)) {
+    fire_receive(i);
+    return;
+  }
+  const std::int64_t begin = now_ns();
+  if (i.op == Op::optimizer) {
+    parts_.work.update(*update_);
+  } else {
+    parts_.work.run(i);
+  }
+  parts_.spans.add(lane_of(i.op), begin, now_ns(), span_name(i));
+}
+
+void Executor::fire_send(const Instruction& i) {
+  const std::int64_t begin = now_ns();
+  const Edge edge = edge_of(i);
+  Outgoing& out = outgoing_[edge];
+  const Tensor x = parts_.work.take_output(i);
+  channel(edge).send(parts_.work.stream(), out.sent, x);
+  const int chunk = i.op == Op::send_activation ? i.chunk + 1 : i.chunk - 1;
+  const Envelope envelope{.generation = parts_.generation,
+                          .edge = edge,
+                          .sequence = out.sent,
+                          .pass = pass_,
+                          .chunk = chunk,
+                          .microbatch = i.microbatch,
+                          .shape = x.shape(),
+                          .dtype = x.dtype()};
+  parts_.spans.add(Lane::send, begin, now_ns(), span_name(i),
+                   flow_of(edge, parts_.column, out.sent));
+  ++out.sent;
+  parts_.port.send_envelope(envelope);
+}
+
+void Executor::check(const Envelope& envelope, const Instruction& receive) const {
+  require(envelope.pass == pass_ && envelope.chunk == receive.chunk &&
+              envelope.microbatch == receive.microbatch,
+          "Executor",
+          "stage {} is at {} of step {}, and {} brought chunk {}, micro-batch {} of step {}",
+          parts_.stage, to_string(receive), pass_.step, to_string(envelope.edge), envelope.chunk,
+          envelope.microbatch, envelope.pass.step);
+}
+
+void Executor::fire_receive(const Instruction& i) {
+  const std::int64_t begin = now_ns();
+  const Edge edge = edge_of(i);
+  auto& queue = incoming_.at(edge).waiting;
+  const Envelope envelope = queue.front();
+  check(envelope, i);
+  queue.pop_front();
+  parts_.work.put_input(i, channel(edge).receive(parts_.work.stream(), envelope));
+  parts_.spans.add(Lane::receive, begin, now_ns(), span_name(i),
+                   flow_of(edge, parts_.column, envelope.sequence));
+  parts_.port.send_credit(edge, envelope.sequence);
+}
+
+void Executor::advance(std::size_t member) {
+  pending_.erase(pending_.begin() + static_cast<std::ptrdiff_t>(member));
+  if (pending_.empty() && ++position_ < order().size()) {
+    pending_ = order()[position_];
+  }
+  if (pending_.empty()) {
+    program_ = nullptr;
+    parts_.progress.set(Activity::idle, pass_.step, {});
+    return;
+  }
+  show_waiting();
+}
+
+void Executor::show_waiting() {
+  if (!next_member()) {
+    parts_.progress.set(Activity::waiting, pass_.step, pending_.front());
+  }
+}
+
+std::string Executor::waiting_for() const {
+  if (done()) {
+    return "the driver";
+  }
+  const Instruction& i = pending_.front();
+  if (i.op == Op::optimizer) {
+    return to_string(i) + ": the driver's update";
+  }
+  const Edge edge = edge_of(i);
+  if (is_send(i.op)) {
+    return fmt::format("{}: a free slot at stage {}", to_string(i), edge.destination);
+  }
+  return fmt::format("{}: the {} of micro-batch {} from stage {}", to_string(i),
+                     carries_activation(i.op) ? "activation" : "gradient", i.microbatch,
+                     edge.source);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,102 @@
+// Runs one stage's program: a state machine without actors. A loop drives it in tests, a mailbox in
+// a run. Arrival decides when an instruction fires, never in which order.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "kernels/base/span.h"
+#include "stages/channel.h"
+#include "stages/program.h"
+#include "stages/progress_board.h"
+
+namespace stagecraft {
+
+/// Where the executor's envelopes and credits go: to the destination's, and the source's, executor.
+class ExecutorPort {
+ public:
+  virtual ~ExecutorPort() = default;
+  virtual void send_envelope(const Envelope& envelope) = 0;
+  virtual void send_credit(const Edge& edge, std::uint64_t sequence) = 0;
+};
+
+/// The channels of one rank, by edge; both ends share a channel.
+using Channels = std::map<Edge, std::shared_ptr<Channel>>;
+
+/// What an executor is made of; everything must outlive it.
+struct ExecutorParts {
+  int stage = 0;
+  int column = 0;  // which of the mesh's data x tensor pipelines this is
+  std::uint32_t generation = 0;
+  StageWork& work;
+  ExecutorPort& port;
+  ProgressSlot& progress;
+  SpanRecorder& spans;
+};
+
+class Executor {
+ public:
+  Executor(ExecutorParts parts, Channels channels);
+
+  /// Takes up a pass. `program`, whose line of this stage is run, must outlive it. Requires done().
+  void begin(const Pass& pass, const Program& program);
+  /// A neighbour's tensor has been issued. Throws Error for an envelope that no receive can match.
+  void deliver(const Envelope& envelope);
+  /// A neighbour received one of ours.
+  void credit(const Edge& edge, std::uint64_t sequence);
+  /// What U waits for.
+  void decide(const Update& update);
+
+  /// Whether step() has an instruction that may fire: its envelope has come, its slot is free.
+  bool ready() const;
+  /// Fires one instruction. Requires ready(). Throws what the work throws.
+  void step();
+  /// The program has come to its end, or none was begun.
+  bool done() const { return program_ == nullptr; }
+  /// All that is left is U, and it waits for decide().
+  bool awaits_update() const;
+  /// The instruction that is next, running or waiting.
+  Instruction current() const;
+  const Pass& pass() const { return pass_; }
+  /// "1RA3: activation of micro-batch 3 from stage 0".
+  std::string waiting_for() const;
+
+ private:
+  struct Outgoing {
+    std::uint64_t sent = 0;
+    std::uint64_t credited = 0;
+  };
+  struct Incoming {
+    std::uint64_t delivered = 0;
+    std::deque<Envelope> waiting;
+  };
+
+  const StageProgram& order() const;
+  Edge edge_of(const Instruction& transfer) const;
+  Channel& channel(const Edge& edge) const;
+  bool can_fire(const Instruction& instruction) const;
+  /// Position within the current group of the first member that may fire.
+  std::optional<std::size_t> next_member() const;
+  void fire(const Instruction& instruction);
+  void fire_send(const Instruction& instruction);
+  void fire_receive(const Instruction& instruction);
+  void check(const Envelope& envelope, const Instruction& receive) const;
+  void advance(std::size_t member);
+  void show_waiting();
+
+  ExecutorParts parts_;
+  Channels channels_;
+  const Program* program_ = nullptr;
+  Pass pass_;
+  std::size_t position_ = 0;
+  Group pending_;  // members of the current group that have not fired
+  std::optional<Update> update_;
+  std::map<Edge, Outgoing> outgoing_;
+  std::map<Edge, Incoming> incoming_;
+};
+
+}  // namespace stagecraft

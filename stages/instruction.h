@@ -1,0 +1,44 @@
+// One instruction of a pipeline program.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace stagecraft {
+
+enum class Op : std::uint8_t {
+  forward,             // F
+  backward,            // B: both gradients
+  backward_input,      // I
+  backward_weight,     // W
+  send_activation,     // SA: the output of chunk, to the stage of chunk + 1
+  receive_activation,  // RA: the input of chunk, from the stage of chunk - 1
+  send_gradient,       // SG: the gradient of chunk's input, to the stage of chunk - 1
+  receive_gradient,    // RG: the gradient of chunk's output, from the stage of chunk + 1
+  reduce_tied,         // T: adds the gradients of a tied parameter's uses, embedding + head
+  reduce_data,         // D: adds chunk's gradients over the data axis
+  optimizer            // U: updates all parameters of the stage
+};
+
+/// `chunk` counts through the model, `microbatch` through the step, both from 0. Operations of a
+/// whole chunk (T, D) have no micro-batch; U has neither; absent numbers are 0.
+struct Instruction {
+  Op op = Op::forward;
+  int chunk = 0;
+  int microbatch = 0;
+  friend bool operator==(const Instruction&, const Instruction&) = default;
+};
+
+bool is_compute(Op op);   // F, B, I, W
+bool is_transfer(Op op);  // SA, RA, SG, RG
+bool is_send(Op op);      // SA, SG
+bool has_microbatch(Op op);
+std::string_view letters(Op op);
+
+/// "2F0": chunk 2, forward, micro-batch 0; "0T", "3D", "U".
+std::string to_string(const Instruction& instruction);
+/// The inverse; throws Error naming the text and what is wrong with it.
+Instruction parse_instruction(std::string_view text);
+
+}  // namespace stagecraft

@@ -1,0 +1,331 @@
+#include "stages/model_stage_work.h"
+
+#include <algorithm>
+
+#include "kernels/ops/adamw.h"
+#include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/elementwise.h"
+#include "kernels/ops/reduce.h"
+#include "tensor_parallel/gradient_buckets.h"
+
+namespace stagecraft {
+
+/// The layers of one chunk, and what its micro-batches keep between instructions.
+class ChunkState {
+ public:
+  struct Live {
+    MicroBatch batch;
+    Tensor x;                    // input, then nothing
+    Tensor y;                    // output, until it is sent
+    Tensor dy;                   // gradient of the output
+    Tensor dx;                   // gradient of the input, until it is sent
+    std::vector<Stash> stashes;  // by layer
+    std::unique_ptr<WeightStash> weights;
+  };
+
+  std::vector<std::unique_ptr<Layer>> layers;
+  std::vector<Live> live;  // by micro-batch
+};
+
+namespace {
+
+/// A world of the ranks with equal color.
+std::unique_ptr<Communicator> group(Communicator& world, int color) {
+  return world.split(color, world.rank());
+}
+
+std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
+  std::vector<ParameterUse> uses;
+  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
+    if (plan.program.stage_of_chunk[chunk] != stage) {
+      continue;
+    }
+    for (int i = plan.chunks[chunk].first; i < plan.chunks[chunk].last; ++i) {
+      const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
+      uses.insert(uses.end(), layer.begin(), layer.end());
+    }
+  }
+  return uses;
+}
+
+}  // namespace
+
+MeshCommunicators mesh_communicators(Communicator& world, const MeshShape& mesh) {
+  const MeshPlace at = place_of(mesh, world.rank());
+  const bool holds_tied = at.pipeline == 0 || at.pipeline == mesh.pipeline - 1;
+  const int column = at.data * mesh.tensor + at.tensor;
+  MeshCommunicators groups;
+  groups.tensor = group(world, at.pipeline * mesh.data + at.data);
+  groups.data = group(world, at.pipeline * mesh.tensor + at.tensor);
+  groups.tied = group(world, holds_tied ? column : mesh.ranks() + world.rank());
+  return groups;
+}
+
+std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
+                                std::int64_t global_batch) {
+  if (data.validation == nullptr) {
+    return 0;
+  }
+  const std::int64_t all = data.validation->samples();
+  return batches == 0 ? all : std::min(all, batches * global_batch);
+}
+
+ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
+                               MeshCommunicators groups, TextData data, const WorkConfig& config)
+    : plan_(plan),
+      place_(place_of(plan.mesh, rank)),
+      stream_(std::move(stream)),
+      groups_(std::move(groups)),
+      data_(std::move(data)),
+      config_(config),
+      parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, place_.pipeline),
+                                                   place_.tensor, plan.mesh.tensor)),
+      chunks_(plan.chunks.size()) {
+  const LayerPlace layer_place{.stream = *stream_,
+                               .parameters = *parameters_,
+                               .tensor_rank = place_.tensor,
+                               .tensor_ranks = plan.mesh.tensor,
+                               .seed = config.seed};
+  for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
+    if (plan.program.stage_of_chunk[c] != place_.pipeline) {
+      continue;
+    }
+    chunks_[c] = std::make_unique<ChunkState>();
+    chunks_[c]->live.resize(static_cast<std::size_t>(plan.microbatches));
+    for (int i = plan.chunks[c].first; i < plan.chunks[c].last; ++i) {
+      chunks_[c]->layers.push_back(
+          plan.model.layers[static_cast<std::size_t>(i)].make(layer_place));
+    }
+  }
+}
+
+ModelStageWork::~ModelStageWork() = default;
+
+ChunkState& ModelStageWork::chunk(int chunk) {
+  auto& state = chunks_.at(static_cast<std::size_t>(chunk));
+  require(state != nullptr, "ModelStageWork", "chunk {} is not of stage {}", chunk,
+          place_.pipeline);
+  return *state;
+}
+
+void ModelStageWork::begin(const Pass& pass) {
+  pass_ = pass;
+  for (std::size_t c = 0; c < chunks_.size(); ++c) {
+    if (chunks_[c] == nullptr) {
+      continue;
+    }
+    for (int m = 0; m < plan_.microbatches; ++m) {
+      ChunkState::Live& live = chunks_[c]->live[static_cast<std::size_t>(m)];
+      live = {};
+      live.batch = micro_batch(static_cast<int>(c), m);
+      live.stashes.resize(chunks_[c]->layers.size());
+    }
+  }
+}
+
+MicroBatch ModelStageWork::micro_batch(int chunk, int microbatch) {
+  const std::int64_t per_rank = plan_.batch.global_batch / plan_.mesh.data;
+  const std::int64_t within = place_.data * per_rank + microbatch * plan_.batch.micro_batch;
+  const bool training = pass_.kind == PassKind::train;
+  const std::int64_t before = (training ? pass_.step - 1 : pass_.batch) * plan_.batch.global_batch;
+  MicroBatch batch;
+  batch.training = training;
+  batch.step = static_cast<std::uint32_t>(pass_.step);
+  batch.first_sample = static_cast<std::uint64_t>(before + within);
+  batch.samples = plan_.batch.micro_batch;
+  batch.sequence = plan_.model.sequence;
+  batch.first = microbatch == 0;
+  batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
+  if (chunk == static_cast<int>(plan_.chunks.size()) - 1) {
+    batch.loss = Tensor(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace);
+  }
+  return batch;
+}
+
+void ModelStageWork::read_tokens(MicroBatch& batch) {
+  const std::int64_t sequence = batch.sequence;
+  std::vector<std::int32_t> inputs(static_cast<std::size_t>(batch.rows()), 0);
+  std::vector<std::int32_t> targets(inputs.size(), kIgnoredTarget);
+  for (std::int64_t s = 0; s < batch.samples; ++s) {
+    const auto index = static_cast<std::int64_t>(batch.first_sample) + s;
+    const auto row = static_cast<std::size_t>(s * sequence);
+    const auto count = static_cast<std::size_t>(sequence);
+    if (batch.training) {
+      const TokenDataset& text = *data_.train;
+      text.read(sample_at(config_.order, config_.seed, text.samples(), index),
+                {&inputs[row], count}, {&targets[row], count});
+    } else if (index < config_.evaluation_samples) {
+      data_.validation->read(index, {&inputs[row], count}, {&targets[row], count});
+    }
+  }
+  const auto upload = [&](const std::vector<std::int32_t>& values) {
+    Tensor x(stream_->memory(), {batch.rows()}, DType::int32, MemoryLabel::workspace);
+    std::copy(values.begin(), values.end(), x.data<std::int32_t>());
+    return x;
+  };
+  batch.tokens = upload(inputs);
+  batch.targets = upload(targets);
+}
+
+void ModelStageWork::run(const Instruction& instruction) {
+  switch (instruction.op) {
+    case Op::forward:
+      forward(instruction);
+      break;
+    case Op::backward:
+    case Op::backward_input:
+      backward(instruction);
+      break;
+    case Op::backward_weight: {
+      ChunkState::Live& live =
+          chunk(instruction.chunk).live.at(static_cast<std::size_t>(instruction.microbatch));
+      LayerContext context{*stream_, *groups_.tensor, live.batch};
+      live.weights->run(context);
+      break;
+    }
+    case Op::reduce_tied:
+      reduce_tied();
+      break;
+    case Op::reduce_data:
+      reduce_data(instruction);
+      break;
+    default:
+      throw Error("ModelStageWork", to_string(instruction) + " is not an instruction that it runs");
+  }
+}
+
+void ModelStageWork::forward(const Instruction& instruction) {
+  ChunkState& state = chunk(instruction.chunk);
+  ChunkState::Live& live = state.live.at(static_cast<std::size_t>(instruction.microbatch));
+  const bool last = instruction.chunk + 1 == static_cast<int>(plan_.chunks.size());
+  if (instruction.chunk == 0 || last) {
+    read_tokens(live.batch);
+  }
+  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  Tensor x = std::move(live.x);
+  for (std::size_t i = 0; i < state.layers.size(); ++i) {
+    x = state.layers[i]->forward(context, std::move(x), live.stashes[i]);
+  }
+  if (!last && chunks_[static_cast<std::size_t>(instruction.chunk) + 1] != nullptr) {
+    chunk(instruction.chunk + 1).live[static_cast<std::size_t>(instruction.microbatch)].x = x;
+  } else {
+    live.y = x;
+  }
+}
+
+void ModelStageWork::backward(const Instruction& instruction) {
+  ChunkState& state = chunk(instruction.chunk);
+  ChunkState::Live& live = state.live.at(static_cast<std::size_t>(instruction.microbatch));
+  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  live.weights = std::make_unique<WeightStash>(
+      instruction.op == Op::backward ? WeightStash::Mode::immediate : WeightStash::Mode::deferred);
+  Tensor dy = std::move(live.dy);
+  for (std::size_t i = state.layers.size(); i-- > 0;) {
+    dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], *live.weights);
+  }
+  if (instruction.chunk > 0 &&
+      chunks_[static_cast<std::size_t>(instruction.chunk) - 1] != nullptr) {
+    chunk(instruction.chunk - 1).live[static_cast<std::size_t>(instruction.microbatch)].dy = dy;
+  } else {
+    live.dx = dy;
+  }
+}
+
+Tensor ModelStageWork::take_output(const Instruction& send) {
+  ChunkState::Live& live = chunk(send.chunk).live.at(static_cast<std::size_t>(send.microbatch));
+  Tensor& x = send.op == Op::send_activation ? live.y : live.dx;
+  require(!x.empty(), "ModelStageWork", "{} has nothing to send", to_string(send));
+  return std::exchange(x, Tensor());
+}
+
+void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
+  ChunkState::Live& live =
+      chunk(receive.chunk).live.at(static_cast<std::size_t>(receive.microbatch));
+  (receive.op == Op::receive_activation ? live.x : live.dy) = std::move(x);
+}
+
+std::vector<double> ModelStageWork::losses() {
+  std::vector<double> losses;
+  const auto& last = chunks_.back();
+  if (last == nullptr || place_.tensor != 0) {
+    return losses;
+  }
+  stream_->synchronize();
+  for (const ChunkState::Live& live : last->live) {
+    losses.push_back(*live.batch.loss.data<double>());
+  }
+  return losses;
+}
+
+/// Adds the gradients of a tied parameter's uses, embedding + head: on one stage here, between the
+/// first and the last stage as a sum of two.
+void ModelStageWork::reduce_tied() {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    if (parameter.uses.front().empty()) {
+      continue;
+    }
+    const Tensor& sum = parameter.gradients.front();
+    for (std::size_t use = 1; use < parameter.uses.size(); ++use) {
+      add(*stream_, {.a = sum, .b = parameter.gradients[use], .c = sum});
+    }
+    groups_.tied->all_reduce(*stream_, sum, ReduceOp::sum, Order::tree);
+  }
+}
+
+void ModelStageWork::reduce_data(const Instruction& instruction) {
+  // The arena holds all chunks of the stage; it is reduced once, with the first of its chunks.
+  const auto first = std::find_if(chunks_.rbegin(), chunks_.rend(),
+                                  [](const auto& state) { return state != nullptr; });
+  const auto leading = static_cast<int>(chunks_.rend() - first) - 1;
+  if (instruction.chunk == leading) {
+    reduce_gradients(*stream_, *groups_.data, parameters_->gradient_arena());
+  }
+}
+
+bool ModelStageWork::reports(const Parameter& parameter) const {
+  const bool first_use = parameter.uses.front().empty() || place_.pipeline == 0;
+  return place_.data == 0 && first_use &&
+         (!parameter.spec.shard.replicated() || place_.tensor == 0);
+}
+
+std::vector<ParameterSquare> ModelStageWork::gradient_squares() {
+  const std::vector<ParameterSpec> specs = plan_.model.parameters();
+  std::vector<ParameterSquare> squares;
+  std::vector<Tensor> sums;
+  for (const Parameter& parameter : parameters_->parameters()) {
+    if (!reports(parameter)) {
+      continue;
+    }
+    const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
+      return spec.name == parameter.spec.name;
+    });
+    squares.push_back({static_cast<std::int32_t>(known - specs.begin()), 0});
+    sums.emplace_back(stream_->memory(), Shape{1}, DType::float64, MemoryLabel::workspace);
+    sum_of_squares(*stream_, {.x = parameter.gradients.front(), .out = sums.back()});
+  }
+  stream_->synchronize();
+  for (std::size_t i = 0; i < squares.size(); ++i) {
+    squares[i].square = *sums[i].data<double>();
+  }
+  return squares;
+}
+
+void ModelStageWork::update(const Update& update) {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    const double decay = parameter.spec.decayed() ? config_.optimizer.weight_decay : 0;
+    const std::int64_t n = parameter.weight.elements();
+    adamw(*stream_, {.weight = parameter.weight.view({n}),
+                     .gradient = parameter.gradients.front().view({n}),
+                     .first_moment = parameter.first_moment.view({n}),
+                     .second_moment = parameter.second_moment.view({n}),
+                     .learning_rate = static_cast<float>(update.learning_rate),
+                     .beta1 = static_cast<float>(config_.optimizer.beta1),
+                     .beta2 = static_cast<float>(config_.optimizer.beta2),
+                     .epsilon = static_cast<float>(config_.optimizer.epsilon),
+                     .weight_decay = static_cast<float>(decay),
+                     .gradient_scale = static_cast<float>(update.gradient_scale),
+                     .step = update.step});
+  }
+}
+
+}  // namespace stagecraft

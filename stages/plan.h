@@ -1,0 +1,68 @@
+// Who computes what, and when: pure, and the same for `check` and `train`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/model_spec.h"
+#include "stages/plan_config.h"
+#include "stages/program.h"
+#include "stages/verify.h"
+#include "tensor_parallel/mesh.h"
+
+namespace stagecraft {
+
+/// Layers [first, last) of the model's list.
+struct LayerRange {
+  int first = 0;
+  int last = 0;
+  friend bool operator==(const LayerRange&, const LayerRange&) = default;
+};
+
+/// Predicted peak bytes on one rank of a stage.
+struct StageMemory {
+  std::int64_t weights = 0;
+  std::int64_t gradients = 0;
+  std::int64_t optimizer = 0;
+  std::int64_t saved_activations = 0;
+  std::int64_t transfer_slots = 0;
+  std::int64_t workspace = 0;
+  std::int64_t total() const {
+    return weights + gradients + optimizer + saved_activations + transfer_slots + workspace;
+  }
+};
+
+struct TrainingPlan {
+  ModelSpec model;
+  ParallelConfig parallel;
+  BatchConfig batch;
+  MeshShape mesh;
+  int microbatches = 1;             // per data rank and step
+  std::vector<LayerRange> chunks;   // one a chunk, in model order
+  Program program;                  // training
+  Program evaluation;               // forward only, the same number of micro-batches
+  Verdict verdict;                  // of `program`; the evaluation's is checked too
+  std::vector<StageMemory> memory;  // one a stage
+  std::vector<double> stage_flops;  // per stage, of one rank and one step
+  double flops_per_step = 0;        // over all ranks, forward and backward
+};
+
+/// Cuts `layers` layer costs into `chunks` runs so that the largest run is as small as can be;
+/// among equals the one whose earlier runs are larger. Cuts only where allowed; each run gets at
+/// least one block.
+std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
+                                          int chunks);
+/// From [parallel] partition: blocks per chunk.
+std::vector<LayerRange> partition_by_list(const ModelSpec& model,
+                                          const std::vector<std::int64_t>& blocks, int chunks);
+
+/// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
+/// stages than blocks, a schedule that is not known), and Error when the program is not proven.
+TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
+                       const BatchConfig& batch);
+
+/// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
+ReductionShape reductions_of(const TrainingPlan& plan);
+
+}  // namespace stagecraft
