@@ -1,0 +1,229 @@
+#include "actors/driver_actor.h"
+
+#include <fmt/core.h>
+
+#include <caf/all.hpp>
+#include <chrono>
+#include <cmath>
+
+#include "models/checkpoint/model_file.h"
+
+namespace stagecraft {
+namespace {
+
+/// How long stages may take to end once the run has failed; then they are given up.
+constexpr std::chrono::seconds kEndDeadline{4};
+
+}  // namespace
+
+DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverState> self,
+                                        const std::shared_ptr<DriverSetup>& setup) {
+  DriverState& state = self->state;
+  state.start(self, setup);
+  return {
+      [&state](const Ready&) { state.ready(); },
+      [&state](const StepDone& m) { state.step_done(m); },
+      [&state](const EvaluationDone& m) { state.evaluation_done(m); },
+      [&state](const ModelWritten&) { state.model_written(); },
+      [&state](const StageEnded& m) { state.stage_ended(m); },
+      [&state](const RunFailed& m) { state.run_failed(m); },
+      [&state](TickAtom) { state.give_up(); },
+      [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
+  };
+}
+
+void DriverState::start(DriverActor::stateful_pointer<DriverState> self,
+                        std::shared_ptr<DriverSetup> setup) {
+  self_ = self;
+  setup_ = std::move(setup);
+}
+
+template <typename Message>
+void DriverState::tell_all(const Message& message) {
+  for (const StageActor& stage : stages_) {
+    self_->send(stage, message);
+  }
+}
+
+/// What an observer or a file throws ends the run by name, as a failing stage does.
+void DriverState::guarded(const std::function<void()>& action) {
+  if (finishing_) {
+    return;
+  }
+  try {
+    action();
+  } catch (const std::exception& error) {
+    run_failed({fmt::format("driver, step {}: {}", report_.step, error.what())});
+  }
+}
+
+void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
+  for (const caf::strong_actor_ptr& stage : stages) {
+    stages_.push_back(caf::actor_cast<StageActor>(stage));
+  }
+}
+
+void DriverState::ready() {
+  if (++answers_ == setup_->plan->mesh.ranks()) {
+    guarded([&] {
+      setup_->observer->on_start();
+      result_.trace_origin_ns = now_ns();
+      begin_step();
+    });
+  }
+}
+
+void DriverState::begin_step() {
+  report_ = StepReport{};
+  report_.step = result_.steps + 1;
+  report_.learning_rate = learning_rate_at(setup_->config->optimizer, report_.step);
+  step_done_.clear();
+  step_begin_ns_ = now_ns();
+  tell_all(TrainStep{report_.step});
+}
+
+void DriverState::step_done(const StepDone& message) {
+  step_done_[message.rank] = message;
+  if (static_cast<int>(step_done_.size()) < setup_->plan->mesh.ranks()) {
+    return;
+  }
+  guarded([&] {
+    const StepSums sums = add_up(*setup_->plan, step_done_);
+    report_.loss = sums.loss;
+    report_.gradient_norm = std::sqrt(sums.squared_norm);
+    if (!sums.not_finite.empty()) {
+      run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
+                              report_.step, sums.not_finite)});
+      return;
+    }
+    const double scale = clip_factor(setup_->config->optimizer, report_.gradient_norm);
+    tell_all(ApplyUpdate{report_.step, bits_of(report_.learning_rate), bits_of(scale)});
+    const TrainingPlan& plan = *setup_->plan;
+    report_.tokens = plan.batch.global_batch * plan.model.sequence;
+    report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
+    result_.stopped_early = setup_->observer->stop_requested();
+    const RunConfig& config = *setup_->config;
+    last_step_ = result_.stopped_early || report_.step == config.optimizer.steps;
+    const bool due = config.eval_every > 0 && report_.step % config.eval_every == 0;
+    if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
+      begin_evaluation();
+    } else {
+      step_ended();
+    }
+  });
+}
+
+void DriverState::begin_evaluation() {
+  setup_->observer->on_evaluation_begin(report_.step);
+  const std::int64_t batch = setup_->plan->batch.global_batch;
+  const std::int64_t batches = (setup_->evaluation_samples + batch - 1) / batch;
+  evaluation_.clear();
+  evaluation_answers_due_ = batches * setup_->plan->mesh.ranks();
+  for (std::int64_t b = 0; b < batches; ++b) {
+    tell_all(Evaluate{report_.step, b});
+  }
+}
+
+void DriverState::evaluation_done(const EvaluationDone& message) {
+  auto& losses = evaluation_[{message.batch, message.rank}];
+  for (const std::uint64_t loss : message.losses) {
+    losses.push_back(from_bits(loss));
+  }
+  if (static_cast<std::int64_t>(evaluation_.size()) < evaluation_answers_due_) {
+    return;
+  }
+  guarded([&] {
+    double sum = 0;
+    for (const auto& [batch_and_rank, values] : evaluation_) {  // batches and ranks ascend
+      for (const double loss : values) {
+        sum += loss;
+      }
+    }
+    report_.validation_loss =
+        sum / static_cast<double>(setup_->evaluation_samples * setup_->plan->model.sequence);
+    result_.validation_loss = report_.validation_loss;
+    step_ended();
+  });
+}
+
+void DriverState::step_ended() {
+  ++result_.steps;
+  result_.loss = report_.loss;
+  setup_->observer->on_step(report_);
+  if (last_step_) {
+    result_.seconds = static_cast<double>(now_ns() - result_.trace_origin_ns) * 1e-9;
+    write_model();
+  } else {
+    begin_step();
+  }
+}
+
+void DriverState::write_model() {
+  if (setup_->config->model_folder.empty()) {
+    finish();
+    return;
+  }
+  temporary_ = begin_model_files(setup_->plan->model, setup_->config->model_folder);
+  answers_ = 0;
+  tell_all(WriteModel{temporary_.string()});
+}
+
+void DriverState::model_written() {
+  if (++answers_ < setup_->plan->mesh.ranks()) {
+    return;
+  }
+  guarded([&] {
+    finish_model_files(temporary_);
+    temporary_.clear();
+    setup_->observer->on_model_written(setup_->config->model_folder);
+    finish();
+  });
+}
+
+void DriverState::run_failed(const RunFailed& message) {
+  if (finishing_) {
+    return;
+  }
+  result_.failure = message.text;
+  if (!temporary_.empty()) {
+    std::error_code ignored;
+    std::filesystem::remove(temporary_, ignored);
+  }
+  finish();
+}
+
+/// Sends everybody home. A run that failed does not wait for ever: a stage may never return.
+void DriverState::finish() {
+  finishing_ = true;
+  tell_all(Finish{!result_.failure.empty()});
+  self_->delayed_send(self_, kEndDeadline, TickAtom::value);
+}
+
+void DriverState::stage_ended(const StageEnded& m) {
+  constexpr double kSeconds = 1e-9;
+  RankReport report;
+  report.rank = m.rank;
+  report.place = place_of(setup_->plan->mesh, m.rank);
+  report.compute_seconds = static_cast<double>(m.compute_ns) * kSeconds;
+  report.communication_seconds = static_cast<double>(m.communication_ns) * kSeconds;
+  report.idle_seconds = static_cast<double>(m.idle_ns) * kSeconds;
+  report.peak_bytes = m.peak_bytes;
+  report.peak_saved_activation_bytes = m.peak_saved_activation_bytes;
+  report.spans = m.spans;
+  result_.ranks.push_back(std::move(report));
+  ended_.insert(m.rank);
+  if (static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
+    give_up();
+  }
+}
+
+/// The end: with all stages ended, or with those lost that did not in time.
+void DriverState::give_up() {
+  result_.actor_lost = static_cast<int>(ended_.size()) < setup_->plan->mesh.ranks();
+  std::sort(result_.ranks.begin(), result_.ranks.end(),
+            [](const RankReport& a, const RankReport& b) { return a.rank < b.rank; });
+  setup_->done(std::move(result_));
+  self_->quit();
+}
+
+}  // namespace stagecraft

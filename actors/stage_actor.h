@@ -1,0 +1,86 @@
+// One actor per device: a thin shell around an executor.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "actors/messages.h"
+#include "actors/run_training.h"
+#include "models/checkpoint/model_file.h"
+#include "stages/executor.h"
+#include "stages/model_stage_work.h"
+#include "tensor_parallel/observed_communicator.h"
+
+namespace stagecraft {
+
+/// What a stage actor is made of. What is pointed to outlives the actor.
+struct StageSetup {
+  int rank = 0;
+  const TrainingPlan* plan = nullptr;
+  const RunConfig* config = nullptr;
+  WorkConfig work;
+  TextData data;
+  std::shared_ptr<const InitialModel> initial;  // null: random weights
+  std::unique_ptr<Stream> stream;
+  std::unique_ptr<Communicator> world;
+  Channels channels;
+  std::shared_ptr<ProgressBoard> board;
+};
+
+class StageState;
+
+/// Spawn detached: instructions and collectives block its thread.
+StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
+                                      const std::shared_ptr<StageSetup>& setup,
+                                      const DriverActor& driver, const GuardActor& guard);
+
+/// The actor's state: everything but the mailbox.
+class StageState : public ExecutorPort, public CommunicationObserver {
+ public:
+  static inline const char* name = "stage";
+
+  void start(StageActor::stateful_pointer<StageState> self, std::shared_ptr<StageSetup> setup,
+             DriverActor driver, GuardActor guard);
+  void connect(const std::vector<caf::strong_actor_ptr>& column);
+  void enqueue(const Pass& pass);
+  void deliver(const Envelope& envelope);
+  void credit(const Credit& credit);
+  void apply(const ApplyUpdate& update);
+  void write_model(const WriteModel& message);
+  void finish(const Finish& message);
+
+  void send_envelope(const Envelope& envelope) override;
+  void send_credit(const Edge& edge, std::uint64_t sequence) override;
+  void begin(std::string_view operation) override;
+  void end(std::string_view operation) override;
+
+ private:
+  void guarded(const std::function<void()>& action);
+  void fail(std::string_view what, bool aborted);
+  void make_work();
+  void fill_weights();
+  void pump();
+  bool take_up_next();
+  void report();
+  StageEnded ended() const;
+
+  StageActor::stateful_pointer<StageState> self_ = nullptr;
+  std::shared_ptr<StageSetup> setup_;
+  DriverActor driver_;
+  GuardActor guard_;
+  MeshPlace place_;
+  std::vector<StageActor> column_;
+  SpanRecorder spans_;
+  ModelStageWork* real_ = nullptr;
+  std::unique_ptr<StageWork> work_;
+  std::optional<Executor> executor_;
+  std::vector<Pass> passes_;  // to be run, first first
+  bool running_ = false;      // a pass has begun and its end was not reported
+  bool reported_ = false;     // the current training pass's StepDone was sent
+  bool failed_ = false;
+  std::int64_t first_begin_ns_ = 0;
+  std::int64_t communication_begin_ns_ = 0;
+};
+
+}  // namespace stagecraft

@@ -1,0 +1,51 @@
+// What the driver adds up, and in which order.
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "actors/driver_actor.h"
+#include "tensor_parallel/reduction_tree.h"
+
+namespace stagecraft {
+namespace {
+
+/// The loss of the step: each data rank's micro-batches in order, then the tree.
+double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+  std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
+  for (const auto& [rank, message] : done) {
+    double& sum = by_data[static_cast<std::size_t>(place_of(plan.mesh, rank).data)];
+    for (const std::uint64_t loss : message.losses) {
+      sum += from_bits(loss);
+    }
+  }
+  for (const TreeJoin& join : reduction_tree(plan.mesh.data)) {
+    by_data[static_cast<std::size_t>(join.into)] += by_data[static_cast<std::size_t>(join.from)];
+  }
+  return by_data[0] / static_cast<double>(plan.batch.global_batch * plan.model.sequence);
+}
+
+}  // namespace
+
+StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+  const std::vector<ParameterSpec> specs = plan.model.parameters();
+  std::vector<double> squares(specs.size(), 0);
+  for (const auto& [rank, message] : done) {  // ranks ascend: tensor ranks of a stage in order
+    for (const SquareBits& square : message.squares) {
+      squares.at(static_cast<std::size_t>(square.parameter)) += from_bits(square.square);
+    }
+  }
+  StepSums sums;
+  sums.loss = loss_of(plan, done);
+  if (!std::isfinite(sums.loss)) {
+    sums.not_finite = fmt::format("the loss is {}", sums.loss);
+  }
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    sums.squared_norm += squares[i];
+    if (sums.not_finite.empty() && !std::isfinite(squares[i])) {
+      sums.not_finite = fmt::format("the gradient of {} is not finite", specs[i].name);
+    }
+  }
+  return sums;
+}
+
+}  // namespace stagecraft
