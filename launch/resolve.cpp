@@ -1,0 +1,111 @@
+#include "launch/resolve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "launch/config_table.h"
+#include "launch/run_directory.h"
+
+namespace stagecraft {
+namespace {
+
+void check_learning_rate(const OptimizerConfig& train) {
+  if (train.warmup_steps > train.steps) {
+    throw ConfigError("train.warmup_steps train.steps",
+                      fmt::format("warmup_steps is {} and steps is {}; a warm-up cannot be longer "
+                                  "than the run, so lower warmup_steps or raise steps",
+                                  train.warmup_steps, train.steps));
+  }
+  if (train.min_learning_rate > train.learning_rate) {
+    throw ConfigError("train.min_learning_rate train.learning_rate",
+                      fmt::format("min_learning_rate is {} and learning_rate is {}; the rate falls "
+                                  "from the second to the first, so lower min_learning_rate",
+                                  train.min_learning_rate, train.learning_rate));
+  }
+}
+
+void check_validation(const ConfigFile& config) {
+  const DataConfig& data = config.settings.data;
+  const SessionConfig& session = config.settings.session;
+  if (!data.validation.empty() && config.has("data.validation_fraction")) {
+    throw ConfigError("data.validation data.validation_fraction",
+                      "validation names texts of its own and validation_fraction cuts them from "
+                      "the training text; keep one of the two");
+  }
+  const bool none = data.validation.empty() && data.validation_fraction == 0;
+  if (none && (session.eval_every > 0 || session.eval_batches > 0)) {
+    throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
+                      "there is no text to evaluate on; raise validation_fraction, name texts in "
+                      "data.validation, or leave eval_every and eval_batches out");
+  }
+}
+
+int ranks_of(const ParallelConfig& parallel) {
+  const std::int64_t ranks =
+      std::int64_t{parallel.pipeline} * parallel.tensor * std::int64_t{parallel.data};
+  constexpr std::int64_t kMostActors = 4096;
+  if (ranks > kMostActors) {
+    throw ConfigError(
+        "parallel.pipeline parallel.tensor parallel.data",
+        fmt::format("{} x {} x {} are {} actors, more than the {} that one process "
+                    "can hold",
+                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMostActors));
+  }
+  return static_cast<int>(ranks);
+}
+
+std::string source_of(const ConfigFile& config, const ConfigKey& key) {
+  const auto place = config.places.find(key.name);
+  if (place != config.places.end()) {
+    return place->second.text;
+  }
+  const bool size = key.need == Need::without_preset || key.name == "model.vocab";
+  if (size && !config.settings.model.preset.empty()) {
+    return "preset " + config.settings.model.preset;
+  }
+  return key.computed.empty() ? "default" : "default: " + key.computed;
+}
+
+void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig& session) {
+  if (session.directory.empty()) {
+    session.directory =
+        free_run_directory("runs", std::filesystem::path(config.name).stem().string()).string();
+  }
+  if (!session.trace_file) {
+    session.trace_file = (std::filesystem::path(session.directory) / "trace.json").string();
+  }
+  if (session.threads == 0) {
+    session.threads = std::max(1, cores / actors);
+  }
+}
+
+ResolvedRun resolve_checked(const ConfigFile& config, int cores) {
+  check_rules(config);
+  ResolvedRun run;
+  run.cores = cores;
+  run.settings = config.settings;
+  RunSettings& settings = run.settings;
+  const int actors = ranks_of(settings.parallel);
+  settings.model = resolved(settings.model, tokenizer_vocab(settings.data));
+  run.plan =
+      make_plan(gpt(settings.model, settings.parallel.tensor), settings.parallel, settings.batch);
+  fill_session(config, cores, actors, settings.session);
+  for (const ConfigKey& key : config_table()) {
+    run.sources[key.name] = source_of(config, key);
+  }
+  return run;
+}
+
+}  // namespace
+
+void check_rules(const ConfigFile& config) {
+  check_learning_rate(config.settings.optimizer);
+  check_validation(config);
+}
+
+ResolvedRun resolve(const ConfigFile& config, int cores) {
+  return with_places(config, [&] { return resolve_checked(config, cores); });
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,39 @@
+// From what a file says to what a run does: every value filled, every rule checked, the plan made.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "launch/config_file.h"
+#include "stages/plan.h"
+
+namespace stagecraft {
+
+/// Where each value came from, by "section.key": a place, "default", "preset gpt2-124m", ...
+using Sources = std::map<std::string, std::string, std::less<>>;
+
+struct ResolvedRun {
+  RunSettings settings;  // nothing left to be computed
+  Sources sources;
+  TrainingPlan plan;
+  int cores = 1;
+};
+
+/// Rules over several keys; throws ConfigError naming all of them.
+void check_rules(const ConfigFile& config);
+
+/// `cores` is what the machine offers. Looks at the disk only for a free name under runs/. Throws
+/// BadInput.
+ResolvedRun resolve(const ConfigFile& config, int cores);
+
+/// Calls `work` and gives ConfigErrors that come out of it their places.
+template <typename Work>
+auto with_places(const ConfigFile& config, const Work& work) {
+  try {
+    return work();
+  } catch (const ConfigError& error) {
+    throw located(config, error);
+  }
+}
+
+}  // namespace stagecraft

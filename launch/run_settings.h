@@ -1,0 +1,38 @@
+// Everything that a configuration file can say: the plain structs of the rooms, joined.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "models/model_config.h"
+#include "models/optim/optimizer_config.h"
+#include "models/text/token_dataset.h"
+#include "stages/plan_config.h"
+
+namespace stagecraft {
+
+/// The [run], [trace] and [device] tables, and what [train] says about the run alone.
+struct SessionConfig {
+  std::string directory;  // "": runs/NAME, the first that is free
+  std::string mode = "threads";
+  double watchdog_seconds = 30;
+  std::int64_t seed = 1;
+  std::int64_t eval_every = 0;            // steps; 0: only at the end
+  std::int64_t eval_batches = 0;          // of global_batch samples; 0: all
+  std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
+  std::int64_t trace_steps = 10;
+  std::string backend = "auto";
+  int threads = 0;  // per actor; 0: cores / actors, at least 1
+};
+
+struct RunSettings {
+  ModelConfig model;
+  ParallelConfig parallel;
+  BatchConfig batch;
+  OptimizerConfig optimizer;
+  DataConfig data;
+  SessionConfig session;
+};
+
+}  // namespace stagecraft
