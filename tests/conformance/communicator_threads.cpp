@@ -1,0 +1,68 @@
+// The communicators whose members are threads of one process.
+#include <atomic>
+#include <catch2/catch.hpp>
+
+#include "tensor_parallel/comm/solo/solo_communicator.h"
+#include "tests/conformance/communicator.h"
+
+namespace stagecraft::test {
+namespace {
+
+std::vector<std::unique_ptr<Communicator>> solo_world() {
+  std::vector<std::unique_ptr<Communicator>> ends;
+  ends.push_back(make_solo_communicator());
+  return ends;
+}
+
+}  // namespace
+
+std::vector<CommunicatorFactory> communicator_factories() {
+  std::vector<CommunicatorFactory> factories;
+  factories.push_back({.name = "solo", .run = [](const auto& test, const auto& function) {
+                         run_members(test, solo_world(), function);
+                       }});
+  for (const int size : {1, 2, 3, 4}) {
+    factories.push_back({.name = "local of " + std::to_string(size),
+                         .size = size,
+                         .run = [size](const auto& test, const auto& function) {
+                           run_local(test, size, function);
+                         }});
+  }
+  return factories;
+}
+
+TEST_CASE("nobody leaves a barrier before all have come") {
+  constexpr int kSize = 4;
+  std::atomic<int> arrivals{0};
+  REQUIRE_NOTHROW(run_local("barrier", kSize, [&](Member& member) {
+    for (int turn = 1; turn <= 500; ++turn) {
+      ++arrivals;
+      member.group.barrier();
+      expect(arrivals >= turn * kSize, "all have arrived");
+      member.group.barrier();
+    }
+  }));
+}
+
+TEST_CASE("a local communicator keeps no tensor after the call") {
+  const std::int64_t elements = GENERATE(10, 200'000);
+  REQUIRE_NOTHROW(run_local("handles", 3, [&](Member& member) {
+    const Tensor x = tensor_of(member.stream, std::vector<float>(elements, 1.0F));
+    const Tensor y = tensor_of(member.stream, std::vector<float>(3 * elements, 1.0F));
+    member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
+    member.group.all_gather(member.stream, x, y);
+    member.group.reduce_scatter(member.stream, y, x, Order::tree);
+    member.group.broadcast(member.stream, x, 1);
+    if (member.rank() == 0) {
+      member.group.send(member.stream, x, 1);
+    } else if (member.rank() == 1) {
+      member.group.recv(member.stream, x, 0);
+    }
+    expect(x.buffer().use_count() == 1, "the caller holds the only handle of x");
+    expect(y.buffer().use_count() == 1, "the caller holds the only handle of y");
+  }));
+}
+
+TEST_CASE("a world has at least one member") { REQUIRE_THROWS_AS(make_local_world(0), Error); }
+
+}  // namespace stagecraft::test

@@ -1,0 +1,109 @@
+// Members of a group under test, one thread each.
+#pragma once
+
+#include <algorithm>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "kernels/stream.h"
+#include "tensor_parallel/comm/local/local_communicator.h"
+#include "tests/conformance/watchdog.h"
+
+namespace stagecraft::test {
+
+struct Member {
+  Communicator& group;
+  Stream& stream;
+  std::function<void(std::string)> doing;  // tells the watchdog
+  int rank() const { return group.rank(); }
+  int size() const { return group.size(); }
+};
+
+using MemberFunction = std::function<void(Member&)>;
+
+/// Catch's assertions may not be used on several threads; this may.
+inline void expect(bool holds, std::string_view text) {
+  if (!holds) {
+    throw std::runtime_error("not so: " + std::string(text));
+  }
+}
+
+/// The failure to report: one that is not the echo of another member's.
+inline void rethrow_first(const std::vector<std::exception_ptr>& failures) {
+  std::exception_ptr echo;
+  for (const std::exception_ptr& failure : failures) {
+    try {
+      if (failure != nullptr) {
+        std::rethrow_exception(failure);
+      }
+    } catch (const AbortedError&) {
+      echo = failure;
+    }
+  }
+  if (echo != nullptr) {
+    std::rethrow_exception(echo);
+  }
+}
+
+/// Calls `function` for every end in a thread and with a stream of its own; a member that fails
+/// aborts the others.
+inline void run_members(const std::string& test, std::vector<std::unique_ptr<Communicator>> ends,
+                        const MemberFunction& function) {
+  Watchdog watchdog(test, std::chrono::seconds(90));
+  std::vector<std::exception_ptr> failures(ends.size());
+  std::vector<std::thread> threads;
+  threads.reserve(ends.size());
+  for (std::size_t rank = 0; rank < ends.size(); ++rank) {
+    threads.emplace_back([&, rank] {
+      const auto doing = [&, rank](std::string what) {
+        watchdog.doing(static_cast<int>(rank), std::move(what));
+      };
+      try {
+        const auto stream = make_stream({DeviceKind::cpu, 0}, {.threads = 1});
+        Member member{*ends.at(rank), *stream, doing};
+        doing("started");
+        function(member);
+        doing("returned");
+      } catch (...) {
+        failures.at(rank) = std::current_exception();
+        ends.at(rank)->abort("a failed member");
+      }
+    });
+  }
+  for (std::thread& thread : threads) {
+    thread.join();
+  }
+  rethrow_first(failures);
+}
+
+inline void run_local(const std::string& test, int size, const MemberFunction& function) {
+  run_members(test, make_local_world(size), function);
+}
+
+template <typename T>
+Tensor tensor_of(Stream& stream, const std::vector<T>& values, Shape shape) {
+  Tensor x(stream.memory(), std::move(shape), dtype_of<T>(), MemoryLabel::workspace);
+  expect(x.elements() == static_cast<std::int64_t>(values.size()), "the values fill the shape");
+  std::copy(values.begin(), values.end(), x.data<T>());
+  return x;
+}
+
+template <typename T>
+Tensor tensor_of(Stream& stream, const std::vector<T>& values) {
+  return tensor_of(stream, values, {static_cast<std::int64_t>(values.size())});
+}
+
+/// `stream` has to be done before the host looks.
+template <typename T>
+std::vector<T> values_of(Stream& stream, const Tensor& x) {
+  stream.synchronize();
+  return std::vector<T>(x.data<T>(), x.data<T>() + x.elements());
+}
+
+}  // namespace stagecraft::test

@@ -1,0 +1,149 @@
+// Helpers of the conformance suites: tensors from and to float64 values, poison, errors relative to
+// a float64 reference, finite differences.
+#pragma once
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "kernels/base/random.h"
+#include "kernels/tensor.h"
+#include "tests/conformance/devices.h"
+
+namespace stagecraft::testing {
+
+using Values = std::vector<double>;
+
+/// Standard normal float32 numbers, as float64.
+inline Values random_values(std::int64_t count, std::uint64_t seed) {
+  std::vector<float> drawn(static_cast<std::size_t>(count));
+  fill_normal({.key = random_key(seed, "conformance")}, 0, drawn.size(), 1.0F, drawn.data());
+  return {drawn.begin(), drawn.end()};
+}
+
+template <typename T>
+void store(const Values& values, const Tensor& tensor) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    tensor.data<T>()[i] = static_cast<T>(values[i]);
+  }
+}
+
+inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values,
+                        DType dtype = DType::float32) {
+  Tensor tensor(stream.memory(), shape, dtype, MemoryLabel::workspace);
+  REQUIRE(static_cast<std::int64_t>(values.size()) == tensor.elements());
+  if (dtype == DType::float64) {
+    store<double>(values, tensor);
+  } else if (dtype == DType::int32) {
+    store<std::int32_t>(values, tensor);
+  } else {
+    store<float>(values, tensor);
+  }
+  return tensor;
+}
+
+/// Every byte 0xFF, a NaN in each floating-point type: what an operation leaves out shows.
+inline Tensor poisoned(Stream& stream, const Shape& shape, DType dtype = DType::float32) {
+  Tensor tensor(stream.memory(), shape, dtype, MemoryLabel::workspace);
+  std::memset(tensor.raw(), 0xFF, static_cast<std::size_t>(tensor.bytes()));
+  return tensor;
+}
+
+/// The elements once everything issued is done.
+inline Values values_of(Stream& stream, const Tensor& tensor) {
+  stream.synchronize();
+  Values values(static_cast<std::size_t>(tensor.elements()));
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    values[i] = tensor.dtype() == DType::float64 ? tensor.data<double>()[i]
+                : tensor.dtype() == DType::int32 ? tensor.data<std::int32_t>()[i]
+                                                 : tensor.data<float>()[i];
+  }
+  return values;
+}
+
+/// The largest |actual - expected| over the largest |expected|; infinite where a number is missing
+/// or is no number.
+inline double max_relative_error(const Values& actual, const Values& expected) {
+  double error = actual.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
+  double scale = std::numeric_limits<double>::min();
+  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    const double difference = std::abs(actual[i] - expected[i]);
+    error = std::isnan(difference) ? std::numeric_limits<double>::infinity()
+                                   : std::max(error, difference);
+    scale = std::max(scale, std::abs(expected[i]));
+  }
+  return error / scale;
+}
+
+inline bool same_bits(const std::vector<Values>& a, const std::vector<Values>& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const Values& x, const Values& y) {
+    return x.size() == y.size() &&
+           (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof(double)) == 0);
+  });
+}
+
+/// What an operation wrote, in a fixed order.
+using Compute = std::function<std::vector<Values>(Stream&)>;
+
+/// `compute` on every stream of every device, twice: outputs within `tolerance` of `expected`, and
+/// the same bits on all streams of a device.
+inline void conform(const Compute& compute, const std::vector<Values>& expected, double tolerance) {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    INFO("device " << device.name);
+    const std::vector<Values> first = compute(*device.streams.front());
+    REQUIRE(first.size() == expected.size());
+    for (std::size_t i = 0; i < first.size(); ++i) {
+      INFO("output " << i);
+      CHECK(max_relative_error(first[i], expected[i]) <= tolerance);
+    }
+    for (const auto& stream : device.streams) {
+      CHECK(same_bits(compute(*stream), first));
+      CHECK(same_bits(compute(*stream), first));
+    }
+  }
+}
+
+/// `call` throws an Error whose text contains `text`, on every device.
+inline void refuses(const std::function<void(Stream&)>& call, const std::string& text) {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    Stream& stream = *device.streams.front();
+    CHECK_THROWS_WITH(call(stream), Catch::Matchers::Contains(text));
+    CHECK_THROWS_AS(call(stream), Error);
+  }
+}
+
+/// d loss / d at, by central differences in float64.
+inline Values numeric_gradient(const std::function<double(const Values&)>& loss, Values at) {
+  constexpr double kStep = 1e-5;
+  Values gradient(at.size());
+  for (std::size_t i = 0; i < at.size(); ++i) {
+    const double here = at[i];
+    at[i] = here + kStep;
+    const double above = loss(at);
+    at[i] = here - kStep;
+    gradient[i] = (above - loss(at)) / (2 * kStep);
+    at[i] = here;
+  }
+  return gradient;
+}
+
+inline double dot(const Values& a, const Values& b) {
+  double sum = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    sum += a[i] * b[i];
+  }
+  return sum;
+}
+
+inline Values sum_of(const Values& a, const Values& b) {
+  Values sum(a.size());
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    sum[i] = a[i] + b[i];
+  }
+  return sum;
+}
+
+}  // namespace stagecraft::testing

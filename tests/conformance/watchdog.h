@@ -1,0 +1,63 @@
+// A test that hangs says who was doing what, and ends.
+#pragma once
+
+#include <fmt/core.h>
+
+#include <chrono>
+#include <condition_variable>
+#include <cstdio>
+#include <cstdlib>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <utility>
+
+namespace stagecraft::test {
+
+/// Ends the process, naming what every member did last, unless it is destroyed within `limit`.
+class Watchdog {
+ public:
+  Watchdog(std::string test, std::chrono::seconds limit)
+      : test_(std::move(test)), limit_(limit), thread_([this] { watch(); }) {}
+  ~Watchdog() {
+    {
+      const std::lock_guard lock(mutex_);
+      over_ = true;
+    }
+    changed_.notify_all();
+    thread_.join();
+  }
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
+
+  /// From any thread: what `member` does from now on.
+  void doing(int member, std::string what) {
+    const std::lock_guard lock(mutex_);
+    doing_[member] = std::move(what);
+  }
+
+ private:
+  void watch() {
+    std::unique_lock lock(mutex_);
+    const auto deadline = std::chrono::steady_clock::now() + limit_;
+    if (changed_.wait_until(lock, deadline, [&] { return over_; })) {
+      return;
+    }
+    fmt::print(stderr, "{} hangs after {} s:\n", test_, limit_.count());
+    for (const auto& [member, what] : doing_) {
+      fmt::print(stderr, "  member {}: {}\n", member, what);
+    }
+    std::abort();
+  }
+
+  std::string test_;
+  std::chrono::seconds limit_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::map<int, std::string> doing_;
+  bool over_ = false;
+  std::thread thread_;  // last: it starts when all above is there
+};
+
+}  // namespace stagecraft::test

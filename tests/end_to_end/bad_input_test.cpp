@@ -1,0 +1,185 @@
+// What a user can do wrong: one message at its place, exit status 2, and nothing left behind.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <set>
+
+#include "tests/end_to_end/process.h"
+
+using namespace stagecraft;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kConfig = R"([model]
+family = "gpt"
+layers = 2
+hidden = 32
+heads = 4
+sequence = 16
+
+[parallel]
+tensor = 1
+
+[train]
+steps = 1
+global_batch = 4
+micro_batch = 2
+
+[data]
+train = ["text.txt"]
+validation_fraction = 0.25
+)";
+
+void write(const fs::path& path, const std::string& contents) { std::ofstream(path) << contents; }
+
+std::set<std::string> names_in(const fs::path& folder) {
+  std::set<std::string> names;
+  for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+    names.insert(fs::relative(entry.path(), folder).string());
+  }
+  return names;
+}
+
+/// A folder with a good configuration and a good text, in which one thing at a time is broken.
+class Workplace {
+ public:
+  Workplace() {
+    write(path() / "good.toml", kConfig);
+    write(path() / "text.txt", std::string(1000, 'a'));
+  }
+  const fs::path& path() const { return folder_.path(); }
+
+  std::string refusal(std::vector<std::string> words) {
+    const std::set<std::string> before = names_in(path());
+    const Ended ended = run_stagecraft(std::move(words), path());
+    CAPTURE(ended.out, ended.err);
+    CHECK(ended.status == 2);
+    CHECK(names_in(path()) == before);
+    CHECK(std::count(ended.err.begin(), ended.err.end(), '\n') == 1);
+    return ended.err;
+  }
+  std::string refusal_of(const std::string& set) {
+    return refusal({"train", "good.toml", "--set", set});
+  }
+  std::string refusal_of_file(const std::string& from, const std::string& to) {
+    std::string text = kConfig;
+    text.replace(text.find(from), from.size(), to);
+    write(path() / "bad.toml", text);
+    return refusal({"train", "bad.toml"});
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+}  // namespace
+
+TEST_CASE("mistakes in the file begin with FILE:LINE:COLUMN") {
+  Workplace place;
+  CHECK_THAT(
+      place.refusal_of_file("layers = 2", "layer = 2"),
+      Catch::StartsWith("bad.toml:3:1: unknown key model.layer; the nearest is model.layers"));
+  CHECK_THAT(place.refusal_of_file("layers = 2", "layers = 2.5"),
+             Catch::StartsWith("bad.toml:3:1: model.layers must be an integer"));
+  CHECK_THAT(place.refusal_of_file("layers = 2", "layers = 0"),
+             Catch::StartsWith("bad.toml:3:1: model.layers must be an integer from 1"));
+  CHECK_THAT(place.refusal_of_file("layers = 2", "layers ="), Catch::StartsWith("bad.toml:3:"));
+  CHECK_THAT(place.refusal_of_file("[train]", "[trian]"),
+             Catch::StartsWith("bad.toml:11:2: unknown table [trian]; the nearest is [train]"));
+  CHECK_THAT(place.refusal_of_file("\"gpt\"", "\"bert\""),
+             Catch::StartsWith("bad.toml:2:1: ") && Catch::Contains("not built yet"));
+  CHECK_THAT(place.refusal_of_file("steps = 1\n", ""),
+             Catch::StartsWith("bad.toml:11:2: train.steps is missing"));
+}
+
+TEST_CASE("sizes that do not divide name the places of all their keys") {
+  Workplace place;
+  CHECK_THAT(place.refusal_of_file("heads = 4", "heads = 5"), Catch::StartsWith("bad.toml:") &&
+                                                                  Catch::Contains("bad.toml:4:1") &&
+                                                                  Catch::Contains("bad.toml:5:1"));
+  CHECK_THAT(place.refusal_of_file("tensor = 1", "tensor = 3"),
+             Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:5:1") &&
+                 Catch::Contains("bad.toml:9:1"));
+  CHECK_THAT(place.refusal_of_file("micro_batch = 2", "micro_batch = 3"),
+             Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:13:1") &&
+                 Catch::Contains("bad.toml:14:1"));
+  CHECK_THAT(place.refusal_of("parallel.pipeline=3"), Catch::StartsWith("good.toml:3:1: "));
+}
+
+TEST_CASE("text that is missing, empty, unreadable or too short is told at data.train") {
+  Workplace place;
+  write(place.path() / "empty.txt", "");
+  write(place.path() / "short.txt", "short");
+  fs::create_directory(place.path() / "folder");
+  const std::string begin = "bad.toml:17:1: ";
+  for (const std::string file :
+       {"missing.txt", "empty.txt", "short.txt", "folder", "/proc/self/mem"}) {
+    CHECK_THAT(place.refusal_of_file("text.txt", file),
+               Catch::StartsWith(begin) && Catch::Contains(file));
+  }
+  CHECK_THAT(place.refusal_of_file("validation_fraction = 0.25", "validation = [\"short.txt\"]"),
+             Catch::StartsWith("bad.toml:18:1: ") && Catch::Contains("short.txt"));
+  CHECK_THAT(place.refusal_of("data.validation_fraction=0.001"), Catch::Contains("good.toml:"));
+}
+
+TEST_CASE("a run directory that is not empty or not writable is refused") {
+  Workplace place;
+  CHECK_THAT(place.refusal_of("run.directory=."), Catch::StartsWith("--set run.directory=.: ") &&
+                                                      Catch::Contains("not an empty folder"));
+  CHECK_THAT(place.refusal_of("run.directory=/proc/run"),
+             Catch::StartsWith("--set run.directory=/proc/run: "));
+  CHECK_THAT(place.refusal_of("run.directory=text.txt/run"),
+             Catch::StartsWith("--set run.directory=text.txt/run: "));
+  CHECK_THAT(place.refusal_of_file("[model]", "run.directory = \"/proc/run\"\n[model]"),
+             Catch::StartsWith("bad.toml:1:5: "));
+}
+
+TEST_CASE("a trace file that cannot be written is refused before the run") {
+  Workplace place;
+  CHECK_THAT(place.refusal_of("trace.file=/nonexistent/trace.json"),
+             Catch::StartsWith("--set trace.file=/nonexistent/trace.json: "));
+}
+
+TEST_CASE("a folder to start from that is missing or broken is refused and nothing is left") {
+  Workplace place;
+  CHECK_THAT(place.refusal_of("model.init_from=nowhere"),
+             Catch::StartsWith("--set model.init_from=nowhere: ") && Catch::Contains("nowhere"));
+  fs::create_directory(place.path() / "model");
+  write(place.path() / "model" / "model.safetensors", "no safetensors");
+  CHECK_THAT(place.refusal_of_file("heads = 4", "heads = 4\ninit_from = \"model\""),
+             Catch::StartsWith("bad.toml:6:1: ") && Catch::Contains("model.safetensors"));
+}
+
+TEST_CASE("a configuration that is not there, and words that are not known") {
+  Workplace place;
+  CHECK_THAT(place.refusal({"train", "missing.toml"}), Catch::StartsWith("missing.toml: "));
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{}, {"trian", "good.toml"}, {"train"}, {"check", "--resolve"}}) {
+    const Ended ended = run_stagecraft(words, place.path());
+    CHECK(ended.status == 2);
+    CHECK_FALSE(ended.err.empty());
+  }
+}
+
+TEST_CASE("check prints plan and verdict and leaves nothing") {
+  Workplace place;
+  const std::set<std::string> before = names_in(place.path());
+  const Ended plan = run_stagecraft({"check", "good.toml"}, place.path());
+  CAPTURE(plan.err);
+  CHECK(plan.status == 0);
+  CHECK_THAT(plan.out, Catch::Contains("Verdict") && Catch::Contains("proven"));
+  const Ended resolved = run_stagecraft({"check", "good.toml", "--resolved"}, place.path());
+  CHECK(resolved.status == 0);
+  CHECK_THAT(resolved.out, Catch::Contains("layers = 2  # good.toml:3:1"));
+  CHECK(names_in(place.path()) == before);
+}
+
+TEST_CASE("help and version are no mistakes") {
+  const TemporaryFolder folder;
+  for (const char* word : {"--help", "--version"}) {
+    const Ended ended = run_stagecraft({word}, folder.path());
+    CHECK(ended.status == 0);
+    CHECK_THAT(ended.out, Catch::Contains("stagecraft"));
+  }
+}

@@ -1,0 +1,174 @@
+// Nothing hangs: whatever goes wrong in one actor, the run ends and names it. Faults enter through
+// the StageWork seam.
+#include <catch2/catch.hpp>
+
+#include <chrono>
+#include <future>
+
+#include "tests/end_to_end/small_run.h"
+
+namespace stagecraft {
+namespace {
+
+using Catch::Matchers::Contains;
+using test::KeepingObserver;
+using test::SmallRun;
+
+/// Real work that does `fault` before one instruction of one step.
+class FaultyWork : public StageWork {
+ public:
+  FaultyWork(std::unique_ptr<StageWork> real, Instruction at, std::function<void()> fault)
+      : real_(std::move(real)), at_(at), fault_(std::move(fault)) {}
+  Stream& stream() override { return real_->stream(); }
+  void begin(const Pass& pass) override {
+    pass_ = pass;
+    real_->begin(pass);
+  }
+  void run(const Instruction& i) override {
+    strike(i);
+    real_->run(i);
+  }
+  Tensor take_output(const Instruction& i) override {
+    strike(i);
+    return real_->take_output(i);
+  }
+  void put_input(const Instruction& i, Tensor x) override {
+    strike(i);
+    real_->put_input(i, std::move(x));
+  }
+  std::vector<double> losses() override { return real_->losses(); }
+  std::vector<ParameterSquare> gradient_squares() override { return real_->gradient_squares(); }
+  void update(const Update& update) override {
+    strike({.op = Op::optimizer});
+    real_->update(update);
+  }
+
+ private:
+  void strike(const Instruction& i) {
+    if (pass_.kind == PassKind::train && pass_.step == 2 && i == at_) {
+      fault_();
+    }
+  }
+  std::unique_ptr<StageWork> real_;
+  Instruction at_;
+  std::function<void()> fault_;
+  Pass pass_;
+};
+
+struct Outcome {
+  RunResult result;
+  double seconds = 0;
+};
+
+Outcome run_with_fault(SmallRun run, int faulty_rank, const Instruction& at,
+                       const std::function<void()>& fault) {
+  run.run.wrap_work = [=](int rank, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
+    if (rank != faulty_rank) {
+      return real;
+    }
+    return std::make_unique<FaultyWork>(std::move(real), at, fault);
+  };
+  KeepingObserver observer;
+  const auto begin = std::chrono::steady_clock::now();
+  Outcome outcome;
+  outcome.result = run_training(run.plan(), run.run, run.data(), observer);
+  outcome.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+  return outcome;
+}
+
+SmallRun mesh(int pipeline, int tensor, int data) {
+  SmallRun run;
+  run.parallel = {.pipeline = pipeline, .tensor = tensor, .data = data};
+  return run;
+}
+
+TEST_CASE("an operation that throws ends the run with stage, rank and instruction") {
+  struct Case {
+    SmallRun run;
+    int rank;
+    Instruction at;
+    std::string name;
+  };
+  const std::vector<Case> cases = {
+      {mesh(1, 1, 1), 0, {Op::forward, 0, 3}, "stage 0, rank 0, step 2, instruction 0F3"},
+      {mesh(2, 1, 1), 1, {Op::backward, 1, 1}, "stage 1, rank 1, step 2, instruction 1B1"},
+      {mesh(2, 1, 1), 0, {Op::send_activation, 0, 2}, "instruction 0SA2"},
+      {mesh(4, 1, 1), 2, {Op::receive_gradient, 2, 0}, "stage 2, rank 2, step 2, instruction 2RG0"},
+      {mesh(1, 2, 1), 1, {Op::backward, 0, 5}, "stage 0, rank 1, step 2, instruction 0B5"},
+      {mesh(1, 1, 2), 1, {Op::reduce_data, 0, 0}, "stage 0, rank 1, step 2, instruction 0D"},
+      {mesh(2, 2, 2), 6, {Op::reduce_tied, 1, 0}, "stage 1, rank 6, step 2, instruction 1T"},
+      {mesh(2, 1, 1), 1, {.op = Op::optimizer}, "stage 1, rank 1, step 2, instruction U"}};
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const Outcome outcome =
+        run_with_fault(c.run, c.rank, c.at, [] { throw Error("gelu", "the device is on fire"); });
+    CHECK_THAT(outcome.result.failure, Contains(c.name) && Contains("on fire"));
+    CHECK_FALSE(outcome.result.actor_lost);
+    CHECK(outcome.seconds < 10);
+  }
+}
+
+TEST_CASE("what is no std::exception is reported too") {
+  const Outcome outcome = run_with_fault(mesh(2, 1, 1), 0, {Op::forward, 0, 1}, [] { throw 42; });
+  CHECK_THAT(outcome.result.failure, Contains("instruction 0F1"));
+}
+
+TEST_CASE("an actor that never returns is named by the watchdog") {
+  for (const SmallRun& small : {mesh(2, 1, 1), mesh(1, 2, 1)}) {
+    SmallRun run = small;
+    run.run.watchdog_seconds = 1;
+    // Waits for ever: the thread stays behind, as it would in a device that hangs.
+    const Outcome outcome = run_with_fault(run, 1, {Op::forward, run.parallel.pipeline - 1, 4},
+                                           [] { std::promise<void>().get_future().wait(); });
+    CHECK_THAT(outcome.result.failure,
+               Contains("rank 1, step 2") && Contains("F4") && Contains("has not returned"));
+    CHECK(outcome.result.actor_lost);
+    CHECK(outcome.seconds < 10);
+  }
+}
+
+TEST_CASE("a loss that is not finite ends the run and names the step") {
+  SmallRun run = mesh(2, 1, 1);
+  run.run.optimizer.learning_rate = 1e30;
+  run.run.optimizer.warmup_steps = 0;
+  run.run.optimizer.clip = 0;
+  KeepingObserver observer;
+  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  CHECK_THAT(result.failure,
+             Contains("step ") && (Contains("the loss is") || Contains("gradient of")));
+}
+
+TEST_CASE("a failed run leaves no model behind") {
+  const TemporaryFolder folder;
+  SmallRun run = mesh(2, 1, 1);
+  run.run.model_folder = folder.path() / "model";
+  const Outcome outcome =
+      run_with_fault(run, 0, {Op::forward, 0, 0}, [] { throw Error("x", "y"); });
+  CHECK_FALSE(outcome.result.failure.empty());
+  CHECK_FALSE(std::filesystem::exists(run.run.model_folder / "model.safetensors"));
+}
+
+TEST_CASE("an observer that throws ends the run by name") {
+  struct Throwing : RunObserver {
+    void on_step(const StepReport&) override { throw Error("metrics.jsonl", "No space left"); }
+  } observer;
+  SmallRun run = mesh(2, 1, 1);
+  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  CHECK_THAT(result.failure, Contains("driver, step 1") && Contains("No space left"));
+}
+
+TEST_CASE("a run that is asked to stop finishes its step and writes the model") {
+  const TemporaryFolder folder;
+  SmallRun run = mesh(2, 1, 1);
+  run.run.model_folder = folder.path() / "model";
+  KeepingObserver observer;
+  observer.stop_after = 5;
+  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  CHECK(result.failure.empty());
+  CHECK(result.stopped_early);
+  CHECK(result.steps == 5);
+  CHECK(std::filesystem::exists(run.run.model_folder / "model.safetensors"));
+}
+
+}  // namespace
+}  // namespace stagecraft

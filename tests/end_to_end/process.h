@@ -1,0 +1,82 @@
+// Runs the executable as a user does, in a folder of its own.
+#pragma once
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include "kernels/base/file.h"
+#include "tests/temporary_folder.h"
+
+namespace stagecraft {
+
+struct Ended {
+  int status = -1;  // exit status, or 128 + signal
+  std::string out;
+  std::string err;
+};
+
+class Process {
+ public:
+  /// Starts `arguments` (the program's path first) in `folder`. Call wait() before the end.
+  Process(std::vector<std::string> arguments, const std::filesystem::path& folder) {
+    pid_ = ::fork();
+    if (pid_ == 0) {
+      become(std::move(arguments), folder);
+    }
+    if (pid_ < 0) {
+      throw std::runtime_error("fork failed");
+    }
+  }
+
+  pid_t pid() const { return pid_; }
+  std::filesystem::path error_file() const { return output_.path() / "err"; }
+
+  Ended wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    Ended ended;
+    ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    ended.out = read_file(output_.path() / "out");
+    ended.err = read_file(output_.path() / "err");
+    return ended;
+  }
+
+ private:
+  [[noreturn]] void become(std::vector<std::string> arguments,
+                           const std::filesystem::path& folder) {
+    std::vector<char*> words;
+    for (std::string& argument : arguments) {
+      words.push_back(argument.data());
+    }
+    words.push_back(nullptr);
+    ::dup2(::open((output_.path() / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+    ::dup2(::open((output_.path() / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    if (::chdir(folder.c_str()) == 0) {
+      ::execv(words[0], words.data());
+    }
+    ::_exit(127);
+  }
+
+  TemporaryFolder output_;
+  pid_t pid_ = -1;
+};
+
+/// The executable with these words.
+inline Process start_stagecraft(std::vector<std::string> words,
+                                const std::filesystem::path& folder) {
+  words.insert(words.begin(), STAGECRAFT_EXECUTABLE);
+  return {std::move(words), folder};
+}
+
+inline Ended run_stagecraft(std::vector<std::string> words, const std::filesystem::path& folder) {
+  return start_stagecraft(std::move(words), folder).wait();
+}
+
+}  // namespace stagecraft

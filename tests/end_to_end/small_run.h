@@ -1,0 +1,76 @@
+// Small real runs: a GPT on a text made up here, trained by run_training.
+#pragma once
+
+#include <atomic>
+#include <string>
+#include <vector>
+
+#include "actors/run_training.h"
+#include "kernels/base/file.h"
+#include "tests/temporary_folder.h"
+
+namespace stagecraft::test {
+
+/// Words that repeat with a pattern, so that there is something to learn.
+inline std::vector<std::uint8_t> made_up_text(std::size_t bytes) {
+  const std::vector<std::string> words = {"stage ", "micro ", "batch ", "pipe ", "tensor\n"};
+  std::string text;
+  for (std::size_t i = 0; text.size() < bytes; ++i) {
+    text += words[(i * i + i / 3) % words.size()];
+  }
+  return {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bytes)};
+}
+
+/// What a small run is made of; every field may be changed.
+struct SmallRun {
+  ModelConfig model;
+  ParallelConfig parallel;
+  BatchConfig batch{.global_batch = 8, .micro_batch = 1};
+  RunConfig run;
+
+  SmallRun() {
+    model.layers = 4;
+    model.hidden = 48;
+    model.heads = 12;
+    model.sequence = 24;
+    model.vocab = 256;
+    run.optimizer.steps = 20;
+    run.optimizer.warmup_steps = 3;
+    run.optimizer.learning_rate = 3e-3;
+  }
+
+  TextData data() const {
+    return {.train = std::make_shared<TokenDataset>(made_up_text(4000), model.sequence),
+            .validation = std::make_shared<TokenDataset>(made_up_text(700), model.sequence)};
+  }
+
+  TrainingPlan plan() const { return make_plan(gpt(model, parallel.tensor), parallel, batch); }
+};
+
+/// Keeps every report.
+struct KeepingObserver : RunObserver {
+  void on_step(const StepReport& report) override { steps.push_back(report); }
+  bool stop_requested() override {
+    return stop_after > 0 && !steps.empty() && steps.back().step + 1 >= stop_after;
+  }
+  std::vector<double> losses() const {
+    std::vector<double> values;
+    for (const StepReport& report : steps) {
+      values.push_back(report.loss);
+    }
+    return values;
+  }
+  std::vector<StepReport> steps;
+  std::int64_t stop_after = 0;
+};
+
+/// Trains, and gives the bytes of model.safetensors.
+inline std::string trained_bytes(SmallRun run, KeepingObserver& observer) {
+  const TemporaryFolder folder;
+  run.run.model_folder = folder.path() / "model";
+  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  require(result.failure.empty(), "trained_bytes", "{}", result.failure);
+  return read_file(run.run.model_folder / "model.safetensors");
+}
+
+}  // namespace stagecraft::test

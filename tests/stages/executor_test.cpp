@@ -1,0 +1,141 @@
+#include <catch2/catch.hpp>
+
+#include "tests/stages/pipeline_loop.h"
+
+namespace stagecraft {
+namespace {
+
+using test::PipelineLoop;
+
+TEST_CASE("whatever arrives first, every stage runs its program in order") {
+  for (const std::string& name : schedule_names()) {
+    for (const int p : {1, 2, 4}) {
+      for (unsigned seed = 0; seed < 20; ++seed) {
+        PipelineLoop loop(p, seed);
+        const Program program =
+            with_reductions(with_transfers(build_schedule(name, {p, 6})), {.tied = true});
+        REQUIRE(loop.run({PassKind::train, 1, 0}, program));
+        REQUIRE(loop.run({PassKind::train, 2, 0}, program));
+        for (int stage = 0; stage < p; ++stage) {
+          const auto& work = *loop.works[static_cast<std::size_t>(stage)];
+          CHECK(work.wrong == 0);
+          std::vector<Instruction> expected;
+          for (int step = 0; step < 2; ++step) {
+            for (const Group& group : program.stages[static_cast<std::size_t>(stage)]) {
+              for (const Instruction& i : group) {
+                if (!is_send(i.op)) {
+                  expected.push_back(i);
+                }
+              }
+            }
+          }
+          CHECK(work.done == expected);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("an evaluation runs over the same channels") {
+  PipelineLoop loop(3);
+  const Program program = with_transfers(forward_only({3, 4}));
+  for (const std::int64_t batch : {0, 1, 2}) {
+    REQUIRE(loop.run({PassKind::evaluate, 5, batch}, program));
+  }
+  CHECK(loop.works[2]->done.size() == 3 * 4 * 2);
+}
+
+/// Two executors, driven by hand: what stage 0 sends is kept.
+struct ByHand : ExecutorPort {
+  void send_envelope(const Envelope& envelope) override { envelopes.push_back(envelope); }
+  void send_credit(const Edge&, std::uint64_t) override {}
+  Executor make(int stage, const Channels& channels) {
+    return Executor({.stage = stage, .work = work, .port = *this, .progress = slot, .spans = spans},
+                    channels);
+  }
+  test::NotingWork work;
+  ProgressSlot slot;
+  SpanRecorder spans;
+  std::vector<Envelope> envelopes;
+};
+
+TEST_CASE("a sender stops when the receiver's slots are full, and says for whom it waits") {
+  ByHand source;
+  ByHand destination;
+  const Edge edge{0, 1, Payload::activation};
+  const Channels channels{{edge, make_local_channel(destination.work.stream().memory().account())}};
+  Executor executor = source.make(0, channels);
+  const Program program = with_transfers(forward_only({2, 4}));
+  executor.begin({PassKind::evaluate, 1, 0}, program);
+  while (executor.ready()) {
+    executor.step();
+  }
+  CHECK(source.envelopes.size() == kReceiveSlots);
+  CHECK(executor.waiting_for() == "0SA2: a free slot at stage 1");
+  CHECK(source.slot.view().activity == Activity::waiting);
+  const std::int64_t slot_bytes = 4;
+  const MemoryAccount& account = *destination.work.stream().memory().account();
+  CHECK(account.count(MemoryLabel::transfer_slots).current == kReceiveSlots * slot_bytes);
+
+  Executor receiver = destination.make(1, channels);
+  receiver.begin({PassKind::evaluate, 1, 0}, program);
+  CHECK(receiver.waiting_for() == "1RA0: the activation of micro-batch 0 from stage 0");
+  receiver.deliver(source.envelopes[0]);
+  receiver.step();
+  executor.credit(edge, 0);
+  CHECK(executor.ready());
+  CHECK(account.count(MemoryLabel::transfer_slots).current == slot_bytes);
+}
+
+TEST_CASE("what does not match is an error") {
+  using Catch::Matchers::Contains;
+  ByHand destination;
+  const Edge edge{0, 1, Payload::activation};
+  const auto channel =
+      std::shared_ptr<Channel>(make_local_channel(destination.work.stream().memory().account()));
+  Executor executor = destination.make(1, {{edge, channel}});
+  const Program program = with_transfers(forward_only({2, 4}));
+  executor.begin({PassKind::evaluate, 3, 0}, program);
+  Envelope envelope{.edge = edge, .pass = {PassKind::evaluate, 3, 0}, .chunk = 1, .shape = {1}};
+  test::NotingWork sender;
+  channel->send(sender.stream(), 0, sender.take_output({Op::send_activation, 0, 0}));
+
+  SECTION("another run's") {
+    envelope.generation = 7;
+    CHECK_THROWS_WITH(executor.deliver(envelope), Contains("generation 7"));
+  }
+  SECTION("another channel's") {
+    envelope.edge.source = 2;
+    CHECK_THROWS_WITH(executor.deliver(envelope), Contains("no channel act 2>1"));
+  }
+  SECTION("twice") {
+    executor.deliver(envelope);
+    CHECK_THROWS_WITH(executor.deliver(envelope),
+                      Contains("tensor 0") && Contains("tensor 1 is due"));
+  }
+  SECTION("one left out") {
+    envelope.sequence = 1;
+    CHECK_THROWS_WITH(executor.deliver(envelope), Contains("tensor 0 is due"));
+  }
+  SECTION("another micro-batch") {
+    envelope.microbatch = 2;
+    executor.deliver(envelope);
+    CHECK_THROWS_WITH(executor.step(), Contains("1RA0") && Contains("micro-batch 2"));
+  }
+  SECTION("another step") {
+    envelope.pass.step = 2;
+    executor.deliver(envelope);
+    CHECK_THROWS_WITH(executor.step(), Contains("of step 2"));
+  }
+  SECTION("another shape") {
+    envelope.shape = {2};
+    executor.deliver(envelope);
+    CHECK_THROWS_WITH(executor.step(), Contains("does not hold what its envelope says"));
+  }
+  SECTION("a credit that nobody is owed") {
+    CHECK_THROWS_WITH(executor.credit(edge, 0), Contains("where 0 is due and 0 were sent"));
+  }
+}
+
+}  // namespace
+}  // namespace stagecraft

@@ -1,0 +1,139 @@
+// Executors without actors: a loop delivers what they send, in an order drawn at random.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "stages/executor.h"
+
+namespace stagecraft::test {
+
+/// Work that computes nothing, notes what it was asked, and sends tensors of one number that say
+/// whose they are: chunk * 1000 + micro-batch.
+class NotingWork : public StageWork {
+ public:
+  NotingWork() : stream_(make_stream({}, {})) {}
+  Stream& stream() override { return *stream_; }
+  void begin(const Pass& pass) override { passes.push_back(pass); }
+  void run(const Instruction& i) override { done.push_back(i); }
+  Tensor take_output(const Instruction& send) override {
+    Tensor x(stream_->memory(), {1}, DType::float32, MemoryLabel::workspace);
+    *x.data<float>() = static_cast<float>(send.chunk * 1000 + send.microbatch);
+    return x;
+  }
+  void put_input(const Instruction& receive, Tensor x) override {
+    const int from = receive.op == Op::receive_activation ? receive.chunk - 1 : receive.chunk + 1;
+    wrong += *x.data<float>() == static_cast<float>(from * 1000 + receive.microbatch) ? 0 : 1;
+    done.push_back(receive);
+  }
+  std::vector<double> losses() override { return {}; }
+  std::vector<ParameterSquare> gradient_squares() override { return {}; }
+  void update(const Update&) override { done.push_back({.op = Op::optimizer}); }
+
+  std::vector<Pass> passes;
+  std::vector<Instruction> done;
+  int wrong = 0;
+
+ private:
+  std::unique_ptr<Stream> stream_;
+};
+
+/// One executor a stage, joined by local channels.
+class PipelineLoop {
+ public:
+  explicit PipelineLoop(int stages, unsigned seed = 1) : random_(seed), spans_(64), ports_(64) {
+    for (int stage = 0; stage < stages; ++stage) {
+      works.push_back(std::make_unique<NotingWork>());
+      slots_.push_back(std::make_unique<ProgressSlot>());
+    }
+    std::vector<Channels> channels(static_cast<std::size_t>(stages));
+    for (int stage = 0; stage + 1 < stages; ++stage) {
+      join(channels, {stage, stage + 1, Payload::activation});
+      join(channels, {stage + 1, stage, Payload::gradient});
+    }
+    for (std::size_t stage = 0; stage < channels.size(); ++stage) {
+      ports_[stage].loop = this;
+      executors.push_back(std::make_unique<Executor>(ExecutorParts{.stage = static_cast<int>(stage),
+                                                                   .work = *works[stage],
+                                                                   .port = ports_[stage],
+                                                                   .progress = *slots_[stage],
+                                                                   .spans = spans_[stage]},
+                                                     channels[stage]));
+    }
+  }
+
+  /// Runs to the end; false when nobody can move any more.
+  bool run(const Pass& pass, const Program& program) {
+    for (auto& executor : executors) {
+      executor->begin(pass, program);
+    }
+    while (true) {
+      std::vector<std::function<void()>> moves = possible_moves();
+      if (moves.empty()) {
+        break;
+      }
+      moves[random_() % moves.size()]();
+    }
+    return std::all_of(executors.begin(), executors.end(), [](auto& e) { return e->done(); });
+  }
+
+  std::vector<std::unique_ptr<NotingWork>> works;
+  std::vector<std::unique_ptr<Executor>> executors;
+
+ private:
+  struct Port : ExecutorPort {
+    PipelineLoop* loop = nullptr;
+    void send_envelope(const Envelope& envelope) override {
+      loop->mail_[{envelope.edge, true}].push_back([this, envelope] {
+        loop->executors[static_cast<std::size_t>(envelope.edge.destination)]->deliver(envelope);
+      });
+    }
+    void send_credit(const Edge& edge, std::uint64_t sequence) override {
+      loop->mail_[{edge, false}].push_back([this, edge, sequence] {
+        loop->executors[static_cast<std::size_t>(edge.source)]->credit(edge, sequence);
+      });
+    }
+  };
+
+  void join(std::vector<Channels>& channels, const Edge& edge) {
+    const auto receiver = static_cast<std::size_t>(edge.destination);
+    const std::shared_ptr<Channel> channel =
+        make_local_channel(works[receiver]->stream().memory().account());
+    channels[receiver][edge] = channel;
+    channels[static_cast<std::size_t>(edge.source)][edge] = channel;
+  }
+
+  /// Deliveries keep their channel's order, as a mailbox does; between channels any order may come.
+  std::vector<std::function<void()>> possible_moves() {
+    std::vector<std::function<void()>> moves;
+    for (auto& [key, queue] : mail_) {
+      if (!queue.empty()) {
+        moves.emplace_back([&queue = queue] {
+          const auto first = std::move(queue.front());
+          queue.pop_front();
+          first();
+        });
+      }
+    }
+    for (auto& executor : executors) {
+      if (executor->ready()) {
+        moves.emplace_back([&executor] { executor->step(); });
+      } else if (executor->awaits_update()) {
+        moves.emplace_back(
+            [&executor] { executor->decide({.step = executor->pass().step, .learning_rate = 0}); });
+      }
+    }
+    return moves;
+  }
+
+  std::mt19937 random_;
+  std::vector<SpanRecorder> spans_;
+  std::vector<Port> ports_;
+  std::vector<std::unique_ptr<ProgressSlot>> slots_;
+  std::map<std::pair<Edge, bool>, std::deque<std::function<void()>>> mail_;
+};
+
+}  // namespace stagecraft::test

@@ -1,0 +1,97 @@
+#include <catch2/catch.hpp>
+
+#include "kernels/base/error.h"
+#include "stages/plan.h"
+
+namespace stagecraft {
+namespace {
+
+using Catch::Matchers::Contains;
+
+ModelSpec small_model(int tensor = 1, std::int64_t layers = 6) {
+  ModelConfig config;
+  config.layers = layers;
+  config.hidden = 48;
+  config.heads = 6;
+  config.sequence = 32;
+  config.vocab = 256;
+  return gpt(config, tensor);
+}
+
+std::vector<int> blocks_of(const std::vector<LayerRange>& ranges) {
+  std::vector<int> sizes;
+  for (const LayerRange& range : ranges) {
+    sizes.push_back(range.last - range.first);
+  }
+  return sizes;
+}
+
+TEST_CASE(
+    "a partition covers the layers, each chunk with a block, the largest as small as can be") {
+  const ModelSpec model = small_model();
+  for (const int chunks : {1, 2, 3, 6}) {
+    const auto ranges = partition_by_cost(model, {.samples = 2}, chunks);
+    REQUIRE(static_cast<int>(ranges.size()) == chunks);
+    int next = 0;
+    for (const LayerRange& range : ranges) {
+      CHECK(range.first == next);
+      CHECK(range.last > range.first);
+      next = range.last;
+    }
+    CHECK(next == static_cast<int>(model.layers.size()));
+  }
+}
+
+TEST_CASE("the head's cost moves the cut forward") {
+  ModelConfig config;
+  config.layers = 12;
+  config.hidden = 768;
+  config.heads = 12;
+  config.sequence = 1024;
+  config.vocab = 50257;
+  const auto ranges = partition_by_cost(gpt(config, 1), {.samples = 1}, 2);
+  // The head weighs 4.9 of these blocks: 8.5 blocks a stage.
+  CHECK(blocks_of(ranges) == std::vector<int>{1 + 8, 4 + 1});
+}
+
+TEST_CASE("a list decides the partition") {
+  const auto ranges = partition_by_list(small_model(), {1, 3, 2}, 3);
+  CHECK(ranges == std::vector<LayerRange>{{0, 2}, {2, 5}, {5, 8}});
+  for (const std::vector<std::int64_t>& wrong :
+       {std::vector<std::int64_t>{6, 0, 0}, {3, 3}, {1, 1, 1}, {-1, 4, 3}}) {
+    CHECK_THROWS_AS(partition_by_list(small_model(), wrong, 3), ConfigError);
+  }
+}
+
+TEST_CASE("a plan adds up") {
+  const TrainingPlan plan = make_plan(small_model(2), {.pipeline = 3, .tensor = 2, .data = 2},
+                                      {.global_batch = 16, .micro_batch = 2});
+  CHECK(plan.microbatches == 4);
+  CHECK(plan.verdict.peak_live == std::vector<int>{3, 2, 1});
+  CHECK(plan.memory.size() == 3);
+  CHECK(plan.flops_per_step > 0);
+  // Every block has the same activations: live micro-batches decide.
+  CHECK(plan.memory[0].saved_activations == 3 * plan.memory[1].saved_activations / 2);
+}
+
+TEST_CASE("rules that are broken name their keys") {
+  const auto keys = [](const ParallelConfig& parallel, const BatchConfig& batch,
+                       std::int64_t layers = 6) {
+    try {
+      make_plan(small_model(1, layers), parallel, batch);
+    } catch (const ConfigError& error) {
+      return error.keys();
+    }
+    return std::string("none");
+  };
+  CHECK(keys({}, {8, 2}) == "none");
+  CHECK(keys({.data = 3}, {8, 2}) == "train.global_batch train.micro_batch parallel.data");
+  CHECK(keys({.pipeline = 7}, {8, 2}) == "parallel.pipeline model.layers");
+  CHECK(keys({.schedule = "2f2b"}, {8, 2}) == "parallel.schedule");
+  CHECK(keys({.pipeline = 2, .partition = {6}}, {8, 2}) ==
+        "parallel.partition parallel.pipeline model.layers");
+  CHECK_THROWS_WITH(small_model(4), Contains("6 heads") && Contains("4 tensor ranks"));
+}
+
+}  // namespace
+}  // namespace stagecraft
