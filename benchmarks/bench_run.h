@@ -1,0 +1,62 @@
+// What the training benchmarks share: GPT-2 124M on random tokens, and the medians of its steps.
+#pragma once
+
+#include <algorithm>
+#include <vector>
+
+#include "actors/run_training.h"
+#include "kernels/base/random.h"
+
+namespace stagecraft::bench {
+
+/// GPT-2 124M with 256 positions.
+inline ModelConfig gpt2_124m() {
+  ModelConfig config;
+  config.layers = 12;
+  config.hidden = 768;
+  config.heads = 12;
+  config.sequence = 256;
+  config.vocab = 50257;
+  return config;
+}
+
+inline TextData random_text(std::int64_t sequence) {
+  std::vector<std::uint8_t> tokens(1 << 20);
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = static_cast<std::uint8_t>(
+        random_block({.key = 7}, static_cast<std::uint32_t>(i))[0] & 0xFF);
+  }
+  return {.train = std::make_shared<TokenDataset>(std::move(tokens), sequence), .validation = {}};
+}
+
+inline double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values.at(values.size() / 2);
+}
+
+struct Measured {
+  RunResult result;
+  double step_seconds = 0;  // median, warm-up left out
+};
+
+/// Runs `steps` measured steps behind two that warm up. Throws Error when the run fails.
+inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel,
+                        const BatchConfig& batch, int threads, std::int64_t steps) {
+  struct Observer : RunObserver {
+    void on_step(const StepReport& report) override { seconds.push_back(report.seconds); }
+    std::vector<double> seconds;
+  } observer;
+  constexpr std::int64_t kWarmup = 2;
+  RunConfig config;
+  config.optimizer.steps = steps + kWarmup;
+  config.threads = threads;
+  config.watchdog_seconds = 600;
+  Measured measured;
+  measured.result = run_training(make_plan(gpt(model, parallel.tensor), parallel, batch), config,
+                                 random_text(model.sequence), observer);
+  require(measured.result.failure.empty(), "benchmark", "{}", measured.result.failure);
+  measured.step_seconds = median({observer.seconds.begin() + kWarmup, observer.seconds.end()});
+  return measured;
+}
+
+}  // namespace stagecraft::bench
