@@ -22,8 +22,10 @@ struct Cast {
 
 caf::actor_system_config quiet_config() {
   caf::actor_system_config config;
-  // Stage and driver have threads of their own; the pool only serves the guard.
+  // Stage and driver have threads of their own; the pool only serves the guard. Its default policy
+  // polls, and every look takes a core from a thread that computes.
   config.set("scheduler.max-threads", 1);
+  config.set("scheduler.policy", caf::atom("sharing"));
   config.set("logger.verbosity", caf::atom("quiet"));
   return config;
 }

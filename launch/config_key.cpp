@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "kernels/base/error.h"
-#include "launch/nearest.h"
+#include "kernels/base/nearest.h"
 
 namespace stagecraft {
 namespace {

@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "kernels/base/file.h"
+#include "kernels/base/nearest.h"
 #include "launch/config_table.h"
-#include "launch/nearest.h"
 
 namespace stagecraft {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "kernels/base/nearest.h"
 
 namespace stagecraft {
 namespace {
@@ -45,29 +45,13 @@ constexpr std::array kSizes{
     Size{"model.vocab", &ModelConfig::vocab, &ModelPreset::vocab},
 };
 
-std::string preset_names() {
-  std::vector<std::string_view> names;
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
   names.reserve(kPresets.size());
   for (const ModelPreset& preset : kPresets) {
-    names.push_back(preset.name);
+    names.emplace_back(preset.name);
   }
-  return fmt::format("{}", fmt::join(names, ", "));
-}
-
-/// Fewest insertions, deletions and replacements that turn `a` into `b` (Levenshtein).
-std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), std::size_t{0});
-  for (std::size_t i = 1; i <= a.size(); ++i) {
-    std::size_t diagonal = row[0];
-    row[0] = i;
-    for (std::size_t j = 1; j <= b.size(); ++j) {
-      const std::size_t replaced = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, replaced});
-    }
-  }
-  return row[b.size()];
+  return names;
 }
 
 const ModelPreset& preset_named(const std::string& name) {
@@ -76,13 +60,10 @@ const ModelPreset& preset_named(const std::string& name) {
   if (found != kPresets.end()) {
     return *found;
   }
-  const auto* nearest = std::min_element(
-      kPresets.begin(), kPresets.end(), [&](const ModelPreset& a, const ModelPreset& b) {
-        return edit_distance(name, a.name) < edit_distance(name, b.name);
-      });
+  const std::vector<std::string> names = preset_names();
   throw ConfigError("model.preset",
                     fmt::format(R"(there is no preset "{}"; did you mean "{}"? Presets: {})", name,
-                                nearest->name, preset_names()));
+                                nearest(name, names), fmt::join(names, ", ")));
 }
 
 void fill_from_preset(ModelConfig& config) {

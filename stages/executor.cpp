@@ -59,6 +59,7 @@ void Executor::begin(const Pass& pass, const Program& program) {
   const StageProgram& order = program.stages.at(static_cast<std::size_t>(parts_.stage));
   parts_.work.begin(pass);
   pass_ = pass;
+  begin_ns_ = now_ns();
   position_ = 0;
   update_.reset();
   if (!order.empty()) {
@@ -156,6 +157,7 @@ void Executor::step() {
   const auto member = done() ? std::nullopt : next_member();
   require(member.has_value(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
   const Instruction instruction = pending_[*member];
+  note_wait(instruction);
   parts_.progress.set(Activity::running, pass_.step, instruction);
   fire(instruction);
   advance(*member);
@@ -229,6 +231,9 @@ void Executor::advance(std::size_t member) {
   }
   if (pending_.empty()) {
     program_ = nullptr;
+    parts_.spans.add(Lane::schedule, begin_ns_, now_ns(),
+                     pass_.kind == PassKind::train ? fmt::format("step {}", pass_.step)
+                                                   : fmt::format("evaluation {}", pass_.batch));
     parts_.progress.set(Activity::idle, pass_.step, {});
     return;
   }
@@ -237,7 +242,15 @@ void Executor::advance(std::size_t member) {
 
 void Executor::show_waiting() {
   if (!next_member()) {
+    waiting_since_ns_ = now_ns();
     parts_.progress.set(Activity::waiting, pass_.step, pending_.front());
+  }
+}
+
+void Executor::note_wait(const Instruction& instruction) {
+  if (waiting_since_ns_ != 0) {
+    parts_.spans.add(Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
+                     fmt::format("wait for {}", span_name(instruction)));
   }
 }
 

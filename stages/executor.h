@@ -87,11 +87,14 @@ class Executor {
   void check(const Envelope& envelope, const Instruction& receive) const;
   void advance(std::size_t member);
   void show_waiting();
+  void note_wait(const Instruction& instruction);
 
   ExecutorParts parts_;
   Channels channels_;
   const Program* program_ = nullptr;
   Pass pass_;
+  std::int64_t begin_ns_ = 0;          // of the pass
+  std::int64_t waiting_since_ns_ = 0;  // 0: something may fire
   std::size_t position_ = 0;
   Group pending_;  // members of the current group that have not fired
   std::optional<Update> update_;

@@ -1,12 +1,9 @@
 #include "kernels/cpu/cross_entropy.h"
 
 #include <cmath>
-#include <limits>
 
-#include "kernels/cpu/lane_sum.h"
 #include "kernels/cpu/parallel.h"
-#include "kernels/cpu/vector.h"
-#include "kernels/cpu/vector_math.h"
+#include "kernels/cpu/row_softmax.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -29,39 +26,6 @@ void for_each_row(Stream& stream, const Tensor& logits, F&& f) {
   });
 }
 
-float maximum_of(const float* row, std::int64_t count) {
-  constexpr int kChains = 4;  // one maximum waits for the one before
-  const Vector least = Vector{} - std::numeric_limits<float>::infinity();
-  Vector chains[kChains] = {least, least, least, least};
-  std::int64_t column = 0;
-  for (; column + kChains * kVectorLanes <= count; column += kChains * kVectorLanes) {
-    for (int c = 0; c < kChains; ++c) {
-      const Vector value = load(row + column + c * kVectorLanes);
-      chains[c] = value > chains[c] ? value : chains[c];
-    }
-  }
-  float result = -std::numeric_limits<float>::infinity();
-  for (std::int64_t lane = 0; lane < kChains * kVectorLanes; ++lane) {
-    result = std::max(result, chains[lane / kVectorLanes][lane % kVectorLanes]);
-  }
-  for (; column < count; ++column) {
-    result = std::max(result, row[column]);
-  }
-  return result;
-}
-
-float sum_of_exp(const float* row, std::int64_t count, float maximum) {
-  return lane_sum<float>(count,
-                         [row, maximum](std::int64_t c) { return exp_vector(row[c] - maximum); });
-}
-
-void scaled_softmax(float* row, std::int64_t count, float maximum, float factor) {
-#pragma omp simd
-  for (std::int64_t c = 0; c < count; ++c) {
-    row[c] = factor * exp_vector(row[c] - maximum);
-  }
-}
-
 /// The kernels look for a target in every shard: one that is in none would go unnoticed.
 void check_targets(const Tensor& targets, const VocabularyShard& shard) {
   const auto* target = targets.data<std::int32_t>();
@@ -80,7 +44,7 @@ void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
   const std::int64_t columns = args.logits.size(1);
   const std::int64_t tokens = token_columns(args.shard, columns);
   for_each_row(stream, args.logits, [&](std::int64_t row) {
-    maximum[row] = maximum_of(logits + row * columns, tokens);
+    maximum[row] = row_maximum(logits + row * columns, tokens);
   });
 }
 
@@ -95,7 +59,7 @@ void softmax_sum(Stream& stream, const SoftmaxSum& args) {
   const std::int64_t tokens = token_columns(args.shard, columns);
   for_each_row(stream, args.logits, [&](std::int64_t row) {
     const float* const of_row = logits + row * columns;
-    sum[row] = sum_of_exp(of_row, tokens, maximum[row]);
+    sum[row] = row_sum_of_exp(of_row, tokens, maximum[row]);
     const std::int64_t target = targets[row] - args.shard.first_token;
     const bool held = targets[row] != kIgnoredTarget && target >= 0 && target < tokens;
     target_logit[row] = held ? of_row[target] - maximum[row] : 0.0F;
@@ -125,7 +89,7 @@ void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
   for_each_row(stream, args.logits, [&](std::int64_t row) {
     float* const of_row = logits + row * columns;
     const std::int64_t counted = targets[row] == kIgnoredTarget ? 0 : tokens;
-    scaled_softmax(of_row, counted, maximum[row], args.scale / sum[row]);
+    row_scaled_exp(of_row, counted, maximum[row], args.scale / sum[row]);
     std::fill(of_row + counted, of_row + columns, 0.0F);
     const std::int64_t target = targets[row] - args.shard.first_token;
     if (target >= 0 && target < counted) {

@@ -1,4 +1,4 @@
-#include "launch/nearest.h"
+#include "kernels/base/nearest.h"
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -1,0 +1,41 @@
+// The matrix products of a GPT's training step, and how oneDNN computes them with free threads.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "kernels/ops/matmul.h"
+#include "models/model_config.h"
+
+namespace stagecraft::bench {
+
+/// C [m, n] = A [m, k] B [k, n], either turned as it lies in memory.
+struct Product {
+  std::string name;
+  std::int64_t m;
+  std::int64_t n;
+  std::int64_t k;
+  bool a_turned;
+  bool b_turned;
+  std::int64_t times;  // a training step of one micro-batch has this many of it
+
+  double flops() const {
+    return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+  }
+};
+
+/// Forward, gradient of the input and gradient of the weight of the linear layers and the head.
+std::vector<Product> step_products(const ModelConfig& model, std::int64_t rows);
+
+/// Operands with random numbers.
+Matmul operands(Stream& stream, const Product& product);
+
+/// oneDNN's two ways: dnnl_sgemm, which may cut K over its threads, and the matmul primitive. They
+/// use as many threads as OpenMP is set to, and keep the operands alive.
+std::function<void()> free_sgemm(const Product& product, const Matmul& operands);
+std::function<void()> primitive(const Product& product, const Matmul& operands);
+
+double seconds_of(const std::function<void()>& call);
+
+}  // namespace stagecraft::bench
