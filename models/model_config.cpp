@@ -94,7 +94,7 @@ void check_sizes(const ModelConfig& config) {
     throw ConfigError(
         fmt::format("{}", fmt::join(missing, " ")),
         fmt::format("not set: give {}, or choose a published size with model.preset = one of {}",
-                    fmt::join(missing, ", "), preset_names()));
+                    fmt::join(missing, ", "), fmt::join(preset_names(), ", ")));
   }
 }
 

@@ -32,12 +32,12 @@ std::string to_string(const Edge& edge);
 /// States that a tensor was issued to a channel, and which: never that it is complete.
 struct Envelope {
   std::uint32_t generation = 0;  // of the run: what an earlier one sent is an error
-  Edge edge;
+  Edge edge = {};
   std::uint64_t sequence = 0;  // counts the channel's tensors from 0
-  Pass pass;
+  Pass pass = {};
   int chunk = 0;  // of the receiving end
   int microbatch = 0;
-  Shape shape;
+  Shape shape = {};
   DType dtype = DType::float32;
 };
 

@@ -5,27 +5,12 @@
 #include "kernels/cpu/dropout.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/row_sums.h"
-#include "kernels/cpu/vector_math.h"
 
 namespace stagecraft::cpu {
 namespace {
 
 constexpr std::int64_t kRange = 16384;         // elements
 constexpr std::int64_t kRangeBytes = 1 << 18;  // of what only moves
-
-constexpr float kTwoRoots = 1.59576912160573071F;  // 2 sqrt(2 / pi)
-constexpr float kCubic = 0.044715F;
-
-/// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh.
-inline float gelu_gate(float x) {
-  const float twice = kTwoRoots * (x + kCubic * x * x * x);
-  return 1.0F / (1.0F + exp_vector(-twice));
-}
-
-inline float gelu_slope(float x) {
-  const float gate = gelu_gate(x);
-  return gate + x * gate * (1.0F - gate) * kTwoRoots * (1.0F + 3.0F * kCubic * x * x);
-}
 
 template <typename T>
 void add_elements(Stream& stream, const Add& args) {
@@ -45,29 +30,6 @@ const float* data_or_null(const Tensor& tensor) {
 }
 
 }  // namespace
-
-void gelu_forward(Stream& stream, const GeluForward& args) {
-  const auto* x = args.x.data<float>();
-  auto* y = args.y.data<float>();
-  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) {
-      y[i] = x[i] * gelu_gate(x[i]);
-    }
-  });
-}
-
-void gelu_backward(Stream& stream, const GeluBackward& args) {
-  const auto* dy = args.dy.data<float>();
-  const auto* x = args.x.data<float>();
-  auto* dx = args.dx.data<float>();
-  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
-#pragma omp simd
-    for (std::int64_t i = begin; i < end; ++i) {
-      dx[i] = dy[i] * gelu_slope(x[i]);
-    }
-  });
-}
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
   dropout_rows(stream, {.rows = args.x.size(0),

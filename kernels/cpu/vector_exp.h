@@ -1,12 +1,13 @@
-// The exponential that softmax needs, in registers.
+// The exponential that softmax and GELU need, in registers.
 #pragma once
 
 #include "kernels/cpu/vector.h"
 
 namespace stagecraft::cpu {
 
-/// e^x for x <= 0 within 2 units in the last place; 0 below -86. exp_vector (vector_math.h) without
-/// what only other arguments need. Only for sources that are built with -ffp-contract=fast.
+/// e^x for x <= 0 within 2 units in the last place; 0 below -86. Range reduction x = n ln 2 + r
+/// with ln 2 in two parts, then a polynomial of degree 6 in r (Cephes, expf). Only for sources that
+/// are built with -ffp-contract=fast.
 inline Vector exp_nonpositive(const Vector& x) {
   constexpr float kLeast = -86.0F;
   constexpr float kRound = 0x1.8p23F;  // adding it rounds to a whole number, in the low bits
