@@ -101,9 +101,10 @@ void DriverState::step_done(const StepDone& message) {
     const TrainingPlan& plan = *setup_->plan;
     report_.tokens = plan.batch.global_batch * plan.model.sequence;
     report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
-    result_.stopped_early = setup_->observer->stop_requested();
     const RunConfig& config = *setup_->config;
-    last_step_ = result_.stopped_early || report_.step == config.optimizer.steps;
+    const bool at_end = report_.step == config.optimizer.steps;
+    result_.stopped_early = !at_end && setup_->observer->stop_requested();
+    last_step_ = at_end || result_.stopped_early;
     const bool due = config.eval_every > 0 && report_.step % config.eval_every == 0;
     if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
       begin_evaluation();
@@ -142,6 +143,11 @@ void DriverState::evaluation_done(const EvaluationDone& message) {
     report_.validation_loss =
         sum / static_cast<double>(setup_->evaluation_samples * setup_->plan->model.sequence);
     result_.validation_loss = report_.validation_loss;
+    if (!std::isfinite(*report_.validation_loss)) {
+      run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
+                              report_.step, *report_.validation_loss)});
+      return;
+    }
     step_ended();
   });
 }
@@ -174,29 +180,30 @@ void DriverState::model_written() {
   }
   guarded([&] {
     finish_model_files(temporary_);
-    temporary_.clear();
     setup_->observer->on_model_written(setup_->config->model_folder);
     finish();
   });
 }
 
+/// The first failure counts, also one that comes while everybody is on the way home.
 void DriverState::run_failed(const RunFailed& message) {
-  if (finishing_) {
+  if (!result_.failure.empty()) {
     return;
   }
   result_.failure = message.text;
-  if (!temporary_.empty()) {
-    std::error_code ignored;
-    std::filesystem::remove(temporary_, ignored);
+  if (!setup_->config->model_folder.empty()) {
+    discard_model_files(setup_->config->model_folder);
   }
-  finish();
+  // A stage may never return: it is not waited for any longer than this.
+  self_->delayed_send(self_, kEndDeadline, TickAtom::value);
+  if (!finishing_) {
+    finish();
+  }
 }
 
-/// Sends everybody home. A run that failed does not wait for ever: a stage may never return.
 void DriverState::finish() {
   finishing_ = true;
   tell_all(Finish{!result_.failure.empty()});
-  self_->delayed_send(self_, kEndDeadline, TickAtom::value);
 }
 
 void DriverState::stage_ended(const StageEnded& m) {

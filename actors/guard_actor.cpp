@@ -1,6 +1,6 @@
 #include "actors/guard_actor.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <caf/all.hpp>
@@ -17,7 +17,7 @@ std::chrono::milliseconds tick_of(double watchdog_seconds) {
       std::max<std::int64_t>(10, static_cast<std::int64_t>(250 * std::min(1.0, watchdog_seconds))));
 }
 
-std::string place_text(const MeshShape& mesh, int rank) {
+std::string rank_text(const MeshShape& mesh, int rank) {
   return fmt::format("stage {}, rank {}", place_of(mesh, rank).pipeline, rank);
 }
 
@@ -25,15 +25,20 @@ bool waits(Activity activity) {
   return activity == Activity::waiting || activity == Activity::communicating;
 }
 
-/// "stage 0, rank 0: step 3, waiting in 0RG1 for 31.0 s; ..."
-std::string everybody(const std::vector<ProgressSlot::View>& views, const MeshShape& mesh,
-                      std::int64_t now) {
-  std::string text;
+/// "stage 0, rank 0, step 3, instruction 0RG1: waits for the gradient of micro-batch 1 from stage
+/// 1; ..."
+std::string everybody(const GuardSetup& setup, const std::vector<ProgressSlot::View>& views) {
+  std::vector<std::string> texts;
   for (std::size_t rank = 0; rank < views.size(); ++rank) {
-    text += fmt::format("{}{}: {}", text.empty() ? "" : "; ",
-                        place_text(mesh, static_cast<int>(rank)), to_string(views[rank], now));
+    const ProgressSlot::View& view = views[rank];
+    const std::string where =
+        rank_text(setup.mesh, static_cast<int>(rank)) + ", " + place_text(view);
+    texts.push_back(waits(view.activity)
+                        ? fmt::format("{}: waits for {}", where,
+                                      awaited(view.instruction, setup.stage_of_chunk))
+                        : where);
   }
-  return text;
+  return fmt::format("{}", fmt::join(texts, "; "));
 }
 
 void report_failure(GuardActor::stateful_pointer<GuardState> self, const GuardSetup& setup,
@@ -47,19 +52,16 @@ void report_failure(GuardActor::stateful_pointer<GuardState> self, const GuardSe
 
 }  // namespace
 
-std::string find_culprit(ProgressBoard& board, const MeshShape& mesh, double watchdog_seconds,
-                         std::int64_t now) {
-  const auto limit = static_cast<std::int64_t>(watchdog_seconds * 1e9);
+std::string find_culprit(const GuardSetup& setup, std::int64_t now) {
+  const auto limit = static_cast<std::int64_t>(setup.watchdog_seconds * 1e9);
   std::vector<ProgressSlot::View> views;
-  for (int rank = 0; rank < board.ranks(); ++rank) {
-    views.push_back(board.slot(rank).view());
+  for (int rank = 0; rank < setup.board->ranks(); ++rank) {
+    views.push_back(setup.board->slot(rank).view());
     const ProgressSlot::View& view = views.back();
-    if (view.activity == Activity::running && now - view.since_ns > limit) {
-      return fmt::format(
-          "{}, step {}, instruction {}: has not returned for {:.1f} s "
-          "(run.watchdog_seconds = {})",
-          place_text(mesh, rank), view.step, to_string(view.instruction),
-          static_cast<double>(now - view.since_ns) * 1e-9, watchdog_seconds);
+    if (works(view.activity) && now - view.since_ns > limit) {
+      return fmt::format("{}, {}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
+                         rank_text(setup.mesh, rank), place_text(view),
+                         static_cast<double>(now - view.since_ns) * 1e-9, setup.watchdog_seconds);
     }
   }
   const auto stuck = [&](const ProgressSlot::View& view) {
@@ -69,8 +71,8 @@ std::string find_culprit(ProgressBoard& board, const MeshShape& mesh, double wat
     return waits(view.activity) && view.instruction.op != Op::optimizer;
   });
   if (somebody_waits && std::all_of(views.begin(), views.end(), stuck)) {
-    return fmt::format("nobody has moved for {} s (run.watchdog_seconds): {}", watchdog_seconds,
-                       everybody(views, mesh, now));
+    return fmt::format("nobody has moved for {} s (run.watchdog_seconds): {}",
+                       setup.watchdog_seconds, everybody(setup, views));
   }
   return "";
 }
@@ -87,8 +89,7 @@ GuardActor::behavior_type guard_actor(GuardActor::stateful_pointer<GuardState> s
         }
       },
       [=](TickAtom) {
-        const std::string culprit =
-            find_culprit(*setup->board, setup->mesh, setup->watchdog_seconds, now_ns());
+        const std::string culprit = find_culprit(*setup, now_ns());
         if (!culprit.empty()) {
           report_failure(self, *setup, driver, culprit);
         }

@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "actors/messages.h"
 #include "stages/progress_board.h"
@@ -17,12 +18,12 @@ struct GuardSetup {
   MeshShape mesh;
   double watchdog_seconds = 30;
   std::shared_ptr<ProgressBoard> board;
+  std::vector<int> stage_of_chunk;
   std::function<void(std::string_view culprit)> abort;  // of the world; any thread
 };
 
 /// "" while all is well, otherwise who has not moved for longer than the limit, and where.
-std::string find_culprit(ProgressBoard& board, const MeshShape& mesh, double watchdog_seconds,
-                         std::int64_t now_ns);
+std::string find_culprit(const GuardSetup& setup, std::int64_t now_ns);
 
 struct GuardState {
   // No aggregate: C++20 lets CAF 0.17 initialise an aggregate's first member from the actor's

@@ -2,7 +2,7 @@
 // floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
 // subnormals between processes.
 //
-//   run_training -> all      Connect                    stages make parameters, then Ready
+//   run_training -> all      Connect                    who is there; stages make parameters, Ready
 //   driver -> stage          TrainStep, Evaluate        programs to run, one after the other
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> driver          StepDone                   gradients are there: losses and squares
@@ -14,6 +14,9 @@
 //   stage -> driver          StageEnded                 the last message of a stage
 //   stage -> guard           StageFailed                what happened; the guard wakes everybody
 //   guard -> driver          RunFailed                  the first cause, by name
+//   driver -> driver         Tick                       after a failure: whoever has not ended is
+//   lost guard -> guard           Tick                       time to look at the progress board
+//   run_training -> guard    Finish                     the run has ended
 #pragma once
 
 #include <bit>

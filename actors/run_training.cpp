@@ -52,10 +52,9 @@ void make_channels(const TrainingPlan& plan, std::vector<std::shared_ptr<StageSe
   }
 }
 
-std::vector<std::shared_ptr<StageSetup>> make_setups(const TrainingPlan& plan,
-                                                     const RunConfig& config, const TextData& data,
-                                                     std::shared_ptr<const InitialModel> initial,
-                                                     std::int64_t evaluation_samples) {
+std::vector<std::shared_ptr<StageSetup>> make_setups(
+    const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+    const std::shared_ptr<const InitialModel>& initial, std::int64_t evaluation_samples) {
   auto worlds = make_local_world(plan.mesh.ranks());
   auto board = std::make_shared<ProgressBoard>(plan.mesh.ranks(), config.progress_board);
   std::vector<std::shared_ptr<StageSetup>> setups;
@@ -122,6 +121,7 @@ RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const 
   guard->mesh = plan.mesh;
   guard->watchdog_seconds = config.watchdog_seconds;
   guard->board = setups.front()->board;
+  guard->stage_of_chunk = plan.program.stage_of_chunk;
   guard->abort = [&world = *setups.front()->world](std::string_view culprit) {
     world.abort(culprit);
   };

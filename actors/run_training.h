@@ -40,6 +40,8 @@ struct StepReport {
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
   std::int64_t tokens = 0;
+  /// From the step's begin to its gradient norm. The optimizer of the step before runs within,
+  /// unless an evaluation, which no step counts, came between.
   double seconds = 0;
   std::optional<double> validation_loss;
 };

@@ -39,8 +39,10 @@ void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
     column_.push_back(caf::actor_cast<StageActor>(actor));
   }
   guarded([&] {
+    progress().set(Activity::starting);
     make_work();
     fill_weights();
+    progress().set(Activity::idle);
     self_->send(driver_, Ready{setup_->rank});
   });
 }
@@ -59,7 +61,7 @@ void StageState::make_work() {
                                   .column = place_.data * s.plan->mesh.tensor + place_.tensor,
                                   .work = *work_,
                                   .port = *this,
-                                  .progress = s.board->slot(s.rank),
+                                  .progress = progress(),
                                   .spans = spans_},
                     s.channels);
 }
@@ -67,6 +69,7 @@ void StageState::make_work() {
 void StageState::fill_weights() {
   const int tensor_ranks = setup_->plan->mesh.tensor;
   for (const Parameter& parameter : real_->parameters().parameters()) {
+    progress().set(Activity::starting);  // each parameter is progress
     if (setup_->initial != nullptr) {
       setup_->initial->read(parameter, place_.tensor, tensor_ranks);
     } else {
@@ -93,12 +96,8 @@ void StageState::guarded(const std::function<void()>& action) {
 
 void StageState::fail(std::string_view what, bool aborted) {
   failed_ = true;
-  const bool in_program = executor_ && !executor_->done();
-  const std::string where = in_program
-                                ? fmt::format("step {}, instruction {}", executor_->pass().step,
-                                              to_string(executor_->current()))
-                                : std::string("outside of its program");
-  setup_->board->slot(setup_->rank).set(Activity::failed);
+  const std::string where = place_text(progress().view());
+  progress().set(Activity::failed);
   self_->send(guard_, StageFailed{setup_->rank,
                                   fmt::format("stage {}, rank {}, {}: {}", place_.pipeline,
                                               setup_->rank, where, what),
@@ -164,6 +163,7 @@ bool StageState::take_up_next() {
     first_begin_ns_ = now_ns();
   }
   spans_.enable(training && pass.step <= setup_->config->trace_steps);
+  progress().set(Activity::beginning, pass.step, {});
   executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
   running_ = true;
   reported_ = false;
@@ -173,11 +173,13 @@ bool StageState::take_up_next() {
 void StageState::report() {
   reported_ = true;
   const Pass& pass = executor_->pass();
+  progress().set(Activity::reporting);
   std::vector<std::uint64_t> losses;
   for (const double loss : work_->losses()) {
     losses.push_back(bits_of(loss));
   }
   if (pass.kind == PassKind::evaluate) {
+    progress().set(Activity::idle);
     self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, std::move(losses)});
     return;
   }
@@ -188,26 +190,31 @@ void StageState::report() {
     done.squares.push_back({square.parameter, bits_of(square.square)});
   }
   spans_.add(Lane::optimizer, begin, now_ns(), "gradient norm");
+  progress().set(Activity::waiting);
   self_->send(driver_, std::move(done));
 }
 
 void StageState::write_model(const WriteModel& m) {
   guarded([&] {
+    progress().set(Activity::writing);
     if (place_.data == 0) {
       write_parameters(setup_->plan->model, m.temporary, real_->parameters().parameters(),
                        place_.tensor, setup_->plan->mesh.tensor);
     }
+    progress().set(Activity::idle);
     self_->send(driver_, ModelWritten{setup_->rank});
   });
 }
 
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
-    setup_->board->slot(setup_->rank).set(Activity::ended);
+    progress().set(Activity::ended);
   }
   self_->send(driver_, ended());
   self_->quit();
 }
+
+ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }
 
 StageEnded StageState::ended() const {
   StageEnded report;
@@ -240,12 +247,12 @@ void StageState::send_credit(const Edge& edge, std::uint64_t sequence) {
 
 void StageState::begin(std::string_view /*operation*/) {
   communication_begin_ns_ = now_ns();
-  setup_->board->slot(setup_->rank).set(Activity::communicating);
+  progress().set(Activity::communicating);
 }
 
 void StageState::end(std::string_view operation) {
   spans_.add(Lane::collectives, communication_begin_ns_, now_ns(), operation);
-  setup_->board->slot(setup_->rank).set(Activity::running);
+  progress().set(Activity::running);
 }
 
 }  // namespace stagecraft

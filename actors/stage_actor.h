@@ -64,6 +64,7 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   bool take_up_next();
   void report();
   StageEnded ended() const;
+  ProgressSlot& progress();
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;
   std::shared_ptr<StageSetup> setup_;

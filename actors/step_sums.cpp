@@ -36,14 +36,19 @@ StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
   }
   StepSums sums;
   sums.loss = loss_of(plan, done);
-  if (!std::isfinite(sums.loss)) {
-    sums.not_finite = fmt::format("the loss is {}", sums.loss);
-  }
+  std::string parameter;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     sums.squared_norm += squares[i];
-    if (sums.not_finite.empty() && !std::isfinite(squares[i])) {
-      sums.not_finite = fmt::format("the gradient of {} is not finite", specs[i].name);
+    if (parameter.empty() && !std::isfinite(squares[i])) {
+      parameter = fmt::format("the gradient of {} is not finite", specs[i].name);
     }
+  }
+  if (!std::isfinite(sums.loss)) {
+    sums.not_finite =
+        fmt::format("the loss is {}, {}", sums.loss,
+                    parameter.empty() ? std::string("all gradients are finite") : parameter);
+  } else {
+    sums.not_finite = parameter;
   }
   return sums;
 }

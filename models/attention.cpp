@@ -35,7 +35,7 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
           .backward_input_flops = linear + 2 * scores,
           .backward_weight_flops = linear,
           .stash_bytes = 4 * (rows * (2 * h + 4 * local) + statistics),
-          .weight_stash_bytes = 4 * (rows * (4 * h + 4 * local + local) + 2 * rows),
+          .weight_stash_bytes = 4 * (rows * (4 * h + 4 * local) + 2 * rows),
           .workspace_bytes = 4 * (rows * (3 * h + 4 * local) + branch)};
 }
 
@@ -71,7 +71,7 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
   attention_forward(context.stream,
                     {.shape = shape_of(context), .qkv = qkv, .out = out, .log_sum = log_sum});
   save(context, stash, {qkv, out, log_sum});
-  const Tensor y = temporary(context, x.shape());
+  Tensor y = temporary(context, x.shape());
   row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
   bias_dropout_residual(context.stream, {.x = y,
                                          .bias = projection_.bias,

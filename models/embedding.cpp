@@ -28,7 +28,7 @@ std::vector<ParameterUse> Embedding::parameters(const ModelConfig& config, int t
 LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   return {.weight_stash_bytes = 4 * rows * config.hidden,
-          .workspace_bytes = 4 * 2 * rows * config.hidden};
+          .workspace_bytes = 8 * rows * config.hidden};
 }
 
 Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)
@@ -42,7 +42,7 @@ Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)
 }
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
-  const Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)});
+  Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)});
   token_embedding_forward(
       context.stream,
       {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});

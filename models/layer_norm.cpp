@@ -17,7 +17,7 @@ LayerNorm::LayerNorm(const LayerPlace& place, const std::string& prefix)
       dbeta_(place.parameters.gradient(prefix + ".bias", "")) {}
 
 Tensor LayerNorm::forward(LayerContext& context, const Tensor& x, Stash& stash) const {
-  const Tensor y = temporary(context, x.shape());
+  Tensor y = temporary(context, x.shape());
   const Tensor mean = temporary(context, {x.size(0)});
   const Tensor rstd = temporary(context, {x.size(0)});
   layer_norm_forward(context.stream,
@@ -37,7 +37,7 @@ LayerNorm::Saved LayerNorm::take(Stash& stash) {
 
 Tensor LayerNorm::backward(LayerContext& context, const Tensor& dy, const Saved& saved,
                            const Tensor& residual_gradient, WeightStash& weights) const {
-  const Tensor dx = temporary(context, saved.x.shape());
+  Tensor dx = temporary(context, saved.x.shape());
   layer_norm_backward_input(context.stream, {.dy = dy,
                                              .x = saved.x,
                                              .gamma = gamma_,

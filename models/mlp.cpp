@@ -48,7 +48,7 @@ Tensor Mlp::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor active = temporary(context, up.shape());
   gelu_forward(context.stream, {.x = up, .y = active});
   save(context, stash, {up, active});
-  const Tensor y = temporary(context, x.shape());
+  Tensor y = temporary(context, x.shape());
   row_linear_forward(context.stream, context.tensor, active, down_.weight, y);
   bias_dropout_residual(context.stream, {.x = y,
                                          .bias = down_.bias,

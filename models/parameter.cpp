@@ -38,7 +38,7 @@ std::int64_t aligned(std::int64_t elements) {
 }
 
 Tensor zeroed_arena(Stream& stream, std::int64_t elements, MemoryLabel label) {
-  const Tensor arena(stream.memory(), {elements}, DType::float32, label);
+  Tensor arena(stream.memory(), {elements}, DType::float32, label);
   fill_zero(stream, {arena});
   return arena;
 }

@@ -50,9 +50,7 @@ std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
 }  // namespace
 
 Executor::Executor(ExecutorParts parts, Channels channels)
-    : parts_(parts), channels_(std::move(channels)) {
-  parts_.progress.set(Activity::idle, 0, {});
-}
+    : parts_(parts), channels_(std::move(channels)) {}
 
 void Executor::begin(const Pass& pass, const Program& program) {
   require(done(), "Executor::begin", "stage {} is still at {}", parts_.stage, to_string(current()));
@@ -74,11 +72,11 @@ const StageProgram& Executor::order() const {
 }
 
 void Executor::deliver(const Envelope& envelope) {
-  Incoming& in = incoming_[envelope.edge];
   const bool known = channels_.contains(envelope.edge) && envelope.edge.destination == parts_.stage;
   require(known && envelope.generation == parts_.generation, "Executor::deliver",
           "stage {} has no channel {} of generation {}", parts_.stage, to_string(envelope.edge),
           envelope.generation);
+  Incoming& in = incoming_[envelope.edge];
   require(envelope.sequence == in.delivered && in.waiting.size() < kReceiveSlots,
           "Executor::deliver",
           "stage {} got tensor {} of {} where tensor {} is due, with {} of {} slots taken",
@@ -100,7 +98,7 @@ void Executor::credit(const Edge& edge, std::uint64_t sequence) {
 void Executor::decide(const Update& update) {
   require(awaits_update() && update.step == pass_.step, "Executor::decide",
           "stage {} is at {} of step {} and cannot take the update of step {}", parts_.stage,
-          to_string(current()), pass_.step, update.step);
+          done() ? "the end" : to_string(current()), pass_.step, update.step);
   update_ = update;
 }
 
@@ -252,23 +250,6 @@ void Executor::note_wait(const Instruction& instruction) {
     parts_.spans.add(Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
                      fmt::format("wait for {}", span_name(instruction)));
   }
-}
-
-std::string Executor::waiting_for() const {
-  if (done()) {
-    return "the driver";
-  }
-  const Instruction& i = pending_.front();
-  if (i.op == Op::optimizer) {
-    return to_string(i) + ": the driver's update";
-  }
-  const Edge edge = edge_of(i);
-  if (is_send(i.op)) {
-    return fmt::format("{}: a free slot at stage {}", to_string(i), edge.destination);
-  }
-  return fmt::format("{}: the {} of micro-batch {} from stage {}", to_string(i),
-                     carries_activation(i.op) ? "activation" : "gradient", i.microbatch,
-                     edge.source);
 }
 
 }  // namespace stagecraft

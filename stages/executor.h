@@ -59,11 +59,9 @@ class Executor {
   bool done() const { return program_ == nullptr; }
   /// All that is left is U, and it waits for decide().
   bool awaits_update() const;
-  /// The instruction that is next, running or waiting.
+  /// The first instruction that has not fired; F0 of chunk 0 when done().
   Instruction current() const;
   const Pass& pass() const { return pass_; }
-  /// "1RA3: activation of micro-batch 3 from stage 0".
-  std::string waiting_for() const;
 
  private:
   struct Outgoing {

@@ -62,6 +62,23 @@ std::string to_string(const Instruction& instruction) {
   return fmt::format("{}{}{}", instruction.chunk, letters(instruction.op), instruction.microbatch);
 }
 
+std::string awaited(const Instruction& i, const std::vector<int>& stage_of_chunk) {
+  if (i.op == Op::optimizer) {
+    return "the driver's update";
+  }
+  if (!is_transfer(i.op)) {
+    return "the others of its group";
+  }
+  const bool activation = i.op == Op::send_activation || i.op == Op::receive_activation;
+  const int neighbour = i.chunk + (activation == is_send(i.op) ? 1 : -1);
+  const int stage = stage_of_chunk.at(static_cast<std::size_t>(neighbour));
+  if (is_send(i.op)) {
+    return fmt::format("a free slot at stage {}", stage);
+  }
+  return fmt::format("the {} of micro-batch {} from stage {}",
+                     activation ? "activation" : "gradient", i.microbatch, stage);
+}
+
 Instruction parse_instruction(std::string_view text) {
   const std::string_view whole = text;
   if (text == "U") {

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace stagecraft {
 
@@ -40,5 +41,10 @@ std::string_view letters(Op op);
 std::string to_string(const Instruction& instruction);
 /// The inverse; throws Error naming the text and what is wrong with it.
 Instruction parse_instruction(std::string_view text);
+
+/// What an instruction that has not fired waits for, given each chunk's stage: "the activation of
+/// micro-batch 3 from stage 0", "a free slot at stage 1", "the driver's update"; for what runs in a
+/// collective, "the others of its group".
+std::string awaited(const Instruction& instruction, const std::vector<int>& stage_of_chunk);
 
 }  // namespace stagecraft

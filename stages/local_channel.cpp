@@ -23,12 +23,7 @@ class LocalChannel : public Channel {
   }
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
-    const std::lock_guard lock(mutex_);
-    Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
-    require(!slot.tensor.empty() && slot.sequence == envelope.sequence &&
-                slot.tensor.shape() == envelope.shape && slot.tensor.dtype() == envelope.dtype,
-            "LocalChannel::receive", "the slot of {} {} does not hold what its envelope says",
-            to_string(envelope.edge), envelope.sequence);
+    Slot& slot = filled_slot(envelope);  // its source leaves it alone until the credit
     stream.wait(slot.sent);
     Tensor x(stream.memory(), slot.tensor.shape(), slot.tensor.dtype(), MemoryLabel::workspace);
     copy(stream, {.from = slot.tensor, .to = x});
@@ -52,6 +47,16 @@ class LocalChannel : public Channel {
     Event sent;
     Event received;
   };
+
+  Slot& filled_slot(const Envelope& envelope) {
+    const std::lock_guard lock(mutex_);
+    Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
+    require(!slot.tensor.empty() && slot.sequence == envelope.sequence &&
+                slot.tensor.shape() == envelope.shape && slot.tensor.dtype() == envelope.dtype,
+            "LocalChannel::receive", "the slot of {} {} does not hold what its envelope says",
+            to_string(envelope.edge), envelope.sequence);
+    return slot;
+  }
 
   std::shared_ptr<MemoryAccount> receiver_;
   std::mutex mutex_;

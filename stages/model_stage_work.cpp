@@ -6,6 +6,7 @@
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/reduce.h"
+#include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tensor_parallel/gradient_buckets.h"
 
 namespace stagecraft {
@@ -29,9 +30,10 @@ class ChunkState {
 
 namespace {
 
-/// A world of the ranks with equal color.
+/// The ranks with equal color; one alone needs no meetings.
 std::unique_ptr<Communicator> group(Communicator& world, int color) {
-  return world.split(color, world.rank());
+  std::unique_ptr<Communicator> members = world.split(color, world.rank());
+  return members->size() > 1 ? std::move(members) : make_solo_communicator();
 }
 
 std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {

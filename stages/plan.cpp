@@ -56,7 +56,7 @@ StageCost cost_of(const ModelSpec& model, const LayerRange& range, const CostSha
 
 StageMemory memory_of(const TrainingPlan& plan, int stage, const StageCost& cost) {
   const ParameterBytes parameters = parameter_bytes(cost.uses, 0, plan.mesh.tensor);
-  const int inputs = (stage > 0 ? 1 : 0) + (stage + 1 < plan.mesh.pipeline ? 1 : 0);
+  const std::int64_t inputs = (stage > 0 ? 1 : 0) + (stage + 1 < plan.mesh.pipeline ? 1 : 0);
   const std::int64_t activation =
       4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
   return {.weights = parameters.weights,

@@ -25,8 +25,9 @@ Instruction unpacked(std::uint64_t bits) {
 }  // namespace
 
 std::string_view to_string(Activity activity) {
-  constexpr std::array<std::string_view, 7> kNames = {
-      "starting", "running", "communicating", "waiting", "idle", "ended", "failed"};
+  constexpr std::array<std::string_view, 10> kNames = {
+      "starting",  "beginning", "running", "communicating", "waiting",
+      "reporting", "idle",      "writing", "ended",         "failed"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -50,14 +51,29 @@ ProgressSlot::View ProgressSlot::view() const {
   return view;
 }
 
-std::string to_string(const ProgressSlot::View& view, std::int64_t now) {
-  const double seconds = static_cast<double>(now - view.since_ns) * 1e-9;
-  if (view.activity == Activity::starting || view.activity == Activity::idle ||
-      view.activity == Activity::ended) {
-    return fmt::format("{} for {:.1f} s", to_string(view.activity), seconds);
+std::string place_text(const ProgressSlot::View& view) {
+  switch (view.activity) {
+    case Activity::starting:
+      return "making its parameters";
+    case Activity::beginning:
+      return fmt::format("beginning step {}", view.step);
+    case Activity::reporting:
+      return fmt::format("step {}, adding up losses and gradient norm", view.step);
+    case Activity::idle:
+      return fmt::format("step {}, between programs", view.step);
+    case Activity::writing:
+      return "writing its part of the model";
+    case Activity::ended:
+      return "at its end";
+    default:
+      return fmt::format("step {}, instruction {}", view.step, to_string(view.instruction));
   }
-  return fmt::format("step {}, {} in {} for {:.1f} s", view.step, to_string(view.activity),
-                     to_string(view.instruction), seconds);
+}
+
+bool works(Activity activity) {
+  return activity == Activity::starting || activity == Activity::beginning ||
+         activity == Activity::running || activity == Activity::reporting ||
+         activity == Activity::writing;
 }
 
 ProgressBoard::ProgressBoard(int ranks, const std::filesystem::path& path) : ranks_(ranks) {

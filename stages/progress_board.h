@@ -16,10 +16,13 @@ namespace stagecraft {
 
 enum class Activity : std::uint8_t {
   starting,       // making its parameters
+  beginning,      // preparing a program
   running,        // inside an instruction
   communicating,  // inside an instruction, in a collective: waits for its group
   waiting,        // for the envelope, the credit or the update that its next instruction needs
+  reporting,      // adding up losses and gradient norm
   idle,           // has no program: waits for the driver
+  writing,        // its part of the model
   ended,
   failed
 };
@@ -48,8 +51,10 @@ class ProgressSlot {
   std::atomic<std::uint8_t> activity_{0};
 };
 
-/// "step 7, waiting in 1RA3 for 12.3 s".
-std::string to_string(const ProgressSlot::View& view, std::int64_t now_ns);
+/// Where that is: "step 7, instruction 1RA3", "making its parameters", ...
+std::string place_text(const ProgressSlot::View& view);
+/// Whether the rank itself is at work, so that nobody else can be the reason that it does not move.
+bool works(Activity activity);
 
 class ProgressBoard {
  public:

@@ -48,8 +48,7 @@ class StageWork {
   /// Hands over what a receive brought.
   virtual void put_input(const Instruction& receive, Tensor x) = 0;
   /// Every micro-batch's loss, in order, where this rank computes the loss and reports it; else
-  /// empty. Loss of a training pass is divided by the step's tokens; of an evaluation it is the
-  /// sum.
+  /// empty. Each is the sum over the micro-batch's counted tokens, in nats.
   virtual std::vector<double> losses() = 0;
   /// After the reductions: the squares of what this rank reports, in no particular order.
   virtual std::vector<ParameterSquare> gradient_squares() = 0;

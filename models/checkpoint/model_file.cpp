@@ -64,10 +64,19 @@ void write_parameters(const ModelSpec& model, const fs::path& temporary,
   }
 }
 
+void discard_model_files(const fs::path& folder) noexcept {
+  for (const char* name : {kConfig, kWeights}) {
+    std::error_code ignored;
+    fs::remove(folder / (std::string(name) + kUnfinished), ignored);
+  }
+}
+
 void finish_model_files(const fs::path& temporary) {
+  // The weights first: with them the folder holds a model, and an older config.json never stands
+  // beside newer weights for longer than the second rename.
   const fs::path folder = temporary.parent_path();
-  publish_file(folder / (std::string(kConfig) + kUnfinished), folder / kConfig);
   publish_file(temporary, folder / kWeights);
+  publish_file(folder / (std::string(kConfig) + kUnfinished), folder / kConfig);
 }
 
 }  // namespace stagecraft

@@ -24,6 +24,9 @@ std::filesystem::path begin_model_files(const ModelSpec& model,
 void write_parameters(const ModelSpec& model, const std::filesystem::path& temporary,
                       const std::vector<Parameter>& parameters, int rank, int ranks);
 
+/// Driver: removes what begin_model_files made and finish_model_files has not published.
+void discard_model_files(const std::filesystem::path& folder) noexcept;
+
 /// Driver: flushes and renames both; the folder then holds a whole model. Earlier files are
 /// replaced.
 void finish_model_files(const std::filesystem::path& temporary);

@@ -14,6 +14,10 @@ using Catch::Matchers::Contains;
 using test::KeepingObserver;
 using test::SmallRun;
 
+// Places that are no instruction.
+constexpr Instruction kAtBegin{Op::forward, -1, 0};
+constexpr Instruction kAtNorm{Op::forward, -2, 0};
+
 /// Real work that does `fault` before one instruction of one step.
 class FaultyWork : public StageWork {
  public:
@@ -22,6 +26,7 @@ class FaultyWork : public StageWork {
   Stream& stream() override { return real_->stream(); }
   void begin(const Pass& pass) override {
     pass_ = pass;
+    strike(kAtBegin);
     real_->begin(pass);
   }
   void run(const Instruction& i) override {
@@ -37,7 +42,10 @@ class FaultyWork : public StageWork {
     real_->put_input(i, std::move(x));
   }
   std::vector<double> losses() override { return real_->losses(); }
-  std::vector<ParameterSquare> gradient_squares() override { return real_->gradient_squares(); }
+  std::vector<ParameterSquare> gradient_squares() override {
+    strike(kAtNorm);
+    return real_->gradient_squares();
+  }
   void update(const Update& update) override {
     strike({.op = Op::optimizer});
     real_->update(update);
@@ -114,17 +122,40 @@ TEST_CASE("what is no std::exception is reported too") {
 }
 
 TEST_CASE("an actor that never returns is named by the watchdog") {
-  for (const SmallRun& small : {mesh(2, 1, 1), mesh(1, 2, 1)}) {
-    SmallRun run = small;
-    run.run.watchdog_seconds = 1;
+  struct Case {
+    SmallRun run;
+    Instruction at;
+    std::string place;
+  };
+  const std::vector<Case> cases = {
+      {mesh(2, 1, 1), {Op::forward, 1, 4}, "rank 1, step 2, instruction 1F4"},
+      {mesh(1, 2, 1), {Op::forward, 0, 4}, "rank 1, step 2, instruction 0F4"},
+      {mesh(2, 1, 1), kAtBegin, "rank 1, beginning step 2"},
+      {mesh(2, 1, 1), kAtNorm, "rank 1, step 2, adding up losses and gradient norm"}};
+  for (Case c : cases) {
+    c.run.run.watchdog_seconds = 1;
+    INFO(c.place);
     // Waits for ever: the thread stays behind, as it would in a device that hangs.
-    const Outcome outcome = run_with_fault(run, 1, {Op::forward, run.parallel.pipeline - 1, 4},
-                                           [] { std::promise<void>().get_future().wait(); });
-    CHECK_THAT(outcome.result.failure,
-               Contains("rank 1, step 2") && Contains("F4") && Contains("has not returned"));
+    const Outcome outcome =
+        run_with_fault(c.run, 1, c.at, [] { std::promise<void>().get_future().wait(); });
+    CHECK_THAT(outcome.result.failure, Contains(c.place) && Contains("has not returned"));
     CHECK(outcome.result.actor_lost);
     CHECK(outcome.seconds < 10);
   }
+}
+
+TEST_CASE("a last update that throws is a failure, also where no model is written") {
+  SmallRun run = mesh(2, 1, 1);
+  run.run.optimizer.steps = 2;
+  run.run.optimizer.warmup_steps = 0;
+  const Outcome outcome = run_with_fault(run, 0, {.op = Op::optimizer}, [] { throw 42; });
+  CHECK_THAT(outcome.result.failure, Contains("rank 0, step 2, instruction U"));
+}
+
+TEST_CASE("a failing member of a group of transfers is the one that is named") {
+  const Outcome outcome =
+      run_with_fault(mesh(2, 1, 1), 1, {Op::receive_activation, 1, 1}, [] { throw 42; });
+  CHECK_THAT(outcome.result.failure, Contains("instruction 1RA1"));
 }
 
 TEST_CASE("a loss that is not finite ends the run and names the step") {

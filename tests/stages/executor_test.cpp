@@ -71,7 +71,8 @@ TEST_CASE("a sender stops when the receiver's slots are full, and says for whom 
     executor.step();
   }
   CHECK(source.envelopes.size() == kReceiveSlots);
-  CHECK(executor.waiting_for() == "0SA2: a free slot at stage 1");
+  CHECK(executor.current() == Instruction{Op::send_activation, 0, 2});
+  CHECK(awaited(executor.current(), program.stage_of_chunk) == "a free slot at stage 1");
   CHECK(source.slot.view().activity == Activity::waiting);
   const std::int64_t slot_bytes = 4;
   const MemoryAccount& account = *destination.work.stream().memory().account();
@@ -79,7 +80,8 @@ TEST_CASE("a sender stops when the receiver's slots are full, and says for whom 
 
   Executor receiver = destination.make(1, channels);
   receiver.begin({PassKind::evaluate, 1, 0}, program);
-  CHECK(receiver.waiting_for() == "1RA0: the activation of micro-batch 0 from stage 0");
+  CHECK(awaited(receiver.current(), program.stage_of_chunk) ==
+        "the activation of micro-batch 0 from stage 0");
   receiver.deliver(source.envelopes[0]);
   receiver.step();
   executor.credit(edge, 0);
