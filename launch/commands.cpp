@@ -17,6 +17,7 @@
 #include "launch/signals.h"
 #include "launch/toml_reader.h"
 #include "launch/trace_file.h"
+#include "models/checkpoint/model_file.h"
 
 namespace stagecraft {
 namespace {
@@ -33,6 +34,23 @@ int picture_columns() {
 TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
   return with_places(config,
                      [&] { return load_text(run.settings.data, run.settings.model.sequence); });
+}
+
+/// The weights to start from, if any, are there, whole and of the right shapes.
+void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
+  const std::string& folder = run.settings.model.init_from;
+  if (!folder.empty()) {
+    with_places(config, [&] { InitialModel(run.plan.model, folder); });
+  }
+}
+
+/// The configuration with the words that were set, so that a suggestion changes one thing alone.
+std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
+  std::string words = config.name;
+  for (const std::string& override_text : options.overrides) {
+    words += fmt::format(" --set '{}'", override_text);
+  }
+  return words;
 }
 
 RunConfig run_config(const RunSettings& settings, const RunDirectory& directory) {
@@ -72,7 +90,7 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   return 1;
 }
 
-int run(const ConfigFile& config, const ResolvedRun& resolved_run, const TextData& text) {
+int run(const std::string& words, const ResolvedRun& resolved_run, const TextData& text) {
   const RunSettings& settings = resolved_run.settings;
   watch_stop_signals();
   RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
@@ -87,7 +105,7 @@ int run(const ConfigFile& config, const ResolvedRun& resolved_run, const TextDat
   if (!result.failure.empty()) {
     return report_failure(result, directory);
   }
-  fmt::print("{}", run_summary(resolved_run, result, directory, config.name));
+  fmt::print("{}", run_summary(resolved_run, result, directory, words));
   return 0;
 }
 
@@ -99,13 +117,15 @@ int train(const ConfigOptions& options) {
   const TextData text = text_of(config, resolved_run);
   fmt::print("{}\n", plan_report(resolved_run, text, picture_columns()));
   std::fflush(stdout);
-  return with_places(config, [&] { return run(config, resolved_run, text); });
+  return with_places(config,
+                     [&] { return run(command_words(config, options), resolved_run, text); });
 }
 
 int check(const ConfigOptions& options, bool resolved) {
   const ConfigFile config = read_config(options.file, options.overrides);
   const ResolvedRun resolved_run = resolve(config, cores());
   const TextData text = text_of(config, resolved_run);
+  check_initial_model(config, resolved_run);
   fmt::print("{}", resolved ? resolved_toml(resolved_run.settings, resolved_run.sources)
                             : plan_report(resolved_run, text, picture_columns()));
   return 0;

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "launch/config_table.h"
 
@@ -15,6 +16,13 @@ bool left_out(const ConfigKey& key, const ConfigValue& value, const RunSettings&
     return true;
   }
   return key.name == "data.validation_fraction" && !settings.data.validation.empty();
+}
+
+/// A trace that lies in the run directory goes where that goes, so a resolved file may not pin it.
+bool follows_directory(const ConfigKey& key, const RunSettings& settings) {
+  const auto& trace = settings.session.trace_file;
+  return key.name == "trace.file" && trace &&
+         *trace == (std::filesystem::path(settings.session.directory) / "trace.json").string();
 }
 
 // A place may hold whatever a file name or a word of the command line holds; a comment may not.
@@ -72,8 +80,8 @@ A configuration is a TOML file. Unknown keys, wrong types and values out of rang
 begin `FILE:LINE:COLUMN: ` and say what to do. An integer may stand where a number is wanted, not
 the other way round. Relative paths, in the file and in `--set`, start from the current directory.
 
-`--set section.key=value` on the command line replaces what the file says, once per key; the value
-is TOML, and quotes around a plain text may be left out. `stagecraft check CONFIG --resolved` prints
+`--set section.key=value` on the command line replaces what the file says, and the last one of a
+key counts; the value is TOML, and quotes around a plain text may be left out. `stagecraft check CONFIG --resolved` prints
 every value with its source, as a file that gives the same run.
 )";
 
@@ -92,7 +100,8 @@ std::string resolved_toml(const RunSettings& settings, const Sources& sources) {
       section = key.section();
     }
     const auto source = sources.find(key.name);
-    text += fmt::format("{} = {}", key.leaf(), to_toml(key, value));
+    text += fmt::format("{}{} = {}", follows_directory(key, settings) ? "# " : "", key.leaf(),
+                        to_toml(key, value));
     text += source == sources.end() ? "\n" : fmt::format("  # {}\n", comment_text(source->second));
   }
   return text;

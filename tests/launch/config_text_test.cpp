@@ -14,12 +14,11 @@ namespace {
 void check_round_trip(const std::vector<std::string>& overrides) {
   const ResolvedRun run = resolve(example(overrides), 2);
   const std::string text = resolved_toml(run.settings, run.sources);
-  const ConfigFile again = parse_config(text, "config.toml", {});
+  const ResolvedRun second = resolve(parse_config(text, "config.toml", {}), 64);
   for (const ConfigKey& key : config_table()) {
     CAPTURE(key.name, text);
-    CHECK(key.get(again.settings) == key.get(run.settings));
+    CHECK(key.get(second.settings) == key.get(run.settings));
   }
-  const ResolvedRun second = resolve(again, 64);
   CHECK(resolved_toml(second.settings, {}) == resolved_toml(run.settings, {}));
 }
 
@@ -33,6 +32,14 @@ TEST_CASE("a resolved configuration reads back to the same settings") {
   check_round_trip({"run.directory=some where", "data.validation_fraction=0"});
   check_round_trip({"train.steps=7 # a\n # b \n"});
   check_round_trip({"model.init_from=folder", "data.order=sequential", "model.dropout=0.1"});
+}
+
+TEST_CASE("the trace of a resolved configuration goes where its run goes") {
+  const ResolvedRun run = resolve(example({"run.directory=first"}), 2);
+  const std::string text = resolved_toml(run.settings, run.sources);
+  CHECK(text.find("# file = \"first/trace.json\"") != std::string::npos);
+  const ResolvedRun elsewhere = resolve(example({"trace.file=mine.json"}), 2);
+  CHECK(resolved_toml(elsewhere.settings, {}).find("\nfile = \"mine.json\"") != std::string::npos);
 }
 
 TEST_CASE("a resolved configuration names the source of every value") {
