@@ -5,20 +5,10 @@
 #include <vector>
 
 #include "actors/run_training.h"
+#include "benchmarks/gpt2_124m.h"
 #include "kernels/base/random.h"
 
 namespace stagecraft::bench {
-
-/// GPT-2 124M with 256 positions.
-inline ModelConfig gpt2_124m() {
-  ModelConfig config;
-  config.layers = 12;
-  config.hidden = 768;
-  config.heads = 12;
-  config.sequence = 256;
-  config.vocab = 50257;
-  return config;
-}
 
 inline TextData random_text(std::int64_t sequence) {
   std::vector<std::uint8_t> tokens(1 << 20);

@@ -4,6 +4,7 @@
 // ahead, then it waits for a credit.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -23,7 +24,8 @@ struct Edge {
   int source = 0;
   int destination = 0;
   Payload payload = Payload::activation;
-  friend auto operator<=>(const Edge&, const Edge&) = default;
+  friend bool operator==(const Edge&, const Edge&) = default;
+  friend std::strong_ordering operator<=>(const Edge&, const Edge&) = default;
 };
 
 /// "act 0>1", "grad 1>0".

@@ -78,7 +78,7 @@ class Reader {
   void word(std::string_view expected) {
     const std::string_view token = next_token();
     if (token != expected) {
-      fail(fmt::format("\"{}\" stands where \"{}\" is expected", token, expected));
+      fail(fmt::format(R"("{}" stands where "{}" is expected)", token, expected));
     }
   }
 

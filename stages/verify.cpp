@@ -297,7 +297,7 @@ class Verifier {
         }
       }
       if (tail != expected) {
-        return fmt::format("stage {} ends in \"{}\" where \"{}\" is due", stage, text_of(tail),
+        return fmt::format(R"(stage {} ends in "{}" where "{}" is due)", stage, text_of(tail),
                            text_of(expected));
       }
     }
@@ -320,6 +320,7 @@ class Verifier {
 
   static std::string text_of(const std::vector<Instruction>& instructions) {
     std::vector<std::string> texts;
+    texts.reserve(instructions.size());
     for (const Instruction& i : instructions) {
       texts.push_back(to_string(i));
     }
