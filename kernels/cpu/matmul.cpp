@@ -92,40 +92,96 @@ struct Piece {
   std::int64_t columns;
 };
 
-/// Whether a piece's part of a is copied together first. Rows of a transposed a that lie a multiple
-/// of 4096 bytes apart fall into the same few cache sets, which costs sgemm up to a fifth.
-bool gathers(const Operands& on) {
-  constexpr std::int64_t kBadStride = 1024;
-  constexpr std::int64_t kWorthwhile = 128;  // columns that each copied element is used for
-  return on.a_turned && on.m % kBadStride == 0 && on.n >= kWorthwhile;
+/// Which operands of a piece are copied together before they are multiplied, and how far apart the
+/// rows of the copies lie; 0: used as it lies in memory.
+struct Panels {
+  std::int64_t a_stride = 0;
+  std::int64_t b_stride = 0;
+  std::int64_t depth = 0;  // of k, at a time
+  std::int64_t floats() const { return depth * (a_stride + b_stride); }
+};
+
+constexpr std::int64_t kWorthwhile = 128;  // uses of an element, for which it may be copied
+constexpr std::int64_t kPanelDepth = 1024;
+
+/// Without AVX-512, sgemm reads small operands (its rule, in which the pieces are its whole
+/// product) as they lie. Operands that it walks along k across rows then cost up to half of the
+/// speed, above all where rows lie a multiple of 4096 bytes apart and share a few cache sets.
+bool reads_in_place(const MatmulPieces& pieces) {
+  static const bool kHasWideVectors = dnnl_get_effective_cpu_isa() >= dnnl_cpu_isa_avx512_core;
+  return !kHasWideVectors &&
+         1.0 / static_cast<double>(pieces.rows) + 1.0 / static_cast<double>(pieces.columns) >=
+             0.0038;
 }
 
-std::int64_t gathered_stride(const MatmulPieces& pieces) { return pieces.rows + kGrain; }
+/// With AVX-512 only the worst case is worth a copy.
+bool shares_cache_sets(std::int64_t row_floats) { return row_floats % 1024 == 0; }
 
-void gather(const Operands& on, const Piece& piece, std::int64_t stride, float* to) {
-  for (std::int64_t k = 0; k < on.k; ++k) {
-    std::copy_n(on.a + k * on.m + piece.row, piece.rows, to + k * stride);
-  }
+Panels panels_of(const Operands& on, const MatmulPieces& pieces) {
+  const bool in_place = reads_in_place(pieces);
+  const bool copy_a = on.a_turned && on.n >= kWorthwhile && (in_place || shares_cache_sets(on.m));
+  const bool copy_b = !on.b_turned && pieces.rows >= kWorthwhile && in_place;
+  // Rows of the copies lie an odd number of cache lines apart.
+  return {.a_stride = copy_a ? pieces.rows + kGrain : 0,
+          .b_stride = copy_b ? pieces.columns + kGrain : 0,
+          .depth = copy_a || copy_b ? std::min(on.k, kPanelDepth) : on.k};
 }
 
-/// Where op(a)'s rows of a piece begin, and the stride of a as it lies in memory.
-struct LeftPart {
-  const float* a;
+/// One factor of a product: where it begins and the stride of its rows in memory.
+struct Factor {
+  const float* data;
   std::int64_t stride;
 };
 
-LeftPart left_part(const Operands& on, const Piece& piece) {
-  return on.a_turned ? LeftPart{on.a + piece.row, on.m} : LeftPart{on.a + piece.row * on.k, on.k};
+/// `depth` rows of `width` elements, copied to lie `stride` apart.
+Factor gathered(const Factor& from, std::int64_t depth, std::int64_t width, std::int64_t stride,
+                float* to) {
+  for (std::int64_t k = 0; k < depth; ++k) {
+    std::copy_n(from.data + k * from.stride, width, to + k * stride);
+  }
+  return {to, stride};
 }
 
-dnnl_status_t multiply(const Operands& on, const Piece& piece, const LeftPart& left) {
-  const OneThread one_thread;
-  const std::int64_t b_stride = on.b_turned ? on.k : on.n;
-  const float* b = on.b + piece.column * (on.b_turned ? b_stride : 1);
-  float* c = on.c + piece.row * on.n + piece.column;
+/// op(a)'s rows of the piece from element `k` of k on.
+Factor left_factor(const Operands& on, const Piece& piece, std::int64_t k) {
+  return on.a_turned ? Factor{on.a + k * on.m + piece.row, on.m}
+                     : Factor{on.a + piece.row * on.k + k, on.k};
+}
+
+/// op(b)'s columns of the piece from element `k` of k on.
+Factor right_factor(const Operands& on, const Piece& piece, std::int64_t k) {
+  return on.b_turned ? Factor{on.b + piece.column * on.k + k, on.k}
+                     : Factor{on.b + k * on.n + piece.column, on.n};
+}
+
+/// Adds the part of k from `k` on, `depth` long; the first part of a product that does not
+/// accumulate replaces what was there.
+dnnl_status_t multiply_part(const Operands& on, const Piece& piece, const Panels& panels,
+                            std::int64_t k, float* scratch) {
+  const std::int64_t depth = std::min(panels.depth, on.k - k);
+  Factor a = left_factor(on, piece, k);
+  Factor b = right_factor(on, piece, k);
+  if (panels.a_stride > 0) {
+    a = gathered(a, depth, piece.rows, panels.a_stride, scratch);
+  }
+  if (panels.b_stride > 0) {
+    b = gathered(b, depth, piece.columns, panels.b_stride,
+                 scratch + panels.depth * panels.a_stride);
+  }
+  const bool adds = on.accumulate || k > 0;
   return dnnl_sgemm(on.a_turned ? 'T' : 'N', on.b_turned ? 'T' : 'N', piece.rows, piece.columns,
-                    on.k, 1.0F, left.a, left.stride, b, b_stride, on.accumulate ? 1.0F : 0.0F, c,
-                    on.n);
+                    depth, 1.0F, a.data, a.stride, b.data, b.stride, adds ? 1.0F : 0.0F,
+                    on.c + piece.row * on.n + piece.column, on.n);
+}
+
+dnnl_status_t multiply(const Operands& on, const Piece& piece, const Panels& panels,
+                       float* scratch) {
+  const OneThread one_thread;
+  dnnl_status_t status = dnnl_success;
+  for (std::int64_t k = 0; k < on.k && status == dnnl_success; k += panels.depth) {
+    status = multiply_part(on, piece, panels, k, scratch);
+  }
+  return status;
 }
 
 void clear(const Operands& on, const Piece& piece) {
@@ -152,10 +208,11 @@ Piece piece_of(const Operands& on, const MatmulPieces& pieces, std::int64_t row_
   return {row, column, std::min(pieces.rows, on.m - row), std::min(pieces.columns, on.n - column)};
 }
 
-dnnl_status_t compute(const Operands& on, const Piece& piece, const LeftPart& left) {
+dnnl_status_t compute(const Operands& on, const Piece& piece, const Panels& panels,
+                      float* scratch) {
   dnnl_status_t status = dnnl_success;
   if (on.k > 0) {
-    status = multiply(on, piece, left);
+    status = multiply(on, piece, panels, scratch);
   } else if (!on.accumulate) {
     clear(on, piece);
   }
@@ -196,19 +253,14 @@ void matmul(Stream& stream, const Matmul& args) {
   const MatmulPieces pieces = matmul_pieces(on.m, on.n, on.k);
   const std::int64_t row_parts = parts_of(on.m, pieces.rows);
   const std::int64_t count = row_parts * parts_of(on.n, pieces.columns);
-  const std::int64_t stride = gathers(on) ? gathered_stride(pieces) : 0;
+  const Panels panels = panels_of(on, pieces);
   const auto floats = static_cast<std::int64_t>(sizeof(float));
-  const ThreadScratch scratch(stream, count, stride * on.k * floats);
+  const ThreadScratch scratch(stream, count, panels.floats() * floats);
   std::atomic<int> failure{dnnl_success};
   for_each_piece(stream, count, [&](std::int64_t number) {
     const Piece piece = piece_of(on, pieces, number % row_parts, number / row_parts);
-    LeftPart left = left_part(on, piece);
-    if (stride > 0) {
-      auto* gathered = scratch.mine().take<float>(stride * on.k);
-      gather(on, piece, stride, gathered);
-      left = {gathered, stride};
-    }
-    if (const dnnl_status_t status = compute(on, piece, left); status != dnnl_success) {
+    float* mine = scratch.mine().take<float>(panels.floats());
+    if (const dnnl_status_t status = compute(on, piece, panels, mine); status != dnnl_success) {
       failure = status;
     }
   });
