@@ -20,15 +20,19 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
                                         const std::shared_ptr<DriverSetup>& setup) {
   DriverState& state = self->state;
   state.start(self, setup);
+  self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
   return {
       [&state](const Ready&) { state.ready(); },
       [&state](const StepDone& m) { state.step_done(m); },
       [&state](const EvaluationDone& m) { state.evaluation_done(m); },
       [&state](const ModelWritten&) { state.model_written(); },
+      [&state](const Spans& m) { state.spans(m); },
+      [&state](const ClockReadings& m) { state.clock_readings(m); },
       [&state](const StageEnded& m) { state.stage_ended(m); },
       [&state](const RunFailed& m) { state.run_failed(m); },
       [&state](TickAtom) { state.give_up(); },
       [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
+      [&state](JoinAtom, std::int32_t, const caf::strong_actor_ptr& guard) { state.join(guard); },
   };
 }
 
@@ -36,6 +40,7 @@ void DriverState::start(DriverActor::stateful_pointer<DriverState> self,
                         std::shared_ptr<DriverSetup> setup) {
   self_ = self;
   setup_ = std::move(setup);
+  spans_.resize(static_cast<std::size_t>(setup_->plan->mesh.ranks()));
 }
 
 template <typename Message>
@@ -60,6 +65,31 @@ void DriverState::guarded(const std::function<void()>& action) {
 void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
   for (const caf::strong_actor_ptr& stage : stages) {
     stages_.push_back(caf::actor_cast<StageActor>(stage));
+    self_->monitor(stages_.back());
+    self_->send(stages_.back(), JoinAtom::value, caf::actor_cast<caf::strong_actor_ptr>(self_));
+  }
+}
+
+/// A guard that comes after a failure hears of it too.
+void DriverState::join(const caf::strong_actor_ptr& guard) {
+  guards_.insert(guard);
+  if (!result_.failure.empty()) {
+    self_->send(caf::actor_cast<GuardActor>(guard), RunFailed{result_.failure});
+  }
+}
+
+void DriverState::lost(const caf::down_msg& down) {
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    const int rank = static_cast<int>(i);
+    if (down.source != stages_[i] || ended_.count(rank) != 0) {
+      continue;
+    }
+    run_failed({fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone",
+                            place_of(setup_->plan->mesh, rank).pipeline, rank,
+                            place_text(setup_->board->slot(rank).view()))},
+               rank);
+    ended(rank);
+    return;
   }
 }
 
@@ -186,11 +216,15 @@ void DriverState::model_written() {
 }
 
 /// The first failure counts, also one that comes while everybody is on the way home.
-void DriverState::run_failed(const RunFailed& message) {
+void DriverState::run_failed(const RunFailed& message, int culprit) {
   if (!result_.failure.empty()) {
     return;
   }
+  setup_->board->name_cause(culprit, message.text);
   result_.failure = message.text;
+  for (const caf::strong_actor_ptr& guard : guards_) {
+    self_->send(caf::actor_cast<GuardActor>(guard), message);
+  }
   if (!setup_->config->model_folder.empty()) {
     discard_model_files(setup_->config->model_folder);
   }
@@ -216,11 +250,40 @@ void DriverState::stage_ended(const StageEnded& m) {
   report.idle_seconds = static_cast<double>(m.idle_ns) * kSeconds;
   report.peak_bytes = m.peak_bytes;
   report.peak_saved_activation_bytes = m.peak_saved_activation_bytes;
-  report.spans = m.spans;
   result_.ranks.push_back(std::move(report));
-  ended_.insert(m.rank);
-  if (static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
+  ended(m.rank);
+}
+
+/// Every rank counts once, whether it said good-bye or is gone.
+void DriverState::ended(int rank) {
+  ended_.insert(rank);
+  if (finishing_ && static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
     give_up();
+  }
+}
+
+void DriverState::spans(const Spans& m) {
+  auto& all = spans_.at(static_cast<std::size_t>(m.rank));
+  all.insert(all.end(), m.spans.begin(), m.spans.end());
+}
+
+void DriverState::clock_readings(const ClockReadings& m) {
+  (m.at_end ? clocks_at_end_ : clocks_at_begin_) = m.readings;
+}
+
+/// A run that failed has no readings of its end; then those of the begin have to do.
+void DriverState::put_spans_on_one_clock() {
+  const auto& ends = clocks_at_end_.empty() ? clocks_at_begin_ : clocks_at_end_;
+  for (RankReport& report : result_.ranks) {
+    const auto rank = static_cast<std::size_t>(report.rank);
+    report.spans = std::move(spans_[rank]);
+    if (rank >= ends.size()) {
+      continue;
+    }
+    for (Span& span : report.spans) {
+      span.begin_ns = on_first_clock(span.begin_ns, clocks_at_begin_[rank], ends[rank]);
+      span.end_ns = on_first_clock(span.end_ns, clocks_at_begin_[rank], ends[rank]);
+    }
   }
 }
 
@@ -229,6 +292,7 @@ void DriverState::give_up() {
   result_.actor_lost = static_cast<int>(ended_.size()) < setup_->plan->mesh.ranks();
   std::sort(result_.ranks.begin(), result_.ranks.end(),
             [](const RankReport& a, const RankReport& b) { return a.rank < b.rank; });
+  put_spans_on_one_clock();
   setup_->done(std::move(result_));
   self_->quit();
 }

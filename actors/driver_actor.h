@@ -11,11 +11,13 @@
 
 #include "actors/messages.h"
 #include "actors/run_training.h"
+#include "stages/progress_board.h"
 
 namespace stagecraft {
 
 /// What the driver is made of. What is pointed to outlives the actor.
 struct DriverSetup {
+  std::shared_ptr<ProgressBoard> board;
   const TrainingPlan* plan = nullptr;
   const RunConfig* config = nullptr;
   RunObserver* observer = nullptr;
@@ -41,12 +43,16 @@ class DriverState {
 
   void start(DriverActor::stateful_pointer<DriverState> self, std::shared_ptr<DriverSetup> setup);
   void connect(const std::vector<caf::strong_actor_ptr>& stages);
+  void join(const caf::strong_actor_ptr& guard);
+  void lost(const caf::down_msg& down);
   void ready();
   void step_done(const StepDone& message);
   void evaluation_done(const EvaluationDone& message);
   void model_written();
+  void spans(const Spans& message);
+  void clock_readings(const ClockReadings& message);
   void stage_ended(const StageEnded& message);
-  void run_failed(const RunFailed& message);
+  void run_failed(const RunFailed& message, int culprit = -1);
   void give_up();
 
  private:
@@ -58,10 +64,15 @@ class DriverState {
   void step_ended();
   void write_model();
   void finish();
+  void ended(int rank);
+  void put_spans_on_one_clock();
 
   DriverActor::stateful_pointer<DriverState> self_ = nullptr;
   std::shared_ptr<DriverSetup> setup_;
-  std::vector<StageActor> stages_;  // by rank
+  std::vector<StageActor> stages_;           // by rank
+  std::set<caf::strong_actor_ptr> guards_;   // one a process
+  std::vector<std::vector<Span>> spans_;     // by rank
+  std::vector<ClockReading> clocks_at_begin_, clocks_at_end_;  // by rank
   RunResult result_;
   StepReport report_;
   bool last_step_ = false;

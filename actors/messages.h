@@ -2,7 +2,10 @@
 // floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
 // subnormals between processes.
 //
-//   run_training -> all      Connect                    who is there; stages make parameters, Ready
+//   run_training -> all      Connect                    who is there
+//   driver -> stage          Join, driver               here I am; stages make parameters, then
+//   stage -> driver          Join, rank, guard          whom to tell of a failure
+//   stage -> driver          Ready
 //   driver -> stage          TrainStep, Evaluate        programs to run, one after the other
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> driver          StepDone                   gradients are there: losses and squares
@@ -11,11 +14,12 @@
 //   driver -> stage          WriteModel                 write your slices
 //   stage -> driver          ModelWritten
 //   driver -> stage          Finish                     whatever you do, end
+//   stage -> driver          Spans, ClockReadings       for the trace, in bounded pieces
 //   stage -> driver          StageEnded                 the last message of a stage
-//   stage -> guard           StageFailed                what happened; the guard wakes everybody
-//   guard -> driver          RunFailed                  the first cause, by name
-//   driver -> driver         Tick                       after a failure: whoever has not ended is
-//   lost guard -> guard           Tick                       time to look at the progress board
+//   stage -> guard           StageFailed                what happened; the guard names the cause
+//   watch -> guard           RunFailed                  a cause that somebody named
+//   guard <-> driver         RunFailed                  the first cause; every guard wakes its own
+//   driver -> driver         Tick                       after a failure: who has not ended is lost
 //   run_training -> guard    Finish                     the run has ended
 #pragma once
 
@@ -28,6 +32,7 @@
 #include <string>
 #include <vector>
 
+#include "actors/clock_reading.h"
 #include "kernels/base/span.h"
 #include "stages/channel.h"
 
@@ -97,7 +102,19 @@ struct StageEnded {
   std::int64_t idle_ns = 0;
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
+};
+
+/// A piece of a rank's trace: no message grows with the length of a run.
+struct Spans {
+  static constexpr std::size_t kMost = 1024;
+  std::int32_t rank = 0;
   std::vector<Span> spans;
+};
+
+/// Of rank 0's stage: every rank's clock against its own (clock_reading.h), by rank.
+struct ClockReadings {
+  bool at_end = false;
+  std::vector<ClockReading> readings;
 };
 
 struct StageFailed {
@@ -182,7 +199,19 @@ auto inspect(Inspector& f, Span& x) {
 template <class Inspector>
 auto inspect(Inspector& f, StageEnded& x) {
   return f(caf::meta::type_name("StageEnded"), x.rank, x.compute_ns, x.communication_ns, x.idle_ns,
-           x.peak_bytes, x.peak_saved_activation_bytes, x.spans);
+           x.peak_bytes, x.peak_saved_activation_bytes);
+}
+template <class Inspector>
+auto inspect(Inspector& f, Spans& x) {
+  return f(caf::meta::type_name("Spans"), x.rank, x.spans);
+}
+template <class Inspector>
+auto inspect(Inspector& f, ClockReading& x) {
+  return f(caf::meta::type_name("ClockReading"), x.at_ns, x.ahead_ns);
+}
+template <class Inspector>
+auto inspect(Inspector& f, ClockReadings& x) {
+  return f(caf::meta::type_name("ClockReadings"), x.at_end, x.readings);
 }
 template <class Inspector>
 auto inspect(Inspector& f, StageFailed& x) {
@@ -198,25 +227,31 @@ template <class... Ts>
 struct MessageList {};
 using AllMessages =
     MessageList<TrainStep, Evaluate, Envelope, Credit, Ready, StepDone, ApplyUpdate, EvaluationDone,
-                WriteModel, ModelWritten, Finish, StageEnded, StageFailed, RunFailed>;
+                WriteModel, ModelWritten, Finish, Spans, ClockReadings, StageEnded, StageFailed,
+                RunFailed>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
+using JoinAtom = caf::atom_constant<caf::atom("join")>;
 
-using GuardActor =
-    caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<TickAtom>, caf::reacts_to<Finish>>;
+using GuardActor = caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
+                                    caf::reacts_to<JoinAtom, caf::strong_actor_ptr>,
+                                    caf::reacts_to<Finish>>;
 
 using DriverActor = caf::typed_actor<
     caf::reacts_to<Ready>, caf::reacts_to<StepDone>, caf::reacts_to<EvaluationDone>,
-    caf::reacts_to<ModelWritten>, caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>,
-    caf::reacts_to<TickAtom>, caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>>;
+    caf::reacts_to<ModelWritten>, caf::reacts_to<Spans>, caf::reacts_to<ClockReadings>,
+    caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>, caf::reacts_to<TickAtom>,
+    caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
+    caf::reacts_to<JoinAtom, std::int32_t, caf::strong_actor_ptr>>;
 
 /// Connect carries the stage actors of the receiver's column of the mesh, by stage; to the driver,
-/// all of them, by rank.
+/// all of them, by rank. Join carries the driver.
 using StageActor =
     caf::typed_actor<caf::reacts_to<TrainStep>, caf::reacts_to<Evaluate>, caf::reacts_to<Envelope>,
                      caf::reacts_to<Credit>, caf::reacts_to<ApplyUpdate>,
                      caf::reacts_to<WriteModel>, caf::reacts_to<Finish>,
-                     caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>>;
+                     caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
+                     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>>;
 
 }  // namespace stagecraft

@@ -12,6 +12,7 @@
 #include "kernels/base/span.h"
 #include "models/optim/optimizer_config.h"
 #include "models/text/token_dataset.h"
+#include "stages/channel.h"
 #include "stages/plan.h"
 #include "stages/stage_work.h"
 
@@ -31,6 +32,8 @@ struct RunConfig {
   std::filesystem::path progress_board;  // file of the board; empty: in memory
   /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the real work as it is.
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
+  /// A seam for tests: how often a rank sends an envelope. Empty: once.
+  std::function<int(int rank, const Envelope&)> envelope_copies;
 };
 
 /// One training step, over the whole mesh.

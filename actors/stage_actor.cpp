@@ -1,14 +1,18 @@
 #include "actors/stage_actor.h"
 
+#include <fmt/core.h>
+
 #include <caf/all.hpp>
+#include <iterator>
 
 namespace stagecraft {
 
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
-                                      const DriverActor& driver, const GuardActor& guard) {
+                                      const GuardActor& guard) {
   StageState& state = self->state;
-  state.start(self, setup, driver, guard);
+  state.start(self, setup, guard);
+  self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
   return {
       [&state](const TrainStep& m) {
         state.enqueue({PassKind::train, m.step, 0});
@@ -22,14 +26,14 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
       [&state](const WriteModel& m) { state.write_model(m); },
       [&state](const Finish& m) { state.finish(m); },
       [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
+      [&state](JoinAtom, const caf::strong_actor_ptr& driver) { state.join(driver); },
   };
 }
 
 void StageState::start(StageActor::stateful_pointer<StageState> self,
-                       std::shared_ptr<StageSetup> setup, DriverActor driver, GuardActor guard) {
+                       std::shared_ptr<StageSetup> setup, GuardActor guard) {
   self_ = self;
   setup_ = std::move(setup);
-  driver_ = std::move(driver);
   guard_ = std::move(guard);
   place_ = place_of(setup_->plan->mesh, setup_->rank);
 }
@@ -37,14 +41,64 @@ void StageState::start(StageActor::stateful_pointer<StageState> self,
 void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
   for (const caf::strong_actor_ptr& actor : column) {
     column_.push_back(caf::actor_cast<StageActor>(actor));
+    if (column_.back() != self_) {
+      self_->monitor(column_.back());
+    }
+  }
+  begin_when_complete();
+}
+
+void StageState::join(const caf::strong_actor_ptr& driver) {
+  driver_ = caf::actor_cast<DriverActor>(driver);
+  self_->monitor(driver_);
+  self_->send(guard_, JoinAtom::value, driver);
+  self_->send(driver_, JoinAtom::value, static_cast<std::int32_t>(setup_->rank),
+              caf::actor_cast<caf::strong_actor_ptr>(guard_));
+  begin_when_complete();
+}
+
+/// The driver and the neighbours may become known in either order.
+void StageState::begin_when_complete() {
+  if (column_.empty() || !driver_) {
+    return;
   }
   guarded([&] {
     progress().set(Activity::starting);
     make_work();
     fill_weights();
+    read_clocks(false);
     progress().set(Activity::idle);
     self_->send(driver_, Ready{setup_->rank});
   });
+}
+
+/// A neighbour or the driver is gone while it was still needed: its process, or the way to it. One
+/// that ends with the run ends normally, or with a failure that is known already.
+void StageState::lost(const caf::down_msg& down) {
+  if (failed_ || down.reason == caf::exit_reason::normal) {
+    return;
+  }
+  MeshPlace place{};  // the driver is in rank 0's process
+  for (std::size_t stage = 0; stage < column_.size(); ++stage) {
+    if (down.source == column_[stage]) {
+      place = place_;
+      place.pipeline = static_cast<int>(stage);
+    }
+  }
+  const int rank = rank_at(setup_->plan->mesh, place);
+  fail(rank, fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
+                         "stage {}, rank {} noticed, at {}",
+                         place.pipeline, rank, place_text(setup_->board->slot(rank).view()),
+                         place_.pipeline, setup_->rank, place_text(progress().view())));
+}
+
+/// Collective over all ranks.
+void StageState::read_clocks(bool at_end) {
+  std::vector<ClockReading> readings =
+      stagecraft::read_clocks(*setup_->world, work_->stream(), setup_->same_clock);
+  if (setup_->rank == 0) {
+    self_->send(driver_, ClockReadings{at_end, std::move(readings)});
+  }
 }
 
 void StageState::make_work() {
@@ -94,14 +148,18 @@ void StageState::guarded(const std::function<void()>& action) {
   }
 }
 
+/// What was thrown here.
 void StageState::fail(std::string_view what, bool aborted) {
+  fail(setup_->rank,
+       fmt::format("stage {}, rank {}, {}: {}", place_.pipeline, setup_->rank,
+                   place_text(progress().view()), what),
+       aborted);
+}
+
+void StageState::fail(int culprit, const std::string& text, bool aborted) {
   failed_ = true;
-  const std::string where = place_text(progress().view());
   progress().set(Activity::failed);
-  self_->send(guard_, StageFailed{setup_->rank,
-                                  fmt::format("stage {}, rank {}, {}: {}", place_.pipeline,
-                                              setup_->rank, where, what),
-                                  aborted});
+  self_->send(guard_, StageFailed{culprit, text, aborted});
 }
 
 void StageState::enqueue(const Pass& pass) {
@@ -208,10 +266,28 @@ void StageState::write_model(const WriteModel& m) {
 
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
-    progress().set(Activity::ended);
+    guarded([&] { read_clocks(true); });
   }
-  self_->send(driver_, ended());
+  if (!m.failed && !failed_) {
+    progress().set(Activity::leaving);
+  }
+  failed_ = true;  // what comes from now on is nobody's business
+  if (driver_) {
+    send_spans();
+    self_->send(driver_, ended());
+  }
   self_->quit();
+  setup_->ended();
+}
+
+void StageState::send_spans() {
+  std::vector<Span> all = spans_.take();
+  for (std::size_t begin = 0; begin < all.size(); begin += Spans::kMost) {
+    const std::size_t end = std::min(all.size(), begin + Spans::kMost);
+    self_->send(driver_, Spans{setup_->rank,
+                               {std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(begin)),
+                                std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))}});
+  }
 }
 
 ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }
@@ -232,13 +308,14 @@ StageEnded StageState::ended() const {
   const MemoryAccount& account = *work_->stream().memory().account();
   report.peak_bytes = account.total().peak;
   report.peak_saved_activation_bytes = account.count(MemoryLabel::saved_activations).peak;
-  SpanRecorder spans = spans_;
-  report.spans = spans.take();
   return report;
 }
 
 void StageState::send_envelope(const Envelope& envelope) {
-  self_->send(column_.at(static_cast<std::size_t>(envelope.edge.destination)), envelope);
+  const auto& copies = setup_->config->envelope_copies;
+  for (int left = copies ? copies(setup_->rank, envelope) : 1; left > 0; --left) {
+    self_->send(column_.at(static_cast<std::size_t>(envelope.edge.destination)), envelope);
+  }
 }
 
 void StageState::send_credit(const Edge& edge, std::uint64_t sequence) {

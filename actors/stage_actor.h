@@ -26,6 +26,10 @@ struct StageSetup {
   std::unique_ptr<Communicator> world;
   Channels channels;
   std::shared_ptr<ProgressBoard> board;
+  /// Whether a rank reads rank 0's very clock (clock_reading.h).
+  std::function<bool(int rank)> same_clock;
+  /// Called by the actor's thread when it has sent its last message.
+  std::function<void()> ended;
 };
 
 class StageState;
@@ -33,7 +37,7 @@ class StageState;
 /// Spawn detached: instructions and collectives block its thread.
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
-                                      const DriverActor& driver, const GuardActor& guard);
+                                      const GuardActor& guard);
 
 /// The actor's state: everything but the mailbox.
 class StageState : public ExecutorPort, public CommunicationObserver {
@@ -41,8 +45,9 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   static inline const char* name = "stage";
 
   void start(StageActor::stateful_pointer<StageState> self, std::shared_ptr<StageSetup> setup,
-             DriverActor driver, GuardActor guard);
+             GuardActor guard);
   void connect(const std::vector<caf::strong_actor_ptr>& column);
+  void join(const caf::strong_actor_ptr& driver);
   void enqueue(const Pass& pass);
   void deliver(const Envelope& envelope);
   void credit(const Credit& credit);
@@ -58,8 +63,13 @@ class StageState : public ExecutorPort, public CommunicationObserver {
  private:
   void guarded(const std::function<void()>& action);
   void fail(std::string_view what, bool aborted);
+  void fail(int culprit, const std::string& text, bool aborted = false);
+  void begin_when_complete();
+  void lost(const caf::down_msg& down);
   void make_work();
   void fill_weights();
+  void read_clocks(bool at_end);
+  void send_spans();
   void pump();
   bool take_up_next();
   void report();
@@ -68,10 +78,10 @@ class StageState : public ExecutorPort, public CommunicationObserver {
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;
   std::shared_ptr<StageSetup> setup_;
-  DriverActor driver_;
+  DriverActor driver_;  // none until it has introduced itself
   GuardActor guard_;
   MeshPlace place_;
-  std::vector<StageActor> column_;
+  std::vector<StageActor> column_;  // by stage; empty until connected
   SpanRecorder spans_;
   ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;

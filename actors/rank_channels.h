@@ -1,0 +1,16 @@
+// The channels of a rank whose neighbours are other processes.
+#pragma once
+
+#include <memory>
+
+#include "stages/executor.h"
+#include "stages/plan.h"
+#include "tensor_parallel/comm/mpi/session.h"
+
+namespace stagecraft {
+
+/// Collective over the session. Through windows where a neighbour shares them, else by the courier;
+/// `stream` is the rank's own and outlives the channels.
+Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream);
+
+}  // namespace stagecraft

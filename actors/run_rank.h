@@ -1,0 +1,29 @@
+// One rank of a run whose ranks are processes: the same actors, of which this process has one stage
+// and a guard, and rank 0's the driver too.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "actors/run_training.h"
+#include "actors/watch.h"
+#include "tensor_parallel/comm/mpi/session.h"
+
+namespace stagecraft {
+
+/// What the process has beside the plan.
+struct RankProcess {
+  MpiSession& session;                   // of as many ranks as the plan's mesh
+  std::shared_ptr<ProgressBoard> board;  // of all ranks; this one has entered
+  Watch& watch;                          // of this process
+  std::string interface_address = "127.0.0.1";  // numeric: what control listens on
+};
+
+/// Collective: every process calls it with the same plan. The observer is told on rank 0 alone,
+/// whose result is the run's; the others' has the failure only. All connections are closed when it
+/// returns, and MPI may be finalised if nothing failed; after a failure the process has to end
+/// without that.
+RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+                   RunObserver& observer, const RankProcess& process);
+
+}  // namespace stagecraft

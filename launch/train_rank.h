@@ -1,0 +1,29 @@
+// `stagecraft train` as one rank of a run whose ranks are processes under mpirun.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "launch/resolve.h"
+#include "launch/run_directory.h"
+
+#include "actors/run_training.h"
+
+namespace stagecraft {
+
+struct RankWords {
+  std::string configuration;  // as the user named it, with what was set
+  std::string interface;      // of the network for control; "": loopback
+  bool plain = false;         // no line is rewritten in place
+};
+
+/// This process's rank. Throws ConfigError when mpirun did not start it, or not as many as the plan
+/// has ranks.
+int launched_rank(const TrainingPlan& plan);
+
+/// Rank 0 makes the run directory and reports; the others' output goes to their logs. Returns the
+/// exit status of a run that went well; after a failure the process ends within.
+int train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+               const RankWords& words);
+
+}  // namespace stagecraft
