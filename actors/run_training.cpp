@@ -52,11 +52,25 @@ void make_channels(const TrainingPlan& plan, std::vector<std::shared_ptr<StageSe
   }
 }
 
+/// Of one process that runs every rank.
+std::shared_ptr<ProgressBoard> make_board(const TrainingPlan& plan, const RunConfig& config) {
+  const BoardInfo info{.mesh = plan.mesh,
+                       .stage_of_chunk = plan.program.stage_of_chunk,
+                       .watchdog_seconds = config.watchdog_seconds};
+  auto board = std::make_shared<ProgressBoard>(
+      config.progress_board.empty() ? ProgressBoard(info)
+                                    : ProgressBoard::create(info, config.progress_board));
+  for (int rank = 0; rank < board->ranks(); ++rank) {
+    board->slot(rank).enter();
+  }
+  return board;
+}
+
 std::vector<std::shared_ptr<StageSetup>> make_setups(
     const TrainingPlan& plan, const RunConfig& config, const TextData& data,
     const std::shared_ptr<const InitialModel>& initial, std::int64_t evaluation_samples) {
   auto worlds = make_local_world(plan.mesh.ranks());
-  auto board = std::make_shared<ProgressBoard>(plan.mesh.ranks(), config.progress_board);
+  const std::shared_ptr<ProgressBoard> board = make_board(plan, config);
   std::vector<std::shared_ptr<StageSetup>> setups;
   for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
     auto setup = std::make_shared<StageSetup>();
