@@ -10,6 +10,7 @@
 #include "models/checkpoint/model_file.h"
 #include "stages/executor.h"
 #include "stages/model_stage_work.h"
+#include "stages/progress_board.h"
 #include "tensor_parallel/observed_communicator.h"
 
 namespace stagecraft {

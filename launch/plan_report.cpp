@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "launch/text_table.h"
+#include "kernels/base/text_table.h"
 #include "launch/units.h"
 #include "stages/picture.h"
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "launch/text_table.h"
+#include "kernels/base/text_table.h"
 #include "launch/units.h"
 
 namespace stagecraft {

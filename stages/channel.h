@@ -2,6 +2,10 @@
 // over the channel; an envelope that says what they are goes as a message beside them. A channel
 // keeps its sender's order and has receive slots of its own: a sender may be kReceiveSlots tensors
 // ahead, then it waits for a credit.
+//
+// Who pays for the slots: in one process the receiver pays for each tensor that lies in one, as
+// long as it does; between processes for all slots at their full capacity, from the channel's begin
+// to its end.
 #pragma once
 
 #include <compare>
@@ -12,6 +16,8 @@
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
 #include "stages/stage_work.h"
+#include "tensor_parallel/courier.h"
+#include "tensor_parallel/shared_window.h"
 
 namespace stagecraft {
 
@@ -43,12 +49,15 @@ struct Envelope {
   DType dtype = DType::float32;
 };
 
-/// One channel. send and credit are called by the source's thread, receive by the destination's.
+/// One channel, or one end of it. send and credit are called by the source's thread, receive by the
+/// destination's. An end never waits for its peer as such: when that is gone, what it had sent can
+/// still be received, and what it had not is an Error, or with a courier an AbortedError once the
+/// world has been aborted.
 class Channel {
  public:
   virtual ~Channel() = default;
   /// Puts `x`, read-only from now on, in slot `sequence` % kReceiveSlots. The caller has seen the
-  /// credit of that slot.
+  /// credit of that slot; otherwise, or when a slot is smaller than `x`, throws Error.
   virtual void send(Stream& stream, std::uint64_t sequence, const Tensor& x) = 0;
   /// A tensor of the receiver's own with what the envelope stands for. The slot may be used again
   /// as soon as the credit for it is with the source.
@@ -61,5 +70,26 @@ class Channel {
 /// Between two threads of one process: a slot holds the sender's handle, charged to the receiver
 /// (`receiver`) as a transfer slot until the credit is back.
 std::unique_ptr<Channel> make_local_channel(std::shared_ptr<MemoryAccount> receiver);
+
+/// Between two processes of one node: slots of `capacity_bytes` in a window that the destination's
+/// process makes and whose key() it tells the source's. A send has copied its bytes when it
+/// returns.
+SharedWindow make_channel_window(std::int64_t capacity_bytes);
+/// Each throws Error for a window that make_channel_window did not make.
+std::unique_ptr<Channel> make_window_source(SharedWindow window);
+/// `receiver` pays for the window.
+std::unique_ptr<Channel> make_window_destination(SharedWindow window,
+                                                 std::shared_ptr<MemoryAccount> receiver);
+
+/// Between two processes that share no memory. The destination expects the next kReceiveSlots
+/// tensors ahead; the source keeps what it sends until the credit, and goes on paying for it. Both
+/// ends, which `courier` outlives, name the same tag and capacity.
+std::unique_ptr<Channel> make_courier_source(Courier& courier, int to, int tag,
+                                             std::int64_t capacity_bytes);
+std::unique_ptr<Channel> make_courier_destination(Courier& courier, int from, int tag,
+                                                  std::int64_t capacity_bytes,
+                                                  MemoryResource& memory);
+/// The tag of an edge between its two ranks: these are of one column, so the payload tells apart.
+int courier_tag(const Edge& edge);
 
 }  // namespace stagecraft

@@ -57,6 +57,7 @@ void Executor::begin(const Pass& pass, const Program& program) {
   const StageProgram& order = program.stages.at(static_cast<std::size_t>(parts_.stage));
   parts_.work.begin(pass);
   pass_ = pass;
+  parts_.progress.set_batch(pass.kind == PassKind::evaluate ? pass.batch : -1);
   begin_ns_ = now_ns();
   position_ = 0;
   update_.reset();

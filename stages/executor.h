@@ -12,7 +12,7 @@
 #include "kernels/base/span.h"
 #include "stages/channel.h"
 #include "stages/program.h"
-#include "stages/progress_board.h"
+#include "stages/progress_slot.h"
 
 namespace stagecraft {
 

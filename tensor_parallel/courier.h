@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 namespace stagecraft {
@@ -12,7 +13,7 @@ namespace stagecraft {
 class Courier {
  public:
   virtual ~Courier() = default;
-  /// Names one send or receive until wait() has returned for it.
+  /// Names one send or receive until wait() has returned for it, or it was abandoned.
   using Ticket = std::uint64_t;
 
   /// Begins and returns at once. `bytes` live, and stay as they are, until the ticket is done.
@@ -24,6 +25,10 @@ class Courier {
   /// Returns when the bytes are out, or there; each ticket is waited for once. Throws AbortedError
   /// once the world has been aborted, also when it is already waiting.
   virtual void wait(Ticket ticket) = 0;
+  /// Nobody will wait for the ticket, and its bytes live as long as `owner`. A receive is
+  /// cancelled; a send goes on. Returns at once; the courier lets go of `owner` when it touches the
+  /// bytes no longer, at the latest when it ends. Also after an abort.
+  virtual void abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept = 0;
 };
 
 }  // namespace stagecraft

@@ -97,7 +97,7 @@ TEST_CASE("the guard finds who does not return, and who all wait for each other"
   GuardSetup setup;
   setup.mesh = {.pipeline = 2};
   setup.watchdog_seconds = 1;
-  setup.board = std::make_shared<ProgressBoard>(2, "");
+  setup.board = std::make_shared<ProgressBoard>(BoardInfo{.mesh = setup.mesh});
   setup.stage_of_chunk = {0, 1};
   ProgressSlot& first = setup.board->slot(0);
   ProgressSlot& second = setup.board->slot(1);

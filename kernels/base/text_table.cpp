@@ -1,4 +1,4 @@
-#include "launch/text_table.h"
+#include "kernels/base/text_table.h"
 
 #include <fmt/format.h>
 
