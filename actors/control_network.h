@@ -8,18 +8,21 @@
 #include <memory>
 #include <string>
 
+#include "actors/hello.h"
 #include "actors/messages.h"
 
 namespace stagecraft {
+
+/// Of program and protocol: "0.1.0, control 1". Both ends of a connection have the same.
+std::string control_version();
 
 struct ControlOptions {
   std::string interface_address = "127.0.0.1";  // numeric; what the gate listens on
   std::string secret;                           // of the run, kSecretBytes random bytes
   int rank = 0;
   double deadline_seconds = 30;  // for each connection's set-up
+  std::string version = control_version();
 };
-
-inline constexpr std::size_t kSecretBytes = 32;
 
 /// From the system's random source.
 std::string new_secret();

@@ -1,0 +1,49 @@
+// The gate before a protocol that trusts whoever speaks it. A peer has to say its hello (hello.h)
+// within a few seconds; only then is its socket handed on. A stranger costs some hundred bytes for
+// that time, and delays nobody.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "actors/hello.h"
+#include "actors/socket.h"
+
+namespace stagecraft {
+
+struct GateOptions {
+  std::string interface_address = "127.0.0.1";  // numeric
+  std::string version = {};                     // of program and protocol
+  std::string secret = {};                      // of the run, kSecretBytes
+  std::chrono::milliseconds patience{5000};     // for the whole hello
+  std::size_t guests = 64;  // with an unfinished hello; one more sends the oldest away
+};
+
+class Gate {
+ public:
+  /// Called by the gate's thread with a connection on which everything was read and answered.
+  using Admit = std::function<void(Socket socket, std::int32_t rank)>;
+
+  /// Listens from now on.
+  Gate(const GateOptions& options, Admit admit);
+  /// Stops listening and drops the guests; `admit` is not called any more when it returns.
+  ~Gate();
+  Gate(const Gate&) = delete;
+  Gate& operator=(const Gate&) = delete;
+
+  /// "ADDRESS:PORT".
+  const std::string& address() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The other side: connects, says `hello`, and returns the connection when it was admitted. Being
+/// dropped without an answer, as happens in a crowd, it tries again. Throws Error naming the
+/// endpoint and the reason.
+Socket enter_gate(const std::string& endpoint, const Hello& hello, Deadline deadline);
+
+}  // namespace stagecraft

@@ -1,0 +1,323 @@
+// Control between processes, each played by an actor system of its own, and strangers at the gate.
+#include "actors/control_network.h"
+
+#include <dirent.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <caf/io/all.hpp>
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <future>
+#include <sstream>
+#include <thread>
+
+#include "actors/gate.h"
+#include "kernels/base/error.h"
+#include "tests/actors/control_process.h"
+#include "tests/conformance/watchdog.h"
+
+namespace stagecraft {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace test;
+using Catch::Matchers::Contains;
+
+const std::string kRun = new_secret();
+
+ControlOptions options_of(int rank) {
+  ControlOptions options;
+  options.secret = kRun;
+  options.rank = rank;
+  options.deadline_seconds = 10;
+  return options;
+}
+
+Deadline soon() { return std::chrono::steady_clock::now() + 10s; }
+
+caf::actor untyped(const caf::strong_actor_ptr& actor) {
+  return caf::actor_cast<caf::actor>(actor);
+}
+
+/// Sends one of every message of the list, and says what ought to arrive.
+template <class... Messages>
+std::vector<std::string> send_all(caf::actor_system& system, const caf::strong_actor_ptr& to,
+                                  MessageList<Messages...>) {
+  (caf::anon_send(untyped(to), sample<Messages>()), ...);
+  return {image(system, sample<Messages>())...};
+}
+
+template <class... Messages>
+constexpr std::size_t size(MessageList<Messages...>) {
+  return sizeof...(Messages);
+}
+static_assert(size(AllMessages{}) ==
+              size(ToStage{}) + size(ToDriver{}) + size(MessageList<StageFailed>{}));
+
+/// "0100007F:1234" of every socket on which this process listens, as /proc/net/tcp writes it.
+std::vector<std::string> listening_here() {
+  std::set<std::string> inodes;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    inodes.insert(std::filesystem::read_symlink(entry.path(), gone).string());
+  }
+  std::vector<std::string> found;
+  for (const char* table : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream stream(table);
+    for (std::string line; std::getline(stream, line);) {
+      std::istringstream words(line);
+      const std::vector<std::string> word{std::istream_iterator<std::string>(words), {}};
+      constexpr std::size_t kInode = 9;
+      if (word.size() > kInode && word[3] == "0A" &&
+          inodes.contains("socket:[" + word[kInode] + "]")) {
+        found.push_back(word[1]);
+      }
+    }
+  }
+  return found;
+}
+
+std::int64_t resident_bytes() {
+  std::ifstream stream("/proc/self/statm");
+  std::int64_t pages = 0;
+  stream >> pages >> pages;
+  return pages * ::sysconf(_SC_PAGESIZE);
+}
+
+/// A client that says `text`, if anything, and then only holds its connection.
+Socket stranger(const std::string& address, std::span<const std::byte> text) {
+  Socket socket = connect_to(address, soon());
+  static_cast<void>(send_exactly(socket, text, address, soon()));
+  return socket;
+}
+
+/// CAF's header of a message that announces four gigabytes.
+std::vector<std::byte> huge_header() {
+  std::vector<std::byte> header(64);
+  header[3] = std::byte{0};  // server handshake
+  std::fill(header.begin() + 4, header.begin() + 8, std::byte{0xFF});
+  return header;
+}
+
+/// One of each kind; the last two are answered and sent away.
+std::vector<Socket> strangers(const std::string& address) {
+  const HelloBytes right = encode(Hello{control_version(), 1, kRun});
+  const HelloBytes wrong = encode(Hello{control_version(), 1, new_secret()});
+  const HelloBytes other = encode(Hello{"0.0.9", 1, kRun});
+  std::vector<Socket> all;
+  all.push_back(stranger(address, {}));
+  all.push_back(stranger(address, std::as_bytes(std::span("GET / HTTP/1.1"))));
+  all.push_back(stranger(address, huge_header()));
+  all.push_back(stranger(address, std::span(right).first(kHelloBytes / 2)));
+  all.push_back(stranger(address, wrong));
+  all.push_back(stranger(address, other));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("every message arrives intact, in both directions, as do handles of actors") {
+  const Watchdog watchdog("control: every message", 60s);
+  ControlProcess a(options_of(0));
+  ControlProcess b(options_of(1));
+  const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
+  const auto driver = a.system.spawn(noting_driver, a.received);
+  const auto guard = a.system.spawn(noting_guard, a.received);
+  caf::anon_send(stage, ConnectAtom::value,
+                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(driver),
+                             caf::actor_cast<caf::strong_actor_ptr>(guard),
+                             caf::actor_cast<caf::strong_actor_ptr>(stage)});
+  const auto sent = send_all(a.system, caf::actor_cast<caf::strong_actor_ptr>(stage), ToStage{});
+  CHECK(b.received->images.first(sent.size()) == sent);
+
+  const auto connects = b.received->connects.first(1);
+  REQUIRE(connects.size() == 1);
+  CHECK(connects[0].at(2) == b.stage);  // its own handle came home as itself
+  auto answered = send_all(b.system, connects[0].at(0), ToDriver{});
+  CHECK(a.received->images.first(answered.size()) == answered);
+  answered.push_back(send_all(b.system, connects[0].at(1), MessageList<StageFailed>{})[0]);
+  CHECK(a.received->images.first(answered.size()) == answered);
+  caf::anon_send_exit(driver, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(guard, caf::exit_reason::user_shutdown);
+}
+
+TEST_CASE("the gate alone listens, on one interface, until it is closed; connections stay") {
+  const Watchdog watchdog("control: closing", 60s);
+  ControlProcess a(options_of(0));
+  ControlProcess b(options_of(1));
+  CHECK(listening_here().empty());
+  const std::string address = b.network->open(b.stage);
+  const auto port = static_cast<unsigned>(port_of(address));
+  CHECK(listening_here() == std::vector{fmt::format("0100007F:{:04X}", port)});
+  const StageActor stage = a.network->connect(address, 1);
+  b.network->close();
+  CHECK(listening_here().empty());
+  CHECK_THROWS_WITH(connect_to(address, soon()), Contains("refused"));
+  caf::anon_send(stage, sample<TrainStep>());
+  CHECK(b.received->images.first(1) == std::vector{image(a.system, sample<TrainStep>())});
+}
+
+TEST_CASE("ten thousand envelopes keep their order") {
+  const Watchdog watchdog("control: order", 60s);
+  constexpr std::size_t kCount = 10'000;
+  ControlProcess a(options_of(0));
+  ControlProcess b(options_of(1));
+  const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
+  std::vector<std::string> sent;
+  Envelope envelope = sample<Envelope>();
+  for (envelope.sequence = 0; envelope.sequence < kCount; ++envelope.sequence) {
+    caf::anon_send(stage, envelope);
+    sent.push_back(image(a.system, envelope));
+  }
+  CHECK((b.received->images.first(kCount) == sent));
+}
+
+TEST_CASE("strangers before and while peers connect stop nobody and cost no memory") {
+  const Watchdog watchdog("control: strangers", 60s);
+  ControlProcess b(options_of(1));
+  const std::string address = b.network->open(b.stage);
+  const std::int64_t before = resident_bytes();
+  std::vector<Socket> waiting;
+  for (int i = 0; i < 12; ++i) {
+    for (Socket& each : strangers(address)) {
+      waiting.push_back(std::move(each));
+    }
+  }
+  std::jthread crowd([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      strangers(address);
+    }
+  });
+  for (int rank = 2; rank < 6; ++rank) {
+    ControlProcess peer(options_of(rank));
+    caf::anon_send(peer.network->connect(address, 1), TrainStep{rank});
+    CHECK(b.received->images.first(static_cast<std::size_t>(rank - 1)).back() ==
+          image(b.system, TrainStep{rank}));
+  }
+  CHECK(resident_bytes() - before < (std::int64_t{64} << 20));
+}
+
+TEST_CASE("who cannot connect is told to whom, where and why") {
+  const Watchdog watchdog("control: errors", 60s);
+  ControlOptions options = options_of(0);
+  options.deadline_seconds = 0.2;
+  ControlProcess a(options);
+  const Socket mute = listen_on("127.0.0.1");
+  const std::string there = local_endpoint(mute);
+  CHECK_THROWS_WITH(a.network->connect(there, 3), Contains("rank 0 cannot connect to rank 3") &&
+                                                      Contains(there) && Contains("deadline"));
+  std::string nowhere;
+  {
+    const Socket closed = listen_on("127.0.0.1");
+    nowhere = local_endpoint(closed);
+  }
+  CHECK_THROWS_WITH(a.network->connect(nowhere, 4),
+                    Contains("rank 4") && Contains(nowhere) && Contains("refused"));
+
+  ControlProcess b(options_of(1));
+  const std::string address = b.network->open(b.stage);
+  options = options_of(2);
+  options.secret = new_secret();
+  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 1),
+                    Contains("rank 1") && Contains(address) && Contains("another run"));
+  options = options_of(2);
+  options.version = "0.0.9, control 0";
+  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 1),
+                    Contains("rank 1") && Contains(control_version()) && Contains("0.0.9"));
+}
+
+TEST_CASE("a peer that lets in and then says nothing is given up at the deadline") {
+  const Watchdog watchdog("control: silent peer", 60s);
+  const Gate gate({.interface_address = "127.0.0.1", .version = control_version(), .secret = kRun},
+                  [kept = std::make_shared<std::vector<Socket>>()](Socket socket, int) {
+                    kept->push_back(std::move(socket));
+                  });
+  ControlOptions options = options_of(0);
+  options.deadline_seconds = 0.2;
+  ControlProcess a(options);
+  CHECK_THROWS_WITH(a.network->connect(gate.address(), 7),
+                    Contains("rank 7") && Contains(gate.address()) && Contains("let this process"));
+}
+
+TEST_CASE("a lost peer takes its actors down at the others") {
+  const Watchdog watchdog("control: lost", 60s);
+  ControlProcess a(options_of(0));
+  auto b = std::make_unique<ControlProcess>(options_of(1));
+  const StageActor stage = a.network->connect(b->network->open(b->stage), 1);
+  auto lost = std::make_shared<Notes<caf::actor_addr>>();
+  auto watching = std::make_shared<std::promise<void>>();
+  const auto watcher = a.system.spawn([=](caf::event_based_actor* self) {
+    self->monitor(stage);
+    self->set_down_handler([=](const caf::down_msg& m) {
+      lost->add(m.source);
+      self->quit();
+    });
+    watching->set_value();
+    return caf::behavior{[](TickAtom) {}};
+  });
+  watching->get_future().wait();
+  b.reset();
+  CHECK(lost->first(1) == std::vector{stage.address()});
+}
+
+TEST_CASE("all connect to all at the same time, themselves included") {
+  const Watchdog watchdog("control: crosswise", 100s);
+  constexpr int kRanks = 4;
+  for (int round = 0; round < 10; ++round) {
+    std::vector<std::unique_ptr<ControlProcess>> all;
+    std::vector<std::string> addresses;
+    for (int rank = 0; rank < kRanks; ++rank) {
+      all.push_back(std::make_unique<ControlProcess>(options_of(rank)));
+      addresses.push_back(all.back()->network->open(all.back()->stage));
+    }
+    std::vector<std::future<void>> connecting;
+    for (auto& process : all) {
+      connecting.push_back(std::async(std::launch::async, [&] {
+        for (int peer = 0; peer < kRanks; ++peer) {
+          const auto address = addresses[static_cast<std::size_t>(peer)];
+          caf::anon_send(process->network->connect(address, peer), TrainStep{1});
+        }
+      }));
+    }
+    for (auto& each : connecting) {
+      each.get();
+    }
+    for (auto& process : all) {
+      CHECK(process->received->images.first(kRanks).size() == kRanks);
+    }
+  }
+}
+
+TEST_CASE("an end waits for no peer that has frozen") {
+  const Watchdog watchdog("control: frozen", 60s);
+  ControlProcess b(options_of(1));
+  std::promise<void> thaw;
+  {
+    ControlProcess a(options_of(0));
+    const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
+    b.system.middleman().run_later([frozen = thaw.get_future().share()] { frozen.wait(); });
+  }
+  thaw.set_value();
+}
+
+TEST_CASE("a gate can be opened again once it was closed, not before") {
+  const Watchdog watchdog("control: reopened", 60s);
+  ControlProcess a(options_of(0));
+  ControlProcess b(options_of(1));
+  b.network->open(b.stage);
+  CHECK_THROWS_WITH(b.network->open(b.stage), Contains("rank 1 has its gate open"));
+  b.network->close();
+  b.network->close();
+  const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
+  caf::anon_send(stage, TrainStep{1});
+  CHECK(b.received->images.first(1).size() == 1);
+}
+
+TEST_CASE("secrets differ") {
+  CHECK(new_secret().size() == kSecretBytes);
+  CHECK(new_secret() != new_secret());
+}
+
+}  // namespace stagecraft
