@@ -19,8 +19,8 @@ Props::Props(const TrainingPlan& the_plan, const RunConfig& the_config, const Te
     : plan(the_plan),
       config(the_config),
       data(the_data),
-      evaluation_samples(stagecraft::evaluation_samples(data, config.eval_batches,
-                                                        plan.batch.global_batch)) {
+      evaluation_samples(
+          stagecraft::evaluation_samples(data, config.eval_batches, plan.batch.global_batch)) {
   if (!plan.model.config.init_from.empty()) {
     initial = std::make_shared<InitialModel>(plan.model, plan.model.config.init_from);
   }

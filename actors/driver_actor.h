@@ -69,9 +69,9 @@ class DriverState {
 
   DriverActor::stateful_pointer<DriverState> self_ = nullptr;
   std::shared_ptr<DriverSetup> setup_;
-  std::vector<StageActor> stages_;           // by rank
-  std::set<caf::strong_actor_ptr> guards_;   // one a process
-  std::vector<std::vector<Span>> spans_;     // by rank
+  std::vector<StageActor> stages_;                             // by rank
+  std::set<caf::strong_actor_ptr> guards_;                     // one a process
+  std::vector<std::vector<Span>> spans_;                       // by rank
   std::vector<ClockReading> clocks_at_begin_, clocks_at_end_;  // by rank
   RunResult result_;
   StepReport report_;

@@ -19,9 +19,9 @@ Socket try_to_enter(const std::string& endpoint, const Hello& hello, Deadline de
     return {};
   }
   const Answer answer = decode_answer(bytes, endpoint);
-  require(answer.verdict != Verdict::other_version, endpoint,
+  require(answer.verdict != Admission::other_version, endpoint,
           "is of version \"{}\", this program of \"{}\"", answer.version, hello.version);
-  require(answer.verdict == Verdict::admitted, endpoint, "belongs to another run");
+  require(answer.verdict == Admission::admitted, endpoint, "belongs to another run");
   return socket;
 }
 

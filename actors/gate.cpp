@@ -71,7 +71,7 @@ struct Gate::Impl {
   void hear_guests();
   void accept_guests();
   void answer(Guest& guest);
-  Verdict judge(const Hello& hello) const;
+  Admission judge(const Hello& hello) const;
 
   GateOptions options;
   Admit admit;
@@ -159,20 +159,20 @@ void Gate::Impl::accept_guests() {
   }
 }
 
-Verdict Gate::Impl::judge(const Hello& hello) const {
+Admission Gate::Impl::judge(const Hello& hello) const {
   if (hello.version != options.version) {
-    return Verdict::other_version;
+    return Admission::other_version;
   }
-  return same_secret(hello.secret, options.secret) ? Verdict::admitted : Verdict::other_run;
+  return same_secret(hello.secret, options.secret) ? Admission::admitted : Admission::other_run;
 }
 
 /// An answer always fits into the empty buffer of a new connection.
 void Gate::Impl::answer(Guest& guest) {
   const Hello hello = decode_hello(guest.bytes);
-  const Verdict verdict = judge(hello);
+  const Admission verdict = judge(hello);
   const AnswerBytes bytes = encode(Answer{options.version, verdict});
   const ssize_t sent = ::send(guest.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (verdict == Verdict::admitted && sent == static_cast<ssize_t>(bytes.size())) {
+  if (verdict == Admission::admitted && sent == static_cast<ssize_t>(bytes.size())) {
     admit(std::move(guest.socket), hello.rank);
   }
 }

@@ -100,7 +100,7 @@ Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint) {
   require(reader.text(kMagicBytes) == kAnswerMagic, endpoint, "something else listens there");
   Answer answer;
   answer.version = reader.padded(kVersionBytes);
-  answer.verdict = static_cast<Verdict>(reader.number());
+  answer.verdict = static_cast<Admission>(reader.number());
   return answer;
 }
 

@@ -24,11 +24,11 @@ struct Hello {
   std::string secret;  // of the run, kSecretBytes
 };
 
-enum class Verdict : std::uint32_t { admitted = 1, other_version = 2, other_run = 3 };
+enum class Admission : std::uint32_t { admitted = 1, other_version = 2, other_run = 3 };
 
 struct Answer {
   std::string version;
-  Verdict verdict = Verdict::admitted;
+  Admission verdict = Admission::admitted;
 };
 
 using HelloBytes = std::array<std::byte, kHelloBytes>;

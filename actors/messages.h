@@ -225,18 +225,17 @@ auto inspect(Inspector& f, RunFailed& x) {
 /// Everything that an actor may receive, for the tests that look at each type.
 template <class... Ts>
 struct MessageList {};
-using AllMessages =
-    MessageList<TrainStep, Evaluate, Envelope, Credit, Ready, StepDone, ApplyUpdate, EvaluationDone,
-                WriteModel, ModelWritten, Finish, Spans, ClockReadings, StageEnded, StageFailed,
-                RunFailed>;
+using AllMessages = MessageList<TrainStep, Evaluate, Envelope, Credit, Ready, StepDone, ApplyUpdate,
+                                EvaluationDone, WriteModel, ModelWritten, Finish, Spans,
+                                ClockReadings, StageEnded, StageFailed, RunFailed>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
 using JoinAtom = caf::atom_constant<caf::atom("join")>;
 
-using GuardActor = caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
-                                    caf::reacts_to<JoinAtom, caf::strong_actor_ptr>,
-                                    caf::reacts_to<Finish>>;
+using GuardActor =
+    caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
+                     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>, caf::reacts_to<Finish>>;
 
 using DriverActor = caf::typed_actor<
     caf::reacts_to<Ready>, caf::reacts_to<StepDone>, caf::reacts_to<EvaluationDone>,

@@ -72,10 +72,8 @@ class RankStage {
 
   void raise_curtain() {
     // The world's abort may be called as long as the stage's setup, which keeps it, is there.
-    const GuardActor guard =
-        cast_.spawn_guard(process_.board, [setup = setup_](std::string_view text) {
-          setup->world->abort(text);
-        });
+    const GuardActor guard = cast_.spawn_guard(
+        process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); });
     process_.watch.on_cause(
         [guard](const std::string& text) { caf::anon_send(guard, RunFailed{text}); });
     cast_.spawn_stage(setup_);

@@ -13,9 +13,9 @@ namespace stagecraft {
 
 /// What the process has beside the plan.
 struct RankProcess {
-  MpiSession& session;                   // of as many ranks as the plan's mesh
-  std::shared_ptr<ProgressBoard> board;  // of all ranks; this one has entered
-  Watch& watch;                          // of this process
+  MpiSession& session;                          // of as many ranks as the plan's mesh
+  std::shared_ptr<ProgressBoard> board;         // of all ranks; this one has entered
+  Watch& watch;                                 // of this process
   std::string interface_address = "127.0.0.1";  // numeric: what control listens on
 };
 

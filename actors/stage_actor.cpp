@@ -284,9 +284,10 @@ void StageState::send_spans() {
   std::vector<Span> all = spans_.take();
   for (std::size_t begin = 0; begin < all.size(); begin += Spans::kMost) {
     const std::size_t end = std::min(all.size(), begin + Spans::kMost);
-    self_->send(driver_, Spans{setup_->rank,
-                               {std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(begin)),
-                                std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))}});
+    self_->send(driver_,
+                Spans{setup_->rank,
+                      {std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(begin)),
+                       std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))}});
   }
 }
 

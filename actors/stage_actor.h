@@ -49,6 +49,7 @@ class StageState : public ExecutorPort, public CommunicationObserver {
              GuardActor guard);
   void connect(const std::vector<caf::strong_actor_ptr>& column);
   void join(const caf::strong_actor_ptr& driver);
+  void lost(const caf::down_msg& down);
   void enqueue(const Pass& pass);
   void deliver(const Envelope& envelope);
   void credit(const Credit& credit);
@@ -66,7 +67,6 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   void fail(std::string_view what, bool aborted);
   void fail(int culprit, const std::string& text, bool aborted = false);
   void begin_when_complete();
-  void lost(const caf::down_msg& down);
   void make_work();
   void fill_weights();
   void read_clocks(bool at_end);

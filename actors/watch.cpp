@@ -48,9 +48,7 @@ class Look {
   }
 
  private:
-  const ProgressSlot::View& view(int rank) const {
-    return views_[static_cast<std::size_t>(rank)];
-  }
+  const ProgressSlot::View& view(int rank) const { return views_[static_cast<std::size_t>(rank)]; }
 
   bool is_here(int rank) const { return board_.slot(rank).host() == moment_.reader.host; }
 
@@ -85,10 +83,11 @@ class Look {
       return "";
     }
     const double silent = age(rank, row.heartbeat_ns);
-    return over(silent) ? fmt::format("{}: its process {} on {} has given no sign of life for "
-                                      "{:.1f} s (run.watchdog_seconds = {}); is it stopped?",
-                                      place_text(row), row.process, board_.slot(rank).host(),
-                                      silent, board_.info().watchdog_seconds)
+    return over(silent) ? fmt::format(
+                              "{}: its process {} on {} has given no sign of life for "
+                              "{:.1f} s (run.watchdog_seconds = {}); is it stopped?",
+                              place_text(row), row.process, board_.slot(rank).host(), silent,
+                              board_.info().watchdog_seconds)
                         : "";
   }
 
@@ -107,9 +106,10 @@ class Look {
       return "";
     }
     const double stuck = age(rank, row.since_ns);
-    return over(stuck) ? fmt::format("{}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
-                                     place_text(row), stuck, board_.info().watchdog_seconds)
-                       : "";
+    return over(stuck)
+               ? fmt::format("{}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
+                             place_text(row), stuck, board_.info().watchdog_seconds)
+               : "";
   }
 
   bool waits_too_long(int rank) const {
@@ -147,10 +147,10 @@ class Look {
       const std::string where = rank_text(board_.info().mesh, rank) + ", " + place_text(view(rank));
       const Activity activity = view(rank).activity;
       const bool waits = activity == Activity::waiting || activity == Activity::communicating;
-      texts.push_back(waits ? fmt::format("{}: waits for {}", where,
-                                          awaited(view(rank).instruction,
-                                                  board_.info().stage_of_chunk))
-                            : where);
+      texts.push_back(
+          waits ? fmt::format("{}: waits for {}", where,
+                              awaited(view(rank).instruction, board_.info().stage_of_chunk))
+                : where);
     }
     return fmt::format("{}", fmt::join(texts, "; "));
   }

@@ -39,18 +39,21 @@ Lines binding(const ResolvedRun& run, const HostWords& where) {
   if (!where.several && !fits(run)) {
     return {"--oversubscribe", "--bind-to", "none"};
   }
-  return {"--map-by", fmt::format("slot:PE={}", run.settings.session.threads), "--bind-to",
-          "core"};
+  return {"--map-by", fmt::format("slot:PE={}", run.settings.session.threads), "--bind-to", "core"};
 }
 
 /// Between processes of one node bytes go through windows of our own. Open MPI's shared-memory
 /// transport would leave its files behind when everything is killed at once.
 Lines transports(const HostWords& where) {
   const std::string interface = where.interface.empty() ? "lo" : where.interface;
-  return {"--mca", "btl", "^vader",                       //
-          "--mca", "btl_tcp_if_include", interface,       //
-          "--mca", "oob_tcp_if_include", interface,       //
-          "--mca", "mpi_yield_when_idle", "1"};
+  return {"--mca",   "btl",
+          "^vader",  //
+          "--mca",   "btl_tcp_if_include",
+          interface,  //
+          "--mca",   "oob_tcp_if_include",
+          interface,  //
+          "--mca",   "mpi_yield_when_idle",
+          "1"};
 }
 
 Lines mpirun_words(const ResolvedRun& run, const HostWords& where) {
@@ -76,7 +79,8 @@ std::string launch_words(const ResolvedRun& run, const HostWords& where) {
     check_mpi();
     check_interface(where);
     if (::geteuid() == 0) {  // as in containers; Open MPI wants to be told twice
-      text += "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";
+      text +=
+          "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";
     }
     for (const std::string& word : mpirun_words(run, where)) {
       text += fmt::format("word {}\n", word);

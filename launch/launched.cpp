@@ -67,9 +67,10 @@ std::string address_of_interface(const std::string& name) {
     }
     names.insert(entry->ifa_name);
   }
-  throw ConfigError("run.mode", fmt::format("--interface {} is no network interface with an address "
-                                            "here; there are {}",
-                                            name, fmt::join(names, ", ")));
+  throw ConfigError("run.mode",
+                    fmt::format("--interface {} is no network interface with an address "
+                                "here; there are {}",
+                                name, fmt::join(names, ", ")));
 }
 
 }  // namespace stagecraft

@@ -27,8 +27,9 @@ using Board = std::shared_ptr<ProgressBoard>;
 /// Rank 0's board of this very run; a folder may still hold that of an earlier one.
 bool is_ours(const ProgressBoard& board) {
   constexpr std::int64_t kFresh_ns = 60'000'000'000;
-  return board.slot(0).host() == host_name() ? board.info().launcher_process == ::getppid()
-                                             : wall_clock_ns() - board.created_wall_ns() < kFresh_ns;
+  return board.slot(0).host() == host_name()
+             ? board.info().launcher_process == ::getppid()
+             : wall_clock_ns() - board.created_wall_ns() < kFresh_ns;
 }
 
 std::optional<ProgressBoard> try_open(const std::filesystem::path& path) {
@@ -95,9 +96,9 @@ class RankRun {
     try {
       return train_watched(text, observer, watch);
     } catch (const std::exception& error) {
-      board_->name_cause(rank_, fmt::format("stage {}, rank {}, {}: {}",
-                                            place_of(run_.plan.mesh, rank_).pipeline, rank_,
-                                            place_text(board_->slot(rank_).view()), error.what()));
+      board_->name_cause(
+          rank_, fmt::format("stage {}, rank {}, {}: {}", place_of(run_.plan.mesh, rank_).pipeline,
+                             rank_, place_text(board_->slot(rank_).view()), error.what()));
       await_the_end();
     }
   }

@@ -26,8 +26,8 @@ Instruction unpacked(std::uint64_t bits) {
 
 std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
-      "starting",  "beginning", "running", "communicating", "waiting",
-      "reporting", "idle",      "writing", "ended",         "failed"};
+      "starting", "beginning", "running", "communicating", "waiting", "reporting",
+      "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -105,6 +105,8 @@ std::string place_text(const ProgressSlot::View& view) {
       return fmt::format("step {}, between programs", view.step);
     case Activity::writing:
       return "writing its part of the model";
+    case Activity::leaving:
+      return "ending its connections";
     case Activity::ended:
       return "at its end";
     default:
@@ -115,7 +117,7 @@ std::string place_text(const ProgressSlot::View& view) {
 bool works(Activity activity) {
   return activity == Activity::starting || activity == Activity::beginning ||
          activity == Activity::running || activity == Activity::reporting ||
-         activity == Activity::writing;
+         activity == Activity::writing || activity == Activity::leaving;
 }
 
 bool waits_for_others(Activity activity) {

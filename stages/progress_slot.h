@@ -20,10 +20,12 @@ enum class Activity : std::uint8_t {
   reporting,      // adding up losses and gradient norm
   idle,           // has no program: waits for the driver
   writing,        // its part of the model
+  leaving,        // has done everything, and ends its connections
   ended,
-  failed
+  failed,
+  dismissed  // ended by a signal, as mpirun ends the others when one has failed
 };
-inline constexpr int kActivities = 10;
+inline constexpr int kActivities = 12;
 
 std::string_view to_string(Activity activity);
 

@@ -72,9 +72,9 @@ TEST_CASE("hello and answer keep what they say") {
   CHECK(hello.version == "1.2");
   CHECK(hello.rank == 3);
   CHECK(hello.secret == kSecret);
-  const Answer answer = decode_answer(encode(Answer{"9", Verdict::other_run}), "gate");
+  const Answer answer = decode_answer(encode(Answer{"9", Admission::other_run}), "gate");
   CHECK(answer.version == "9");
-  CHECK(answer.verdict == Verdict::other_run);
+  CHECK(answer.verdict == Admission::other_run);
   CHECK_THROWS_WITH(encode(Hello{.version = std::string(25, 'v'), .rank = 0, .secret = kSecret}),
                     Contains("25 bytes in a field of 24"));
   CHECK_THROWS_WITH(decode_answer({}, "1.2.3.4:5"), Contains("[1.2.3.4:5] something else listens"));

@@ -1,0 +1,118 @@
+#include "actors/rank_channels.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+#include <vector>
+
+#include "actors/cast.h"
+
+namespace stagecraft {
+namespace {
+
+/// A channel's two ends, by rank.
+struct Route {
+  Edge edge;
+  int from = 0;
+  int to = 0;
+};
+
+/// Every channel of the mesh in one order, which all ranks see alike.
+std::vector<Route> routes_of(const MeshShape& mesh) {
+  std::vector<Route> routes;
+  for (int rank = 0; rank < mesh.ranks(); ++rank) {
+    MeshPlace next = place_of(mesh, rank);
+    const int stage = next.pipeline++;
+    if (next.pipeline < mesh.pipeline) {
+      const int neighbour = rank_at(mesh, next);
+      routes.push_back({{stage, next.pipeline, Payload::activation}, rank, neighbour});
+      routes.push_back({{next.pipeline, stage, Payload::gradient}, neighbour, rank});
+    }
+  }
+  return routes;
+}
+
+/// The windows that a rank made, by the position of their route: "3=KEY 7=KEY".
+using WindowKeys = std::map<std::size_t, std::string>;
+
+std::string to_text(const WindowKeys& keys) {
+  std::string text;
+  for (const auto& [route, key] : keys) {
+    text += fmt::format("{}={} ", route, key);
+  }
+  return text;
+}
+
+std::string key_in(const std::string& text, std::size_t route) {
+  std::istringstream words(text);
+  const std::string prefix = fmt::format("{}=", route);
+  for (std::string word; words >> word;) {
+    if (word.starts_with(prefix)) {
+      return word.substr(prefix.size());
+    }
+  }
+  throw Error("connect_channels", fmt::format("no window was made for channel {}", route));
+}
+
+class Connecting {
+ public:
+  Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
+      : session_(session),
+        routes_(routes_of(plan.mesh)),
+        capacity_(largest_transfer_bytes(plan)),
+        stream_(stream) {}
+
+  Channels connect() {
+    make_destinations();
+    const std::vector<std::string> keys = session_.exchange(to_text(keys_));
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      const Route& route = routes_[i];
+      if (route.from == session_.rank()) {
+        channels_[route.edge] = source(route, keys.at(static_cast<std::size_t>(route.to)), i);
+      }
+    }
+    session_.exchange("");  // a window is there until its source has opened it
+    return std::move(channels_);
+  }
+
+ private:
+  void make_destinations() {
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      const Route& route = routes_[i];
+      if (route.to != session_.rank()) {
+        continue;
+      }
+      if (session_.shares_windows_with(route.from)) {
+        SharedWindow window = make_channel_window(capacity_);
+        keys_[i] = window.key();
+        channels_[route.edge] =
+            make_window_destination(std::move(window), stream_.memory().account());
+      } else {
+        channels_[route.edge] = make_courier_destination(
+            session_.courier(), route.from, courier_tag(route.edge), capacity_, stream_.memory());
+      }
+    }
+  }
+
+  std::unique_ptr<Channel> source(const Route& route, const std::string& keys, std::size_t index) {
+    return session_.shares_windows_with(route.to)
+               ? make_window_source(SharedWindow::open(key_in(keys, index)))
+               : make_courier_source(session_.courier(), route.to, courier_tag(route.edge),
+                                     capacity_);
+  }
+
+  MpiSession& session_;
+  std::vector<Route> routes_;
+  std::int64_t capacity_;
+  Stream& stream_;
+  Channels channels_;
+  WindowKeys keys_;
+};
+
+}  // namespace
+
+Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream) {
+  return Connecting(session, plan, stream).connect();
+}
+
+}  // namespace stagecraft
