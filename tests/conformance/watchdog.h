@@ -18,8 +18,10 @@ namespace stagecraft::test {
 /// Ends the process, naming what every member did last, unless it is destroyed within `limit`.
 class Watchdog {
  public:
-  Watchdog(std::string test, std::chrono::seconds limit)
-      : test_(std::move(test)), limit_(limit), thread_([this] { watch(); }) {}
+  /// `grace`: how long other processes get to name theirs before this one's end takes them along.
+  Watchdog(std::string test, std::chrono::seconds limit,
+           std::chrono::seconds grace = std::chrono::seconds(0))
+      : test_(std::move(test)), limit_(limit), grace_(grace), thread_([this] { watch(); }) {}
   ~Watchdog() {
     {
       const std::lock_guard lock(mutex_);
@@ -48,11 +50,13 @@ class Watchdog {
     for (const auto& [member, what] : doing_) {
       fmt::print(stderr, "  member {}: {}\n", member, what);
     }
+    std::this_thread::sleep_for(grace_);
     std::abort();
   }
 
   std::string test_;
   std::chrono::seconds limit_;
+  std::chrono::seconds grace_;
   std::mutex mutex_;
   std::condition_variable changed_;
   std::map<int, std::string> doing_;

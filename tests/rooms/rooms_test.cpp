@@ -133,7 +133,7 @@ std::string third_party_mistake(const Include& include) {
   }
   const bool has_folder = include.name.find('/') != std::string::npos;
   const bool has_ending = include.name.find(".h") != std::string::npos;
-  const bool system = include.name.starts_with("sys/") ||
+  const bool system = include.name.starts_with("sys/") || include.name.starts_with("linux/") ||
                       (!has_folder && (!has_ending || fs::exists("/usr/include/" + include.name)));
   return system ? "" : "a third party that the table of rooms does not know";
 }

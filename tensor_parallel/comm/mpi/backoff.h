@@ -1,0 +1,32 @@
+// How to look again and again for what nobody announces.
+#pragma once
+
+#include <sched.h>
+
+#include <chrono>
+#include <thread>
+
+namespace stagecraft::mpi {
+
+/// Gives the core away at every look that found nothing: first to whoever wants it, then for a
+/// short while.
+class Backoff {
+ public:
+  void progressed() { idle_ = 0; }
+  bool patient() const { return idle_ < kYields; }
+  void rest() {
+    if (patient()) {
+      ++idle_;
+      ::sched_yield();
+    } else {
+      std::this_thread::sleep_for(kNap);
+    }
+  }
+  static constexpr std::chrono::microseconds kNap{50};
+
+ private:
+  static constexpr int kYields = 1000;
+  int idle_ = 0;
+};
+
+}  // namespace stagecraft::mpi

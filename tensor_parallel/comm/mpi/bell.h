@@ -1,0 +1,26 @@
+// Where the threads of one process sleep, whatever they wait for: in memory that others see.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+
+namespace stagecraft::mpi {
+
+/// A waiter reads rings(), looks at what it waits for, and sleeps unless it has been rung since;
+/// whoever changes what is waited for, rings. One bell for all that a process may wait for, an
+/// abort included, means that nobody who aborts has to know who waits where.
+class Bell {
+ public:
+  std::uint32_t rings() const noexcept { return rings_.load(); }
+  /// Returns when the bell has been rung since `heard` was read, when `limit` has passed (0: no
+  /// limit), or for no reason.
+  void sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept;
+  void ring() noexcept;
+
+ private:
+  std::atomic<std::uint32_t> rings_;
+  std::atomic<std::uint32_t> sleepers_;
+};
+
+}  // namespace stagecraft::mpi

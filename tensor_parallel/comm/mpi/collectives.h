@@ -1,0 +1,16 @@
+// The work of every operation, said in turns of a table. Tensors are in this process's memory.
+#pragma once
+
+#include "tensor_parallel/comm/call.h"
+#include "tensor_parallel/comm/mpi/table.h"
+
+namespace stagecraft::mpi {
+
+/// all_reduce, all_gather, reduce_scatter, broadcast or barrier. Throws on every member alike where
+/// calls do not go together.
+void perform(Table& table, const Call& call);
+
+/// send or recv, which makes sense by itself.
+void perform_pair(Table& table, const Call& call);
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,75 @@
+#include "tensor_parallel/comm/mpi/join_parts.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "tensor_parallel/reduction_tree.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+/// Elements joined at a time: the partial sums of a block stay in the innermost cache.
+constexpr std::int64_t kBlock = 2048;
+
+struct Sum {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a + b;
+  }
+};
+
+/// As the kernels' maximum: b where neither is larger.
+struct Maximum {
+  template <typename T>
+  T operator()(T a, T b) const {
+    return a > b ? a : b;
+  }
+};
+
+/// c may be a.
+template <typename T, typename Op>
+void join(const T* a, const T* b, T* c, std::int64_t count) {
+#pragma GCC ivdep
+  for (std::int64_t i = 0; i < count; ++i) {
+    c[i] = Op()(a[i], b[i]);
+  }
+}
+
+template <typename T, typename Op>
+void join_all(std::span<const std::byte* const> parts, std::int64_t elements, T* out) {
+  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
+  const std::int64_t block = std::min(kBlock, elements);
+  std::vector<T> sums(parts.size() > 2 ? parts.size() * static_cast<std::size_t>(block) : 0);
+  std::vector<const T*> now(parts.size());
+  for (std::int64_t begin = 0; begin < elements; begin += block) {
+    const std::int64_t count = std::min(block, elements - begin);
+    for (std::size_t part = 0; part < parts.size(); ++part) {
+      now[part] = reinterpret_cast<const T*>(parts[part]) + begin;
+    }
+    for (const auto [into, from] : tree) {
+      T* sum = into == 0 ? out + begin : sums.data() + into * block;
+      join<T, Op>(now[static_cast<std::size_t>(into)], now[static_cast<std::size_t>(from)], sum,
+                  count);
+      now[static_cast<std::size_t>(into)] = sum;
+    }
+  }
+}
+
+}  // namespace
+
+void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
+                std::int64_t elements, std::byte* out) {
+  if (parts.size() == 1) {
+    std::memcpy(out, parts[0], static_cast<std::size_t>(elements * size_of(dtype)));
+  } else if (dtype == DType::float64) {
+    join_all<double, Sum>(parts, elements, reinterpret_cast<double*>(out));
+  } else if (op == ReduceOp::sum) {
+    join_all<float, Sum>(parts, elements, reinterpret_cast<float*>(out));
+  } else {
+    join_all<float, Maximum>(parts, elements, reinterpret_cast<float*>(out));
+  }
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,17 @@
+// Sums and maxima of plain bytes along the reduction tree.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include "tensor_parallel/communicator.h"
+
+namespace stagecraft::mpi {
+
+/// out receives the sum (float32, float64) or maximum (float32) of the parts, joined as
+/// reduction_tree.h says. `out` lies in no part; all are aligned to their elements.
+void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
+                std::int64_t elements, std::byte* out);
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,143 @@
+#include "tensor_parallel/comm/mpi/mpi_courier.h"
+
+#include <chrono>
+#include <climits>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "tensor_parallel/comm/mpi/backoff.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+int count_of(std::size_t bytes) {
+  require(bytes <= INT_MAX, "courier", "a message carries at most {} bytes, not {}", INT_MAX,
+          bytes);
+  return static_cast<int>(bytes);
+}
+
+}  // namespace
+
+MpiCourier::MpiCourier(std::shared_ptr<World> world, MPI_Comm comm)
+    : world_(std::move(world)), comm_(comm), thread_([this] { carry(); }) {}
+
+MpiCourier::~MpiCourier() {
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  work_.notify_all();
+  thread_.join();
+  give_up();
+}
+
+// MPI is called under the lock, which keeps the order of one tag's messages that of the calls.
+Courier::Ticket MpiCourier::send(int to, int tag, std::span<const std::byte> bytes) {
+  const int count = count_of(bytes.size());
+  const std::lock_guard lock(mutex_);
+  world_->check();
+  Parcel parcel;
+  check_mpi(MPI_Isend(bytes.data(), count, MPI_BYTE, to, tag, comm_, &parcel.request), "MPI_Isend");
+  return begin(parcel);
+}
+
+Courier::Ticket MpiCourier::receive(int from, int tag, std::span<std::byte> bytes) {
+  const int count = count_of(bytes.size());
+  const std::lock_guard lock(mutex_);
+  world_->check();
+  Parcel parcel{.receives = true};
+  check_mpi(MPI_Irecv(bytes.data(), count, MPI_BYTE, from, tag, comm_, &parcel.request),
+            "MPI_Irecv");
+  return begin(parcel);
+}
+
+Courier::Ticket MpiCourier::begin(const Parcel& parcel) {
+  parcels_.emplace(next_, parcel);
+  ++under_way_;
+  idle_looks_ = 0;
+  work_.notify_one();
+  return next_++;
+}
+
+bool MpiCourier::done(Ticket ticket) {
+  const std::lock_guard lock(mutex_);
+  return world_->aborted() || parcels_.at(ticket).done;
+}
+
+void MpiCourier::wait(Ticket ticket) {
+  std::unique_lock lock(mutex_);
+  const auto found = parcels_.find(ticket);
+  require(found != parcels_.end(), "courier", "ticket {} is unknown, or was waited for", ticket);
+  moved_.wait(lock, [&] { return found->second.done || world_->aborted(); });
+  if (!found->second.done) {
+    world_->check();
+  }
+  const std::string fault = std::move(found->second.fault);
+  parcels_.erase(found);
+  require(fault.empty(), "courier", "{}", fault);
+}
+
+/// The thread.
+void MpiCourier::carry() {
+  std::unique_lock lock(mutex_);
+  while (!ended_) {
+    if (under_way_ == 0) {
+      work_.wait(lock, [&] { return ended_ || under_way_ > 0; });
+      continue;
+    }
+    const bool moved = test_all();
+    if (moved || world_->aborted()) {
+      moved_.notify_all();
+    }
+    rest(lock, moved);
+  }
+}
+
+/// True when a parcel has arrived.
+bool MpiCourier::test_all() {
+  bool moved = false;
+  for (auto& [ticket, parcel] : parcels_) {
+    if (parcel.done) {
+      continue;
+    }
+    int done = 0;
+    try {
+      check_mpi(MPI_Test(&parcel.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    } catch (const Error& error) {
+      parcel.fault = error.what();
+      done = 1;
+    }
+    if (done != 0) {
+      parcel.done = true;
+      --under_way_;
+      moved = true;
+    }
+  }
+  return moved;
+}
+
+/// Others get the lock and the core; after many looks that found nothing, for a short while.
+void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
+  constexpr int kPatience = 1000;
+  idle_looks_ = moved ? 0 : idle_looks_ + 1;
+  if (idle_looks_ > kPatience || world_->aborted()) {
+    work_.wait_for(lock, std::chrono::microseconds(50), [&] { return idle_looks_ == 0 || ended_; });
+    return;
+  }
+  lock.unlock();
+  ::sched_yield();
+  lock.lock();
+}
+
+void MpiCourier::give_up() noexcept {
+  for (auto& [ticket, parcel] : parcels_) {
+    if (!parcel.done && parcel.receives) {
+      MPI_Cancel(&parcel.request);
+    }
+    if (!parcel.done) {
+      MPI_Request_free(&parcel.request);
+    }
+  }
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,15 @@
+// Stands in for session.cpp where the program is built without MPI.
+#include "kernels/base/error.h"
+#include "tensor_parallel/comm/mpi/session.h"
+
+namespace stagecraft {
+
+bool mpi_is_built() { return false; }
+
+std::unique_ptr<MpiSession> start_mpi(const MpiOptions& /*options*/) {
+  throw Error("start_mpi",
+              "this program was built without MPI, which one process per actor needs: run apt-get "
+              "install libopenmpi-dev openmpi-bin, then build again");
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,41 @@
+// What the processes of one node share in every world: the flag that ends it, and their bells.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "tensor_parallel/comm/mpi/bell.h"
+#include "tensor_parallel/shared_window.h"
+
+namespace stagecraft::mpi {
+
+/// One process's view of its node's window:
+///
+///     0    state of the flag: lowered, rising, raised      (4 bytes)
+///     64   the culprit's name, ended by a zero byte        (192 bytes)
+///     256  bell of member 0, of member 1, ...              (64 bytes each)
+class Node {
+ public:
+  /// `window`: of bytes(members), zero at first.
+  Node(SharedWindow window, int members);
+  static std::int64_t bytes(int members);
+
+  int members() const { return members_; }
+  Bell& bell(int member) const;
+
+  /// The first culprit stays; its name is cut to what fits. True if this call raised the flag.
+  bool raise(std::string_view culprit) noexcept;
+  bool raised() const noexcept;
+  /// Throws AbortedError once the flag is raised.
+  void check() const;
+
+ private:
+  std::atomic<std::uint32_t>& state() const;
+
+  SharedWindow window_;
+  int members_;
+};
+
+}  // namespace stagecraft::mpi

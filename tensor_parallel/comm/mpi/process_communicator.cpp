@@ -1,0 +1,102 @@
+#include "tensor_parallel/comm/mpi/process_communicator.h"
+
+#include <cstring>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "tensor_parallel/comm/mpi/collectives.h"
+#include "tensor_parallel/comm/mpi/meeting.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+class ProcessCommunicator : public Communicator {
+ public:
+  ProcessCommunicator(std::shared_ptr<World> world, std::vector<int> members,
+                      std::unique_ptr<Table> table)
+      : world_(std::move(world)), members_(std::move(members)), table_(std::move(table)) {}
+
+  int rank() const override { return table_->rank(); }
+  int size() const override { return table_->size(); }
+
+  void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order /*order*/) override {
+    collective(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x});
+  }
+  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
+    collective(stream, {.operation = Operation::all_gather, .in = part, .out = out});
+  }
+  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part,
+                      Order /*order*/) override {
+    collective(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part});
+  }
+  void broadcast(Stream& stream, const Tensor& x, int root) override {
+    collective(stream, {.operation = Operation::broadcast, .peer = root, .in = x});
+  }
+  void send(Stream& stream, const Tensor& x, int to) override {
+    message(stream, {.operation = Operation::send, .peer = to, .in = x});
+  }
+  void recv(Stream& stream, const Tensor& x, int from) override {
+    message(stream, {.operation = Operation::recv, .peer = from, .in = x});
+  }
+  void barrier() override {
+    world_->check();
+    perform(*table_, {.operation = Operation::barrier});
+  }
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    world_->check();
+    const Seat seat = seat_after_split(*world_, members_, meet_for_split(color, key), rank());
+    const Spread spread = [&](const std::string& mine) { return exchange_texts(*table_, mine); };
+    return std::make_unique<ProcessCommunicator>(world_, seat.members,
+                                                 make_table(world_, seat, spread));
+  }
+
+  void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }
+
+ private:
+  void begin(Stream& stream, const Call& call) {
+    world_->check();
+    require(stream.device().kind == DeviceKind::cpu, to_string(call.operation),
+            "tensors of {} do not travel between processes", to_string(stream.device()));
+  }
+
+  void collective(Stream& stream, const Call& call) {
+    begin(stream, call);
+    perform(*table_, call);
+  }
+
+  void message(Stream& stream, const Call& call) {
+    begin(stream, call);
+    const std::string fault = fault_of(call, rank(), size());
+    require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank(),
+            to_string(call), fault);
+    perform_pair(*table_, call);
+  }
+
+  std::vector<Wish> meet_for_split(int color, int key) {
+    const Wish mine{.color = color, .key = key, .next_group = world_->next_group()};
+    std::memcpy(table_->to_all() + kCardBytes, &mine, sizeof mine);
+    meet(*table_, {.operation = Operation::split}, sizeof mine);
+    std::vector<Wish> wishes(static_cast<std::size_t>(size()));
+    for (int member = 0; member < size(); ++member) {
+      std::memcpy(&wishes[static_cast<std::size_t>(member)], table_->of(member) + kCardBytes,
+                  sizeof mine);
+    }
+    return wishes;
+  }
+
+  std::shared_ptr<World> world_;
+  std::vector<int> members_;
+  std::unique_ptr<Table> table_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> make_process_communicator(std::shared_ptr<World> world,
+                                                        std::vector<int> members,
+                                                        std::unique_ptr<Table> table) {
+  return std::make_unique<ProcessCommunicator>(std::move(world), std::move(members),
+                                               std::move(table));
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,19 @@
+// A communicator whose members are processes.
+#pragma once
+
+#include <memory>
+
+#include "tensor_parallel/comm/mpi/group.h"
+#include "tensor_parallel/comm/mpi/table.h"
+#include "tensor_parallel/comm/mpi/world.h"
+#include "tensor_parallel/communicator.h"
+
+namespace stagecraft::mpi {
+
+/// `members`: world ranks, in the order of the table's. For streams of the CPU; one thread at a
+/// time uses it, abort apart.
+std::unique_ptr<Communicator> make_process_communicator(std::shared_ptr<World> world,
+                                                        std::vector<int> members,
+                                                        std::unique_ptr<Table> table);
+
+}  // namespace stagecraft::mpi

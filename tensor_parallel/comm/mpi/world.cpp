@@ -1,0 +1,121 @@
+#include "tensor_parallel/comm/mpi/world.h"
+
+#include <algorithm>
+#include <cstring>
+#include <thread>
+#include <utility>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+/// How often a wait looks for the aborts of other nodes, which ring no bell here.
+constexpr std::chrono::milliseconds kLookAround{20};
+
+/// A short wait is cheaper awake, where the others have cores of their own to end it.
+constexpr int kSpins = 4000;
+
+inline void pause() { __builtin_ia32_pause(); }
+
+}  // namespace
+
+World::World(std::shared_ptr<Runtime> runtime, MPI_Comm comm, std::vector<int> nodes, Node node)
+    : runtime_(std::move(runtime)), comm_(comm), nodes_(std::move(nodes)), node_(std::move(node)) {
+  MPI_Comm_rank(comm_, &rank_);
+  int seat = 0;
+  for (const int other : nodes_) {
+    seats_.push_back(other == nodes_.at(static_cast<std::size_t>(rank_)) ? seat++ : -1);
+  }
+  const bool roomy = node_.members() <= static_cast<int>(std::thread::hardware_concurrency());
+  spins_ = roomy ? kSpins : 0;
+}
+
+World::~World() {
+  if (news_ != nullptr) {
+    runtime_->keep(news_);
+  }
+}
+
+bool World::share_node(std::span<const int> ranks) const {
+  const auto node_of = [&](int rank) { return nodes_.at(static_cast<std::size_t>(rank)); };
+  return std::all_of(ranks.begin(), ranks.end(),
+                     [&](int rank) { return node_of(rank) == node_of(ranks.front()); });
+}
+
+void World::abort(std::string_view culprit) noexcept {
+  if (!node_.raise(culprit) || !spans_nodes()) {
+    return;
+  }
+  try {
+    tell_other_nodes(culprit);
+  } catch (...) {
+    // This node is told; the others' guards find out by themselves.
+  }
+}
+
+/// The messages are small enough for MPI to send them off at once; nobody waits for them.
+void World::tell_other_nodes(std::string_view culprit) {
+  auto news = std::make_shared<std::array<char, 192>>();
+  std::memcpy(news->data(), culprit.data(), std::min(culprit.size(), news->size() - 1));
+  for (int rank = 0; rank < size(); ++rank) {
+    if (seats_.at(static_cast<std::size_t>(rank)) < 0) {
+      MPI_Request request = MPI_REQUEST_NULL;
+      MPI_Isend(news->data(), static_cast<int>(news->size()), MPI_CHAR, rank, kAbortTag, comm_,
+                &request);
+      MPI_Request_free(&request);
+    }
+  }
+  news_ = std::move(news);
+}
+
+void World::hear_other_nodes() noexcept {
+  const std::unique_lock lock(hearing_, std::try_to_lock);
+  int there = 0;
+  if (!lock.owns_lock() ||
+      MPI_Iprobe(MPI_ANY_SOURCE, kAbortTag, comm_, &there, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
+      there == 0) {
+    return;
+  }
+  std::array<char, 192> news{};
+  MPI_Recv(news.data(), static_cast<int>(news.size()), MPI_CHAR, MPI_ANY_SOURCE, kAbortTag, comm_,
+           MPI_STATUS_IGNORE);
+  node_.raise(news.data());
+}
+
+bool World::aborted() noexcept {
+  if (!node_.raised() && spans_nodes()) {
+    hear_other_nodes();
+  }
+  return node_.raised();
+}
+
+void World::check() {
+  if (aborted()) [[unlikely]] {
+    node_.check();
+  }
+}
+
+void World::wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t value) {
+  for (int spin = 0; spin < spins_; ++spin) {
+    if (word.load(std::memory_order_acquire) != value) {
+      return;
+    }
+    pause();
+  }
+  Bell& bell = node_.bell(seats_.at(static_cast<std::size_t>(rank_)));
+  for (;;) {
+    const std::uint32_t heard = bell.rings();
+    check();
+    if (word.load() != value) {
+      return;
+    }
+    bell.sleep(heard, spans_nodes() ? kLookAround : std::chrono::milliseconds(0));
+  }
+}
+
+void World::ring(int rank) noexcept {
+  node_.bell(seats_.at(static_cast<std::size_t>(rank))).ring();
+}
+
+}  // namespace stagecraft::mpi

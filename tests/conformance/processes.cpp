@@ -1,0 +1,110 @@
+// The main program of tests over processes. All run the same tests in the same order; rank 0
+// reports.
+#define CATCH_CONFIG_RUNNER
+#include "tests/conformance/processes.h"
+
+#include <fmt/core.h>
+
+#include <catch2/catch.hpp>
+
+namespace stagecraft::test {
+namespace {
+
+std::shared_ptr<mpi::Runtime>& runtime_slot() {
+  static std::shared_ptr<mpi::Runtime> slot;
+  return slot;
+}
+
+struct Place {
+  int rank = 0;
+  int count = 1;
+};
+
+Place& place() {
+  static Place here;
+  return here;
+}
+
+/// Failures of all ranks, the causes before their echoes.
+std::string report_of(const std::vector<std::string>& failures) {
+  std::string causes;
+  std::string echoes;
+  for (std::size_t rank = 0; rank < failures.size(); ++rank) {
+    const bool echo = failures[rank].starts_with("aborted: ");
+    if (!failures[rank].empty()) {
+      (echo ? echoes : causes) += fmt::format("rank {}: {}\n", rank, failures[rank]);
+    }
+  }
+  return causes + echoes;
+}
+
+std::string failure_of(const std::function<void()>& function) {
+  try {
+    function();
+  } catch (const std::exception& error) {
+    return error.what();
+  }
+  return {};
+}
+
+}  // namespace
+
+const std::shared_ptr<mpi::Runtime>& runtime() { return runtime_slot(); }
+int process_rank() { return place().rank; }
+int process_count() { return place().count; }
+
+void run_session(const std::string& test, std::optional<int> node,
+                 const SessionFunction& function) {
+  // Longer than a member takes to tell what it does before the first of them ends all.
+  Watchdog watchdog(fmt::format("{} in rank {}", test, process_rank()), std::chrono::seconds(90),
+                    std::chrono::seconds(2));
+  const auto doing = [&](std::string what) { watchdog.doing(process_rank(), std::move(what)); };
+  doing("beginning a session");
+  const auto session = mpi::make_session(runtime(), node);
+  const std::string failure = failure_of([&] { function(*session, doing); });
+  doing(failure.empty() ? "returned" : failure);
+  const std::string report = report_of(session->exchange(failure));
+  if (!report.empty()) {
+    throw std::runtime_error(report);
+  }
+}
+
+void run_processes(const std::string& test, std::optional<int> node,
+                   const MemberFunction& function) {
+  run_session(test, node, [&](MpiSession& session, const auto& doing) {
+    const auto world = session.world();
+    const auto stream = make_stream({DeviceKind::cpu, 0}, {.threads = 1});
+    Member member{*world, *stream, doing};
+    try {
+      doing("started");
+      function(member);
+    } catch (...) {
+      world->abort("a failed member");
+      throw;
+    }
+  });
+}
+
+}  // namespace stagecraft::test
+
+int main(int argc, char** argv) {
+  using namespace stagecraft;
+  test::runtime_slot() = std::make_shared<mpi::Runtime>();
+  {
+    const auto session = mpi::make_session(test::runtime(), std::nullopt);
+    test::place() = {.rank = session->rank(), .count = session->size()};
+  }
+  Catch::Session catch_session;
+  int result = catch_session.applyCommandLine(argc, argv);
+  if (result == 0) {
+    if (test::process_rank() != 0) {
+      catch_session.configData().outputFilename = "/dev/null";
+    }
+    result = catch_session.run();
+  }
+  if (result != 0 && test::process_rank() != 0) {
+    fmt::print(stderr, "rank {}: {} assertions failed\n", test::process_rank(), result);
+  }
+  test::runtime_slot().reset();
+  return result;
+}
