@@ -17,7 +17,9 @@
 #include "launch/signals.h"
 #include "launch/toml_reader.h"
 #include "launch/trace_file.h"
+#include "launch/train_rank.h"
 #include "models/checkpoint/model_file.h"
+#include "stages/board_report.h"
 
 namespace stagecraft {
 namespace {
@@ -53,7 +55,8 @@ std::string command_words(const ConfigFile& config, const ConfigOptions& options
   return words;
 }
 
-RunConfig run_config(const RunSettings& settings, const RunDirectory& directory) {
+RunConfig run_config(const RunSettings& settings, const std::filesystem::path& directory,
+                     const TrainOptions& options) {
   RunConfig config;
   config.optimizer = settings.optimizer;
   config.seed = static_cast<std::uint64_t>(settings.session.seed);
@@ -63,16 +66,12 @@ RunConfig run_config(const RunSettings& settings, const RunDirectory& directory)
   config.threads = settings.session.threads;
   config.watchdog_seconds = settings.session.watchdog_seconds;
   config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
-  config.model_folder = directory.model();
-  config.progress_board = directory.progress_board();
-  return config;
-}
-
-void write_trace(const RunSettings& settings, const RunResult& result) {
-  const std::string& file = *settings.session.trace_file;
-  if (!file.empty()) {
-    write_file(file, trace_json(result.ranks, result.trace_origin_ns));
+  config.model_folder = model_folder(directory);
+  config.progress_board = progress_board_file(directory);
+  if (options.adjust) {
+    options.adjust(config);
   }
+  return config;
 }
 
 // Where an actor still runs, destructors would pull the data from under it.
@@ -90,15 +89,15 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   return 1;
 }
 
-int run(const std::string& words, const ResolvedRun& resolved_run, const TextData& text) {
+int train_threads(const ResolvedRun& resolved_run, const TextData& text, const TrainOptions& options,
+                  const std::string& words) {
   const RunSettings& settings = resolved_run.settings;
-  watch_stop_signals();
   RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
   check_trace_file(*settings.session.trace_file, directory);
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, directory, stdout,
-                    ::isatty(STDOUT_FILENO) == 1);
-  const RunResult result =
-      run_training(resolved_run.plan, run_config(settings, directory), text, progress);
+                    !options.plain && ::isatty(STDOUT_FILENO) == 1);
+  const RunResult result = run_training(
+      resolved_run.plan, run_config(settings, directory.path(), options), text, progress);
   directory.keep();
   progress.finish_line();
   write_trace(settings, result);
@@ -111,23 +110,56 @@ int run(const std::string& words, const ResolvedRun& resolved_run, const TextDat
 
 }  // namespace
 
-int train(const ConfigOptions& options) {
-  const ConfigFile config = read_config(options.file, options.overrides);
-  const ResolvedRun resolved_run = resolve(config, cores());
-  const TextData text = text_of(config, resolved_run);
-  fmt::print("{}\n", plan_report(resolved_run, text, picture_columns()));
-  std::fflush(stdout);
-  return with_places(config,
-                     [&] { return run(command_words(config, options), resolved_run, text); });
+int train(const TrainOptions& options) {
+  watch_stop_signals();
+  const ConfigFile config = read_config(options.config.file, options.config.overrides);
+  const ResolvedRun run = resolve(config, cores());
+  const std::string words = command_words(config, options.config);
+  return with_places(config, [&] {
+    const bool processes = run.settings.session.mode == "mpi";
+    const bool first = !processes || launched_rank(run.plan) == 0;
+    const TextData text = text_of(config, run);
+    if (first) {
+      fmt::print("{}\n", plan_report(run, text, picture_columns()));
+      std::fflush(stdout);
+    }
+    return processes ? train_rank(run, text,
+                                  run_config(run.settings, run.settings.session.directory, options),
+                                  {words, options.interface, options.plain})
+                     : train_threads(run, text, options, words);
+  });
 }
 
-int check(const ConfigOptions& options, bool resolved) {
+int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
-  const ResolvedRun resolved_run = resolve(config, cores());
-  const TextData text = text_of(config, resolved_run);
-  check_initial_model(config, resolved_run);
-  fmt::print("{}", resolved ? resolved_toml(resolved_run.settings, resolved_run.sources)
-                            : plan_report(resolved_run, text, picture_columns()));
+  const ResolvedRun run = resolve(config, cores());
+  const TextData text = text_of(config, run);
+  check_initial_model(config, run);
+  if (output == CheckOutput::launch) {
+    fmt::print("{}", with_places(config, [&] { return launch_words(run, where); }));
+  } else {
+    fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
+                                                     : plan_report(run, text, picture_columns()));
+  }
+  return 0;
+}
+
+int status(const std::filesystem::path& run, bool failure) {
+  const std::filesystem::path file = progress_board_file(run);
+  if (!std::filesystem::exists(file)) {
+    throw BadInput(fmt::format("{} has no progress board; name the directory of a run, as "
+                               "runs/first_run",
+                               run.string()));
+  }
+  const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
+  if (failure && ended_well(board)) {
+    return 0;
+  }
+  fmt::print("{}", board_report(board, board_reader()));
+  const std::filesystem::path logs = run / "logs";
+  if (std::filesystem::exists(logs)) {
+    fmt::print("Logs      {}\n", logs.string());
+  }
   return 0;
 }
 

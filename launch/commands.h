@@ -2,9 +2,14 @@
 // 1 when a run failed. A user's mistake is thrown as BadInput.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <vector>
+
+#include "actors/run_training.h"
+#include "launch/launch_words.h"
 
 namespace stagecraft {
 
@@ -13,10 +18,23 @@ struct ConfigOptions {
   std::vector<std::string> overrides;  // "section.key=value"
 };
 
-int train(const ConfigOptions& options);
+struct TrainOptions {
+  ConfigOptions config;
+  std::string interface;  // of the network between processes; "": loopback
+  bool plain = false;     // rewrite no line in place
+  /// For tests: may change what the run is made with.
+  std::function<void(RunConfig&)> adjust = {};
+};
 
-/// Prints the plan, or, with `resolved`, every value with its source.
-int check(const ConfigOptions& options, bool resolved);
+int train(const TrainOptions& options);
+
+enum class CheckOutput : std::uint8_t { plan, resolved, launch };
+
+/// Prints the plan, every value with its source, or what launch/train needs (launch_words.h).
+int check(const ConfigOptions& options, CheckOutput output, const HostWords& where);
+
+/// Prints the progress board of a run, live or dead. With `failure` only when it did not end well.
+int status(const std::filesystem::path& run, bool failure);
 
 int config_reference();
 

@@ -81,7 +81,12 @@ void add_run(Keys& keys) {
       "runs/NAME, NAME being the configuration's without its ending; runs/NAME-2, ... when taken"));
   keys.push_back(among(key<kSession, &SessionConfig::mode>(
                            "run.mode", choice, "Actors as threads of one process, or as processes"),
-                       {{"threads"}, {"mpi", false}}));
+                       {{"threads"}, {"mpi"}}));
+  keys.push_back(among(
+      key<kSession, &SessionConfig::transport>(
+          "run.transport", choice,
+          "How bytes go between processes: by shared windows within a node, or all by MPI"),
+      {{"auto"}, {"window"}, {"mpi"}}));
   keys.push_back(key<kSession, &SessionConfig::watchdog_seconds>(
       "run.watchdog_seconds", real,
       "An instruction without progress for so long ends the run, naming who waits for what",

@@ -25,28 +25,63 @@ void add_config(CLI::App& command, ConfigOptions& options) {
 }
 
 struct Words {
-  ConfigOptions config;
+  stagecraft::TrainOptions train;
   bool resolved = false;
+  bool launch = false;
+  stagecraft::HostWords where;
+  std::filesystem::path run;
+  bool failure = false;
 };
+
+stagecraft::CheckOutput check_output(const Words& words) {
+  using stagecraft::CheckOutput;
+  return words.launch     ? CheckOutput::launch
+         : words.resolved ? CheckOutput::resolved
+                          : CheckOutput::plan;
+}
 
 int run_command(const CLI::App& app, const Words& words) {
   if (app.got_subcommand("train")) {
-    return stagecraft::train(words.config);
+    return stagecraft::train(words.train);
   }
   if (app.got_subcommand("check")) {
-    return stagecraft::check(words.config, words.resolved);
+    return stagecraft::check(words.train.config, check_output(words), words.where);
+  }
+  if (app.got_subcommand("status")) {
+    return stagecraft::status(words.run, words.failure);
   }
   return stagecraft::config_reference();
+}
+
+void describe_train(CLI::App& train, Words& words) {
+  add_config(train, words.train.config);
+  train.add_option("--interface", words.train.interface,
+                   "Network interface between the processes of run.mode = \"mpi\"; loopback if not "
+                   "given");
+  train.add_flag("--plain", words.train.plain, "Rewrite no line in place, as for a file");
+}
+
+void describe_check(CLI::App& check, Words& words) {
+  add_config(check, words.train.config);
+  CLI::Option* resolved =
+      check.add_flag("--resolved", words.resolved, "Print every value with its source instead");
+  check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
+      ->excludes(resolved);
+  check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
+  check.add_option("--interface", words.where.interface, "Network interface that they share");
 }
 
 void describe(CLI::App& app, Words& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer("Exit status: 0, 1 when a run failed, 2 for input that cannot be used.");
-  add_config(*app.add_subcommand("train", "Train as the configuration says"), words.config);
-  CLI::App* check = app.add_subcommand("check", "Print the plan and its verdict, train nothing");
-  add_config(*check, words.config);
-  check->add_flag("--resolved", words.resolved, "Print every value with its source instead");
+  describe_train(*app.add_subcommand("train", "Train as the configuration says"), words);
+  describe_check(*app.add_subcommand("check", "Print the plan and its verdict, train nothing"),
+                 words);
+  CLI::App* status =
+      app.add_subcommand("status", "Print where every rank of a run is, live or dead");
+  status->add_option("RUN", words.run, "The run's directory")->required();
+  status->add_flag("--failure", words.failure, "Print nothing for a run that ended well");
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

@@ -30,6 +30,10 @@ fs::path free_run_directory(const fs::path& parent, const std::string& name) {
   return path;
 }
 
+fs::path model_folder(const fs::path& run) { return run / "model"; }
+
+fs::path progress_board_file(const fs::path& run) { return run / "progress"; }
+
 RunDirectory::RunDirectory(fs::path path, std::string_view resolved_config)
     : path_(std::move(path)) {
   if (!is_free(path_)) {

@@ -12,6 +12,10 @@ namespace stagecraft {
 std::filesystem::path free_run_directory(const std::filesystem::path& parent,
                                          const std::string& name);
 
+/// What lies where in a run directory.
+std::filesystem::path model_folder(const std::filesystem::path& run);
+std::filesystem::path progress_board_file(const std::filesystem::path& run);
+
 /// Makes the folder; until keep() is called its destructor takes back everything that was made, so
 /// that a run which never began leaves nothing.
 class RunDirectory {
@@ -26,9 +30,8 @@ class RunDirectory {
   void keep() { kept_ = true; }
 
   const std::filesystem::path& path() const { return path_; }
-  std::filesystem::path model() const { return path_ / "model"; }
+  std::filesystem::path model() const { return model_folder(path_); }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
-  std::filesystem::path progress_board() const { return path_ / "progress"; }
 
  private:
   void make_folders();

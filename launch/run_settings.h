@@ -16,6 +16,7 @@ namespace stagecraft {
 struct SessionConfig {
   std::string directory;  // "": runs/NAME, the first that is free
   std::string mode = "threads";
+  std::string transport = "auto";
   double watchdog_seconds = 30;
   std::int64_t seed = 1;
   std::int64_t eval_every = 0;            // steps; 0: only at the end

@@ -24,15 +24,32 @@ void on_signal(int number) {
   errno = saved_errno;
 }
 
+std::atomic<ProgressSlot*> dismissed_slot{nullptr};
+
+void on_termination(int number) {
+  dismissed_slot.load()->set(Activity::dismissed);
+  ::_exit(128 + number);
+}
+
+void handle(int number, void (*handler)(int)) {
+  struct sigaction action = {};
+  action.sa_handler = handler;
+  action.sa_flags = SA_RESTART;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
 }  // namespace
 
 void watch_stop_signals() {
-  struct sigaction action = {};
-  action.sa_handler = on_signal;
-  action.sa_flags = SA_RESTART;
-  sigemptyset(&action.sa_mask);
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
+  for (const int number : {SIGINT, SIGTERM, SIGUSR1}) {
+    handle(number, on_signal);
+  }
+}
+
+void dismiss_on_termination(ProgressSlot& slot) {
+  dismissed_slot = &slot;
+  handle(SIGTERM, on_termination);
 }
 
 bool stop_signalled() { return signals_seen.load() > 0; }

@@ -1,5 +1,8 @@
-// SIGINT and SIGTERM: the first asks the run to stop after its step, the second ends the process.
+// The first of SIGINT, SIGTERM and SIGUSR1 asks the run to stop after its step, the second ends the
+// process. mpirun forwards SIGUSR1 to its processes, and ends them by SIGTERM.
 #pragma once
+
+#include "stages/progress_slot.h"
 
 namespace stagecraft {
 
@@ -8,5 +11,9 @@ namespace stagecraft {
 void watch_stop_signals();
 
 bool stop_signalled();
+
+/// SIGTERM, which mpirun sends to the others when one has failed, now ends the process at once, and
+/// notes on the board that it was sent home. `slot` lives as long as the process.
+void dismiss_on_termination(ProgressSlot& slot);
 
 }  // namespace stagecraft

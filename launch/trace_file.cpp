@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "kernels/base/file.h"
+
 namespace stagecraft {
 namespace {
 
@@ -113,6 +115,13 @@ std::string trace_json(const std::vector<RankReport>& ranks, std::int64_t origin
     }
   }
   return writer.finish();
+}
+
+void write_trace(const RunSettings& settings, const RunResult& result) {
+  const std::string& file = *settings.session.trace_file;
+  if (!file.empty()) {
+    write_file(file, trace_json(result.ranks, result.trace_origin_ns));
+  }
 }
 
 }  // namespace stagecraft

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/run_training.h"
+#include "launch/run_settings.h"
 
 namespace stagecraft {
 
@@ -17,5 +18,8 @@ std::string_view lane_name(Lane lane);
 /// `origin_ns`. A flow that has both its send and its receive becomes an arrow; others are left
 /// out.
 std::string trace_json(const std::vector<RankReport>& ranks, std::int64_t origin_ns);
+
+/// Writes it where the settings want it, if they do.
+void write_trace(const RunSettings& settings, const RunResult& result);
 
 }  // namespace stagecraft

@@ -67,11 +67,7 @@ struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
 
-[[noreturn]] void end_at_once() {
-  std::fflush(nullptr);
-  std::_Exit(1);
-}
-
+/// This process from its row on the board to its end.
 class RankRun {
  public:
   RankRun(const ResolvedRun& run, const RunConfig& config, const RankWords& words, int rank)
@@ -79,90 +75,139 @@ class RankRun {
         config_(config),
         words_(words),
         rank_(rank),
+        stage_(place_of(run.plan.mesh, rank).pipeline),
         board_(rank == 0 ? make_board(run.plan, config)
                          : await_board(config.progress_board, config.watchdog_seconds)),
-        log_(config.progress_board.parent_path() / "logs", rank,
-             place_of(run.plan.mesh, rank).pipeline) {
+        log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     board_->slot(rank).enter();
     dismiss_on_termination(board_->slot(rank));
     if (rank != 0) {
       log_.take_output();
     }
     log_.info(fmt::format("process {} on {}", ::getpid(), host_name()));
+    watch_.emplace(
+        WatchSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
   }
 
+  /// After a failure only end_failed() may follow.
   RunResult train(const TextData& text, RunObserver& observer) {
-    Watch watch({.board = board_, .own_rank = rank_, .end_process = [this] { end_failed(); }});
     try {
-      return train_watched(text, observer, watch);
+      start_session();
+      const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface)};
+      RunResult result = run_rank(run_.plan, config_, text, observer, process);
+      log_.info(result.failure.empty() ? "all steps are done" : result.failure);
+      return result;
     } catch (const std::exception& error) {
-      board_->name_cause(
-          rank_, fmt::format("stage {}, rank {}, {}: {}", place_of(run_.plan.mesh, rank_).pipeline,
-                             rank_, place_text(board_->slot(rank_).view()), error.what()));
-      await_the_end();
+      board_->name_cause(rank_, fmt::format("stage {}, rank {}, {}: {}", stage_, rank_,
+                                            place_text(board_->slot(rank_).view()), error.what()));
+      return {.failure = board_->cause() ? board_->cause()->text : error.what()};
     }
   }
 
-  /// Nothing that another process could wait for is left.
-  void end() {
+  void end_well() {
+    session_.reset();
+    watch_.reset();
     board_->slot(rank_).set(Activity::ended);
-    log_.info("the run has ended");
+    log_.info("the end");
   }
 
+  /// Nothing is taken down: whoever still runs would stand in the way, and mpirun ends the others.
   [[noreturn]] void end_failed() {
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed, and whoever found out died of it");
-    end_at_once();
+    std::fflush(nullptr);
+    std::_Exit(1);
   }
 
- private:
-  RunResult train_watched(const TextData& text, RunObserver& observer, Watch& watch) {
-    const std::string address = address_of_interface(words_.interface);
-    const auto session = start_mpi({.shared_windows = run_.settings.session.transport != "mpi"});
-    check_transport(*session);
-    log_.info(fmt::format("all {} ranks have started", session->size()));
-    const RankProcess process{*session, board_, watch, address};
-    RunResult result = run_rank(run_.plan, config_, text, observer, process);
-    if (!result.failure.empty() && rank_ != 0) {
-      await_the_end();
-    }
-    if (!result.failure.empty()) {
-      // MPI is not finalised, nor what uses it ended.
-      static_cast<void>(new auto(std::move(result)));
-      write_trace_of_failure();
-      end_failed();
-    }
-    return result;
-  }
-
-  void check_transport(const MpiSession& session) const {
-    for (int other = 0; other < session.size(); ++other) {
-      if (run_.settings.session.transport == "window" && !session.shares_windows_with(other)) {
-        throw ConfigError("run.transport",
-                          fmt::format("ranks {} and {} are on different hosts and share no window; "
-                                      "take run.transport = \"auto\"",
-                                      rank_, other));
-      }
-    }
-  }
-
-  void write_trace_of_failure() {}
-
-  /// Rank 0 may still have something to write; the watch ends this process, or mpirun does when
-  /// rank 0 has ended.
+  /// Rank 0 may still have something to write; the watch ends this process, if mpirun does not
+  /// because rank 0 has ended.
   [[noreturn]] static void await_the_end() {
     while (true) {
       ::pause();
     }
   }
 
+ private:
+  void start_session() {
+    const std::string& transport = run_.settings.session.transport;
+    session_ = start_mpi({.shared_windows = transport != "mpi"});
+    for (int other = 0; other < session_->size(); ++other) {
+      require(transport != "window" || session_->shares_windows_with(other), "run.transport",
+              "ranks {} and {} are on different hosts and share no window; take run.transport = "
+              "\"auto\"",
+              rank_, other);
+    }
+    log_.info(fmt::format("all {} ranks have started", session_->size()));
+  }
+
   const ResolvedRun& run_;
   const RunConfig& config_;
   const RankWords& words_;
   int rank_;
+  int stage_;
   Board board_;
   ProcessLog log_;
+  std::optional<Watch> watch_;
+  std::unique_ptr<MpiSession> session_;
 };
 
+int train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                const RankWords& words, RunDirectory& directory) {
+  Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
+                    !words.plain && ::isatty(STDOUT_FILENO) == 1);
+  directory.keep();  // from now on others find their board in it
+  RankRun rank_run(run, config, words, 0);
+  const RunResult result = rank_run.train(text, progress);
+  progress.finish_line();
+  write_trace(run.settings, result);
+  if (!result.failure.empty()) {
+    rank_run.end_failed();
+  }
+  rank_run.end_well();
+  fmt::print("{}", run_summary(run, result, directory, words.configuration));
+  return 0;
+}
+
+int train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                const RankWords& words, int rank) {
+  RankRun rank_run(run, config, words, rank);
+  Silent silent;
+  if (!rank_run.train(text, silent).failure.empty()) {
+    RankRun::await_the_end();
+  }
+  rank_run.end_well();
+  return 0;
+}
+
 }  // namespace
+
+int launched_rank(const TrainingPlan& plan) {
+  const std::optional<Launched> me = launched();
+  if (!me) {
+    throw ConfigError("run.mode",
+                      "with run.mode = \"mpi\" every rank is a process that mpirun starts; run "
+                      "launch/train with the same words");
+  }
+  if (me->size != plan.mesh.ranks()) {
+    throw ConfigError("parallel.pipeline parallel.tensor parallel.data",
+                      fmt::format("the plan has {} ranks and mpirun started {} processes; run "
+                                  "launch/train with the same words, which starts as many as are "
+                                  "needed",
+                                  plan.mesh.ranks(), me->size));
+  }
+  return me->rank;
+}
+
+int train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+               const RankWords& words) {
+  const int rank = launched_rank(run.plan);
+  if (rank != 0) {
+    return train_other(run, text, config, words, rank);
+  }
+  RunDirectory directory(run.settings.session.directory,
+                         resolved_toml(run.settings, run.sources));
+  check_trace_file(*run.settings.session.trace_file, directory);
+  return train_first(run, text, config, words, directory);
+}
+
 }  // namespace stagecraft

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <climits>
+#include <iterator>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -77,6 +78,22 @@ void MpiCourier::wait(Ticket ticket) {
   require(fault.empty(), "courier", "{}", fault);
 }
 
+void MpiCourier::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept {
+  const std::lock_guard lock(mutex_);
+  const auto found = parcels_.find(ticket);
+  if (found == parcels_.end()) {
+    return;
+  }
+  if (found->second.done) {
+    parcels_.erase(found);
+    return;
+  }
+  found->second.owner = std::move(owner);
+  if (found->second.receives) {
+    MPI_Cancel(&found->second.request);  // which completes it
+  }
+}
+
 /// The thread.
 void MpiCourier::carry() {
   std::unique_lock lock(mutex_);
@@ -96,24 +113,27 @@ void MpiCourier::carry() {
 /// True when a parcel has arrived.
 bool MpiCourier::test_all() {
   bool moved = false;
-  for (auto& [ticket, parcel] : parcels_) {
-    if (parcel.done) {
-      continue;
-    }
-    int done = 0;
-    try {
-      check_mpi(MPI_Test(&parcel.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
-    } catch (const Error& error) {
-      parcel.fault = error.what();
-      done = 1;
-    }
-    if (done != 0) {
-      parcel.done = true;
-      --under_way_;
+  for (auto at = parcels_.begin(); at != parcels_.end();) {
+    Parcel& parcel = at->second;
+    if (!parcel.done && test(parcel)) {
       moved = true;
+      --under_way_;
     }
+    at = parcel.done && parcel.owner != nullptr ? parcels_.erase(at) : std::next(at);
   }
   return moved;
+}
+
+bool MpiCourier::test(Parcel& parcel) {
+  int done = 0;
+  try {
+    check_mpi(MPI_Test(&parcel.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+  } catch (const Error& error) {
+    parcel.fault = error.what();
+    done = 1;
+  }
+  parcel.done = done != 0;
+  return parcel.done;
 }
 
 /// Others get the lock and the core; after many looks that found nothing, for a short while.

@@ -28,6 +28,7 @@ class MpiCourier : public Courier {
   Ticket receive(int from, int tag, std::span<std::byte> bytes) override;
   bool done(Ticket ticket) override;
   void wait(Ticket ticket) override;
+  void abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept override;
 
  private:
   struct Parcel {
@@ -35,11 +36,13 @@ class MpiCourier : public Courier {
     bool receives = false;
     bool done = false;
     std::string fault = {};
+    std::shared_ptr<const void> owner = {};  // of the bytes, once nobody will wait
   };
 
   Ticket begin(const Parcel& parcel);
   void carry();
   bool test_all();
+  static bool test(Parcel& parcel);
   void rest(std::unique_lock<std::mutex>& lock, bool moved);
   void give_up() noexcept;
 
