@@ -1,16 +1,43 @@
+// Every kind of channel that one process can have both ends of.
 #include "tests/conformance/channel.h"
+#include "tests/conformance/fake_courier.h"
 
 namespace stagecraft::test {
+namespace {
+
+ChannelPair local(std::int64_t /*capacity_bytes*/) {
+  ChannelPair pair = streams_only();
+  pair.source = make_local_channel(pair.destination_stream->memory().account());
+  pair.destination = pair.source;
+  return pair;
+}
+
+/// Two mappings of one window.
+ChannelPair window(std::int64_t capacity_bytes) {
+  ChannelPair pair = streams_only();
+  SharedWindow theirs = make_channel_window(capacity_bytes);
+  pair.source = make_window_source(SharedWindow::open(theirs.key()));
+  pair.destination =
+      make_window_destination(std::move(theirs), pair.destination_stream->memory().account());
+  return pair;
+}
+
+ChannelPair courier(std::int64_t capacity_bytes, Delivery delivery) {
+  const auto post = std::make_shared<FakePost>(delivery);
+  ChannelPair pair = courier_pair(post->end(0), 0, post->end(1), 1, 7, capacity_bytes);
+  pair.between = post;
+  pair.abort = [post] { post->abort(); };
+  return pair;
+}
+
+}  // namespace
 
 std::vector<ChannelFactory> channel_factories() {
-  return {{"local", [] {
-             ChannelPair pair;
-             pair.source_stream = make_stream({}, {});
-             pair.destination_stream = make_stream({}, {});
-             pair.source = make_local_channel(pair.destination_stream->memory().account());
-             pair.destination = pair.source;
-             return pair;
-           }}};
+  return {
+      {"local", false, local},
+      {"window", true, window},
+      {"courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }},
+      {"late courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::late); }}};
 }
 
 }  // namespace stagecraft::test

@@ -5,7 +5,14 @@
 namespace stagecraft {
 namespace {
 
+using test::ChannelEnds;
 using test::PipelineLoop;
+
+ChannelEnds window_channel(Stream& receiver) {
+  SharedWindow window = make_channel_window(64);
+  const std::shared_ptr<Channel> source = make_window_source(SharedWindow::open(window.key()));
+  return {source, make_window_destination(std::move(window), receiver.memory().account())};
+}
 
 TEST_CASE("whatever arrives first, every stage runs its program in order") {
   for (const std::string& name : schedule_names()) {
@@ -33,6 +40,16 @@ TEST_CASE("whatever arrives first, every stage runs its program in order") {
         }
       }
     }
+  }
+}
+
+TEST_CASE("executors run over channels of two ends too") {
+  for (unsigned seed = 0; seed < 20; ++seed) {
+    PipelineLoop loop(4, seed, window_channel);
+    const Program program =
+        with_reductions(with_transfers(build_schedule("1f1b", {4, 6})), {.tied = true});
+    REQUIRE(loop.run({PassKind::train, 1, 0}, program));
+    CHECK(loop.works[1]->wrong + loop.works[2]->wrong == 0);
   }
 }
 

@@ -41,10 +41,20 @@ class NotingWork : public StageWork {
   std::unique_ptr<Stream> stream_;
 };
 
-/// One executor a stage, joined by local channels.
+/// Source's and destination's end of a channel to a receiver with this stream.
+using ChannelEnds = std::pair<std::shared_ptr<Channel>, std::shared_ptr<Channel>>;
+using MakeChannel = std::function<ChannelEnds(Stream& receiver)>;
+
+inline ChannelEnds local_channel(Stream& receiver) {
+  const std::shared_ptr<Channel> channel = make_local_channel(receiver.memory().account());
+  return {channel, channel};
+}
+
+/// One executor a stage, joined by channels.
 class PipelineLoop {
  public:
-  explicit PipelineLoop(int stages, unsigned seed = 1) : random_(seed), spans_(64), ports_(64) {
+  explicit PipelineLoop(int stages, unsigned seed = 1, MakeChannel make_channel = local_channel)
+      : random_(seed), spans_(64), ports_(64), make_channel_(std::move(make_channel)) {
     for (int stage = 0; stage < stages; ++stage) {
       works.push_back(std::make_unique<NotingWork>());
       slots_.push_back(std::make_unique<ProgressSlot>());
@@ -55,7 +65,7 @@ class PipelineLoop {
       join(channels, {stage + 1, stage, Payload::gradient});
     }
     for (std::size_t stage = 0; stage < channels.size(); ++stage) {
-      ports_[stage].loop = this;
+      ports_[stage].inside.loop = this;
       executors.push_back(std::make_unique<Executor>(ExecutorParts{.stage = static_cast<int>(stage),
                                                                    .work = *works[stage],
                                                                    .port = ports_[stage],
@@ -63,6 +73,16 @@ class PipelineLoop {
                                                                    .spans = spans_[stage]},
                                                      channels[stage]));
     }
+  }
+
+  /// From now on what an executor sends goes through what `wrap` makes of its port.
+  void wrap_ports(const std::function<std::unique_ptr<ExecutorPort>(ExecutorPort& port)>& wrap) {
+    for (Port& port : ports_) {
+      port.outside = wrap(port.inside);
+    }
+  }
+  const ProgressSlot& progress(int stage) const {
+    return *slots_.at(static_cast<std::size_t>(stage));
   }
 
   /// Runs to the end; false when nobody can move any more.
@@ -84,7 +104,7 @@ class PipelineLoop {
   std::vector<std::unique_ptr<Executor>> executors;
 
  private:
-  struct Port : ExecutorPort {
+  struct Mail : ExecutorPort {
     PipelineLoop* loop = nullptr;
     void send_envelope(const Envelope& envelope) override {
       loop->mail_[{envelope.edge, true}].push_back([this, envelope] {
@@ -98,12 +118,22 @@ class PipelineLoop {
     }
   };
 
+  /// What an executor sees: the mail, or what a test put in front of it.
+  struct Port : ExecutorPort {
+    Mail inside;
+    std::unique_ptr<ExecutorPort> outside;
+    ExecutorPort& port() { return outside ? *outside : inside; }
+    void send_envelope(const Envelope& envelope) override { port().send_envelope(envelope); }
+    void send_credit(const Edge& edge, std::uint64_t sequence) override {
+      port().send_credit(edge, sequence);
+    }
+  };
+
   void join(std::vector<Channels>& channels, const Edge& edge) {
     const auto receiver = static_cast<std::size_t>(edge.destination);
-    const std::shared_ptr<Channel> channel =
-        make_local_channel(works[receiver]->stream().memory().account());
-    channels[receiver][edge] = channel;
-    channels[static_cast<std::size_t>(edge.source)][edge] = channel;
+    auto [source, destination] = make_channel_(works[receiver]->stream());
+    channels[receiver][edge] = std::move(destination);
+    channels[static_cast<std::size_t>(edge.source)][edge] = std::move(source);
   }
 
   /// Deliveries keep their channel's order, as a mailbox does; between channels any order may come.
@@ -132,6 +162,7 @@ class PipelineLoop {
   std::mt19937 random_;
   std::vector<SpanRecorder> spans_;
   std::vector<Port> ports_;
+  MakeChannel make_channel_;
   std::vector<std::unique_ptr<ProgressSlot>> slots_;
   std::map<std::pair<Edge, bool>, std::deque<std::function<void()>>> mail_;
 };

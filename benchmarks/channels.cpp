@@ -1,0 +1,168 @@
+// Bytes between two processes of one node, through a window channel, beside what memcpy alone
+// moves. Envelopes and credits are two counters in shared memory, so that only the channel is
+// measured.
+//   channels [GIB]     how much is moved at each size (default 1)
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+#include <thread>
+#include <vector>
+
+#include "kernels/base/span.h"
+#include "stages/channel.h"
+
+namespace {
+
+using namespace stagecraft;
+
+constexpr int kRounds = 5;  // the median is printed
+
+struct Counters {
+  alignas(64) std::atomic<std::uint64_t> sent{0};
+  alignas(64) std::atomic<std::uint64_t> received{0};
+};
+
+void wait_until(const std::atomic<std::uint64_t>& counter, std::uint64_t value) {
+  while (counter.load(std::memory_order_acquire) < value) {
+    std::this_thread::yield();
+  }
+}
+
+/// Lets the source begin a round; until then it sleeps and leaves the memory to memcpy.
+class Gate {
+ public:
+  Gate() {
+    if (::pipe(ends_) != 0) {
+      std::exit(1);
+    }
+  }
+  void open() const {
+    if (::write(ends_[1], ".", 1) != 1) {
+      std::exit(1);
+    }
+  }
+  void pass() const {
+    char byte = 0;
+    if (::read(ends_[0], &byte, 1) != 1) {
+      ::_exit(1);
+    }
+  }
+
+ private:
+  int ends_[2] = {-1, -1};
+};
+
+struct Stretch {
+  std::int64_t bytes = 0;  // of a tensor
+  std::uint64_t tensors = 0;
+};
+
+/// The child: streams, then ends its process.
+[[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const Gate& gate,
+                            const std::string& key) {
+  const auto stream = make_stream({}, {});
+  const auto channel = make_window_source(SharedWindow::open(key));
+  const Tensor x(stream->memory(), {stretch.bytes / 4}, DType::float32, MemoryLabel::workspace);
+  std::memset(x.raw(), 1, static_cast<std::size_t>(stretch.bytes));
+  for (std::uint64_t sequence = 0; sequence < stretch.tensors * (kRounds + 1); ++sequence) {
+    if (sequence % stretch.tensors == 0) {
+      gate.pass();
+    }
+    if (sequence >= kReceiveSlots) {
+      wait_until(counters.received, sequence - kReceiveSlots + 1);
+      channel->credit(*stream, sequence - kReceiveSlots);
+    }
+    channel->send(*stream, sequence, x);
+    counters.sent.store(sequence + 1, std::memory_order_release);
+  }
+  ::_exit(0);
+}
+
+double rate(const Stretch& stretch, std::int64_t ns) {
+  return static_cast<double>(stretch.bytes) * static_cast<double>(stretch.tensors) /
+         static_cast<double>(ns);
+}
+
+/// GB/s of memcpy on this thread alone, from one buffer to kReceiveSlots others in turn, in memory
+/// as tensors have it. Not at equal places in a page, where some processors copy at a tenth.
+double memcpy_rate(const Stretch& stretch, Stream& stream) {
+  constexpr std::int64_t kApart = 192;
+  const auto size = static_cast<std::size_t>(stretch.bytes);
+  const std::int64_t all = (stretch.bytes + kApart) * kReceiveSlots;
+  const Tensor from(stream.memory(), {stretch.bytes / 4}, DType::float32, MemoryLabel::workspace);
+  const Tensor to(stream.memory(), {all / 4}, DType::float32, MemoryLabel::workspace);
+  std::memset(from.raw(), 1, size);
+  std::memset(to.raw(), 2, static_cast<std::size_t>(all));
+  const std::int64_t begin = now_ns();
+  for (std::uint64_t i = 0; i < stretch.tensors; ++i) {
+    const std::size_t offset = kApart + i % kReceiveSlots * size;
+    std::memcpy(static_cast<char*>(to.raw()) + offset, from.raw(), size);
+    asm volatile("" : : "r"(to.raw()) : "memory");
+  }
+  return rate(stretch, now_ns() - begin);
+}
+
+/// GB/s of one stretch, of the destination's process.
+double receive_stretch(const Stretch& stretch, Stream& stream, Channel& channel, Counters& counters,
+                       std::uint64_t first) {
+  const std::int64_t begin = now_ns();
+  for (std::uint64_t sequence = first; sequence < first + stretch.tensors; ++sequence) {
+    wait_until(counters.sent, sequence + 1);
+    channel.receive(stream, {.sequence = sequence, .shape = {stretch.bytes / 4}});
+    counters.received.store(sequence + 1, std::memory_order_release);
+  }
+  return rate(stretch, now_ns() - begin);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+void measure(const Stretch& stretch) {
+  SharedWindow shared = SharedWindow::create(sizeof(Counters));
+  auto& counters = *new (shared.bytes().data()) Counters;
+  SharedWindow window = make_channel_window(stretch.bytes);
+  const std::string key = window.key();
+  const Gate gate;
+  const pid_t source = ::fork();
+  if (source == 0) {
+    be_source(stretch, counters, gate, key);
+  }
+  const auto stream = make_stream({}, {});
+  const auto channel = make_window_destination(std::move(window), stream->memory().account());
+  std::vector<double> through;
+  std::vector<double> alone;
+  for (std::uint64_t round = 0; round <= kRounds; ++round) {  // the first one warms up
+    const std::uint64_t first = round * stretch.tensors;
+    alone.push_back(memcpy_rate(stretch, *stream));
+    gate.open();
+    through.push_back(receive_stretch(stretch, *stream, *channel, counters, first));
+  }
+  ::waitpid(source, nullptr, 0);
+  through.erase(through.begin());
+  alone.erase(alone.begin());
+  const double ratio = median(through) / median(alone);
+  fmt::print(
+      "{:>8} KiB  window {:6.2f} GB/s ({:8.2f} us a tensor)  memcpy {:6.2f} GB/s  ratio "
+      "{:.2f}{}\n",
+      stretch.bytes / 1024, median(through),
+      static_cast<double>(stretch.bytes) / median(through) * 1e-3, median(alone), ratio,
+      stretch.bytes >= 1 << 20 ? " (limit 0.70)" : "");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const double gib = argc > 1 ? std::atof(argv[1]) : 1;
+  for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20}) {
+    const auto tensors = static_cast<std::uint64_t>(gib * (1 << 30) / static_cast<double>(bytes));
+    measure({bytes, std::max<std::uint64_t>(tensors, 4)});
+  }
+}
