@@ -2,6 +2,7 @@
 // floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
 // subnormals between processes.
 //
+//   process -> process       Connect                    a rank and its stage, for the other's stage
 //   run_training -> all      Connect                    who is there; stages make parameters, Ready
 //   driver -> stage          TrainStep, Evaluate        programs to run, one after the other
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
