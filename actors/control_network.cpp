@@ -7,6 +7,7 @@
 #include <caf/io/basp_broker.hpp>
 
 #include "actors/gate.h"
+#include "actors/usher.h"
 #include "kernels/base/error.h"
 
 namespace stagecraft {
@@ -39,31 +40,43 @@ struct ControlNetwork::Impl {
       : system(the_system), options(the_options) {
     require(system.has_middleman(), "control", "the actor system has no network layer");
     broker = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+    doorkeeper = system.spawn<caf::hidden>(usher, acquaintances);
   }
+  ~Impl() { caf::anon_send_exit(doorkeeper, caf::exit_reason::kill); }
 
   caf::io::scribe_ptr scribe(Socket socket) {
     return system.middleman().backend().new_scribe(socket.release());
   }
 
-  /// From the gate's thread: the broker introduces itself, and the stage, to whoever came through.
-  void welcome(Socket socket, const caf::strong_actor_ptr& offered, std::uint16_t port) {
-    caf::anon_send(broker, caf::publish_atom::value, scribe(std::move(socket)), port, offered,
-                   system.message_types<StageActor>());
-  }
-
-  StageActor introduce(Socket socket, const std::string& address, Deadline deadline);
+  void welcome(Socket socket, std::uint16_t port);
+  StageActor dial(const std::string& address, Deadline deadline);
+  Usher handshake(Socket socket, const std::string& address, Deadline deadline);
+  StageActor introduce(const Usher& peer, const std::string& address, Deadline deadline);
 
   caf::actor_system& system;
   ControlOptions options;
+  std::shared_ptr<Acquaintances> acquaintances = std::make_shared<Acquaintances>();
   caf::actor broker;
-  StageActor stage;
+  Usher doorkeeper;
   std::unique_ptr<Gate> gate;
 };
 
-/// CAF's handshake: the other broker tells who it is and which actor it offers.
-StageActor ControlNetwork::Impl::introduce(Socket socket, const std::string& address,
-                                           Deadline deadline) {
-  caf::scoped_actor self(system, true);
+/// Called by the gate's thread: the broker tells whoever came through where the usher is.
+void ControlNetwork::Impl::welcome(Socket socket, std::uint16_t port) {
+  caf::anon_send(broker, caf::publish_atom::value, scribe(std::move(socket)), port,
+                 caf::actor_cast<caf::strong_actor_ptr>(doorkeeper), system.message_types<Usher>());
+}
+
+StageActor ControlNetwork::Impl::dial(const std::string& address, Deadline deadline) {
+  const Hello hello{.version = options.version, .rank = options.rank, .secret = options.secret};
+  Socket socket = enter_gate(address, hello, deadline);
+  return introduce(handshake(std::move(socket), address, deadline), address, deadline);
+}
+
+/// CAF's own: the other broker tells who it is and which actor it offers.
+Usher ControlNetwork::Impl::handshake(Socket socket, const std::string& address,
+                                      Deadline deadline) {
+  const caf::scoped_actor self(system, true);
   caf::strong_actor_ptr actor;
   Interface interface;
   caf::error reason;
@@ -77,9 +90,24 @@ StageActor ControlNetwork::Impl::introduce(Socket socket, const std::string& add
           },
           [&](caf::error& error) { reason = std::move(error); });
   require(!reason, address, "let this process in, then: {}", system.render(reason));
-  require(actor != nullptr && system.assignable<StageActor>(interface), address,
-          "offers no stage actor of this protocol");
-  return caf::actor_cast<StageActor>(actor);
+  require(actor != nullptr && system.assignable<Usher>(interface), address,
+          "does not offer what this protocol needs");
+  return caf::actor_cast<Usher>(actor);
+}
+
+StageActor ControlNetwork::Impl::introduce(const Usher& peer, const std::string& address,
+                                           Deadline deadline) {
+  const caf::scoped_actor self(system, true);
+  caf::strong_actor_ptr stage;
+  caf::error reason;
+  self->request(peer, std::chrono::milliseconds(milliseconds_left(deadline)), ConnectAtom::value,
+                std::int32_t{options.rank},
+                caf::actor_cast<caf::strong_actor_ptr>(acquaintances->own()))
+      .receive([&](caf::strong_actor_ptr& found) { stage = std::move(found); },
+               [&](caf::error& error) { reason = std::move(error); });
+  require(!reason, address, "let this process in, then: {}", system.render(reason));
+  require(stage != nullptr, address, "has no stage");
+  return caf::actor_cast<StageActor>(stage);
 }
 
 ControlNetwork::ControlNetwork(caf::actor_system& system, const ControlOptions& options)
@@ -89,14 +117,13 @@ ControlNetwork::~ControlNetwork() { close(); }
 
 std::string ControlNetwork::open(const StageActor& stage) {
   require(impl_->gate == nullptr, "control", "rank {} has its gate open", impl_->options.rank);
-  impl_->stage = stage;
+  impl_->acquaintances->open(stage);
   const GateOptions options{.interface_address = impl_->options.interface_address,
                             .version = impl_->options.version,
                             .secret = impl_->options.secret};
-  auto actor = caf::actor_cast<caf::strong_actor_ptr>(stage);
-  impl_->gate = std::make_unique<Gate>(options, [impl = impl_.get(), actor](Socket socket, int) {
+  impl_->gate = std::make_unique<Gate>(options, [impl = impl_.get()](Socket socket, int) {
     const int port = port_of(local_endpoint(socket));
-    impl->welcome(std::move(socket), actor, static_cast<std::uint16_t>(port));
+    impl->welcome(std::move(socket), static_cast<std::uint16_t>(port));
   });
   return impl_->gate->address();
 }
@@ -104,11 +131,16 @@ std::string ControlNetwork::open(const StageActor& stage) {
 StageActor ControlNetwork::connect(const std::string& address, int peer) {
   const ControlOptions& options = impl_->options;
   const Deadline deadline = after_seconds(options.deadline_seconds);
+  if (peer == options.rank) {
+    return impl_->acquaintances->own();
+  }
   try {
-    Socket socket = enter_gate(
-        address, {.version = options.version, .rank = options.rank, .secret = options.secret},
-        deadline);
-    return impl_->introduce(std::move(socket), address, deadline);
+    if (options.rank < peer) {
+      return impl_->dial(address, deadline);
+    }
+    const auto stage = impl_->acquaintances->find(peer, deadline);
+    require(stage.has_value(), address, "has not connected within {} s", options.deadline_seconds);
+    return *stage;
   } catch (const Error& error) {
     throw Error("control", fmt::format("rank {} cannot connect to rank {}: {}", options.rank, peer,
                                        error.what()));
@@ -121,10 +153,9 @@ void ControlNetwork::close() {
   }
   const int port = port_of(impl_->gate->address());
   impl_->gate.reset();
-  // A published actor would keep its system alive. No answer is awaited: the broker may have gone.
-  caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->stage.address(),
+  // No answer is awaited: the broker may have gone.
+  caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->doorkeeper.address(),
                  static_cast<std::uint16_t>(port));
-  impl_->stage = nullptr;
 }
 
 }  // namespace stagecraft

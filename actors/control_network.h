@@ -43,7 +43,13 @@ class ControlNetwork {
   std::string open(const StageActor& stage);
   /// The stage behind `address`, which is rank `peer`'s. Blocks until it is there; throws Error
   /// naming the rank, the address and the reason: nobody there, the deadline, another version,
-  /// another run.
+  /// another run. Called by one thread at a time.
+  ///
+  /// A pair of ranks has one connection, which gives both of them the other's stage, because CAF
+  /// loses messages when two processes connect to each other at the same time. The lower rank makes
+  /// it; the higher one's connect waits for it. So the lower rank must connect too, in whatever
+  /// order, having opened its own gate before; the higher one need not. One's own rank is answered
+  /// at once.
   StageActor connect(const std::string& address, int peer);
   /// All ranks have connected: stops listening. Connections stay.
   void close();

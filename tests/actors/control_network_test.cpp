@@ -1,10 +1,10 @@
 // Control between processes, each played by an actor system of its own, and strangers at the gate.
 #include "actors/control_network.h"
 
-#include <dirent.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <caf/io/all.hpp>
 #include <catch2/catch.hpp>
 #include <filesystem>
@@ -116,6 +116,45 @@ std::vector<Socket> strangers(const std::string& address) {
   return all;
 }
 
+/// Monitors an actor.
+class Watcher {
+ public:
+  Watcher(caf::actor_system& system, const StageActor& watched) : watched_(watched.address()) {
+    std::promise<void> watching;
+    actor_ = system.spawn([&, downs = downs_](caf::event_based_actor* self) {
+      self->monitor(watched);
+      self->set_down_handler([downs](const caf::down_msg& m) { downs->add(m.source); });
+      watching.set_value();
+      return caf::behavior{[](TickAtom) {}};
+    });
+    watching.get_future().wait();
+  }
+  ~Watcher() { caf::anon_send_exit(actor_, caf::exit_reason::user_shutdown); }
+  Watcher(const Watcher&) = delete;
+  Watcher& operator=(const Watcher&) = delete;
+
+  /// Within ten seconds.
+  bool sees_down() const { return downs_->first(1) == std::vector{watched_}; }
+
+ private:
+  caf::actor_addr watched_;
+  std::shared_ptr<Notes<caf::actor_addr>> downs_ = std::make_shared<Notes<caf::actor_addr>>();
+  caf::actor actor_;
+};
+
+/// Ends every TCP connection of this process that came in through `address`.
+void cut_connections_to(const std::string& address) {
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    const int descriptor = std::stoi(entry.path().filename().string());
+    sockaddr_in local{};
+    socklen_t size = sizeof local;
+    if (::getsockname(descriptor, reinterpret_cast<sockaddr*>(&local), &size) == 0 &&
+        local.sin_family == AF_INET && ntohs(local.sin_port) == port_of(address)) {
+      ::shutdown(descriptor, SHUT_RDWR);
+    }
+  }
+}
+
 }  // namespace
 
 TEST_CASE("every message arrives intact, in both directions, as do handles of actors") {
@@ -176,7 +215,7 @@ TEST_CASE("ten thousand envelopes keep their order") {
 
 TEST_CASE("strangers before and while peers connect stop nobody and cost no memory") {
   const Watchdog watchdog("control: strangers", 60s);
-  ControlProcess b(options_of(1));
+  ControlProcess b(options_of(9));
   const std::string address = b.network->open(b.stage);
   const std::int64_t before = resident_bytes();
   std::vector<Socket> waiting;
@@ -192,7 +231,7 @@ TEST_CASE("strangers before and while peers connect stop nobody and cost no memo
   });
   for (int rank = 2; rank < 6; ++rank) {
     ControlProcess peer(options_of(rank));
-    caf::anon_send(peer.network->connect(address, 1), TrainStep{rank});
+    caf::anon_send(peer.network->connect(address, 9), TrainStep{rank});
     CHECK(b.received->images.first(static_cast<std::size_t>(rank - 1)).back() ==
           image(b.system, TrainStep{rank}));
   }
@@ -204,6 +243,10 @@ TEST_CASE("who cannot connect is told to whom, where and why") {
   ControlOptions options = options_of(0);
   options.deadline_seconds = 0.2;
   ControlProcess a(options);
+  options.rank = 5;
+  ControlProcess higher(options);
+  CHECK_THROWS_WITH(higher.network->connect("127.0.0.1:1", 3),
+                    Contains("rank 5 cannot connect to rank 3") && Contains("has not connected"));
   const Socket mute = listen_on("127.0.0.1");
   const std::string there = local_endpoint(mute);
   CHECK_THROWS_WITH(a.network->connect(there, 3), Contains("rank 0 cannot connect to rank 3") &&
@@ -216,16 +259,16 @@ TEST_CASE("who cannot connect is told to whom, where and why") {
   CHECK_THROWS_WITH(a.network->connect(nowhere, 4),
                     Contains("rank 4") && Contains(nowhere) && Contains("refused"));
 
-  ControlProcess b(options_of(1));
+  ControlProcess b(options_of(9));
   const std::string address = b.network->open(b.stage);
   options = options_of(2);
   options.secret = new_secret();
-  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 1),
-                    Contains("rank 1") && Contains(address) && Contains("another run"));
+  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 9),
+                    Contains("rank 9") && Contains(address) && Contains("another run"));
   options = options_of(2);
   options.version = "0.0.9, control 0";
-  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 1),
-                    Contains("rank 1") && Contains(control_version()) && Contains("0.0.9"));
+  CHECK_THROWS_WITH(ControlProcess(options).network->connect(address, 9),
+                    Contains("rank 9") && Contains(control_version()) && Contains("0.0.9"));
 }
 
 TEST_CASE("a peer that lets in and then says nothing is given up at the deadline") {
@@ -246,20 +289,25 @@ TEST_CASE("a lost peer takes its actors down at the others") {
   ControlProcess a(options_of(0));
   auto b = std::make_unique<ControlProcess>(options_of(1));
   const StageActor stage = a.network->connect(b->network->open(b->stage), 1);
-  auto lost = std::make_shared<Notes<caf::actor_addr>>();
-  auto watching = std::make_shared<std::promise<void>>();
-  const auto watcher = a.system.spawn([=](caf::event_based_actor* self) {
-    self->monitor(stage);
-    self->set_down_handler([=](const caf::down_msg& m) {
-      lost->add(m.source);
-      self->quit();
-    });
-    watching->set_value();
-    return caf::behavior{[](TickAtom) {}};
-  });
-  watching->get_future().wait();
+  const Watcher watcher(a.system, stage);
   b.reset();
-  CHECK(lost->first(1) == std::vector{stage.address()});
+  CHECK(watcher.sees_down());
+}
+
+TEST_CASE("a cut connection takes down the actors of both sides at the other") {
+  const Watchdog watchdog("control: cut", 60s);
+  ControlProcess a(options_of(0));
+  ControlProcess b(options_of(1));
+  const std::string address_of_a = a.network->open(a.stage);
+  const std::string address = b.network->open(b.stage);
+  const StageActor stage_of_b = a.network->connect(address, 1);
+  const StageActor stage_of_a = b.network->connect(address_of_a, 0);
+  const Watcher watches_b(a.system, stage_of_b);
+  const Watcher watches_a(b.system, stage_of_a);
+  b.network->close();
+  cut_connections_to(address);
+  CHECK(watches_b.sees_down());
+  CHECK(watches_a.sees_down());
 }
 
 TEST_CASE("all connect to all at the same time, themselves included") {

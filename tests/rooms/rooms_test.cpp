@@ -134,6 +134,7 @@ std::string third_party_mistake(const Include& include) {
   const bool has_folder = include.name.find('/') != std::string::npos;
   const bool has_ending = include.name.find(".h") != std::string::npos;
   const bool system = include.name.starts_with("sys/") || include.name.starts_with("linux/") ||
+                      include.name.starts_with("netinet/") || include.name.starts_with("arpa/") ||
                       (!has_folder && (!has_ending || fs::exists("/usr/include/" + include.name)));
   return system ? "" : "a third party that the table of rooms does not know";
 }
@@ -182,6 +183,7 @@ TEST_CASE("rules of the include test: third parties") {
   CHECK_FALSE(verdict("stages/a.cpp", "nlohmann/json.hpp", false).empty());
   CHECK_FALSE(verdict("launch/a.cpp", "eigen3/Eigen/Core", false).empty());
   CHECK(verdict("launch/a.cpp", "sys/ioctl.h", false).empty());
+  CHECK(verdict("actors/a.cpp", "netinet/tcp.h", false).empty());
   CHECK(verdict("launch/a.cpp", "vector", false).empty());
 }
 
