@@ -109,14 +109,6 @@ void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
   caf::anon_send(stage, ConnectAtom::value, std::move(column));
 }
 
-BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds) {
-  BoardInfo info;
-  info.mesh = plan.mesh;
-  info.stage_of_chunk = plan.program.stage_of_chunk;
-  info.watchdog_seconds = watchdog_seconds;
-  return info;
-}
-
 std::int64_t largest_transfer_bytes(const TrainingPlan& plan) {
   return plan.batch.micro_batch * plan.model.sequence * plan.model.hidden * size_of(DType::float32);
 }

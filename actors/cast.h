@@ -65,9 +65,6 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
 void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
                     const std::vector<StageActor>& by_rank);
 
-/// What a plan's board says from the begin.
-BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds);
-
 /// The most bytes that a channel of this plan carries at once.
 std::int64_t largest_transfer_bytes(const TrainingPlan& plan);
 

@@ -2,7 +2,7 @@
 // floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
 // subnormals between processes.
 //
-//   process -> process       Connect                    a rank and its stage, for the other\'s stage
+//   process -> process       Connect                    a rank and its stage, for the other's stage
 //   run_training -> all      Connect                    who is there
 //   driver -> stage          Join, driver               here I am; stages make parameters, then
 //   stage -> driver          Join, rank, guard          whom to tell of a failure

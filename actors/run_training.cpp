@@ -1,10 +1,10 @@
 #include "actors/run_training.h"
 
+#include <caf/all.hpp>
+
 #include "actors/cast.h"
 #include "actors/watch.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
-
-#include <caf/all.hpp>
 
 namespace stagecraft {
 namespace {

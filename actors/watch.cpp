@@ -166,6 +166,14 @@ std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMom
   return Look(board, moment).culprit();
 }
 
+BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds) {
+  BoardInfo info;
+  info.mesh = plan.mesh;
+  info.stage_of_chunk = plan.program.stage_of_chunk;
+  info.watchdog_seconds = watchdog_seconds;
+  return info;
+}
+
 Watch::Watch(WatchSetup setup)
     : setup_(std::move(setup)), launcher_(::getppid()), thread_([this] { run(); }) {}
 

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "stages/board_report.h"
+#include "stages/plan.h"
 #include "stages/progress_board.h"
 
 namespace stagecraft {
@@ -35,6 +36,9 @@ struct WatchedMoment {
 /// ended; one that has given no heartbeat for the board's watchdog_seconds; one that has not come
 /// in that time; a rank at work that has not moved for so long; all ranks waiting for each other.
 std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment);
+
+/// What a plan's board says from the begin.
+BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds);
 
 struct WatchSetup {
   std::shared_ptr<ProgressBoard> board;

@@ -46,11 +46,14 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   }
 }
 
-/// The configuration with the words that were set, so that a suggestion changes one thing alone.
+/// The configuration with the words that were set, so that a suggestion changes one thing alone; but
+/// another run wants a directory of its own.
 std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
   std::string words = config.name;
   for (const std::string& override_text : options.overrides) {
-    words += fmt::format(" --set '{}'", override_text);
+    if (!override_text.starts_with("run.directory")) {
+      words += fmt::format(" --set '{}'", override_text);
+    }
   }
   return words;
 }
@@ -89,8 +92,8 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   return 1;
 }
 
-int train_threads(const ResolvedRun& resolved_run, const TextData& text, const TrainOptions& options,
-                  const std::string& words) {
+int train_threads(const ResolvedRun& resolved_run, const TextData& text,
+                  const TrainOptions& options, const std::string& words) {
   const RunSettings& settings = resolved_run.settings;
   RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
   check_trace_file(*settings.session.trace_file, directory);
@@ -147,9 +150,10 @@ int check(const ConfigOptions& options, CheckOutput output, const HostWords& whe
 int status(const std::filesystem::path& run, bool failure) {
   const std::filesystem::path file = progress_board_file(run);
   if (!std::filesystem::exists(file)) {
-    throw BadInput(fmt::format("{} has no progress board; name the directory of a run, as "
-                               "runs/first_run",
-                               run.string()));
+    throw BadInput(
+        fmt::format("{} has no progress board; name the directory of a run, as "
+                    "runs/first_run",
+                    run.string()));
   }
   const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
   if (failure && ended_well(board)) {

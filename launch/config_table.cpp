@@ -82,11 +82,11 @@ void add_run(Keys& keys) {
   keys.push_back(among(key<kSession, &SessionConfig::mode>(
                            "run.mode", choice, "Actors as threads of one process, or as processes"),
                        {{"threads"}, {"mpi"}}));
-  keys.push_back(among(
-      key<kSession, &SessionConfig::transport>(
-          "run.transport", choice,
-          "How bytes go between processes: by shared windows within a node, or all by MPI"),
-      {{"auto"}, {"window"}, {"mpi"}}));
+  keys.push_back(
+      among(key<kSession, &SessionConfig::transport>(
+                "run.transport", choice,
+                "How bytes go between processes: by shared windows within a node, or all by MPI"),
+            {{"auto"}, {"window"}, {"mpi"}}));
   keys.push_back(key<kSession, &SessionConfig::watchdog_seconds>(
       "run.watchdog_seconds", real,
       "An instruction without progress for so long ends the run, naming who waits for what",

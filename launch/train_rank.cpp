@@ -9,7 +9,6 @@
 #include <optional>
 #include <thread>
 
-#include "actors/cast.h"
 #include "actors/run_rank.h"
 #include "launch/config_text.h"
 #include "launch/launched.h"
@@ -100,7 +99,9 @@ class RankRun {
     } catch (const std::exception& error) {
       board_->name_cause(rank_, fmt::format("stage {}, rank {}, {}: {}", stage_, rank_,
                                             place_text(board_->slot(rank_).view()), error.what()));
-      return {.failure = board_->cause() ? board_->cause()->text : error.what()};
+      RunResult result;
+      result.failure = error.what();
+      return result;
     }
   }
 
@@ -204,8 +205,7 @@ int train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& co
   if (rank != 0) {
     return train_other(run, text, config, words, rank);
   }
-  RunDirectory directory(run.settings.session.directory,
-                         resolved_toml(run.settings, run.sources));
+  RunDirectory directory(run.settings.session.directory, resolved_toml(run.settings, run.sources));
   check_trace_file(*run.settings.session.trace_file, directory);
   return train_first(run, text, config, words, directory);
 }

@@ -49,12 +49,17 @@ std::int64_t moment_ns(const ProgressBoard& board, const BoardReader& reader) {
   return anybody ? reader.wall_ns : last;
 }
 
+bool has_ended(Activity activity) {
+  return activity == Activity::ended || activity == Activity::failed ||
+         activity == Activity::dismissed;
+}
+
 std::string state_text(const ProgressSlot& slot, const BoardReader& reader) {
   const View view = slot.view();
   if (view.process == 0) {
     return "never started";
   }
-  if (view.activity == Activity::ended || view.activity == Activity::failed) {
+  if (has_ended(view.activity)) {
     return std::string(to_string(view.activity));
   }
   if (!lives(reader, slot)) {
@@ -111,12 +116,33 @@ std::vector<std::string> row_of(const ProgressBoard& board, int rank, const Boar
           where_text(view, board.info())};
 }
 
-std::string cause_text(const ProgressBoard& board) {
+/// Who is gone without a word: one that is killed at once names no cause, and mpirun may have sent
+/// the others home before they could.
+std::string gone_text(const ProgressBoard& board, const BoardReader& reader) {
+  std::vector<std::string> gone;
+  for (int rank = 0; rank < board.ranks(); ++rank) {
+    const View view = board.slot(rank).view();
+    if (!lives(reader, board.slot(rank)) && !has_ended(view.activity)) {
+      gone.push_back(
+          fmt::format("stage {}, rank {}, {}: its process {} is gone without having ended "
+                      "(killed, or crashed)",
+                      place_of(board.info().mesh, rank).pipeline, rank,
+                      where_text(view, board.info()), view.process));
+    }
+  }
+  return fmt::format("{}", fmt::join(gone, "; "));
+}
+
+std::string cause_text(const ProgressBoard& board, const BoardReader& reader) {
   if (const auto cause = board.cause()) {
     return fmt::format("First cause, {}: {}\n", time_text(cause->wall_ns), cause->text);
   }
-  return board.failed() ? "First cause: whoever was about to name it ended before it had\n"
-                        : "First cause: none is named\n";
+  if (board.failed()) {
+    return "First cause: whoever was about to name it ended before it had\n";
+  }
+  const std::string gone = gone_text(board, reader);
+  return gone.empty() ? "First cause: none is named\n"
+                      : fmt::format("First cause: none is named, but {}\n", gone);
 }
 
 std::string launcher_text(const ProgressBoard& board, const BoardReader& reader) {
@@ -142,9 +168,18 @@ std::string board_report(const ProgressBoard& board, const BoardReader& reader) 
   for (int rank = 0; rank < board.ranks(); ++rank) {
     table.add(row_of(board, rank, reader, moment));
   }
-  return fmt::format("{}Begun {}{}; at {} every rank was here:\n{}", cause_text(board),
+  return fmt::format("{}Begun {}{}; at {} every rank was here:\n{}", cause_text(board, reader),
                      time_text(board.created_wall_ns()), launcher_text(board, reader),
                      time_text(moment), table.text());
+}
+
+bool ended_well(const ProgressBoard& board) {
+  for (int rank = 0; rank < board.ranks(); ++rank) {
+    if (board.slot(rank).view().activity != Activity::ended) {
+      return false;
+    }
+  }
+  return !board.failed();
 }
 
 }  // namespace stagecraft

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
-#include "actors/guard_actor.h"
 #include "actors/messages.h"
 
 namespace stagecraft {
@@ -90,43 +89,6 @@ TEST_CASE("an envelope keeps all it says through CAF's serialisation") {
   CHECK(copy.dtype == envelope.dtype);
   CHECK(copy.microbatch == envelope.microbatch);
   CHECK(copy.chunk == envelope.chunk);
-}
-
-TEST_CASE("the guard finds who does not return, and who all wait for each other") {
-  using Catch::Matchers::Contains;
-  GuardSetup setup;
-  setup.mesh = {.pipeline = 2};
-  setup.watchdog_seconds = 1;
-  setup.board = std::make_shared<ProgressBoard>(BoardInfo{.mesh = setup.mesh});
-  setup.stage_of_chunk = {0, 1};
-  ProgressSlot& first = setup.board->slot(0);
-  ProgressSlot& second = setup.board->slot(1);
-  const std::int64_t later = now_ns() + 5'000'000'000;
-
-  first.set(Activity::waiting, 3, {Op::receive_gradient, 0, 1});
-  second.set(Activity::running, 3, {Op::forward, 1, 2});
-  CHECK(find_culprit(setup, now_ns()).empty());
-  CHECK_THAT(find_culprit(setup, later), Contains("stage 1, rank 1, step 3, instruction 1F2"));
-  second.set(Activity::reporting);
-  CHECK_THAT(find_culprit(setup, later), Contains("rank 1, step 3, adding up losses"));
-  second.set(Activity::writing);
-  CHECK_THAT(find_culprit(setup, later), Contains("rank 1, writing its part of the model"));
-  second.set(Activity::starting);
-  CHECK_THAT(find_culprit(setup, later), Contains("rank 1, making its parameters"));
-  second.set(Activity::beginning, 4, {});
-  CHECK_THAT(find_culprit(setup, later), Contains("rank 1, beginning step 4"));
-
-  second.set(Activity::waiting, 3, {Op::receive_activation, 1, 2});
-  CHECK_THAT(
-      find_culprit(setup, later),
-      Contains("nobody has moved") &&
-          Contains("instruction 0RG1: waits for the gradient of micro-batch 1 from stage 1") &&
-          Contains("instruction 1RA2: waits for the activation of micro-batch 2 from stage 0"));
-
-  // Waiting for the driver's decision is no deadlock of the stages.
-  first.set(Activity::waiting, 3, {.op = Op::optimizer});
-  second.set(Activity::waiting, 3, {.op = Op::optimizer});
-  CHECK(find_culprit(setup, later).empty());
 }
 
 }  // namespace
