@@ -3,6 +3,7 @@
 // measured.
 //   channels [GIB]     how much is moved at each size (default 1)
 #include <fmt/core.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +32,23 @@ struct Counters {
 void wait_until(const std::atomic<std::uint64_t>& counter, std::uint64_t value) {
   while (counter.load(std::memory_order_acquire) < value) {
     std::this_thread::yield();
+  }
+}
+
+/// This process runs on the `index`-th of the cores it was given, as the launcher binds a run's.
+void bind_to_core(int index) {
+  static const cpu_set_t kGiven = [] {
+    cpu_set_t given;
+    ::sched_getaffinity(0, sizeof(given), &given);
+    return given;
+  }();
+  for (int core = 0; core < CPU_SETSIZE; ++core) {
+    if (CPU_ISSET(core, &kGiven) && index-- == 0) {
+      cpu_set_t one;
+      CPU_ZERO(&one);
+      CPU_SET(core, &one);
+      ::sched_setaffinity(0, sizeof(one), &one);
+    }
   }
 }
 
@@ -66,6 +84,7 @@ struct Stretch {
 /// The child: streams, then ends its process.
 [[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const Gate& gate,
                             const std::string& key) {
+  bind_to_core(1);
   const auto stream = make_stream({}, {});
   const auto channel = make_window_source(SharedWindow::open(key));
   const Tensor x(stream->memory(), {stretch.bytes / 4}, DType::float32, MemoryLabel::workspace);
@@ -160,6 +179,7 @@ void measure(const Stretch& stretch) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  bind_to_core(0);
   const double gib = argc > 1 ? std::atof(argv[1]) : 1;
   for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20}) {
     const auto tensors = static_cast<std::uint64_t>(gib * (1 << 30) / static_cast<double>(bytes));
