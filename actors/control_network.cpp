@@ -132,7 +132,9 @@ StageActor ControlNetwork::connect(const std::string& address, int peer) {
   const ControlOptions& options = impl_->options;
   const Deadline deadline = after_seconds(options.deadline_seconds);
   if (peer == options.rank) {
-    return impl_->acquaintances->own();
+    const StageActor own = impl_->acquaintances->own();
+    require(own != nullptr, "control", "rank {} has not opened its gate", peer);
+    return own;
   }
   try {
     if (options.rank < peer) {

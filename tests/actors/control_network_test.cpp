@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
+#include <iterator>
+#include <set>
 #include <sstream>
 #include <thread>
 
@@ -356,6 +358,7 @@ TEST_CASE("a gate can be opened again once it was closed, not before") {
   ControlProcess b(options_of(1));
   b.network->open(b.stage);
   CHECK_THROWS_WITH(b.network->open(b.stage), Contains("rank 1 has its gate open"));
+  CHECK_THROWS_WITH(a.network->connect("", 0), Contains("rank 0 has not opened its gate"));
   b.network->close();
   b.network->close();
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);

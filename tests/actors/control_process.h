@@ -1,88 +1,14 @@
 // What would be one process of a run, in a test: an actor system of its own, its end of the control
-// network, and actors that note what they receive.
+// network, and a stage that notes what it receives.
 #pragma once
 
 #include <caf/all.hpp>
-#include <condition_variable>
-#include <deque>
 #include <memory>
-#include <mutex>
-#include <set>
-#include <string>
-#include <utility>
-#include <vector>
 
 #include "actors/control_network.h"
-#include "tests/actors/sample_messages.h"
+#include "tests/actors/noting_actors.h"
 
 namespace stagecraft::test {
-
-/// What actors have noted, for the test's thread.
-template <class Item>
-class Notes {
- public:
-  void add(Item item) {
-    const std::lock_guard lock(mutex_);
-    items_.push_back(std::move(item));
-    changed_.notify_all();
-  }
-  /// The first `count`, or fewer if they do not come within ten seconds.
-  std::vector<Item> first(std::size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return items_.size() >= count; });
-    return {items_.begin(),
-            items_.begin() + static_cast<std::ptrdiff_t>(std::min(count, items_.size()))};
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  std::deque<Item> items_;
-};
-
-/// All that one process's actors received.
-struct Received {
-  Notes<std::string> images;
-  Notes<std::vector<caf::strong_actor_ptr>> connects;
-};
-using ReceivedPtr = std::shared_ptr<Received>;
-
-/// Handlers that note each message of `Messages`, and Connect.
-template <class Behavior, class... Messages, class... More>
-Behavior noting(caf::actor_system& system, const ReceivedPtr& received, MessageList<Messages...>,
-                More... more) {
-  return {[&system, received](const Messages& m) { received->images.add(image(system, m)); }...,
-          more...};
-}
-
-inline auto noting_connect(const ReceivedPtr& received) {
-  return [received](ConnectAtom, const std::vector<caf::strong_actor_ptr>& all) {
-    received->connects.add(all);
-  };
-}
-
-using ToStage = MessageList<TrainStep, Evaluate, Envelope, Credit, ApplyUpdate, WriteModel, Finish>;
-using ToDriver = MessageList<Ready, StepDone, EvaluationDone, ModelWritten, StageEnded, RunFailed>;
-
-inline StageActor::behavior_type noting_stage(StageActor::pointer self,
-                                              const ReceivedPtr& received) {
-  return noting<StageActor::behavior_type>(self->system(), received, ToStage{},
-                                           noting_connect(received));
-}
-
-inline DriverActor::behavior_type noting_driver(DriverActor::pointer self,
-                                                const ReceivedPtr& received) {
-  return noting<DriverActor::behavior_type>(
-      self->system(), received, ToDriver{}, [](TickAtom) {}, noting_connect(received));
-}
-
-inline GuardActor::behavior_type noting_guard(GuardActor::pointer self,
-                                              const ReceivedPtr& received) {
-  caf::actor_system& system = self->system();
-  return {[&system, received](const StageFailed& m) { received->images.add(image(system, m)); },
-          [](TickAtom) {},
-          [&system, received](const Finish& m) { received->images.add(image(system, m)); }};
-}
 
 struct ControlConfig : caf::actor_system_config {
   ControlConfig() {

@@ -1,0 +1,184 @@
+// An envelope to another process and its credit back, over the connection that the gate made:
+// detached actors, as in a run. Then the same with single settings of CAF's put back.
+//   bench_control [ROUND_TRIPS]
+#include <fmt/core.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <caf/all.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <functional>
+#include <future>
+#include <numeric>
+
+#include "actors/control_network.h"
+#include "kernels/base/error.h"
+#include "kernels/base/span.h"
+
+namespace {
+
+using namespace stagecraft;
+
+constexpr double kLimitUs = 250;  // of an envelope, one way
+constexpr std::size_t kWarmup = 500;
+
+struct Setting {
+  std::string name;
+  std::function<void(caf::actor_system_config&)> change;
+};
+
+const std::vector<Setting> kSettings{
+    {"as in a run", [](auto&) {}},
+    {"middleman.workers = 1",
+     [](auto& config) { config.set("middleman.workers", std::size_t{1}); }},
+    {"scheduler.policy = stealing",
+     [](auto& config) { config.set("scheduler.policy", caf::atom("stealing")); }},
+    {"scheduler.max-threads = 4",
+     [](auto& config) { config.set("scheduler.max-threads", std::size_t{4}); }},
+    {"utility actors in the pool",
+     [](auto& config) { config.set("middleman.attach-utility-actors", true); }},
+    {"as in a run, again", [](auto&) {}},
+};
+
+struct Config : caf::actor_system_config {
+  explicit Config(const Setting& setting) {
+    set("scheduler.max-threads", std::size_t{1});
+    set("scheduler.policy", caf::atom("sharing"));
+    set("logger.verbosity", caf::atom("quiet"));
+    configure_control(*this);
+    setting.change(*this);
+  }
+};
+
+/// A stage that calls `on_envelope` and `on_credit`, and gets its partner by Connect.
+struct Handlers {
+  std::function<void(StageActor::pointer, const StageActor& partner, const Envelope&)> on_envelope;
+  std::function<void(StageActor::pointer, const StageActor& partner, const Credit&)> on_credit;
+};
+
+StageActor::behavior_type stage(StageActor::pointer self, const Handlers& handlers,
+                                const std::shared_ptr<StageActor>& partner) {
+  return {[](const TrainStep&) {},
+          [](const Evaluate&) {},
+          [=](const Envelope& m) { handlers.on_envelope(self, *partner, m); },
+          [=](const Credit& m) { handlers.on_credit(self, *partner, m); },
+          [](const ApplyUpdate&) {},
+          [](const WriteModel&) {},
+          [=](const Finish&) { self->quit(); },
+          [=](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) {
+            *partner = caf::actor_cast<StageActor>(m.at(0));
+            handlers.on_credit(self, *partner, {});
+          }};
+}
+
+/// A pipe for lines of text, between parent and child.
+struct Pipe {
+  Pipe() { require(::pipe(ends) == 0, "benchmark", "no pipe"); }
+  void put(std::string text) const {
+    text += '\n';
+    require(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()),
+            "benchmark", "cannot write to the pipe");
+  }
+  std::string get() const {
+    std::string text;
+    for (char c = 0; ::read(ends[0], &c, 1) == 1 && c != '\n';) {
+      text += c;
+    }
+    return text;
+  }
+  int ends[2]{};
+};
+
+ControlOptions options_of(int rank) {
+  ControlOptions options;
+  options.secret = std::string(kSecretBytes, 's');
+  options.rank = rank;
+  return options;
+}
+
+/// Answers each envelope by its credit.
+void run_child(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
+  Config config(setting);
+  caf::actor_system system(config);
+  ControlNetwork network(system, options_of(1));
+  const Handlers handlers{
+      [](StageActor::pointer self, const StageActor& partner, const Envelope& m) {
+        self->send(partner, Credit{m.edge, m.sequence});
+      },
+      [](auto...) {}};
+  const StageActor mine =
+      system.spawn<caf::detached>(stage, handlers, std::make_shared<StageActor>());
+  to_parent.put(network.open(mine));
+  caf::anon_send(mine, ConnectAtom::value,
+                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(network.connect("", 0))});
+  to_parent.put("connected");
+  to_child.get();
+  caf::anon_send(mine, Finish{});
+}
+
+/// Round trips, in microseconds.
+std::vector<double> run_parent(const Setting& setting, const Pipe& from_child, std::size_t count) {
+  Config config(setting);
+  caf::actor_system system(config);
+  ControlNetwork network(system, options_of(0));
+  std::vector<double> times;
+  std::promise<void> done;
+  std::int64_t begin = 0;
+  const Handlers handlers{
+      [](auto...) {},
+      [&](StageActor::pointer self, const StageActor& partner, const Credit&) {
+        const std::int64_t now = now_ns();
+        times.push_back(static_cast<double>(now - begin) * 1e-3);
+        if (times.size() > count + kWarmup) {
+          done.set_value();
+          return;
+        }
+        begin = now_ns();
+        self->send(partner, Envelope{.sequence = times.size(), .shape = {4, 256}});
+      }};
+  const StageActor mine =
+      system.spawn<caf::detached>(stage, handlers, std::make_shared<StageActor>());
+  network.open(mine);
+  const StageActor theirs = network.connect(from_child.get(), 1);
+  from_child.get();
+  network.close();
+  caf::anon_send(mine, ConnectAtom::value,
+                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)});
+  done.get_future().wait();
+  caf::anon_send(mine, Finish{});
+  times.erase(times.begin(), times.begin() + kWarmup + 1);
+  return times;
+}
+
+void print(const Setting& setting, std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  const double mean =
+      std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
+  fmt::print(
+      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, "
+      "half "
+      "of it: mean {:5.1f} us (limit {})\n",
+      setting.name, mean, times[times.size() / 2], times[times.size() * 99 / 100], times.back(),
+      mean / 2, kLimitUs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto count = static_cast<std::size_t>(argc > 1 ? std::atoll(argv[1]) : 10'000);
+  for (const Setting& setting : kSettings) {
+    const Pipe from_child;
+    const Pipe to_child;
+    std::fflush(stdout);           // or the child would print it again
+    const pid_t child = ::fork();  // before this setting's threads; the last one's have ended
+    if (child == 0) {
+      run_child(setting, from_child, to_child);
+      return 0;
+    }
+    print(setting, run_parent(setting, from_child, count));
+    to_child.put("");
+    ::waitpid(child, nullptr, 0);
+  }
+}
