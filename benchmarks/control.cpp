@@ -70,7 +70,8 @@ StageActor::behavior_type stage(StageActor::pointer self, const Handlers& handle
           [=](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) {
             *partner = caf::actor_cast<StageActor>(m.at(0));
             handlers.on_credit(self, *partner, {});
-          }};
+          },
+          [](JoinAtom, const caf::strong_actor_ptr&) {}};
 }
 
 /// A pipe for lines of text, between parent and child.

@@ -36,9 +36,11 @@ inline void fill(EvaluationDone& m) { m = {1, 3, {kNan, kInfinity}}; }
 inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
 inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }
-inline void fill(StageEnded& m) {
-  m = {1, 2, 3, 4, 5, 6, {{Lane::receive, "receive act 3", kLarge, 8, ~std::uint64_t{0}}}};
+inline void fill(Spans& m) {
+  m = {1, {{Lane::receive, "receive act 3", kLarge, 8, ~std::uint64_t{0}}}};
 }
+inline void fill(ClockReadings& m) { m = {true, {{kLarge, -8}}}; }
+inline void fill(StageEnded& m) { m = {1, 2, 3, 4, 5, 6}; }
 inline void fill(StageFailed& m) { m = {3, "stage 3: \xC3\xA9", true}; }
 inline void fill(RunFailed& m) { m = {std::string(100'000, 'x')}; }
 
