@@ -1,11 +1,11 @@
 // What the training benchmarks share: GPT-2 124M on random tokens, and the medians of its steps.
 #pragma once
 
-#include <algorithm>
 #include <vector>
 
 #include "actors/run_training.h"
 #include "benchmarks/gpt2_124m.h"
+#include "benchmarks/measure.h"
 #include "kernels/base/random.h"
 
 namespace stagecraft::bench {
@@ -17,11 +17,6 @@ inline TextData random_text(std::int64_t sequence) {
         random_block({.key = 7}, static_cast<std::uint32_t>(i))[0] & 0xFF);
   }
   return {.train = std::make_shared<TokenDataset>(std::move(tokens), sequence), .validation = {}};
-}
-
-inline double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values.at(values.size() / 2);
 }
 
 struct Measured {

@@ -47,14 +47,14 @@ Range slice_of(const Range& piece, int member, int members) {
   return {piece.begin + slice.begin, piece.begin + slice.end};
 }
 
-/// The parts that members laid out at `place(member)`, joined into `out`.
+/// The `count` bytes that members laid out at `place(member)`, joined into `out`, and `copy`.
 void join_members(const Table& table, const Call& call, std::int64_t count, std::byte* out,
-                  const std::function<const std::byte*(int)>& place) {
+                  const std::function<const std::byte*(int)>& place, std::byte* copy = nullptr) {
   std::vector<const std::byte*> parts;
   for (int member = 0; member < table.size(); ++member) {
     parts.push_back(place(member));
   }
-  join_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out);
+  join_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out, copy);
 }
 
 /// Every member's whole tensor, laid out behind its card; `out` gets the sum of `range`.
@@ -110,10 +110,10 @@ class LargeAllReduce {
   }
   void reduce(const Range& piece) {
     const Range mine = slice_of(piece, table_.rank(), table_.size());
-    join_members(table_, call_, mine.count(), table_.to_all(), [&](int member) {
+    const auto place = [&](int member) {
       return member == table_.rank() ? x_ + mine.begin : table_.from(member);
-    });
-    copy_bytes(table_.to_all(), x_ + mine.begin, mine.count());
+    };
+    join_members(table_, call_, mine.count(), table_.to_all(), place, x_ + mine.begin);
   }
   void take_in(const Range& piece) {
     for_each_other(piece, [&](int member, const Range& slice) {

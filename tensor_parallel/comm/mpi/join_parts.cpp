@@ -38,7 +38,9 @@ void join(const T* a, const T* b, T* c, std::int64_t count) {
 }
 
 template <typename T, typename Op>
-void join_all(std::span<const std::byte* const> parts, std::int64_t elements, T* out) {
+void join_all(std::span<const std::byte* const> parts, std::int64_t elements, std::byte* place,
+              std::byte* copy) {
+  T* out = reinterpret_cast<T*>(place);
   const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
   const std::int64_t block = std::min(kBlock, elements);
   std::vector<T> sums(parts.size() > 2 ? parts.size() * static_cast<std::size_t>(block) : 0);
@@ -48,11 +50,18 @@ void join_all(std::span<const std::byte* const> parts, std::int64_t elements, T*
     for (std::size_t part = 0; part < parts.size(); ++part) {
       now[part] = reinterpret_cast<const T*>(parts[part]) + begin;
     }
+    if (tree.empty()) {
+      std::copy_n(now[0], count, out + begin);
+    }
     for (const auto [into, from] : tree) {
       T* sum = into == 0 ? out + begin : sums.data() + into * block;
       join<T, Op>(now[static_cast<std::size_t>(into)], now[static_cast<std::size_t>(from)], sum,
                   count);
       now[static_cast<std::size_t>(into)] = sum;
+    }
+    if (copy != nullptr) {
+      std::memcpy(copy + begin * static_cast<std::int64_t>(sizeof(T)), out + begin,
+                  static_cast<std::size_t>(count) * sizeof(T));
     }
   }
 }
@@ -60,15 +69,13 @@ void join_all(std::span<const std::byte* const> parts, std::int64_t elements, T*
 }  // namespace
 
 void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
-                std::int64_t elements, std::byte* out) {
-  if (parts.size() == 1) {
-    std::memcpy(out, parts[0], static_cast<std::size_t>(elements * size_of(dtype)));
-  } else if (dtype == DType::float64) {
-    join_all<double, Sum>(parts, elements, reinterpret_cast<double*>(out));
+                std::int64_t elements, std::byte* out, std::byte* copy) {
+  if (dtype == DType::float64) {
+    join_all<double, Sum>(parts, elements, out, copy);
   } else if (op == ReduceOp::sum) {
-    join_all<float, Sum>(parts, elements, reinterpret_cast<float*>(out));
+    join_all<float, Sum>(parts, elements, out, copy);
   } else {
-    join_all<float, Maximum>(parts, elements, reinterpret_cast<float*>(out));
+    join_all<float, Maximum>(parts, elements, out, copy);
   }
 }
 

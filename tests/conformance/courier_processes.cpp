@@ -1,0 +1,180 @@
+// The courier between processes.
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "tests/conformance/processes.h"
+
+namespace stagecraft::test {
+namespace {
+
+std::vector<std::byte> bytes_of(std::size_t count, int seed) {
+  std::vector<std::byte> bytes(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    bytes[i] = static_cast<std::byte>((i * 131 + static_cast<std::size_t>(seed) * 17) >> 3);
+  }
+  return bytes;
+}
+
+int next_of(const MpiSession& session) { return (session.rank() + 1) % session.size(); }
+int previous_of(const MpiSession& session) {
+  return (session.rank() + session.size() - 1) % session.size();
+}
+
+/// Around the ring, all under way at once.
+void check_ring(MpiSession& session, std::size_t count) {
+  Courier& courier = session.courier();
+  const auto sent = bytes_of(count, session.rank());
+  std::vector<std::byte> got(count);
+  const auto send = courier.send(next_of(session), 3, sent);
+  const auto receive = courier.receive(previous_of(session), 3, got);
+  courier.wait(receive);
+  courier.wait(send);
+  expect(got == bytes_of(count, previous_of(session)), fmt::format("{} bytes arrive", count));
+}
+
+std::string culprit_of(const std::function<void()>& f) {
+  try {
+    f();
+  } catch (const AbortedError& error) {
+    return error.culprit();
+  }
+  return {};
+}
+
+}  // namespace
+
+TEST_CASE("courier: every size arrives, to oneself too") {
+  REQUIRE_NOTHROW(run_session("sizes", std::nullopt, [](MpiSession& session, const auto& doing) {
+    for (const std::size_t count : {0, 1, 4096, 100'003, 8 << 20}) {
+      doing(fmt::format("{} bytes around the ring", count));
+      check_ring(session, count);
+    }
+  }));
+}
+
+TEST_CASE("courier: one tag keeps its order, tags are apart") {
+  constexpr int kMessages = 50;
+  REQUIRE_NOTHROW(run_session("order", std::nullopt, [](MpiSession& session, const auto& doing) {
+    Courier& courier = session.courier();
+    std::vector<std::vector<std::byte>> sent;
+    std::vector<std::vector<std::byte>> got(2 * kMessages, std::vector<std::byte>(1000));
+    std::vector<Courier::Ticket> tickets;
+    doing("all messages of two tags");
+    for (int i = 0; i < 2 * kMessages; ++i) {
+      sent.push_back(bytes_of(1000, i));
+    }
+    for (int i = 0; i < kMessages; ++i) {
+      tickets.push_back(courier.send(next_of(session), 7, sent[2 * i]));
+      tickets.push_back(courier.send(next_of(session), 8, sent[2 * i + 1]));
+    }
+    for (int i = kMessages - 1; i >= 0; --i) {
+      tickets.push_back(courier.receive(previous_of(session), 8, got[2 * (kMessages - 1 - i) + 1]));
+    }
+    for (int i = 0; i < kMessages; ++i) {
+      tickets.push_back(courier.receive(previous_of(session), 7, got[2 * i]));
+    }
+    for (const Courier::Ticket ticket : tickets) {
+      courier.wait(ticket);
+    }
+    expect(got == sent, "each in its place");
+  }));
+}
+
+TEST_CASE("courier: a shorter message than there is room for") {
+  REQUIRE_NOTHROW(run_session("shorter", std::nullopt, [](MpiSession& session, const auto&) {
+    const auto sent = bytes_of(10, session.rank());
+    std::vector<std::byte> got(1000);
+    const auto receive = session.courier().receive(previous_of(session), 0, got);
+    const auto send = session.courier().send(next_of(session), 0, sent);
+    session.courier().wait(send);
+    session.courier().wait(receive);
+    got.resize(10);
+    expect(got == bytes_of(10, previous_of(session)), "its bytes are there");
+  }));
+}
+
+TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
+  REQUIRE_NOTHROW(run_session("beside", std::nullopt, [](MpiSession& session, const auto& doing) {
+    constexpr std::size_t kCount = 4 << 20;
+    Courier& courier = session.courier();
+    const auto sent = bytes_of(kCount, session.rank());
+    std::vector<std::byte> got(kCount);
+    const auto receive = courier.receive(previous_of(session), 1, got);
+    const auto send = courier.send(next_of(session), 1, sent);
+    doing("looking, without a call that waits");
+    while (!courier.done(receive) || !courier.done(send)) {
+      std::this_thread::yield();
+    }
+    courier.wait(receive);
+    courier.wait(send);
+    expect(got == bytes_of(kCount, previous_of(session)), "all have arrived");
+  }));
+}
+
+TEST_CASE("courier: several threads at once") {
+  REQUIRE_NOTHROW(run_session("threads", std::nullopt, [](MpiSession& session, const auto&) {
+    std::vector<std::thread> threads;
+    std::vector<int> good(3, 0);
+    for (int number = 0; number < 3; ++number) {
+      threads.emplace_back([&, number] {
+        for (int turn = 0; turn < 100; ++turn) {
+          const auto sent = bytes_of(5000, session.rank() + 10 * turn);
+          std::vector<std::byte> got(5000);
+          const auto send = session.courier().send(next_of(session), number, sent);
+          const auto receive = session.courier().receive(previous_of(session), number, got);
+          session.courier().wait(send);
+          session.courier().wait(receive);
+          good[static_cast<std::size_t>(number)] +=
+              got == bytes_of(5000, previous_of(session) + 10 * turn) ? 1 : 0;
+        }
+      });
+    }
+    for (std::thread& thread : threads) {
+      thread.join();
+    }
+    expect(good == std::vector<int>(3, 100), "every thread got its own");
+  }));
+}
+
+TEST_CASE("courier: an abort of the world ends waits, also those that wait already") {
+  for (const bool shares : {true, false}) {
+    for (int turn = 0; turn < 10; ++turn) {
+      // MPI may touch the bytes of an aborted receive until it ends.
+      static std::vector<std::vector<std::byte>> kept;
+      kept.emplace_back(100);
+      const int node = shares ? 0 : process_rank();
+      REQUIRE_NOTHROW(run_session("abort", node, [&](MpiSession& session, const auto& doing) {
+        const auto world = session.world();
+        Courier& courier = session.courier();
+        std::thread guard;
+        if (session.rank() == turn % session.size()) {
+          guard = std::thread([&] { world->abort("stage 1, 0F0"); });
+        }
+        doing("waiting for what nobody sends");
+        const std::string culprit = culprit_of(
+            [&] { courier.wait(courier.receive(previous_of(session), 5, kept.back())); });
+        if (guard.joinable()) {
+          guard.join();
+        }
+        expect(culprit == "stage 1, 0F0", "the culprit is named");
+        expect(culprit_of([&] { courier.send(next_of(session), 5, {}); }) == culprit,
+               "and whatever comes later is refused");
+      }));
+    }
+  }
+}
+
+TEST_CASE("session: texts are exchanged by rank, and nodes are known") {
+  REQUIRE_NOTHROW(run_session("exchange", process_rank() / 2, [](MpiSession& session, const auto&) {
+    const std::string mine(static_cast<std::size_t>(session.rank()) * 700, 'a');
+    const auto texts = session.exchange(mine);
+    expect(static_cast<int>(texts.size()) == session.size(), "one of each rank");
+    for (int rank = 0; rank < session.size(); ++rank) {
+      expect(texts[static_cast<std::size_t>(rank)].size() == static_cast<std::size_t>(rank) * 700,
+             "its text");
+      expect(session.shares_windows_with(rank) == (rank / 2 == session.rank() / 2), "nodes");
+    }
+  }));
+}
+
+}  // namespace stagecraft::test
