@@ -46,8 +46,8 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   }
 }
 
-/// The configuration with the words that were set, so that a suggestion changes one thing alone; but
-/// another run wants a directory of its own.
+/// The configuration with the words that were set, so that a suggestion changes one thing alone;
+/// but another run wants a directory of its own.
 std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
   std::string words = config.name;
   for (const std::string& override_text : options.overrides) {

@@ -46,9 +46,8 @@ SharedWindow SharedWindow::create(std::int64_t bytes) {
   const int fault = bytes == 0 ? 0 : ::posix_fallocate(descriptor, 0, bytes);
   if (fault != 0) {
     ::close(descriptor);
-    throw Error("SharedWindow::create",
-                fmt::format("{} bytes of shared memory cannot be had: {}", bytes,
-                            std::strerror(fault)));
+    throw Error("SharedWindow::create", fmt::format("{} bytes of shared memory cannot be had: {}",
+                                                    bytes, std::strerror(fault)));
   }
   return SharedWindow(descriptor, bytes);
 }
@@ -73,8 +72,8 @@ SharedWindow::SharedWindow(int descriptor, std::int64_t bytes)
   if (data == MAP_FAILED) {
     const int fault = errno;
     ::close(descriptor);
-    throw Error("SharedWindow", fmt::format("{} bytes cannot be mapped: {}", bytes,
-                                            std::strerror(fault)));
+    throw Error("SharedWindow",
+                fmt::format("{} bytes cannot be mapped: {}", bytes, std::strerror(fault)));
   }
   data_ = static_cast<std::byte*>(data);
 }
