@@ -34,7 +34,6 @@ struct Words {
 };
 
 CheckOutput check_output(const Words& words) {
-  using CheckOutput;
   return words.launch     ? CheckOutput::launch
          : words.resolved ? CheckOutput::resolved
                           : CheckOutput::plan;
