@@ -1,12 +1,10 @@
 #include "tensor_parallel/comm/mpi/mpi_courier.h"
 
-#include <chrono>
 #include <climits>
 #include <iterator>
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/mpi/backoff.h"
 
 namespace stagecraft::mpi {
 namespace {
@@ -55,7 +53,7 @@ Courier::Ticket MpiCourier::receive(int from, int tag, std::span<std::byte> byte
 Courier::Ticket MpiCourier::begin(const Parcel& parcel) {
   parcels_.emplace(next_, parcel);
   ++under_way_;
-  idle_looks_ = 0;
+  backoff_.progressed();
   work_.notify_one();
   return next_++;
 }
@@ -103,8 +101,12 @@ void MpiCourier::carry() {
       continue;
     }
     const bool moved = test_all();
-    if (moved || world_->aborted()) {
+    const bool over = world_->aborted();
+    if (moved || over) {
       moved_.notify_all();
+    }
+    if (over) {
+      return;  // whoever waits from now on sees the abort by himself
     }
     rest(lock, moved);
   }
@@ -136,12 +138,16 @@ bool MpiCourier::test(Parcel& parcel) {
   return parcel.done;
 }
 
-/// Others get the lock and the core; after many looks that found nothing, for a short while.
+/// Others get the lock and the core; after many looks that found nothing, for a short while, which
+/// a new parcel ends.
 void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
-  constexpr int kPatience = 1000;
-  idle_looks_ = moved ? 0 : idle_looks_ + 1;
-  if (idle_looks_ > kPatience || world_->aborted()) {
-    work_.wait_for(lock, std::chrono::microseconds(50), [&] { return idle_looks_ == 0 || ended_; });
+  if (moved) {
+    backoff_.progressed();
+  } else {
+    backoff_.missed();
+  }
+  if (!backoff_.patient()) {
+    work_.wait_for(lock, Backoff::kNap, [&] { return backoff_.patient() || ended_; });
     return;
   }
   lock.unlock();
