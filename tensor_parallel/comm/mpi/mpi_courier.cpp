@@ -155,13 +155,19 @@ void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
   lock.lock();
 }
 
+/// A receive that was abandoned is cancelled already, and MPI takes no second cancel. What a send
+/// still reads is left to it: it cannot be called back.
 void MpiCourier::give_up() noexcept {
   for (auto& [ticket, parcel] : parcels_) {
-    if (!parcel.done && parcel.receives) {
+    if (parcel.done) {
+      continue;
+    }
+    if (parcel.receives && parcel.owner == nullptr) {
       MPI_Cancel(&parcel.request);
     }
-    if (!parcel.done) {
-      MPI_Request_free(&parcel.request);
+    MPI_Request_free(&parcel.request);
+    if (!parcel.receives) {
+      static_cast<void>(new auto(std::move(parcel.owner)));
     }
   }
 }
