@@ -82,13 +82,17 @@ void MpiCourier::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexc
   if (found == parcels_.end()) {
     return;
   }
-  if (found->second.done) {
-    parcels_.erase(found);
-    return;
+  Parcel& parcel = found->second;
+  if (!parcel.done && parcel.receives) {
+    MPI_Cancel(&parcel.request);  // which completes it
   }
-  found->second.owner = std::move(owner);
-  if (found->second.receives) {
-    MPI_Cancel(&found->second.request);  // which completes it
+  if (parcel.done) {
+    parcels_.erase(found);
+  } else if (test(parcel)) {
+    parcels_.erase(found);
+    --under_way_;
+  } else {
+    parcel.owner = std::move(owner);
   }
 }
 
