@@ -50,6 +50,10 @@ constexpr float uniform(std::uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5F) * 0x1p-23F;
 }
 
+/// The least word that dropout keeps: uniform(word) >= probability if and only if
+/// word >= keep_threshold(probability). `probability` in [0, 1).
+std::uint32_t keep_threshold(float probability);
+
 /// Standard normal numbers `first` .. `first + count - 1` of the sequence at `place` (Box-Muller;
 /// each block gives four). Any cut of a range gives the same numbers.
 void fill_normal(const RandomPlace& place, std::uint64_t first, std::uint64_t count,

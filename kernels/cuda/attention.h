@@ -1,4 +1,4 @@
-// Attention on CUDA in float32: tiles of 64 queries by 64 keys (32 by 32 for large heads) in shared
+// Attention on CUDA in float32: tiles of 128 queries by 64 keys (smaller for large heads) in shared
 // memory, products in float32 on the ordinary units.
 #pragma once
 

@@ -1,10 +1,11 @@
 // What the passes of attention share: how a head lies in memory, tiles in shared memory, and the
 // two kinds of products between them.
 //
-// A block is 16 x 16 threads. Thread (x, y) owns rows y * N .. y * N + N - 1 of the block's own
-// tile and, of the tile that it walks over, the rows at positions x, x + 16, ..: neighbouring
-// threads read neighbouring rows, which a stride of 4 floats more than the width puts into
-// different banks.
+// A block is X x Y threads. It owns a tile of Y * R rows and walks over tiles of X * W rows. Thread
+// (x, y) computes rows y * R .. y * R + R - 1 of its own tile against rows x * W .. x * W + W - 1
+// of the other. In shared memory a tile is interleaved: position x + X * j holds row x * W + j, and
+// the same with Y and R, so that neighbouring threads read neighbouring positions, which a stride
+// of four floats more than a multiple of 32 puts into different banks.
 #pragma once
 
 #include "kernels/cuda/groups.cuh"
@@ -15,21 +16,33 @@
 
 namespace stagecraft::cuda {
 
-inline constexpr int kSide = 16;
-inline constexpr int kTileThreads = kSide * kSide;
 inline constexpr std::int64_t kMostHeadSize = 256;
 
-/// N rows a thread; C columns of a head a thread, so heads of up to 16 C numbers.
-template <int N_, int C_>
+/// C columns of a head a thread, so heads of up to X * C numbers. R, W and C bound what a thread
+/// holds in registers; the rest is the shared memory of a block.
+template <int X_, int Y_, int R_, int W_, int C_>
 struct TileCut {
-  static constexpr int N = N_;
+  static constexpr int X = X_;
+  static constexpr int Y = Y_;
+  static constexpr int R = R_;
+  static constexpr int W = W_;
   static constexpr int C = C_;
-  static constexpr int Rows = kSide * N;
-  static constexpr int Width = kSide * C;
+  static constexpr int Threads = X * Y;
+  static constexpr int OwnRows = Y * R;
+  static constexpr int WalkedRows = X * W;
+  static constexpr int Width = X * C;
   static constexpr int Stride = Width + 4;
-  static constexpr int TileFloats = Rows * Stride;
-  static constexpr int WeightStride = Rows + 4;
-  static constexpr int WeightFloats = Rows * WeightStride;
+  static constexpr int OwnFloats = OwnRows * Stride;
+  static constexpr int WalkedFloats = WalkedRows * Stride;
+  static constexpr int WeightStride = OwnRows + 4;
+  static constexpr int WeightFloats = WalkedRows * WeightStride;
+  static_assert(Width % 32 == 0 && C % 4 == 0);
+
+  /// What `own` tiles, `walked` tiles and the weights between them take.
+  static constexpr std::size_t shared_bytes(int own, int walked) {
+    return sizeof(float) *
+           static_cast<std::size_t>(own * OwnFloats + walked * WalkedFloats + WeightFloats);
+  }
 };
 
 /// Sizes, and where a head's numbers begin.
@@ -69,32 +82,9 @@ struct HeadLayout {
   }
 };
 
-/// Calls f(TileCut) with the smallest that holds heads of `size`.
-template <typename F>
-void with_tile_cut(std::string_view place, std::int64_t size, F&& f) {
+inline void check_head_size(std::string_view place, std::int64_t size) {
   require(size <= kMostHeadSize, place, "heads of {} numbers: at most {} are attended on CUDA",
           size, kMostHeadSize);
-  if (size <= 32) {
-    f(TileCut<4, 2>());
-  } else if (size <= 64) {
-    f(TileCut<4, 4>());
-  } else if (size <= 96) {
-    f(TileCut<4, 6>());
-  } else if (size <= 128) {
-    f(TileCut<4, 8>());
-  } else {
-    f(TileCut<2, 16>());
-  }
-}
-
-inline std::int64_t tiles_of(std::int64_t sequence, int rows) { return parts_of(sequence, rows); }
-
-/// Rows as they are, or so that a thread's N positions x, x + 16, .. hold N neighbouring rows.
-enum class Order { natural, interleaved };
-
-template <typename Cut, Order order>
-__device__ int row_at(int position) {
-  return order == Order::natural ? position : position % kSide * Cut::N + position / kSide;
 }
 
 struct Rows {
@@ -105,18 +95,16 @@ struct Rows {
   bool wide;
 };
 
-__device__ inline int thread_number() {
-  return static_cast<int>(threadIdx.y * kSide + threadIdx.x);
-}
-
-/// tile[position][0 .. Width) = factor * the row, filled up with zeros.
-template <typename Cut, Order order>
+/// tile[position of row] = factor * row, filled up with zeros; Lanes x Each rows, interleaved.
+template <typename Cut, int Lanes, int Each>
 __device__ void load_tile(const Rows& rows, float factor, float* tile) {
   constexpr int kGroups = Cut::Width / 4;
-  for (int i = thread_number(); i < Cut::Rows * kGroups; i += kTileThreads) {
+  const int thread = static_cast<int>(threadIdx.y * Cut::X + threadIdx.x);
+#pragma unroll 4
+  for (int i = thread; i < Lanes * Each * kGroups; i += Cut::Threads) {
     const int position = i / kGroups;
     const int column = i % kGroups * 4;
-    const int row = row_at<Cut, order>(position);
+    const int row = position % Lanes * Each + position / Lanes;
     float4 value = {0, 0, 0, 0};
     if (row < rows.count && column < rows.size) {
       const float* const from = rows.first + row * rows.stride;
@@ -127,113 +115,172 @@ __device__ void load_tile(const Rows& rows, float factor, float* tile) {
   }
 }
 
-/// products[i][j] = own[y N + i] . walked[x + 16 j], over `size` columns.
+template <typename Cut>
+__device__ void load_own(const Rows& rows, float factor, float* tile) {
+  load_tile<Cut, Cut::Y, Cut::R>(rows, factor, tile);
+}
+
+template <typename Cut>
+__device__ void load_walked(const Rows& rows, float factor, float* tile) {
+  load_tile<Cut, Cut::X, Cut::W>(rows, factor, tile);
+}
+
+/// products[i][j] = own row y R + i . walked row x W + j, over `size` columns.
 template <typename Cut>
 __device__ void multiply_rows(const float* own, const float* walked, int size,
-                              float (&products)[Cut::N][Cut::N]) {
-  constexpr int N = Cut::N;
+                              float (&products)[Cut::R][Cut::W]) {
 #pragma unroll
-  for (int i = 0; i < N; ++i) {
+  for (int i = 0; i < Cut::R; ++i) {
 #pragma unroll
-    for (int j = 0; j < N; ++j) {
+    for (int j = 0; j < Cut::W; ++j) {
       products[i][j] = 0;
     }
   }
-  own += threadIdx.y * N * Cut::Stride;
+  own += threadIdx.y * Cut::Stride;
   walked += threadIdx.x * Cut::Stride;
-#pragma unroll 2
+#pragma unroll 1
   for (int column = 0; column < size; column += 4) {
-    float4 left[N];
-    float4 right[N];
+    float4 right[Cut::W];
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
-      left[i] = *reinterpret_cast<const float4*>(own + i * Cut::Stride + column);
-      right[i] = *reinterpret_cast<const float4*>(walked + i * kSide * Cut::Stride + column);
+    for (int j = 0; j < Cut::W; ++j) {
+      right[j] = *reinterpret_cast<const float4*>(walked + j * Cut::X * Cut::Stride + column);
     }
 #pragma unroll
-    for (int i = 0; i < N; ++i) {
+    for (int i = 0; i < Cut::R; ++i) {
+      const float4 left = *reinterpret_cast<const float4*>(own + i * Cut::Y * Cut::Stride + column);
 #pragma unroll
-      for (int j = 0; j < N; ++j) {
-        float sum = fmaf(left[i].x, right[j].x, products[i][j]);
-        sum = fmaf(left[i].y, right[j].y, sum);
-        sum = fmaf(left[i].z, right[j].z, sum);
-        products[i][j] = fmaf(left[i].w, right[j].w, sum);
+      for (int j = 0; j < Cut::W; ++j) {
+        float sum = fmaf(left.x, right[j].x, products[i][j]);
+        sum = fmaf(left.y, right[j].y, sum);
+        sum = fmaf(left.z, right[j].z, sum);
+        products[i][j] = fmaf(left.w, right[j].w, sum);
       }
     }
   }
 }
 
-/// Puts weights[i][j] of own row y N + i and position x + 16 j where add_weighted() finds them.
-/// Only threads of one y, half a warp, exchange them.
+/// Puts weights[i][j] of own row y R + i and walked position x + X j where add_weighted() finds
+/// them. Only threads of one y, which are of one warp, exchange them.
 template <typename Cut>
-__device__ void share_weights(const float (&weights)[Cut::N][Cut::N], float* shared) {
-  constexpr int N = Cut::N;
+__device__ void share_weights(const float (&weights)[Cut::R][Cut::W], float* shared) {
   __syncwarp();  // what was shared before may still be read
 #pragma unroll
-  for (int j = 0; j < N; ++j) {
-    float* const to = shared + (threadIdx.x + kSide * j) * Cut::WeightStride + threadIdx.y * N;
-    if constexpr (N == 4) {
-      *reinterpret_cast<float4*>(to) = {weights[0][j], weights[1][j], weights[2][j], weights[3][j]};
+  for (int j = 0; j < Cut::W; ++j) {
+    float* const to =
+        shared + (threadIdx.x + Cut::X * j) * Cut::WeightStride + threadIdx.y * Cut::R;
+    if constexpr (Cut::R % 4 == 0) {
+#pragma unroll
+      for (int i = 0; i < Cut::R; i += 4) {
+        *reinterpret_cast<float4*>(to + i) = {weights[i][j], weights[i + 1][j], weights[i + 2][j],
+                                              weights[i + 3][j]};
+      }
     } else {
-      *reinterpret_cast<float2*>(to) = {weights[0][j], weights[1][j]};
+#pragma unroll
+      for (int i = 0; i < Cut::R; i += 2) {
+        *reinterpret_cast<float2*>(to + i) = {weights[i][j], weights[i + 1][j]};
+      }
     }
   }
   __syncwarp();
 }
 
-/// The column of the head that is the thread's number c.
-__device__ inline int column_of(int c) {
-  return static_cast<int>(threadIdx.x) * 2 + c / 2 * 2 * kSide + c % 2;
+template <int Count>
+__device__ void load_weights(const float* from, float (&weights)[Count]) {
+  if constexpr (Count % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < Count; i += 4) {
+      const float4 four = *reinterpret_cast<const float4*>(from + i);
+      weights[i] = four.x;
+      weights[i + 1] = four.y;
+      weights[i + 2] = four.z;
+      weights[i + 3] = four.w;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < Count; i += 2) {
+      const float2 two = *reinterpret_cast<const float2*>(from + i);
+      weights[i] = two.x;
+      weights[i + 1] = two.y;
+    }
+  }
 }
 
-/// sums[i][c] += sum over positions, in their order, of weight(y N + i, position) *
-/// walked[position][column_of(c)].
+/// The column of the head that is the thread's number c: groups of four, X groups apart.
+template <typename Cut>
+__device__ int column_of(int c) {
+  return static_cast<int>(threadIdx.x) * 4 + c / 4 * 4 * Cut::X + c % 4;
+}
+
+/// sums[i][c] += sum over walked positions, in their order, of the weight of own row y R + i there
+/// times the walked row's number column_of(c).
 template <typename Cut>
 __device__ void add_weighted(const float* weights, const float* walked,
-                             float (&sums)[Cut::N][Cut::C]) {
-  constexpr int N = Cut::N;
-  weights += threadIdx.y * N;
-  walked += threadIdx.x * 2;
-#pragma unroll 4
-  for (int position = 0; position < Cut::Rows; ++position) {
-    float left[N];
-    if constexpr (N == 4) {
-      const float4 four = *reinterpret_cast<const float4*>(weights + position * Cut::WeightStride);
-      left[0] = four.x;
-      left[1] = four.y;
-      left[2] = four.z;
-      left[3] = four.w;
-    } else {
-      const float2 two = *reinterpret_cast<const float2*>(weights + position * Cut::WeightStride);
-      left[0] = two.x;
-      left[1] = two.y;
-    }
+                             float (&sums)[Cut::R][Cut::C]) {
+  weights += threadIdx.y * Cut::R;
+  walked += threadIdx.x * 4;
+#pragma unroll 2
+  for (int position = 0; position < Cut::WalkedRows; ++position) {
+    float left[Cut::R];
+    load_weights(weights + position * Cut::WeightStride, left);
 #pragma unroll
-    for (int c = 0; c < Cut::C; c += 2) {
-      const float2 right =
-          *reinterpret_cast<const float2*>(walked + position * Cut::Stride + c * kSide);
+    for (int c = 0; c < Cut::C; c += 4) {
+      const float4 right =
+          *reinterpret_cast<const float4*>(walked + position * Cut::Stride + c * Cut::X);
 #pragma unroll
-      for (int i = 0; i < N; ++i) {
+      for (int i = 0; i < Cut::R; ++i) {
         sums[i][c] = fmaf(left[i], right.x, sums[i][c]);
         sums[i][c + 1] = fmaf(left[i], right.y, sums[i][c + 1]);
+        sums[i][c + 2] = fmaf(left[i], right.z, sums[i][c + 2]);
+        sums[i][c + 3] = fmaf(left[i], right.w, sums[i][c + 3]);
       }
     }
   }
 }
 
-/// to[y N + i][column_of(c)] = factors[i] * sums[i][c] for the rows and columns that there are.
+/// The first row, of those that there are, and the numbers between rows.
+struct Target {
+  float* first;
+  std::int64_t stride;
+  int count;
+  int size;
+  bool wide;
+};
+
+/// Row y R + i of `to` becomes factors[i] * sums[i].
 template <typename Cut>
-__device__ void store_rows(const float (&sums)[Cut::N][Cut::C], const float (&factors)[Cut::N],
-                           int count, int size, float* to, std::int64_t stride) {
+__device__ void store_rows(const float (&sums)[Cut::R][Cut::C], const float (&factors)[Cut::R],
+                           const Target& to) {
 #pragma unroll
-  for (int i = 0; i < Cut::N; ++i) {
-    const int row = static_cast<int>(threadIdx.y) * Cut::N + i;
+  for (int i = 0; i < Cut::R; ++i) {
+    const int row = static_cast<int>(threadIdx.y) * Cut::R + i;
 #pragma unroll
-    for (int c = 0; c < Cut::C; ++c) {
-      const int column = column_of(c);
-      if (row < count && column < size) {
-        to[row * stride + column] = factors[i] * sums[i][c];
+    for (int c = 0; c < Cut::C; c += 4) {
+      const int column = column_of<Cut>(c);
+      const float4 value =
+          float4{sums[i][c], sums[i][c + 1], sums[i][c + 2], sums[i][c + 3]} * factors[i];
+      if (row < to.count && column < to.size) {
+        if (to.wide) {
+          store4<true>(to.first + row * to.stride, column, to.size, value);
+        } else {
+          store4<false>(to.first + row * to.stride, column, to.size, value);
+        }
       }
+    }
+  }
+}
+
+/// factors[i] = those of the Count elements from `first` on.
+template <int Count>
+__device__ void mask_factors(const Mask& mask, std::int64_t sample, std::uint64_t first,
+                             float (&factors)[Count]) {
+  constexpr int kPart = Count < 4 ? Count : 4;
+#pragma unroll
+  for (int i = 0; i < Count; i += kPart) {
+    float part[kPart];
+    mask.factors(static_cast<std::uint64_t>(sample), first + i, part);
+#pragma unroll
+    for (int p = 0; p < kPart; ++p) {
+      factors[i + p] = part[p];
     }
   }
 }

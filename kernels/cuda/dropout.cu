@@ -9,7 +9,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr int kRows = 4;  // of a block: loads of all are under way before the first is used
+constexpr int kRows = 4;  // of a block
 
 struct Arrays {
   std::uint32_t rows;
@@ -23,14 +23,51 @@ struct Arrays {
   std::uint32_t rows_per_sample;
 };
 
-__device__ float4 masked(const Arrays& on, std::uint32_t row, std::int64_t column,
+/// Row `row` of its sample, walked to the next without a division.
+struct Place {
+  __device__ Place(std::uint32_t number, std::uint32_t rows_per_sample)
+      : sample(number / rows_per_sample), row(number % rows_per_sample) {}
+  __device__ void next(std::uint32_t rows_per_sample) {
+    const bool last = ++row == rows_per_sample;
+    row = last ? 0 : row;
+    sample += last ? 1 : 0;
+  }
+  std::uint32_t sample;
+  std::uint32_t row;
+};
+
+__device__ float4 masked(const Arrays& on, const Place& place, std::int64_t column,
                          const float4& value) {
   float factors[4];
-  const std::uint64_t first =
-      static_cast<std::uint64_t>(row % on.rows_per_sample) * on.columns + column;
-  on.mask.factors(row / on.rows_per_sample, first, factors);
+  on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
+                  factors);
   return value * float4{factors[0], factors[1], factors[2], factors[3]};
 }
+
+/// What is read of a thread's rows, all of it under way before the first is used.
+template <bool Wide>
+struct Loaded {
+  __device__ Loaded(const Arrays& on, std::uint32_t first_row, std::uint32_t rows,
+                    std::int64_t column) {
+#pragma unroll
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+      if (r < rows) {
+        const std::uint32_t row = first_row + r;
+        values[r] = load4<Wide>(on.x + row * on.columns, column, on.columns);
+        if (on.added != nullptr) {
+          const std::uint32_t added_row = on.added_rows == 1 ? 0 : row % on.added_rows;
+          added[r] = load4<Wide>(on.added + added_row * on.columns, column, on.columns);
+        }
+        if (on.residual != nullptr) {
+          residuals[r] = load4<Wide>(on.residual + row * on.columns, column, on.columns);
+        }
+      }
+    }
+  }
+  float4 values[kRows];
+  float4 added[kRows];
+  float4 residuals[kRows];
+};
 
 template <bool Wide>
 __global__ void dropout_rows_kernel(Arrays on) {
@@ -41,30 +78,17 @@ __global__ void dropout_rows_kernel(Arrays on) {
   if (column >= on.columns) {
     return;
   }
-  float4 values[kRows];
-  float4 added[kRows];
-  float4 residuals[kRows];
+  const Loaded<Wide> loaded(on, first_row, rows, column);
+  Place place(first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
     if (r < rows) {
-      const std::uint32_t row = first_row + r;
-      values[r] = load4<Wide>(on.x + row * on.columns, column, on.columns);
-      if (on.added != nullptr) {
-        added[r] = load4<Wide>(on.added + row % on.added_rows * on.columns, column, on.columns);
-      }
-      if (on.residual != nullptr) {
-        residuals[r] = load4<Wide>(on.residual + row * on.columns, column, on.columns);
-      }
-    }
-  }
-#pragma unroll
-  for (std::uint32_t r = 0; r < kRows; ++r) {
-    if (r < rows) {
-      const std::uint32_t row = first_row + r;
-      float4 value = on.added != nullptr ? values[r] + added[r] : values[r];
-      value = on.mask.active() ? masked(on, row, column, value) : value;
-      value = on.residual != nullptr ? residuals[r] + value : value;
-      store4<Wide>(on.y + row * on.columns, column, on.columns, value);
+      float4 value = loaded.values[r];
+      value = on.added != nullptr ? value + loaded.added[r] : value;
+      value = on.mask.active() ? masked(on, place, column, value) : value;
+      value = on.residual != nullptr ? loaded.residuals[r] + value : value;
+      store4<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
+      place.next(on.rows_per_sample);
     }
   }
 }

@@ -38,23 +38,45 @@ struct Sorted {
   float* dtable;
 };
 
+/// sum += dy[rows of lanes 0 .. count - 1], in this order; several loads are under way at a time.
+template <bool Wide>
+__device__ void add_rows(const Sorted& on, std::int32_t lanes_row, int count, std::int64_t column,
+                         float4& sum) {
+  constexpr int kAhead = 8;
+  for (int done = 0; done < count; done += kAhead) {
+    float4 terms[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      const std::int64_t row = __shfl_sync(kAllLanes, lanes_row, min(done + i, count - 1));
+      terms[i] = load4<Wide>(on.dy + row * on.h, column, on.h);
+    }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      sum = done + i < count ? sum + terms[i] : sum;
+    }
+  }
+}
+
+/// The warp of a token's first row adds all of its rows; the others have nothing to do.
 template <bool Wide>
 __global__ void add_rows_kernel(Sorted on) {
   const auto first = static_cast<std::int32_t>(blockIdx.x * kWarps + threadIdx.y);
-  const std::int64_t column =
-      (static_cast<std::int64_t>(blockIdx.y) * kWarp + threadIdx.x) * kGroup;
-  if (first >= on.count || column >= on.h) {
+  const auto lane = static_cast<std::int32_t>(threadIdx.x);
+  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kWarp + lane) * kGroup;
+  if (first >= on.count) {
     return;
   }
   const std::int32_t key = on.keys[first];
   if (key == on.held || (first > 0 && on.keys[first - 1] == key)) {
-    return;  // the warp of the token's first row adds this one
+    return;
   }
   float* const to = on.dtable + key * on.h;
   float4 sum = load4<Wide>(to, column, on.h);
-#pragma unroll 4
-  for (std::int32_t i = first; i < on.count && on.keys[i] == key; ++i) {
-    sum = sum + load4<Wide>(on.dy + on.rows[i] * on.h, column, on.h);
+  int found = kWarp;
+  for (std::int32_t at = first; found == kWarp; at += kWarp) {
+    const bool mine = at + lane < on.count && on.keys[at + lane] == key;
+    found = __popc(__ballot_sync(kAllLanes, mine));  // the keys are sorted: the first so many lanes
+    add_rows<Wide>(on, mine ? on.rows[at + lane] : 0, found, column, sum);
   }
   store4<Wide>(to, column, on.h, sum);
 }

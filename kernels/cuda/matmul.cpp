@@ -8,6 +8,8 @@
 namespace stagecraft::cuda {
 namespace {
 
+constexpr std::string_view kPlace = "matmul";
+
 bool on_16_bytes(const Tensor& tensor) {
   return tensor.empty() || reinterpret_cast<std::uintptr_t>(tensor.raw()) % 16 == 0;
 }
@@ -24,15 +26,9 @@ MatmulShape shape_of(const Matmul& args) {
                      on_16_bytes(args.bias)};
 }
 
-void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan) {
-  const bool biased = !args.bias.empty();
-  cublasLtMatmulDesc_t description = biased ? plan.with_bias.get() : plan.plain.get();
-  if (biased) {
-    const void* bias = args.bias.raw();
-    check(cublasLtMatmulDescSetAttribute(description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, &bias,
-                                         sizeof(bias)),
-          "matmul");
-  }
+/// c = op(a) op(b), with the bias where `description` has one.
+void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
+              cublasLtMatmulDesc_t description) {
   const Tensor workspace(on.memory(), {(plan.workspace_bytes + 3) / 4}, DType::float32,
                          MemoryLabel::workspace);
   const float one = 1;
@@ -42,7 +38,19 @@ void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan) {
                        plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
                        plan.result.get(), c, plan.result.get(), &plan.algorithm, workspace.raw(),
                        static_cast<std::size_t>(plan.workspace_bytes), on.native()),
-        "matmul");
+        kPlace);
+}
+
+cublasLtMatmulDesc_t biased(const Matmul& args, const MatmulPlan& plan) {
+  const void* bias = args.bias.raw();
+  check(cublasLtMatmulDescSetAttribute(plan.with_bias.get(), CUBLASLT_MATMUL_DESC_BIAS_POINTER,
+                                       &bias, sizeof(bias)),
+        kPlace);
+  return plan.with_bias.get();
+}
+
+void add_bias(Stream& stream, const Matmul& args) {
+  cuda::bias_dropout_residual(stream, {.x = args.c, .bias = args.bias, .y = args.c});
 }
 
 /// A sum of no terms is zero.
@@ -51,7 +59,7 @@ void multiply_nothing(Stream& stream, const Matmul& args) {
     cuda::fill_zero(stream, {args.c});
   }
   if (!args.bias.empty()) {
-    cuda::bias_dropout_residual(stream, {.x = args.c, .bias = args.bias, .y = args.c});
+    add_bias(stream, args);
   }
 }
 
@@ -68,7 +76,12 @@ void matmul(Stream& stream, const Matmul& args) {
   }
   CudaStream& on = on_cuda(stream);
   const DeviceScope scope(on.device().index);
-  multiply(on, args, on.matmul_plans().plan(shape));
+  const MatmulPlan& plan = on.matmul_plans().plan(shape);
+  const bool joined = !args.bias.empty() && plan.with_bias != nullptr;
+  multiply(on, args, plan, joined ? biased(args, plan) : plan.plain.get());
+  if (!args.bias.empty() && !joined) {
+    add_bias(stream, args);
+  }
 }
 
 }  // namespace stagecraft::cuda

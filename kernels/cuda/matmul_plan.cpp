@@ -8,7 +8,7 @@ namespace stagecraft::cuda {
 namespace {
 
 constexpr std::string_view kPlace = "matmul";
-constexpr std::uint64_t kMostWorkspace = 32 << 20;
+constexpr std::uint64_t kMostWorkspace = 96 << 20;
 
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
@@ -36,14 +36,21 @@ void set(const PreferenceHandle& preference, cublasLtMatmulPreferenceAttributes_
         kPlace);
 }
 
-PreferenceHandle preference(bool aligned) {
+/// With a transposed a the sum runs over the rows of a micro-batch, to a small result: the gradient
+/// of a weight. Only there K may be divided, into parts that are added in a step of their own, in
+/// one order, without atomics. Elsewhere the order of a sum would depend on how many rows or
+/// columns of the same matrix are computed beside it.
+std::uint32_t allowed_reductions(const MatmulShape& shape) {
+  return static_cast<std::uint32_t>(shape.a_turned ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
+                                                   : CUBLASLT_REDUCTION_SCHEME_NONE);
+}
+
+PreferenceHandle preference(const MatmulShape& shape) {
   auto wanted = make_handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>(
       [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kPlace); });
   set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
-  // No sum over parts of K: its order would depend on how many parts there are.
-  set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-      static_cast<std::uint32_t>(CUBLASLT_REDUCTION_SCHEME_NONE));
-  const std::uint32_t alignment = aligned ? 16 : 4;
+  set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, allowed_reductions(shape));
+  const std::uint32_t alignment = shape.aligned ? 16 : 4;
   for (const auto operand :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
@@ -52,19 +59,29 @@ PreferenceHandle preference(bool aligned) {
   return wanted;
 }
 
-bool divides_k(const cublasLtMatmulAlgo_t& algorithm) {
-  std::int32_t parts = 1;
-  std::size_t written = 0;
-  check(cublasLtMatmulAlgoConfigGetAttribute(&algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM, &parts,
-                                             sizeof(parts), &written),
-        kPlace);
-  return parts > 1;
-}
-
 std::string described(const MatmulShape& shape) {
   return fmt::format("{} x {} x {}{}{}", shape.m, shape.n, shape.k,
                      shape.a_turned ? ", a transposed" : "",
                      shape.b_turned ? ", b transposed" : "");
+}
+
+template <typename T>
+T configured(const cublasLtMatmulAlgo_t& algorithm,
+             cublasLtMatmulAlgoConfigAttributes_t attribute) {
+  T value{};
+  std::size_t written = 0;
+  check(
+      cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof(value), &written),
+      kPlace);
+  return value;
+}
+
+/// What was asked for is looked at again: a sum of another order would go unnoticed.
+void check_reduction(const MatmulShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+  const auto parts = configured<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
+  const auto scheme = configured<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+  require(parts <= 1 || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
+          "cublasLt would compute {} in {} parts of K", described(shape), parts);
 }
 
 auto new_library(int device) {
@@ -99,19 +116,20 @@ DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
 
 MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
   MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
-                  .with_bias = describe(shape, CUBLASLT_EPILOGUE_BIAS),
+                  .with_bias = shape.a_turned ? nullptr : describe(shape, CUBLASLT_EPILOGUE_BIAS),
                   .left = shape.b_turned ? layout(shape.k, shape.n) : layout(shape.n, shape.k),
                   .right = shape.a_turned ? layout(shape.m, shape.k) : layout(shape.k, shape.m),
                   .result = layout(shape.n, shape.m)};
   // Asked for the product with a bias, which fewer algorithms can do, and used for all.
+  cublasLtMatmulDesc_t asked = shape.a_turned ? plan.plain.get() : plan.with_bias.get();
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
-  check(cublasLtMatmulAlgoGetHeuristic(library(), plan.with_bias.get(), plan.left.get(),
-                                       plan.right.get(), plan.result.get(), plan.result.get(),
-                                       preference(shape.aligned).get(), 1, &best, &found),
+  check(cublasLtMatmulAlgoGetHeuristic(library(), asked, plan.left.get(), plan.right.get(),
+                                       plan.result.get(), plan.result.get(),
+                                       preference(shape).get(), 1, &best, &found),
         kPlace);
   require(found > 0, kPlace, "cublasLt knows no way to compute {}", described(shape));
-  require(!divides_k(best.algo), kPlace, "cublasLt would divide the sums of {}", described(shape));
+  check_reduction(shape, best.algo);
   plan.algorithm = best.algo;
   plan.workspace_bytes = static_cast<std::int64_t>(best.workspaceSize);
   return plan;

@@ -28,7 +28,7 @@ using DescriptionHandle = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy
 /// `left` describes b and `right` a, each as it lies.
 struct MatmulPlan {
   DescriptionHandle plain;
-  DescriptionHandle with_bias;  // its pointer is set call by call
+  DescriptionHandle with_bias;  // its pointer is set call by call; null where a is transposed
   LayoutHandle left;
   LayoutHandle right;
   LayoutHandle result;

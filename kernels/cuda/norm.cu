@@ -39,7 +39,8 @@ void with_cut(std::string_view place, std::int64_t columns, F&& f) {
     }
     return holds;
   };
-  const bool found = fits(Cut<32, 2>()) || fits(Cut<32, 8>()) || fits(Cut<128, 8>()) ||
+  const bool found = fits(Cut<32, 2>()) || fits(Cut<32, 4>()) || fits(Cut<32, 6>()) ||
+                     fits(Cut<32, 8>()) || fits(Cut<128, 4>()) || fits(Cut<128, 8>()) ||
                      fits(Cut<512, 8>()) || fits(Cut<1024, 16>());
   require(found, place, "rows of {} elements: at most {} are normalised on CUDA", columns,
           Cut<1024, 16>::Most);
@@ -64,7 +65,7 @@ __device__ float sum_of_squares_within(const float4& centred, std::int64_t left)
 }
 
 template <typename C, bool Wide>
-__global__ void forward_kernel(Forward on) {
+__global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward on) {
   const std::int64_t row = C::row();
   if (row >= on.rows) {
     return;
@@ -114,7 +115,7 @@ struct BackwardInput {
 /// dx = rstd (g - avg(g) - n avg(g n)) with g = dy gamma and n the normalised x. Beyond the row g
 /// is zero, and so is what it adds to the averages.
 template <typename C, bool Wide>
-__global__ void backward_input_kernel(BackwardInput on) {
+__global__ void __launch_bounds__(C::Threads* C::Rows) backward_input_kernel(BackwardInput on) {
   const std::int64_t row = C::row();
   if (row >= on.rows) {
     return;
@@ -124,6 +125,7 @@ __global__ void backward_input_kernel(BackwardInput on) {
   const float mean = on.mean[row];
   float4 g[C::Groups];
   float4 n[C::Groups];
+  float4 residual[C::Groups] = {};
   float g_sum = 0;
   float gn_sum = 0;
 #pragma unroll
@@ -131,6 +133,9 @@ __global__ void backward_input_kernel(BackwardInput on) {
     const std::int64_t column = C::column(i);
     g[i] = load4<Wide>(on.dy + row * on.h, column, on.h) * load4<Wide>(on.gamma, column, on.h);
     n[i] = (load4<Wide>(on.x + row * on.h, column, on.h) - mean) * rstd;
+    if (on.residual != nullptr) {
+      residual[i] = load4<Wide>(on.residual + row * on.h, column, on.h);
+    }
     g_sum += sum(g[i]);
     gn_sum += sum(g[i] * n[i]);
   }
@@ -140,11 +145,8 @@ __global__ void backward_input_kernel(BackwardInput on) {
   for (int i = 0; i < C::Groups; ++i) {
     const std::int64_t column = C::column(i);
     if (column < on.h) {
-      float4 dx = ((g[i] - g_mean) + n[i] * -gn_mean) * rstd;
-      if (on.residual != nullptr) {
-        dx = load4<Wide>(on.residual + row * on.h, column, on.h) + dx;
-      }
-      store4<Wide>(on.dx + row * on.h, column, on.h, dx);
+      const float4 dx = ((g[i] - g_mean) + n[i] * -gn_mean) * rstd;
+      store4<Wide>(on.dx + row * on.h, column, on.h, residual[i] + dx);
     }
   }
 }
