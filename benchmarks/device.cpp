@@ -1,7 +1,8 @@
 // Every operation of a device beside what bounds it, measured in the same run: the memory-bound
 // ones beside the copy of a large tensor, matrix products and attention beside the best matrix
 // product.
-//   usage: bench_device [cuda | cpu] [rows = 32768 on cuda, 1024 on cpu]
+//   usage: bench_device [cuda | cpu] [rows = 32768 on cuda, 1024 on cpu] [attention]
+// The last word leaves out all but attention.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -347,6 +348,18 @@ void attention(Stream& stream, const Source& source, std::int64_t rows, double b
   }
 }
 
+double print_best_product(Stream& stream, const Source& source, std::int64_t rows) {
+  const double best = best_product(stream, source, rows / 4);
+  fmt::print("\nfloat32: a product of {0} x {0} x {0} runs at {1:.2f} TFLOP/s\n", rows / 4, best);
+  return best;
+}
+
+void measure_attention(Device device, std::int64_t rows) {
+  const auto stream = make_stream(device, {.threads = 2});
+  const Source source(*stream);
+  attention(*stream, source, rows, print_best_product(*stream, source, rows));
+}
+
 void measure(Device device, std::int64_t rows) {
   const auto stream = make_stream(device, {.threads = 2});
   const Source source(*stream);
@@ -359,8 +372,7 @@ void measure(Device device, std::int64_t rows) {
   losses(*stream, source, table, rows / 4);
   optimizer(*stream, source, table, rows * 3800);
   host_copies(*stream, source, rows * 512);
-  const double best = best_product(*stream, source, rows / 4);
-  fmt::print("\nfloat32: a product of {0} x {0} x {0} runs at {1:.2f} TFLOP/s\n", rows / 4, best);
+  const double best = print_best_product(*stream, source, rows);
   products(*stream, source, rows, best);
   bits(*stream, source, rows);
   attention(*stream, source, rows, best);
@@ -383,6 +395,10 @@ int main(int count, char** words) {
   const Device device{on_cpu ? DeviceKind::cpu : DeviceKind::cuda, 0};
   const std::int64_t rows = count > 2 ? std::atoll(words[2]) : on_cpu ? 1024 : 32768;
   try {
+    if (count > 3) {
+      bench::measure_attention(device, rows);
+      return 0;
+    }
     bench::measure(device, rows);
     if (!on_cpu) {
       bench::measure_tf32(device, rows);

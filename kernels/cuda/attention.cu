@@ -174,7 +174,7 @@ void attention_forward(Stream& stream, const AttentionForward& args) {
   } else if (size <= 96) {
     run<TileCut<8, 16, 8, 4, 12>>(stream, args);
   } else if (size <= 128) {
-    run<TileCut<8, 16, 8, 4, 16>>(stream, args);
+    run<TileCut<16, 16, 4, 4, 8>>(stream, args);
   } else {
     run<TileCut<16, 16, 4, 4, 16>>(stream, args);
   }

@@ -216,7 +216,7 @@ void run(Stream& stream, const Backward& on) {
   if (size <= 32) {
     run<TileCut<8, 16, 8, 4, 4>, TileCut<8, 16, 8, 4, 4>>(stream, on);
   } else if (size <= 64) {
-    run<TileCut<8, 16, 8, 4, 8>, TileCut<8, 16, 8, 4, 8>>(stream, on);
+    run<TileCut<16, 16, 4, 4, 4>, TileCut<16, 16, 4, 4, 4>>(stream, on);
   } else if (size <= 96) {
     run<TileCut<8, 16, 4, 4, 12>, TileCut<8, 16, 8, 4, 12>>(stream, on);
   } else if (size <= 128) {
