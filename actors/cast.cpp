@@ -46,6 +46,18 @@ Cast::~Cast() {
   end(guard_);
 }
 
+void Cast::await_actors() {
+  caf::scoped_actor self(system_);
+  for (const StageActor& stage : stages_) {
+    self->wait_for(stage);
+  }
+  if (driver_) {
+    self->wait_for(driver_);
+  }
+  caf::anon_send(guard_, Finish{});
+  self->wait_for(guard_);
+}
+
 const GuardActor& Cast::spawn_guard(const std::shared_ptr<ProgressBoard>& board,
                                     std::function<void(std::string_view)> abort) {
   auto setup = std::make_shared<GuardSetup>();

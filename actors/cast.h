@@ -37,6 +37,9 @@ class Cast {
   const GuardActor& guard() const { return guard_; }
   const std::vector<StageActor>& stages() const { return stages_; }
 
+  /// Returns when every actor of this process has ended, and with it what it held.
+  void await_actors();
+
   const GuardActor& spawn_guard(const std::shared_ptr<ProgressBoard>& board,
                                 std::function<void(std::string_view)> abort);
   const StageActor& spawn_stage(const std::shared_ptr<StageSetup>& setup);

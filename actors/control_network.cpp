@@ -42,7 +42,10 @@ struct ControlNetwork::Impl {
     broker = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
     doorkeeper = system.spawn<caf::hidden>(usher, acquaintances);
   }
-  ~Impl() { caf::anon_send_exit(doorkeeper, caf::exit_reason::kill); }
+  ~Impl() {
+    acquaintances->forget();  // the usher itself ends some time later
+    caf::anon_send_exit(doorkeeper, caf::exit_reason::kill);
+  }
 
   caf::io::scribe_ptr scribe(Socket socket) {
     return system.middleman().backend().new_scribe(socket.release());

@@ -43,7 +43,6 @@ class RankStage {
     setup_->same_clock = [this](int rank) { return has_first_clock(rank); };
     setup_->ended = [this] { stage_ended_.set_value(); };
   }
-  ~RankStage() { process_.watch.on_cause({}); }
   RankStage(const RankStage&) = delete;
   RankStage& operator=(const RankStage&) = delete;
 
@@ -60,12 +59,21 @@ class RankStage {
       result.failure = cause ? cause->text : "";
     }
     if (result.failure.empty()) {
-      process_.session.exchange("");  // nobody leaves before all that was sent has come
+      strike();
     }
     return result;
   }
 
  private:
+  /// All that MPI must outlive goes; nobody leaves before all that was sent has come.
+  void strike() {
+    process_.session.exchange("");
+    process_.watch.on_cause({});
+    cast_.await_actors();
+    setup_->channels.clear();
+    setup_->world.reset();
+  }
+
   bool has_first_clock(int rank) const {
     return process_.board->slot(rank).host() == process_.board->slot(0).host();
   }
@@ -113,12 +121,10 @@ RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const Text
   require(process.session.size() == plan.mesh.ranks(), "run_rank",
           "the plan has {} ranks and mpirun started {} processes", plan.mesh.ranks(),
           process.session.size());
-  auto stage = std::make_unique<RankStage>(plan, config, data, process);
-  RunResult result = stage->run(observer);
-  if (!result.failure.empty()) {
-    static_cast<void>(stage.release());  // somebody may still play on it
-  }
-  return result;
+  // Left standing until the process ends: after a failure somebody may still play on it, and with
+  // its network layer CAF 0.17 now and then waits for ever for a detached actor that has ended.
+  auto* stage = new RankStage(plan, config, data, process);
+  return stage->run(observer);
 }
 
 }  // namespace stagecraft

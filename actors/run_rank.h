@@ -20,9 +20,9 @@ struct RankProcess {
 };
 
 /// Collective: every process calls it with the same plan. The observer is told on rank 0 alone,
-/// whose result is the run's; the others' has the failure only. All connections are closed when it
-/// returns, and MPI may be finalised if nothing failed; after a failure the process has to end
-/// without that.
+/// whose result is the run's; the others' has the failure only. When it returns and nothing has
+/// failed, MPI may be finalised. The actor system stays: the process has to end by std::_Exit, at
+/// once after a failure.
 RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
                    RunObserver& observer, const RankProcess& process);
 

@@ -30,6 +30,12 @@ std::optional<StageActor> Acquaintances::find(std::int32_t rank, Deadline deadli
   return stages_.at(rank);
 }
 
+void Acquaintances::forget() {
+  const std::lock_guard lock(mutex_);
+  own_ = nullptr;
+  stages_.clear();
+}
+
 Usher::behavior_type usher(Usher::pointer /*self*/,
                            const std::shared_ptr<Acquaintances>& acquaintances) {
   return {[acquaintances](ConnectAtom, std::int32_t rank, const caf::strong_actor_ptr& stage) {

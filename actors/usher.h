@@ -25,6 +25,8 @@ class Acquaintances {
   void add(std::int32_t rank, const caf::strong_actor_ptr& stage);
   /// Waits for it until the deadline.
   std::optional<StageActor> find(std::int32_t rank, Deadline deadline) const;
+  /// Lets go of all of them: whoever holds a detached actor keeps its system from ending.
+  void forget();
 
  private:
   mutable std::mutex mutex_;

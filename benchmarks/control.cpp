@@ -99,6 +99,13 @@ ControlOptions options_of(int rank) {
   return options;
 }
 
+/// Waits for the stage's end: a system of CAF 0.17 that ends beside a detached actor may hang.
+void end(caf::actor_system& system, const StageActor& stage_actor) {
+  caf::anon_send(stage_actor, Finish{});
+  caf::scoped_actor self(system, true);
+  self->wait_for(stage_actor);
+}
+
 /// Answers each envelope by its credit.
 void run_child(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
   Config config(setting);
@@ -116,7 +123,7 @@ void run_child(const Setting& setting, const Pipe& to_parent, const Pipe& to_chi
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(network.connect("", 0))});
   to_parent.put("connected");
   to_child.get();
-  caf::anon_send(mine, Finish{});
+  end(system, mine);
 }
 
 /// Round trips, in microseconds.
@@ -148,7 +155,7 @@ std::vector<double> run_parent(const Setting& setting, const Pipe& from_child, s
   caf::anon_send(mine, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)});
   done.get_future().wait();
-  caf::anon_send(mine, Finish{});
+  end(system, mine);
   times.erase(times.begin(), times.begin() + kWarmup + 1);
   return times;
 }

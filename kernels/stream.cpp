@@ -1,14 +1,17 @@
 #include "kernels/stream.h"
 
-#include "kernels/base/error.h"
 #include "kernels/cpu/cpu_stream.h"
+#include "kernels/cuda/cuda_module.h"
 
 namespace stagecraft {
 
 std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options) {
-  require(device.kind == DeviceKind::cpu, "make_stream",
-          "{} cannot be used: this program computes on the CPU only", to_string(device));
-  return cpu::make_cpu_stream(options.threads);
+  return device.kind == DeviceKind::cpu ? cpu::make_cpu_stream(options.threads)
+                                        : cuda::make_cuda_stream(device.index, options);
+}
+
+DeviceCensus count_devices(DeviceKind kind) {
+  return kind == DeviceKind::cpu ? DeviceCensus{1, ""} : cuda::count_cuda_devices();
 }
 
 }  // namespace stagecraft

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/device.h"
 #include "kernels/memory.h"
@@ -11,11 +12,14 @@ namespace stagecraft {
 
 struct OpTable;
 
-/// A point in the work of a stream. On the CPU it is always reached.
+/// A point in the work of a stream. On the CPU it is always reached. It orders streams of one
+/// backend; the host waits for a device by synchronize() or copy_to_host() (ops/host_copy.h).
 struct Event {
   std::shared_ptr<void> native;
 };
 
+/// Issued to by one thread at a time. Work that is issued may still read its arguments' memory when
+/// the call returns; memory that goes back to the pool serves later work of this stream only.
 class Stream {
  public:
   virtual ~Stream() = default;
@@ -32,8 +36,16 @@ class Stream {
 };
 
 struct StreamOptions {
-  int threads = 1;  // CPU: how many threads an operation may use; changes no bit of a result
+  int threads = 1;    // CPU: how many threads an operation may use; changes no bit of a result
+  bool tf32 = false;  // CUDA: matrix products may round their factors to 10 bits of fraction
 };
+
+/// How many devices of a kind this program can use on this host.
+struct DeviceCensus {
+  int count = 0;
+  std::string why_none;  // empty when there are some
+};
+DeviceCensus count_devices(DeviceKind kind);
 
 /// Throws Error when the device cannot be used.
 std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options);

@@ -159,10 +159,11 @@ int train_as_configured(const TrainOptions& options) {
       fmt::print("{}\n", plan_report(run, text, picture_columns()));
       std::fflush(stdout);
     }
-    return processes ? train_rank(run, text,
-                                  run_config(run.settings, run.settings.session.directory, options),
-                                  {words, options.interface, options.plain})
-                     : train_threads(run, text, options, words);
+    if (processes) {
+      train_rank(run, text, run_config(run.settings, run.settings.session.directory, options),
+                 {words, options.interface, options.plain});
+    }
+    return train_threads(run, text, options, words);
   });
 }
 

@@ -66,6 +66,12 @@ struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
 
+/// Its actor system is left as it is (run_rank.h).
+[[noreturn]] void end_at_once(int status) {
+  std::fflush(nullptr);
+  std::_Exit(status);
+}
+
 /// This process from its row on the board to its end.
 class RankRun {
  public:
@@ -116,8 +122,7 @@ class RankRun {
   [[noreturn]] void end_failed() {
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed, and whoever found out died of it");
-    std::fflush(nullptr);
-    std::_Exit(1);
+    end_at_once(1);
   }
 
   /// Rank 0 may still have something to write; the watch ends this process, if mpirun does not
@@ -152,8 +157,8 @@ class RankRun {
   std::unique_ptr<MpiSession> session_;
 };
 
-int train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                const RankWords& words, RunDirectory& directory) {
+[[noreturn]] void train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                              const RankWords& words, RunDirectory& directory) {
   Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
                     !words.plain && ::isatty(STDOUT_FILENO) == 1);
   directory.keep();  // from now on others find their board in it
@@ -166,18 +171,18 @@ int train_first(const ResolvedRun& run, const TextData& text, const RunConfig& c
   }
   rank_run.end_well();
   fmt::print("{}", run_summary(run, result, directory, words.configuration));
-  return 0;
+  end_at_once(0);
 }
 
-int train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                const RankWords& words, int rank) {
+[[noreturn]] void train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                              const RankWords& words, int rank) {
   RankRun rank_run(run, config, words, rank);
   Silent silent;
   if (!rank_run.train(text, silent).failure.empty()) {
     RankRun::await_the_end();
   }
   rank_run.end_well();
-  return 0;
+  end_at_once(0);
 }
 
 }  // namespace
@@ -199,15 +204,15 @@ int launched_rank(const TrainingPlan& plan) {
   return me->rank;
 }
 
-int train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-               const RankWords& words) {
+void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                const RankWords& words) {
   const int rank = launched_rank(run.plan);
   if (rank != 0) {
-    return train_other(run, text, config, words, rank);
+    train_other(run, text, config, words, rank);
   }
   RunDirectory directory(run.settings.session.directory, resolved_toml(run.settings, run.sources));
   check_trace_file(*run.settings.session.trace_file, directory);
-  return train_first(run, text, config, words, directory);
+  train_first(run, text, config, words, directory);
 }
 
 }  // namespace stagecraft

@@ -21,9 +21,9 @@ struct RankWords {
 /// has ranks.
 int launched_rank(const TrainingPlan& plan);
 
-/// Rank 0 makes the run directory and reports; the others' output goes to their logs. Returns the
-/// exit status of a run that went well; after a failure the process ends within.
-int train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-               const RankWords& words);
+/// Rank 0 makes the run directory and reports; the others' output goes to their logs. The process
+/// ends within, with status 0 or 1; what is thrown was found before the run began.
+[[noreturn]] void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                             const RankWords& words);
 
 }  // namespace stagecraft

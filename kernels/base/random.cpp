@@ -32,6 +32,20 @@ std::uint64_t random_key(std::uint64_t seed, std::string_view name) {
   return (std::uint64_t{mixed[1]} << 32) | mixed[0];
 }
 
+std::uint32_t keep_threshold(float probability) {
+  std::uint32_t least = 0;  // uniform() is monotone in the 24 high bits: bisection
+  std::uint32_t kept = (1U << 24) - 1;
+  while (least < kept) {
+    const std::uint32_t middle = (least + kept) / 2;
+    if (uniform(middle << 8) >= probability) {
+      kept = middle;
+    } else {
+      least = middle + 1;
+    }
+  }
+  return kept << 8;
+}
+
 void fill_normal(const RandomPlace& place, std::uint64_t first, std::uint64_t count,
                  float deviation, float* out) {
   require((first + count) / 4 <= 0xFFFFFFFFULL, "fill_normal",

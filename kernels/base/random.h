@@ -1,6 +1,7 @@
 // Counter-based random numbers: Philox4x32-10 (Salmon et al., SC 2011, "Parallel random numbers: as
 // easy as 1, 2, 3"). Every number is a function of (seed, name, step, global sample, element index
-// in the global tensor), never of a rank or of the order of evaluation.
+// in the global tensor), never of a rank or of the order of evaluation. What is constexpr here is
+// compiled for GPUs too: one definition serves every device.
 #pragma once
 
 #include <array>
@@ -12,7 +13,7 @@ namespace stagecraft {
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
 /// One 128-bit counter through ten rounds under a 64-bit key: four independent 32-bit words.
-inline PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
+constexpr PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
   auto k0 = static_cast<std::uint32_t>(key);
   auto k1 = static_cast<std::uint32_t>(key >> 32);
   for (int round = 0; round < 10; ++round) {
@@ -38,16 +39,20 @@ struct RandomPlace {
 };
 
 /// The four words that belong to elements 4 * block .. 4 * block + 3.
-inline PhiloxBlock random_block(const RandomPlace& place, std::uint32_t block) {
+constexpr PhiloxBlock random_block(const RandomPlace& place, std::uint32_t block) {
   return philox(place.key, {block, static_cast<std::uint32_t>(place.sample),
                             static_cast<std::uint32_t>(place.sample >> 32), place.step});
 }
 
 /// Uniform in (0, 1): the 23 high bits, centred in their cell (with 24 the sum would round, to 1 at
 /// the end).
-inline float uniform(std::uint32_t word) {
+constexpr float uniform(std::uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5F) * 0x1p-23F;
 }
+
+/// The least word that dropout keeps: uniform(word) >= probability if and only if
+/// word >= keep_threshold(probability). `probability` in [0, 1).
+std::uint32_t keep_threshold(float probability);
 
 /// Standard normal numbers `first` .. `first + count - 1` of the sequence at `place` (Box-Muller;
 /// each block gives four). Any cut of a range gives the same numbers.

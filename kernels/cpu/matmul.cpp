@@ -4,6 +4,8 @@
 
 #include <array>
 #include <atomic>
+#include <optional>
+#include <vector>
 
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
@@ -98,7 +100,12 @@ struct Panels {
   std::int64_t a_stride = 0;
   std::int64_t b_stride = 0;
   std::int64_t depth = 0;  // of k, at a time
-  std::int64_t floats() const { return depth * (a_stride + b_stride); }
+  std::int64_t bytes() const {
+    ScratchLayout layout;
+    layout.take<float>(depth * a_stride);
+    layout.take<float>(depth * b_stride);
+    return layout.bytes();
+  }
 };
 
 constexpr std::int64_t kWorthwhile = 128;  // uses of an element, for which it may be copied
@@ -133,14 +140,38 @@ struct Factor {
   std::int64_t stride;
 };
 
-/// `depth` rows of `width` elements, copied to lie `stride` apart.
-Factor gathered(const Factor& from, std::int64_t depth, std::int64_t width, std::int64_t stride,
-                float* to) {
-  for (std::int64_t k = 0; k < depth; ++k) {
-    std::copy_n(from.data + k * from.stride, width, to + k * stride);
+/// A thread's copy of a part of one factor. The next piece often has the same rows of a or columns
+/// of b; then the copy is still there.
+class Panel {
+ public:
+  Panel(float* memory, std::int64_t stride) : memory_(memory), stride_(stride) {}
+
+  /// `depth` rows of `width` elements, copied to lie `stride` apart; `from` itself where it is used
+  /// as it lies.
+  Factor hold(const Factor& from, std::int64_t depth, std::int64_t width) {
+    if (stride_ == 0) {
+      return from;
+    }
+    if (held_ != from.data) {
+      for (std::int64_t k = 0; k < depth; ++k) {
+        std::copy_n(from.data + k * from.stride, width, memory_ + k * stride_);
+      }
+      held_ = from.data;
+    }
+    return {memory_, stride_};
   }
-  return {to, stride};
-}
+
+ private:
+  float* memory_;
+  std::int64_t stride_;
+  const float* held_ = nullptr;
+};
+
+/// What one thread works with.
+struct Bench {
+  Panel a;
+  Panel b;
+};
 
 /// op(a)'s rows of the piece from element `k` of k on.
 Factor left_factor(const Operands& on, const Piece& piece, std::int64_t k) {
@@ -156,32 +187,29 @@ Factor right_factor(const Operands& on, const Piece& piece, std::int64_t k) {
 
 /// Adds the part of k from `k` on, `depth` long; the first part of a product that does not
 /// accumulate replaces what was there.
-dnnl_status_t multiply_part(const Operands& on, const Piece& piece, const Panels& panels,
-                            std::int64_t k, float* scratch) {
-  const std::int64_t depth = std::min(panels.depth, on.k - k);
-  Factor a = left_factor(on, piece, k);
-  Factor b = right_factor(on, piece, k);
-  if (panels.a_stride > 0) {
-    a = gathered(a, depth, piece.rows, panels.a_stride, scratch);
-  }
-  if (panels.b_stride > 0) {
-    b = gathered(b, depth, piece.columns, panels.b_stride,
-                 scratch + panels.depth * panels.a_stride);
-  }
+dnnl_status_t multiply_part(const Operands& on, const Piece& piece, std::int64_t k,
+                            std::int64_t depth, Bench& bench) {
+  const Factor a = bench.a.hold(left_factor(on, piece, k), depth, piece.rows);
+  const Factor b = bench.b.hold(right_factor(on, piece, k), depth, piece.columns);
   const bool adds = on.accumulate || k > 0;
   return dnnl_sgemm(on.a_turned ? 'T' : 'N', on.b_turned ? 'T' : 'N', piece.rows, piece.columns,
                     depth, 1.0F, a.data, a.stride, b.data, b.stride, adds ? 1.0F : 0.0F,
                     on.c + piece.row * on.n + piece.column, on.n);
 }
 
-dnnl_status_t multiply(const Operands& on, const Piece& piece, const Panels& panels,
-                       float* scratch) {
+dnnl_status_t multiply(const Operands& on, const Piece& piece, std::int64_t depth, Bench& bench) {
   const OneThread one_thread;
   dnnl_status_t status = dnnl_success;
-  for (std::int64_t k = 0; k < on.k && status == dnnl_success; k += panels.depth) {
-    status = multiply_part(on, piece, panels, k, scratch);
+  for (std::int64_t k = 0; k < on.k && status == dnnl_success; k += depth) {
+    status = multiply_part(on, piece, k, std::min(depth, on.k - k), bench);
   }
   return status;
+}
+
+Bench bench_of(const Panels& panels, ScratchLayout memory) {
+  float* a = memory.take<float>(panels.depth * panels.a_stride);
+  float* b = memory.take<float>(panels.depth * panels.b_stride);
+  return {.a = Panel(a, panels.a_stride), .b = Panel(b, panels.b_stride)};
 }
 
 void clear(const Operands& on, const Piece& piece) {
@@ -208,11 +236,10 @@ Piece piece_of(const Operands& on, const MatmulPieces& pieces, std::int64_t row_
   return {row, column, std::min(pieces.rows, on.m - row), std::min(pieces.columns, on.n - column)};
 }
 
-dnnl_status_t compute(const Operands& on, const Piece& piece, const Panels& panels,
-                      float* scratch) {
+dnnl_status_t compute(const Operands& on, const Piece& piece, std::int64_t depth, Bench& bench) {
   dnnl_status_t status = dnnl_success;
   if (on.k > 0) {
-    status = multiply(on, piece, panels, scratch);
+    status = multiply(on, piece, depth, bench);
   } else if (!on.accumulate) {
     clear(on, piece);
   }
@@ -254,13 +281,17 @@ void matmul(Stream& stream, const Matmul& args) {
   const std::int64_t row_parts = parts_of(on.m, pieces.rows);
   const std::int64_t count = row_parts * parts_of(on.n, pieces.columns);
   const Panels panels = panels_of(on, pieces);
-  const auto floats = static_cast<std::int64_t>(sizeof(float));
-  const ThreadScratch scratch(stream, count, panels.floats() * floats);
+  const ThreadScratch scratch(stream, count, panels.bytes());
+  std::vector<std::optional<Bench>> benches(static_cast<std::size_t>(scratch.threads()));
   std::atomic<int> failure{dnnl_success};
   for_each_piece(stream, count, [&](std::int64_t number) {
     const Piece piece = piece_of(on, pieces, number % row_parts, number / row_parts);
-    float* mine = scratch.mine().take<float>(panels.floats());
-    if (const dnnl_status_t status = compute(on, piece, panels, mine); status != dnnl_success) {
+    std::optional<Bench>& bench = benches[static_cast<std::size_t>(scratch.thread())];
+    if (!bench) {
+      bench = bench_of(panels, scratch.mine());
+    }
+    if (const dnnl_status_t status = compute(on, piece, panels.depth, *bench);
+        status != dnnl_success) {
       failure = status;
     }
   });

@@ -6,6 +6,7 @@
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/embedding.h"
+#include "kernels/cpu/host_copy.h"
 #include "kernels/cpu/matmul.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/reduce.h"
@@ -39,6 +40,8 @@ const OpTable& op_table() {
       .softmax_gradient = softmax_gradient,
       .adamw = adamw,
       .sum_of_squares = sum_of_squares,
+      .copy_from_host = copy_from_host,
+      .copy_to_host = copy_to_host,
   };
   return kTable;
 }

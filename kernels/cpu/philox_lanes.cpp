@@ -94,18 +94,4 @@ void philox_lanes(const RandomPlace& place, const std::uint32_t* blocks, std::ui
   }
 }
 
-std::uint32_t keep_threshold(float probability) {
-  std::uint32_t least = 0;  // uniform() is monotone in the 24 high bits: bisection
-  std::uint32_t kept = (1U << 24) - 1;
-  while (least < kept) {
-    const std::uint32_t middle = (least + kept) / 2;
-    if (uniform(middle << 8) >= probability) {
-      kept = middle;
-    } else {
-      least = middle + 1;
-    }
-  }
-  return kept << 8;
-}
-
 }  // namespace stagecraft::cpu

@@ -15,8 +15,4 @@ inline constexpr int kPhiloxLanes = 16;
 void philox_lanes(const RandomPlace& place, const std::uint32_t* blocks, std::uint32_t* words,
                   std::int64_t stride);
 
-/// The least word that dropout keeps: uniform(word) >= probability if and only if
-/// word >= keep_threshold(probability). `probability` in [0, 1).
-std::uint32_t keep_threshold(float probability);
-
 }  // namespace stagecraft::cpu

@@ -38,10 +38,14 @@ class ThreadScratch {
         bytes_(bytes_per_thread),
         buffer_(stream.memory().allocate(threads_ * bytes_, MemoryLabel::workspace)) {}
 
-  /// The calling thread's own memory. Its contents are undefined.
+  std::int64_t threads() const { return threads_; }
+  /// The calling thread's number, below threads().
+  std::int64_t thread() const { return threads_ > 1 ? omp_get_thread_num() : 0; }
+
+  /// The calling thread's own memory, the same in every piece. Its contents are undefined before
+  /// the thread's first.
   ScratchLayout mine() const {
-    const std::int64_t thread = threads_ > 1 ? omp_get_thread_num() : 0;
-    return ScratchLayout(static_cast<char*>(buffer_->data()) + thread * bytes_);
+    return ScratchLayout(static_cast<char*>(buffer_->data()) + thread() * bytes_);
   }
 
  private:

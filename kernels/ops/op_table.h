@@ -7,6 +7,7 @@
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/embedding.h"
+#include "kernels/ops/host_copy.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/reduce.h"
@@ -42,6 +43,8 @@ struct OpTable {
   Op<SoftmaxGradient> softmax_gradient;
   Op<AdamW> adamw;
   Op<SumOfSquares> sum_of_squares;
+  Op<CopyFromHost> copy_from_host;
+  Op<CopyToHost> copy_to_host;
 };
 
 }  // namespace stagecraft

@@ -111,6 +111,21 @@ TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
   }));
 }
 
+TEST_CASE("courier: what is abandoned is cancelled, and a session ends with it") {
+  REQUIRE_NOTHROW(run_session("abandon", std::nullopt, [](MpiSession& session, const auto& doing) {
+    Courier& courier = session.courier();
+    const auto kept = std::make_shared<std::vector<std::byte>>(1000);
+    for (int tag = 100; tag < 120; ++tag) {
+      courier.abandon(courier.receive(previous_of(session), tag, *kept), kept);
+    }
+    doing("a ring after receives were abandoned");
+    check_ring(session, 1000);
+    for (int tag = 100; tag < 120; ++tag) {
+      courier.abandon(courier.receive(previous_of(session), tag, *kept), kept);
+    }
+  }));
+}
+
 TEST_CASE("courier: several threads at once") {
   REQUIRE_NOTHROW(run_session("threads", std::nullopt, [](MpiSession& session, const auto&) {
     std::vector<std::thread> threads;

@@ -1,6 +1,8 @@
 // The devices that the conformance suites run on, and how a suite runs on all of them.
 #pragma once
 
+#include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,14 +17,40 @@ struct DeviceUnderTest {
   std::vector<std::unique_ptr<Stream>> streams;
 };
 
-/// Every kind that this program and this host can use. The CPU comes with 1, 2 and 3 threads.
-inline std::vector<DeviceUnderTest> devices_under_test() {
-  DeviceUnderTest cpu{"cpu", {}};
-  for (const int threads : {1, 2, 3}) {
-    cpu.streams.push_back(make_stream({DeviceKind::cpu, 0}, {.threads = threads}));
-  }
+/// STAGECRAFT_TEST_DEVICES names the one kind to test; without it, all that there are.
+inline bool is_wanted(const char* kind) {
+  const char* const wanted = std::getenv("STAGECRAFT_TEST_DEVICES");
+  return wanted == nullptr || std::string(wanted) == kind;
+}
+
+inline std::vector<DeviceUnderTest> make_devices_under_test() {
   std::vector<DeviceUnderTest> devices;
-  devices.push_back(std::move(cpu));
+  if (is_wanted("cpu")) {
+    DeviceUnderTest& cpu = devices.emplace_back(DeviceUnderTest{"cpu", {}});
+    for (const int threads : {1, 2, 3}) {
+      cpu.streams.push_back(make_stream({DeviceKind::cpu, 0}, {.threads = threads}));
+    }
+  }
+  if (is_wanted("cuda")) {
+    const DeviceCensus census = count_devices(DeviceKind::cuda);
+    if (census.count == 0) {
+      // ctest looks for these words.
+      std::printf("cuda: skipped, no GPU (%s)\n", census.why_none.c_str());
+      return devices;
+    }
+    DeviceUnderTest& cuda = devices.emplace_back(DeviceUnderTest{"cuda", {}});
+    for (int i = 0; i < 2; ++i) {
+      cuda.streams.push_back(make_stream({DeviceKind::cuda, 0}, {}));
+    }
+  }
+  return devices;
+}
+
+/// Every kind that is wanted and that this program and this host can use. The CPU comes with 1, 2
+/// and 3 threads, CUDA with two streams. Made once, and kept to the program's end: a device's
+/// libraries take their time to start.
+inline std::vector<DeviceUnderTest>& devices_under_test() {
+  static auto& devices = *new std::vector<DeviceUnderTest>(make_devices_under_test());
   return devices;
 }
 

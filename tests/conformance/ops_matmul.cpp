@@ -155,6 +155,16 @@ TEST_CASE("matmul of nothing still adds the bias") {
   conform(only_bias, {{1, 2, 3, 1, 2, 3}}, 0);
 }
 
+TEST_CASE("a stream may be allowed to round factors to tf32") {
+  const Product product{64, 96, 128};
+  for (DeviceUnderTest& device : devices_under_test()) {
+    const auto stream = make_stream(device.streams.front()->device(), {.tf32 = true});
+    const auto computed_there =
+        computed(*stream, product.args(*stream, poisoned(*stream, {product.m, product.n})));
+    CHECK(max_relative_error(computed_there.front(), product.reference()) <= 2e-3);
+  }
+}
+
 TEST_CASE("matmul refuses what does not fit") {
   const auto with = [](const Shape& a, const Shape& b, const Shape& c, const Shape& bias = {},
                        bool accumulate = false) {

@@ -55,6 +55,28 @@ Values dx_reference(const Case& with) {
                           with.x);
 }
 
+/// dx = rstd (g - avg(g) - n avg(g n)) with g = dy gamma and n the normalised x.
+Values dx_formula(const Case& with) {
+  const Values ones(with.gamma.size(), 1.0);
+  const Values zeros(with.gamma.size(), 0.0);
+  const Normed normed = reference(with.x, ones, zeros);
+  const auto h = static_cast<std::size_t>(with.h);
+  Values dx(with.x.size());
+  for (std::size_t row = 0; row < dx.size(); row += h) {
+    double g = 0;
+    double gn = 0;
+    for (std::size_t i = 0; i < h; ++i) {
+      g += with.dy[row + i] * with.gamma[i] / static_cast<double>(h);
+      gn += with.dy[row + i] * with.gamma[i] * normed.y[row + i] / static_cast<double>(h);
+    }
+    for (std::size_t i = 0; i < h; ++i) {
+      dx[row + i] =
+          normed.rstd[row / h] * (with.dy[row + i] * with.gamma[i] - g - normed.y[row + i] * gn);
+    }
+  }
+  return dx;
+}
+
 /// What the forward leaves behind, as the backward takes it.
 LayerNormBackwardInput backward_input(Stream& stream, const Case& with) {
   const Normed saved = reference(with.x, with.gamma, with.beta);
@@ -73,8 +95,16 @@ constexpr double kBackwardTolerance = 2e-5;
 }  // namespace
 
 TEST_CASE("layer_norm_forward") {
-  for (const auto& [rows, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
-           {1, 1}, {1, 31}, {3, 32}, {7, 33}, {5, 100}, {65, 768}, {2, 5000}, {0, 8}}) {
+  for (const auto& [rows, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{{1, 1},
+                                                                                  {1, 31},
+                                                                                  {3, 32},
+                                                                                  {7, 33},
+                                                                                  {5, 100},
+                                                                                  {65, 768},
+                                                                                  {3, 1500},
+                                                                                  {2, 5000},
+                                                                                  {2, 20001},
+                                                                                  {0, 8}}) {
     CAPTURE(rows, h);
     const Case with{rows, h};
     const Normed expected = reference(with.x, with.gamma, with.beta);
@@ -133,6 +163,20 @@ TEST_CASE("layer_norm_backward_input against finite differences") {
       // One element is always its own mean: the gradient is zero.
       conform(backward, {Values(with.x.size(), 0.0)}, 0);
     }
+  }
+}
+
+TEST_CASE("layer_norm_backward_input of rows too long for finite differences") {
+  for (const auto& [rows, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {9, 256}, {9, 511}, {9, 768}, {9, 1024}, {3, 2048}, {3, 3001}, {3, 8192}, {2, 20001}}) {
+    CAPTURE(rows, h);
+    const Case with{rows, h};
+    const auto backward = [&](Stream& stream) {
+      const LayerNormBackwardInput args = backward_input(stream, with);
+      layer_norm_backward_input(stream, args);
+      return std::vector<Values>{values_of(stream, args.dx)};
+    };
+    conform(backward, {dx_formula(with)}, kBackwardTolerance);
   }
 }
 

@@ -2,14 +2,17 @@
 // a float64 reference, finite differences.
 #pragma once
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <span>
 #include <vector>
 
 #include "kernels/base/random.h"
+#include "kernels/ops/host_copy.h"
 #include "kernels/tensor.h"
 #include "tests/conformance/devices.h"
 
@@ -24,11 +27,21 @@ inline Values random_values(std::int64_t count, std::uint64_t seed) {
   return {drawn.begin(), drawn.end()};
 }
 
+/// To the device, as elements of type T.
 template <typename T>
-void store(const Values& values, const Tensor& tensor) {
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    tensor.data<T>()[i] = static_cast<T>(values[i]);
-  }
+void store(Stream& stream, const Values& values, const Tensor& tensor) {
+  std::vector<T> elements(values.size());
+  std::transform(values.begin(), values.end(), elements.begin(),
+                 [](double value) { return static_cast<T>(value); });
+  copy_from_host(stream, std::span<const T>(elements), tensor);
+}
+
+/// From the device, once everything issued is done.
+template <typename T>
+Values load(Stream& stream, const Tensor& tensor) {
+  std::vector<T> elements(static_cast<std::size_t>(tensor.elements()));
+  copy_to_host(stream, tensor, std::span<T>(elements));
+  return {elements.begin(), elements.end()};
 }
 
 inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values,
@@ -36,11 +49,11 @@ inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values
   Tensor tensor(stream.memory(), shape, dtype, MemoryLabel::workspace);
   REQUIRE(static_cast<std::int64_t>(values.size()) == tensor.elements());
   if (dtype == DType::float64) {
-    store<double>(values, tensor);
+    store<double>(stream, values, tensor);
   } else if (dtype == DType::int32) {
-    store<std::int32_t>(values, tensor);
+    store<std::int32_t>(stream, values, tensor);
   } else {
-    store<float>(values, tensor);
+    store<float>(stream, values, tensor);
   }
   return tensor;
 }
@@ -48,20 +61,20 @@ inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values
 /// Every byte 0xFF, a NaN in each floating-point type: what an operation leaves out shows.
 inline Tensor poisoned(Stream& stream, const Shape& shape, DType dtype = DType::float32) {
   Tensor tensor(stream.memory(), shape, dtype, MemoryLabel::workspace);
-  std::memset(tensor.raw(), 0xFF, static_cast<std::size_t>(tensor.bytes()));
+  const std::vector<std::byte> poison(static_cast<std::size_t>(tensor.bytes()), std::byte{0xFF});
+  copy_from_host(stream, {poison, tensor});
   return tensor;
 }
 
-/// The elements once everything issued is done.
 inline Values values_of(Stream& stream, const Tensor& tensor) {
-  stream.synchronize();
-  Values values(static_cast<std::size_t>(tensor.elements()));
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    values[i] = tensor.dtype() == DType::float64 ? tensor.data<double>()[i]
-                : tensor.dtype() == DType::int32 ? tensor.data<std::int32_t>()[i]
-                                                 : tensor.data<float>()[i];
+  switch (tensor.dtype()) {
+    case DType::float64:
+      return load<double>(stream, tensor);
+    case DType::int32:
+      return load<std::int32_t>(stream, tensor);
+    default:
+      return load<float>(stream, tensor);
   }
-  return values;
 }
 
 /// The largest |actual - expected| over the largest |expected|; infinite where a number is missing

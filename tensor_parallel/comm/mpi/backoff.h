@@ -13,10 +13,11 @@ namespace stagecraft::mpi {
 class Backoff {
  public:
   void progressed() { idle_ = 0; }
+  void missed() { idle_ = patient() ? idle_ + 1 : idle_; }
   bool patient() const { return idle_ < kYields; }
   void rest() {
+    missed();
     if (patient()) {
-      ++idle_;
       ::sched_yield();
     } else {
       std::this_thread::sleep_for(kNap);

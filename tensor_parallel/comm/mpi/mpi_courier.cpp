@@ -1,12 +1,10 @@
 #include "tensor_parallel/comm/mpi/mpi_courier.h"
 
-#include <chrono>
 #include <climits>
 #include <iterator>
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/mpi/backoff.h"
 
 namespace stagecraft::mpi {
 namespace {
@@ -55,7 +53,7 @@ Courier::Ticket MpiCourier::receive(int from, int tag, std::span<std::byte> byte
 Courier::Ticket MpiCourier::begin(const Parcel& parcel) {
   parcels_.emplace(next_, parcel);
   ++under_way_;
-  idle_looks_ = 0;
+  backoff_.progressed();
   work_.notify_one();
   return next_++;
 }
@@ -84,13 +82,17 @@ void MpiCourier::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexc
   if (found == parcels_.end()) {
     return;
   }
-  if (found->second.done) {
-    parcels_.erase(found);
-    return;
+  Parcel& parcel = found->second;
+  if (!parcel.done && parcel.receives) {
+    MPI_Cancel(&parcel.request);  // which completes it
   }
-  found->second.owner = std::move(owner);
-  if (found->second.receives) {
-    MPI_Cancel(&found->second.request);  // which completes it
+  if (parcel.done) {
+    parcels_.erase(found);
+  } else if (test(parcel)) {
+    parcels_.erase(found);
+    --under_way_;
+  } else {
+    parcel.owner = std::move(owner);
   }
 }
 
@@ -103,8 +105,12 @@ void MpiCourier::carry() {
       continue;
     }
     const bool moved = test_all();
-    if (moved || world_->aborted()) {
+    const bool over = world_->aborted();
+    if (moved || over) {
       moved_.notify_all();
+    }
+    if (over) {
+      return;  // whoever waits from now on sees the abort by himself
     }
     rest(lock, moved);
   }
@@ -136,12 +142,16 @@ bool MpiCourier::test(Parcel& parcel) {
   return parcel.done;
 }
 
-/// Others get the lock and the core; after many looks that found nothing, for a short while.
+/// Others get the lock and the core; after many looks that found nothing, for a short while, which
+/// a new parcel ends.
 void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
-  constexpr int kPatience = 1000;
-  idle_looks_ = moved ? 0 : idle_looks_ + 1;
-  if (idle_looks_ > kPatience || world_->aborted()) {
-    work_.wait_for(lock, std::chrono::microseconds(50), [&] { return idle_looks_ == 0 || ended_; });
+  if (moved) {
+    backoff_.progressed();
+  } else {
+    backoff_.missed();
+  }
+  if (!backoff_.patient()) {
+    work_.wait_for(lock, Backoff::kNap, [&] { return backoff_.patient() || ended_; });
     return;
   }
   lock.unlock();
@@ -149,13 +159,19 @@ void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
   lock.lock();
 }
 
+/// A receive that was abandoned is cancelled already, and MPI takes no second cancel. What a send
+/// still reads is left to it: it cannot be called back.
 void MpiCourier::give_up() noexcept {
   for (auto& [ticket, parcel] : parcels_) {
-    if (!parcel.done && parcel.receives) {
+    if (parcel.done) {
+      continue;
+    }
+    if (parcel.receives && parcel.owner == nullptr) {
       MPI_Cancel(&parcel.request);
     }
-    if (!parcel.done) {
-      MPI_Request_free(&parcel.request);
+    MPI_Request_free(&parcel.request);
+    if (!parcel.receives) {
+      static_cast<void>(new auto(std::move(parcel.owner)));
     }
   }
 }

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "tensor_parallel/comm/mpi/backoff.h"
 #include "tensor_parallel/comm/mpi/world.h"
 #include "tensor_parallel/courier.h"
 
@@ -54,7 +55,7 @@ class MpiCourier : public Courier {
   std::map<Ticket, Parcel> parcels_;
   Ticket next_ = 1;
   int under_way_ = 0;
-  int idle_looks_ = 0;
+  Backoff backoff_;
   bool ended_ = false;
   std::thread thread_;  // last: it starts when all above is there
 };

@@ -1,0 +1,42 @@
+# Sets STAGECRAFT_HAS_CUDA, and enables the language where it is on. Without a toolkit, or with
+# sanitizers (which the driver does not bear), kernels/ takes a stub instead.
+set(STAGECRAFT_HAS_CUDA OFF)
+if(STAGECRAFT_CUDA STREQUAL "off" OR STAGECRAFT_SANITIZE)
+  return()
+endif()
+
+include(CheckLanguage)
+if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX} AND EXISTS /usr/local/cuda/bin/nvcc)
+  set(CMAKE_CUDA_COMPILER /usr/local/cuda/bin/nvcc)  # where NVIDIA's packages put it, not in PATH
+endif()
+check_language(CUDA)
+if(NOT CMAKE_CUDA_COMPILER)
+  if(STAGECRAFT_CUDA STREQUAL "on")
+    message(FATAL_ERROR "STAGECRAFT_CUDA is on, but there is no CUDA compiler (nvcc)")
+  endif()
+  message(STATUS "CUDA: no compiler (nvcc); this build computes on the CPU only")
+  return()
+endif()
+
+# Machine code for Hopper alone: what other devices are wanted is a list, e.g. 80-real;90-real.
+set(CMAKE_CUDA_ARCHITECTURES "90-real" CACHE STRING "devices that the CUDA backend is built for")
+enable_language(CUDA)
+if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
+  # CMake 3.25 does not know that nvcc 13 has C++20.
+  set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION "-std=c++20")
+  set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION "-std=c++20")
+  list(APPEND CMAKE_CUDA_COMPILE_FEATURES cuda_std_20)
+endif()
+set(CMAKE_CUDA_STANDARD 20)
+set(CMAKE_CUDA_STANDARD_REQUIRED ON)
+set(CMAKE_CUDA_EXTENSIONS OFF)
+
+find_package(CUDAToolkit)
+if(TARGET CUDA::cudart_static AND TARGET CUDA::cublasLt)
+  set(STAGECRAFT_HAS_CUDA ON)
+  message(STATUS "CUDA: ${CUDAToolkit_VERSION}, for ${CMAKE_CUDA_ARCHITECTURES}")
+elseif(STAGECRAFT_CUDA STREQUAL "on")
+  message(FATAL_ERROR "STAGECRAFT_CUDA is on, but cudart or cublasLt is missing")
+else()
+  message(STATUS "CUDA: cudart or cublasLt is missing; this build computes on the CPU only")
+endif()

@@ -1,0 +1,48 @@
+// A CUDA stream with what its operations keep from call to call.
+#pragma once
+
+#include "kernels/cuda/handle.h"
+#include "kernels/cuda/matmul_plan.h"
+#include "kernels/cuda/native_stream.h"
+#include "kernels/cuda/pinned_staging.h"
+#include "kernels/stream.h"
+
+namespace stagecraft::cuda {
+
+class CudaStream : public Stream {
+ public:
+  CudaStream(int index, const StreamOptions& options);
+  /// Waits for what was issued.
+  ~CudaStream() override;
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+
+  Device device() const override { return {DeviceKind::cuda, index_}; }
+  MemoryResource& memory() override { return memory_; }
+  const OpTable& ops() const override;
+  void record(Event& event) override;
+  void wait(const Event& event) override;
+  void synchronize() override;
+
+  cudaStream_t native() const { return native_.get(); }
+  MatmulPlans& matmul_plans() { return matmul_plans_; }
+  PinnedStaging& staging() { return staging_; }
+
+ private:
+  int index_;
+  MemoryResource memory_;
+  Handle<cudaStream_t, cudaStreamDestroy> native_;
+  MatmulPlans matmul_plans_;
+  PinnedStaging staging_;
+};
+
+/// `stream` belongs to this backend: its table of operations is this one's.
+inline CudaStream& on_cuda(Stream& stream) { return static_cast<CudaStream&>(stream); }
+
+/// What the module offers as make_stream.
+std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options);
+
+/// The operations of CUDA; every entry is set.
+const OpTable& op_table();
+
+}  // namespace stagecraft::cuda

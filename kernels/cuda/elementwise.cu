@@ -1,0 +1,119 @@
+#include "kernels/cuda/elementwise.h"
+
+#include "kernels/cuda/dropout.h"
+#include "kernels/cuda/for_each_group.cuh"
+#include "kernels/cuda/row_sums.cuh"
+
+namespace stagecraft::cuda {
+namespace {
+
+struct AddGroups {
+  const float* a;
+  const float* b;
+  float* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    store4<Wide>(c, at, count, load4<Wide>(a, at, count) + load4<Wide>(b, at, count));
+  }
+};
+
+/// float64 is added only where sums of a few numbers are: no need for more at a time.
+struct AddDoubles {
+  const double* a;
+  const double* b;
+  double* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    for (std::int64_t i = at; i < at + kGroup && i < count; ++i) {
+      c[i] = a[i] + b[i];
+    }
+  }
+};
+
+__device__ float larger(float a, float b) { return a > b ? a : b; }
+
+struct MaximumGroups {
+  const float* a;
+  const float* b;
+  float* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    const float4 x = load4<Wide>(a, at, count);
+    const float4 y = load4<Wide>(b, at, count);
+    store4<Wide>(c, at, count,
+                 {larger(x.x, y.x), larger(x.y, y.y), larger(x.z, y.z), larger(x.w, y.w)});
+  }
+};
+
+struct BiasTerms {
+  const float* dy;
+  template <bool Wide>
+  __device__ void add(std::int64_t row, std::int64_t column, std::int64_t columns,
+                      float4 (&sums)[1]) const {
+    sums[0] = sums[0] + load4<Wide>(dy + row * columns, column, columns);
+  }
+};
+
+}  // namespace
+
+void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
+  dropout_rows(stream, "bias_dropout_residual",
+               {.rows = args.x.size(0),
+                .columns = args.x.size(1),
+                .x = args.x.data<float>(),
+                .added = data_or_null(args.bias),
+                .residual = data_or_null(args.residual),
+                .y = args.y.data<float>(),
+                .dropout = args.dropout});
+}
+
+void dropout_backward(Stream& stream, const DropoutBackward& args) {
+  dropout_rows(stream, "dropout_backward",
+               {.rows = args.dy.size(0),
+                .columns = args.dy.size(1),
+                .x = args.dy.data<float>(),
+                .y = args.dx.data<float>(),
+                .dropout = args.dropout});
+}
+
+void bias_gradient(Stream& stream, const BiasGradient& args) {
+  const BiasTerms terms{args.dy.data<float>()};
+  sum_rows<1>(stream, "bias_gradient", terms,
+              {.rows = args.dy.size(0),
+               .columns = args.dy.size(1),
+               .wide = moves_wide({terms.dy}, args.dy.size(1)),
+               .outputs = {args.dbias.data<float>()},
+               .accumulate = args.accumulate});
+}
+
+void add(Stream& stream, const Add& args) {
+  const std::int64_t count = args.a.elements();
+  if (args.a.dtype() == DType::float64) {
+    for_each_group(stream, "add", count, false,
+                   AddDoubles{args.a.data<double>(), args.b.data<double>(), args.c.data<double>()});
+    return;
+  }
+  const AddGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
+  for_each_group(stream, "add", count, moves_wide({f.a, f.b, f.c}), f);
+}
+
+void maximum(Stream& stream, const Maximum& args) {
+  const MaximumGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
+  for_each_group(stream, "maximum", args.a.elements(), moves_wide({f.a, f.b, f.c}), f);
+}
+
+void copy(Stream& stream, const Copy& args) {
+  const DeviceScope scope(stream.device().index);
+  check(cudaMemcpyAsync(args.to.raw(), args.from.raw(), static_cast<std::size_t>(args.to.bytes()),
+                        cudaMemcpyDeviceToDevice, native_stream(stream)),
+        "copy");
+}
+
+void fill_zero(Stream& stream, const FillZero& args) {
+  const DeviceScope scope(stream.device().index);
+  check(cudaMemsetAsync(args.x.raw(), 0, static_cast<std::size_t>(args.x.bytes()),
+                        native_stream(stream)),
+        "fill_zero");
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,154 @@
+// The gradient of the token table without atomics: the rows are sorted by their token (stably, so
+// that they stay in ascending order), and one warp adds all rows of a token to a strip of columns.
+#include <cub/device/device_radix_sort.cuh>
+
+#include <bit>
+
+#include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/embedding.h"
+#include "kernels/cuda/groups.cuh"
+#include "kernels/cuda/join.cuh"
+#include "kernels/cuda/launch.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr std::string_view kPlace = "token_embedding_backward";
+constexpr unsigned kThreads = 256;
+constexpr int kWarps = 8;
+
+/// Rows in the order of their tokens; those of other ranks' tokens last, under the key `held`.
+__global__ void keys_kernel(const std::int32_t* tokens, std::int64_t first_token, std::int64_t held,
+                            std::int32_t count, std::int32_t* keys, std::int32_t* rows) {
+  const auto row = static_cast<std::int32_t>(blockIdx.x * kThreads + threadIdx.x);
+  if (row < count) {
+    const std::int64_t at = tokens[row] - first_token;
+    keys[row] = static_cast<std::int32_t>(at >= 0 && at < held ? at : held);
+    rows[row] = row;
+  }
+}
+
+struct Sorted {
+  const std::int32_t* keys;
+  const std::int32_t* rows;
+  std::int32_t count;
+  std::int64_t held;
+  const float* dy;
+  std::int64_t h;
+  float* dtable;
+};
+
+/// sum += dy[rows of lanes 0 .. count - 1], in this order; several loads are under way at a time.
+template <bool Wide>
+__device__ void add_rows(const Sorted& on, std::int32_t lanes_row, int count, std::int64_t column,
+                         float4& sum) {
+  constexpr int kAhead = 8;
+  for (int done = 0; done < count; done += kAhead) {
+    float4 terms[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      const std::int64_t row = __shfl_sync(kAllLanes, lanes_row, min(done + i, count - 1));
+      terms[i] = load4<Wide>(on.dy + row * on.h, column, on.h);
+    }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      sum = done + i < count ? sum + terms[i] : sum;
+    }
+  }
+}
+
+/// The warp of a token's first row adds all of its rows; the others have nothing to do.
+template <bool Wide>
+__global__ void add_rows_kernel(Sorted on) {
+  const auto first = static_cast<std::int32_t>(blockIdx.x * kWarps + threadIdx.y);
+  const auto lane = static_cast<std::int32_t>(threadIdx.x);
+  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kWarp + lane) * kGroup;
+  if (first >= on.count) {
+    return;
+  }
+  const std::int32_t key = on.keys[first];
+  if (key == on.held || (first > 0 && on.keys[first - 1] == key)) {
+    return;
+  }
+  float* const to = on.dtable + key * on.h;
+  float4 sum = load4<Wide>(to, column, on.h);
+  int found = kWarp;
+  for (std::int32_t at = first; found == kWarp; at += kWarp) {
+    const bool mine = at + lane < on.count && on.keys[at + lane] == key;
+    found = __popc(__ballot_sync(kAllLanes, mine));  // the keys are sorted: the first so many lanes
+    add_rows<Wide>(on, mine ? on.rows[at + lane] : 0, found, column, sum);
+  }
+  store4<Wide>(to, column, on.h, sum);
+}
+
+/// What the sort works in and leaves; int32 tensors of [rows].
+struct SortMemory {
+  SortMemory(Stream& stream, std::int64_t rows)
+      : keys(memory(stream, rows)),
+        row_numbers(memory(stream, rows)),
+        sorted_keys(memory(stream, rows)),
+        sorted_rows(memory(stream, rows)) {}
+
+  static Tensor memory(Stream& stream, std::int64_t rows) {
+    return {stream.memory(), {rows}, DType::int32, MemoryLabel::workspace};
+  }
+
+  Tensor keys;
+  Tensor row_numbers;
+  Tensor sorted_keys;
+  Tensor sorted_rows;
+};
+
+/// `most` is the largest key.
+void sort(Stream& stream, const SortMemory& on, std::int64_t most) {
+  const int bits = std::bit_width(static_cast<std::uint64_t>(most));
+  const auto count = static_cast<int>(on.keys.size(0));
+  const auto run = [&](void* workspace, std::size_t& bytes) {
+    check(cub::DeviceRadixSort::SortPairs(
+              workspace, bytes, on.keys.data<std::int32_t>(), on.sorted_keys.data<std::int32_t>(),
+              on.row_numbers.data<std::int32_t>(), on.sorted_rows.data<std::int32_t>(), count, 0,
+              bits, native_stream(stream)),
+          kPlace);
+  };
+  const DeviceScope scope(stream.device().index);
+  std::size_t bytes = 0;
+  run(nullptr, bytes);
+  const auto workspace =
+      stream.memory().allocate(static_cast<std::int64_t>(bytes), MemoryLabel::workspace);
+  run(workspace->data(), bytes);
+}
+
+}  // namespace
+
+void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args) {
+  if (!args.accumulate) {
+    cuda::fill_zero(stream, {args.dtable});
+  }
+  const std::int64_t rows = args.tokens.size(0);
+  const std::int64_t held = args.dtable.size(0);
+  require(rows < std::int64_t{1} << 30 && held < std::int64_t{1} << 30, kPlace,
+          "{} rows or {} tokens are more than 2^30", rows, held);
+  if (rows == 0) {
+    return;
+  }
+  const SortMemory memory(stream, rows);
+  const auto count = static_cast<std::int32_t>(rows);
+  launch(stream, kPlace, {.blocks = parts_of(rows, kThreads), .threads = kThreads}, keys_kernel,
+         args.tokens.data<std::int32_t>(), args.first_token, held, count,
+         memory.keys.data<std::int32_t>(), memory.row_numbers.data<std::int32_t>());
+  sort(stream, memory, held);
+  const Sorted on = {.keys = memory.sorted_keys.data<std::int32_t>(),
+                     .rows = memory.sorted_rows.data<std::int32_t>(),
+                     .count = count,
+                     .held = held,
+                     .dy = args.dy.data<float>(),
+                     .h = args.dtable.size(1),
+                     .dtable = args.dtable.data<float>()};
+  const Grid grid{.blocks = parts_of(rows, kWarps),
+                  .threads = dim3(kWarp, kWarps),
+                  .strips = parts_of(on.h, kWarp * kGroup)};
+  launch(stream, kPlace, grid,
+         moves_wide({on.dy, on.dtable}, on.h) ? add_rows_kernel<true> : add_rows_kernel<false>, on);
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,138 @@
+#include "kernels/cuda/matmul_plan.h"
+
+#include "kernels/base/error.h"
+#include "kernels/cuda/device_scope.h"
+#include "kernels/cuda/status.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr std::string_view kPlace = "matmul";
+constexpr std::uint64_t kMostWorkspace = 96 << 20;
+
+using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+
+/// `rows` x `columns` as cublasLt counts them, column by column without gaps.
+LayoutHandle layout(std::int64_t rows, std::int64_t columns) {
+  return make_handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>(
+      [&](cublasLtMatrixLayout_t* out) {
+        check(cublasLtMatrixLayoutCreate(out, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+                                         static_cast<std::uint64_t>(columns), rows),
+              kPlace);
+      });
+}
+
+template <typename T>
+void set(const DescriptionHandle& description, cublasLtMatmulDescAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
+        kPlace);
+}
+
+template <typename T>
+void set(const PreferenceHandle& preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)),
+        kPlace);
+}
+
+/// With a transposed a the sum runs over the rows of a micro-batch, to a small result: the gradient
+/// of a weight. Only there K may be divided, into parts that are added in a step of their own, in
+/// one order, without atomics. Elsewhere the order of a sum would depend on how many rows or
+/// columns of the same matrix are computed beside it.
+std::uint32_t allowed_reductions(const MatmulShape& shape) {
+  return static_cast<std::uint32_t>(shape.a_turned ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
+                                                   : CUBLASLT_REDUCTION_SCHEME_NONE);
+}
+
+PreferenceHandle preference(const MatmulShape& shape) {
+  auto wanted = make_handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>(
+      [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kPlace); });
+  set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
+  set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, allowed_reductions(shape));
+  const std::uint32_t alignment = shape.aligned ? 16 : 4;
+  for (const auto operand :
+       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    set(wanted, operand, alignment);
+  }
+  return wanted;
+}
+
+std::string described(const MatmulShape& shape) {
+  return fmt::format("{} x {} x {}{}{}", shape.m, shape.n, shape.k,
+                     shape.a_turned ? ", a transposed" : "",
+                     shape.b_turned ? ", b transposed" : "");
+}
+
+template <typename T>
+T configured(const cublasLtMatmulAlgo_t& algorithm,
+             cublasLtMatmulAlgoConfigAttributes_t attribute) {
+  T value{};
+  std::size_t written = 0;
+  check(
+      cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof(value), &written),
+      kPlace);
+  return value;
+}
+
+/// What was asked for is looked at again: a sum of another order would go unnoticed.
+void check_reduction(const MatmulShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+  const auto parts = configured<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
+  const auto scheme = configured<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+  require(parts <= 1 || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
+          "cublasLt would compute {} in {} parts of K", described(shape), parts);
+}
+
+auto new_library(int device) {
+  const DeviceScope scope(device);
+  return make_handle<cublasLtHandle_t, cublasLtDestroy>(
+      [](cublasLtHandle_t* out) { check(cublasLtCreate(out), "make_stream"); });
+}
+
+}  // namespace
+
+MatmulPlans::MatmulPlans(int device, bool tf32)
+    : compute_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC),
+      library_(new_library(device)) {}
+
+const MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
+  const auto found = plans_.find(shape);
+  return found != plans_.end() ? found->second
+                               : plans_.emplace(shape, make_plan(shape)).first->second;
+}
+
+DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
+                                        cublasLtEpilogue_t epilogue) const {
+  auto description =
+      make_handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>([&](cublasLtMatmulDesc_t* out) {
+        check(cublasLtMatmulDescCreate(out, compute_, CUDA_R_32F), kPlace);
+      });
+  set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  return description;
+}
+
+MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
+  MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
+                  .with_bias = shape.a_turned ? nullptr : describe(shape, CUBLASLT_EPILOGUE_BIAS),
+                  .left = shape.b_turned ? layout(shape.k, shape.n) : layout(shape.n, shape.k),
+                  .right = shape.a_turned ? layout(shape.m, shape.k) : layout(shape.k, shape.m),
+                  .result = layout(shape.n, shape.m)};
+  // Asked for the product with a bias, which fewer algorithms can do, and used for all.
+  cublasLtMatmulDesc_t asked = shape.a_turned ? plan.plain.get() : plan.with_bias.get();
+  cublasLtMatmulHeuristicResult_t best{};
+  int found = 0;
+  check(cublasLtMatmulAlgoGetHeuristic(library(), asked, plan.left.get(), plan.right.get(),
+                                       plan.result.get(), plan.result.get(),
+                                       preference(shape).get(), 1, &best, &found),
+        kPlace);
+  require(found > 0, kPlace, "cublasLt knows no way to compute {}", described(shape));
+  check_reduction(shape, best.algo);
+  plan.algorithm = best.algo;
+  plan.workspace_bytes = static_cast<std::int64_t>(best.workspaceSize);
+  return plan;
+}
+
+}  // namespace stagecraft::cuda

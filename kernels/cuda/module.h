@@ -1,0 +1,26 @@
+// What the module offers the program: the only symbol that is looked up by name.
+#pragma once
+
+#include <memory>
+
+#include "kernels/ops/op_table.h"
+#include "kernels/stream.h"
+
+namespace stagecraft::cuda {
+
+struct Module {
+  /// Sizes that program and module have to agree about; a module of another build is refused.
+  std::size_t layout;
+  std::unique_ptr<Stream> (*make_stream)(int index, const StreamOptions& options);
+  DeviceCensus (*count_devices)();
+};
+
+/// Changes with everything that is passed between program and module.
+inline constexpr std::size_t kLayout =
+    sizeof(OpTable) + 1000 * sizeof(Module) + 1000000 * sizeof(StreamOptions);
+
+inline constexpr const char* kModuleFile = "libstagecraft_cuda.so";
+inline constexpr const char* kModuleSymbol = "stagecraft_cuda_module";
+using ModuleFunction = const Module* (*)();
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,14 @@
+// The one header of this room's CUDA side that another room may see: tensor_parallel/comm/nccl
+// enqueues its collectives on the stream itself.
+#pragma once
+
+#include <cuda_runtime_api.h>
+
+#include "kernels/stream.h"
+
+namespace stagecraft::cuda {
+
+/// `stream` is one of make_stream({DeviceKind::cuda, i}, ..).
+cudaStream_t native_stream(Stream& stream);
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,18 @@
+// Stands in where the program is built without CUDA.
+#include "kernels/base/error.h"
+#include "kernels/cuda/cuda_module.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr const char* kReason = "this program was built without CUDA";
+
+}  // namespace
+
+std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& /*options*/) {
+  throw Error("make_stream", fmt::format("cuda:{} cannot be used: {}", index, kReason));
+}
+
+DeviceCensus count_cuda_devices() { return {0, kReason}; }
+
+}  // namespace stagecraft::cuda

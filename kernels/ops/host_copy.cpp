@@ -1,0 +1,27 @@
+#include "kernels/ops/host_copy.h"
+
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft {
+namespace {
+
+void check(std::string_view place, const Tensor& tensor, std::size_t host_bytes) {
+  require(!tensor.empty(), place, "the tensor is missing");
+  require(host_bytes == static_cast<std::size_t>(tensor.bytes()), place,
+          "{} {} has {} bytes, and the host's memory {}", to_string(tensor.dtype()),
+          to_string(tensor.shape()), tensor.bytes(), host_bytes);
+}
+
+}  // namespace
+
+void copy_from_host(Stream& stream, const CopyFromHost& args) {
+  check("copy_from_host", args.to, args.from.size());
+  stream.ops().copy_from_host(stream, args);
+}
+
+void copy_to_host(Stream& stream, const CopyToHost& args) {
+  check("copy_to_host", args.from, args.to.size());
+  stream.ops().copy_to_host(stream, args);
+}
+
+}  // namespace stagecraft

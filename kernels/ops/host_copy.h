@@ -1,0 +1,43 @@
+// Between memory of the host and tensors of a device: the only way across that works on every
+// backend. A tensor's data() is for the CPU's own code.
+#pragma once
+
+#include <cstddef>
+#include <span>
+
+#include "kernels/stream.h"
+#include "kernels/tensor.h"
+
+namespace stagecraft {
+
+/// to = the bytes of `from`, in the stream's order. The host's bytes are taken before the call
+/// returns; the host waits for nothing else.
+struct CopyFromHost {
+  std::span<const std::byte> from;  // exactly to.bytes()
+  Tensor to;
+};
+void copy_from_host(Stream& stream, const CopyFromHost& args);
+
+/// `to` = the bytes of `from` after everything issued to the stream so far. Waits for it: when the
+/// call returns, the host has the bytes.
+struct CopyToHost {
+  Tensor from;
+  std::span<std::byte> to;  // exactly from.bytes()
+};
+void copy_to_host(Stream& stream, const CopyToHost& args);
+
+/// The same for elements; T has to be what the tensor's dtype says.
+template <typename T>
+void copy_from_host(Stream& stream, std::span<const T> from, const Tensor& to) {
+  require(to.dtype() == dtype_of<T>(), "copy_from_host", "the tensor holds {}, not {}",
+          to_string(to.dtype()), to_string(dtype_of<T>()));
+  copy_from_host(stream, {std::as_bytes(from), to});
+}
+template <typename T>
+void copy_to_host(Stream& stream, const Tensor& from, std::span<T> to) {
+  require(from.dtype() == dtype_of<T>(), "copy_to_host", "the tensor holds {}, not {}",
+          to_string(from.dtype()), to_string(dtype_of<T>()));
+  copy_to_host(stream, {from, std::as_writable_bytes(to)});
+}
+
+}  // namespace stagecraft
