@@ -84,13 +84,21 @@ void DriverState::lost(const caf::down_msg& down) {
     if (down.source != stages_[i] || ended_.count(rank) != 0) {
       continue;
     }
-    run_failed({fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone",
-                            place_of(setup_->plan->mesh, rank).pipeline, rank,
-                            place_text(setup_->board->slot(rank).view()))},
-               rank);
-    ended(rank);
+    lost(rank);
     return;
   }
+}
+
+/// Who was sent home is not why the run fails: that is for others, or the watch, to find.
+void DriverState::lost(int rank) {
+  const ProgressSlot::View row = setup_->board->slot(rank).view();
+  if (row.activity != Activity::dismissed) {
+    run_failed({fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
+                            "the driver (rank 0) noticed",
+                            place_of(setup_->plan->mesh, rank).pipeline, rank, place_text(row))},
+               rank);
+  }
+  ended(rank);
 }
 
 void DriverState::ready() {

@@ -64,6 +64,7 @@ class DriverState {
   void step_ended();
   void write_model();
   void finish();
+  void lost(int rank);
   void ended(int rank);
   void put_spans_on_one_clock();
 

@@ -73,7 +73,8 @@ void StageState::begin_when_complete() {
 }
 
 /// A neighbour or the driver is gone while it was still needed: its process, or the way to it. One
-/// that ends with the run ends normally, or with a failure that is known already.
+/// that ends with the run ends normally, or with a failure that is known already; one that was sent
+/// home is nobody's cause, but the reason why it was is still to be found.
 void StageState::lost(const caf::down_msg& down) {
   if (failed_ || down.reason == caf::exit_reason::normal) {
     return;
@@ -86,10 +87,13 @@ void StageState::lost(const caf::down_msg& down) {
     }
   }
   const int rank = rank_at(setup_->plan->mesh, place);
-  fail(rank, fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
-                         "stage {}, rank {} noticed, at {}",
-                         place.pipeline, rank, place_text(setup_->board->slot(rank).view()),
-                         place_.pipeline, setup_->rank, place_text(progress().view())));
+  const ProgressSlot::View row = setup_->board->slot(rank).view();
+  fail(rank,
+       fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
+                   "stage {}, rank {} noticed, at {}",
+                   place.pipeline, rank, place_text(row), place_.pipeline, setup_->rank,
+                   place_text(progress().view())),
+       row.activity == Activity::dismissed);
 }
 
 /// Collective over all ranks.

@@ -47,7 +47,7 @@ int run_command(const CLI::App& app, const Words& words) {
     return check(words.train.config, check_output(words), words.where);
   }
   if (app.got_subcommand("status")) {
-    return status(words.run, words.failure);
+    return words.failure ? last_words(words.run) : run_status(words.run);
   }
   return config_reference();
 }
@@ -80,7 +80,8 @@ void describe(CLI::App& app, Words& words) {
   CLI::App* status =
       app.add_subcommand("status", "Print where every rank of a run is, live or dead");
   status->add_option("RUN", words.run, "The run's directory")->required();
-  status->add_flag("--failure", words.failure, "Print nothing for a run that ended well");
+  status->add_flag("--failure", words.failure,
+                   "Wait for its last process, and print nothing for a run that ended well");
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

@@ -5,12 +5,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <thread>
 
 #include "kernels/base/file.h"
 #include "launch/config_text.h"
+#include "launch/launched.h"
 #include "launch/plan_report.h"
 #include "launch/progress.h"
 #include "launch/run_summary.h"
@@ -43,6 +45,15 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   const std::string& folder = run.settings.model.init_from;
   if (!folder.empty()) {
     with_places(config, [&] { InitialModel(run.plan.model, folder); });
+  }
+}
+
+/// With processes, what one of them would refuse is refused before any is started.
+void check_run_directory(const ResolvedRun& run) {
+  const SessionConfig& session = run.settings.session;
+  if (session.mode == "mpi") {
+    const RunDirectory trial(session.directory, "");
+    check_trace_file(*session.trace_file, trial);
   }
 }
 
@@ -111,10 +122,32 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   return 0;
 }
 
-}  // namespace
+void print_status(const std::filesystem::path& run, const ProgressBoard& board) {
+  fmt::print("{}", board_report(board, board_reader()));
+  const std::filesystem::path logs = run / "logs";
+  if (std::filesystem::exists(logs)) {
+    fmt::print("Logs      {}\n", logs.string());
+  }
+}
 
-int train(const TrainOptions& options) {
-  watch_stop_signals();
+/// Without mpirun the processes end by themselves within a few seconds (actors/watch.h).
+void await_end(const ProgressBoard& board) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::seconds(8);
+  while (anybody_lives(board, board_reader()) && Clock::now() < deadline) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+}
+
+/// What is wrong for every rank is said once: rank 0's end ends the others. What is wrong on this
+/// rank's host alone it says itself, a little later.
+void leave_the_word_to_rank_0() {
+  if (const auto me = launched(); me && me->rank != 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  }
+}
+
+int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
   const ResolvedRun run = resolve(config, cores());
   const std::string words = command_words(config, options.config);
@@ -134,13 +167,31 @@ int train(const TrainOptions& options) {
   });
 }
 
+}  // namespace
+
+int train(const TrainOptions& options) {
+  watch_stop_signals();
+  if (launched()) {
+    end_on_termination(nullptr);
+  }
+  try {
+    return train_as_configured(options);
+  } catch (const BadInput&) {
+    leave_the_word_to_rank_0();
+    throw;
+  }
+}
+
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
   const ResolvedRun run = resolve(config, cores());
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {
-    fmt::print("{}", with_places(config, [&] { return launch_words(run, where); }));
+    fmt::print("{}", with_places(config, [&] {
+                 check_run_directory(run);
+                 return launch_words(run, where);
+               }));
   } else {
     fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
                                                      : plan_report(run, text, picture_columns()));
@@ -148,7 +199,7 @@ int check(const ConfigOptions& options, CheckOutput output, const HostWords& whe
   return 0;
 }
 
-int status(const std::filesystem::path& run, bool failure) {
+int run_status(const std::filesystem::path& run) {
   const std::filesystem::path file = progress_board_file(run);
   if (!std::filesystem::exists(file)) {
     throw BadInput(
@@ -156,14 +207,19 @@ int status(const std::filesystem::path& run, bool failure) {
                     "runs/first_run",
                     run.string()));
   }
-  const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
-  if (failure && ended_well(board)) {
-    return 0;
+  print_status(run, ProgressBoard::open(file, MappedFile::Access::read));
+  return 0;
+}
+
+int last_words(const std::filesystem::path& run) {
+  const std::filesystem::path file = progress_board_file(run);
+  if (!std::filesystem::exists(file)) {
+    return 0;  // it ended before it began, and has said why
   }
-  fmt::print("{}", board_report(board, board_reader()));
-  const std::filesystem::path logs = run / "logs";
-  if (std::filesystem::exists(logs)) {
-    fmt::print("Logs      {}\n", logs.string());
+  const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
+  await_end(board);
+  if (!ended_well(board)) {
+    print_status(run, board);
   }
   return 0;
 }

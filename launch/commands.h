@@ -33,8 +33,12 @@ enum class CheckOutput : std::uint8_t { plan, resolved, launch };
 /// Prints the plan, every value with its source, or what launch/train needs (launch_words.h).
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where);
 
-/// Prints the progress board of a run, live or dead. With `failure` only when it did not end well.
-int status(const std::filesystem::path& run, bool failure);
+/// Prints the progress board of a run, live or dead.
+int run_status(const std::filesystem::path& run);
+
+/// Waits for the last of a run's processes, a few seconds at most, and prints the board of one that
+/// did not end well.
+int last_words(const std::filesystem::path& run);
 
 int config_reference();
 

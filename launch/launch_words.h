@@ -11,7 +11,7 @@ namespace stagecraft {
 /// Where the processes go, as the script was told.
 struct HostWords {
   std::string hosts;      // "a:4,b:4"; "": this machine, or the allocation of a batch system
-  bool several = false;   // there is more than this machine
+  bool several = false;   // not on this machine alone; launch_words() finds out
   std::string interface;  // network interface that the hosts share; "": loopback
 };
 
@@ -21,6 +21,6 @@ struct HostWords {
 ///   environment NAME=VALUE    of every process
 ///   word WORD                 for mpirun, in order, before the program
 /// Throws ConfigError when the run wants what this program or the words cannot give.
-std::string launch_words(const ResolvedRun& run, const HostWords& where);
+std::string launch_words(const ResolvedRun& run, const HostWords& asked);
 
 }  // namespace stagecraft

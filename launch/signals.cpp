@@ -27,7 +27,9 @@ void on_signal(int number) {
 std::atomic<ProgressSlot*> dismissed_slot{nullptr};
 
 void on_termination(int number) {
-  dismissed_slot.load()->set(Activity::dismissed);
+  if (ProgressSlot* slot = dismissed_slot.load()) {
+    slot->set(Activity::dismissed);
+  }
   ::_exit(128 + number);
 }
 
@@ -47,8 +49,8 @@ void watch_stop_signals() {
   }
 }
 
-void dismiss_on_termination(ProgressSlot& slot) {
-  dismissed_slot = &slot;
+void end_on_termination(ProgressSlot* slot) {
+  dismissed_slot = slot;
   handle(SIGTERM, on_termination);
 }
 

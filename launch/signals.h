@@ -13,7 +13,7 @@ void watch_stop_signals();
 bool stop_signalled();
 
 /// SIGTERM, which mpirun sends to the others when one has failed, now ends the process at once, and
-/// notes on the board that it was sent home. `slot` lives as long as the process.
-void dismiss_on_termination(ProgressSlot& slot);
+/// notes in `slot`, if there is one, that it was sent home. `slot` lives as long as the process.
+void end_on_termination(ProgressSlot* slot);
 
 }  // namespace stagecraft

@@ -85,7 +85,7 @@ class RankRun {
                          : await_board(config.progress_board, config.watchdog_seconds)),
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     board_->slot(rank).enter();
-    dismiss_on_termination(board_->slot(rank));
+    end_on_termination(&board_->slot(rank));
     if (rank != 0) {
       log_.take_output();
     }

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <ctime>
+#include <fstream>
 #include <vector>
 
 #include "kernels/base/text_table.h"
@@ -154,12 +155,34 @@ std::string launcher_text(const ProgressBoard& board, const BoardReader& reader)
                      reader.alive(process) ? "alive" : "gone");
 }
 
+/// One that has died and that nobody has buried, as where the first process of a container buries
+/// none, is dead: "PID (NAME) Z ..."
+bool unburied(int process) {
+  std::ifstream file(fmt::format("/proc/{}/stat", process));
+  std::string text;
+  std::getline(file, text);
+  const std::size_t state = text.rfind(')') + 2;
+  return text.size() > state && (text[state] == 'Z' || text[state] == 'X');
+}
+
+bool is_alive(int process) {
+  return (::kill(process, 0) == 0 || errno == EPERM) && !unburied(process);
+}
+
 }  // namespace
 
 BoardReader board_reader() {
-  return {.host = host_name(), .wall_ns = wall_clock_ns(), .alive = [](int process) {
-            return ::kill(process, 0) == 0 || errno == EPERM;
-          }};
+  return {.host = host_name(), .wall_ns = wall_clock_ns(), .alive = is_alive};
+}
+
+bool anybody_lives(const ProgressBoard& board, const BoardReader& reader) {
+  for (int rank = 0; rank < board.ranks(); ++rank) {
+    const ProgressSlot& slot = board.slot(rank);
+    if (asks(reader, slot) && lives(reader, slot)) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::string board_report(const ProgressBoard& board, const BoardReader& reader) {

@@ -23,6 +23,9 @@ BoardReader board_reader();
 /// When every process that `reader` can ask is dead, times end at the last sign of life.
 std::string board_report(const ProgressBoard& board, const BoardReader& reader);
 
+/// Whether a process of the run that `reader` can ask is alive.
+bool anybody_lives(const ProgressBoard& board, const BoardReader& reader);
+
 /// Every rank has come to its end, and nobody named a cause of failure.
 bool ended_well(const ProgressBoard& board);
 

@@ -5,63 +5,18 @@
 #include <chrono>
 #include <future>
 
+#include "tests/end_to_end/faulty_work.h"
 #include "tests/end_to_end/small_run.h"
 
 namespace stagecraft {
 namespace {
 
 using Catch::Matchers::Contains;
+using test::FaultyWork;
+using test::kAtBegin;
+using test::kAtNorm;
 using test::KeepingObserver;
 using test::SmallRun;
-
-// Places that are no instruction.
-constexpr Instruction kAtBegin{Op::forward, -1, 0};
-constexpr Instruction kAtNorm{Op::forward, -2, 0};
-
-/// Real work that does `fault` before one instruction of one step.
-class FaultyWork : public StageWork {
- public:
-  FaultyWork(std::unique_ptr<StageWork> real, Instruction at, std::function<void()> fault)
-      : real_(std::move(real)), at_(at), fault_(std::move(fault)) {}
-  Stream& stream() override { return real_->stream(); }
-  void begin(const Pass& pass) override {
-    pass_ = pass;
-    strike(kAtBegin);
-    real_->begin(pass);
-  }
-  void run(const Instruction& i) override {
-    strike(i);
-    real_->run(i);
-  }
-  Tensor take_output(const Instruction& i) override {
-    strike(i);
-    return real_->take_output(i);
-  }
-  void put_input(const Instruction& i, Tensor x) override {
-    strike(i);
-    real_->put_input(i, std::move(x));
-  }
-  std::vector<double> losses() override { return real_->losses(); }
-  std::vector<ParameterSquare> gradient_squares() override {
-    strike(kAtNorm);
-    return real_->gradient_squares();
-  }
-  void update(const Update& update) override {
-    strike({.op = Op::optimizer});
-    real_->update(update);
-  }
-
- private:
-  void strike(const Instruction& i) {
-    if (pass_.kind == PassKind::train && pass_.step == 2 && i == at_) {
-      fault_();
-    }
-  }
-  std::unique_ptr<StageWork> real_;
-  Instruction at_;
-  std::function<void()> fault_;
-  Pass pass_;
-};
 
 struct Outcome {
   RunResult result;
@@ -74,7 +29,11 @@ Outcome run_with_fault(SmallRun run, int faulty_rank, const Instruction& at,
     if (rank != faulty_rank) {
       return real;
     }
-    return std::make_unique<FaultyWork>(std::move(real), at, fault);
+    return std::make_unique<FaultyWork>(std::move(real), [=](const Pass& pass, const Instruction& i) {
+      if (pass.kind == PassKind::train && pass.step == 2 && i == at) {
+        fault();
+      }
+    });
   };
   KeepingObserver observer;
   const auto begin = std::chrono::steady_clock::now();

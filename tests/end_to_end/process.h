@@ -2,6 +2,7 @@
 #pragma once
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -37,6 +38,13 @@ class Process {
 
   pid_t pid() const { return pid_; }
   std::filesystem::path error_file() const { return output_.path() / "err"; }
+
+  /// Whether wait() would return at once.
+  bool has_ended() const {
+    siginfo_t info{};
+    return ::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           info.si_pid == pid_;
+  }
 
   Ended wait() {
     int status = 0;

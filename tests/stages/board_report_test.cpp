@@ -1,5 +1,9 @@
 #include "stages/board_report.h"
 
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 
 namespace stagecraft {
@@ -73,6 +77,25 @@ TEST_CASE("the system is asked for living processes") {
   CHECK(board_reader().alive(1));
   CHECK_FALSE(board_reader().alive(0x3fffffff));
   CHECK_FALSE(board_reader().host.empty());
+}
+
+TEST_CASE("who has died and is not buried is dead") {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::_exit(0);
+  }
+  siginfo_t info{};
+  REQUIRE(::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOWAIT) == 0);
+  CHECK_FALSE(board_reader().alive(child));
+  ::waitpid(child, nullptr, 0);
+}
+
+TEST_CASE("somebody lives as long as one process that can be asked does") {
+  Scene scene;
+  CHECK(anybody_lives(scene.board, scene.reader));
+  scene.reader.alive = [](int) { return false; };
+  scene.board.slot(2).enter(7, "there");
+  CHECK_FALSE(anybody_lives(scene.board, scene.reader));
 }
 
 }  // namespace

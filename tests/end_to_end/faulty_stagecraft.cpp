@@ -1,0 +1,165 @@
+// The program, with one fault in one rank: what STAGECRAFT_TEST_FAULT says (fault_words.h).
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "kernels/base/error.h"
+#include "kernels/base/span.h"
+#include "launch/command_line.h"
+#include "launch/launched.h"
+#include "tests/end_to_end/control_sockets.h"
+#include "tests/end_to_end/fault_words.h"
+#include "tests/end_to_end/faulty_work.h"
+
+namespace stagecraft::test {
+namespace {
+
+FaultWords words_from_environment() {
+  FaultWords words;
+  const char* text = std::getenv(kFaultVariable);
+  if (text == nullptr) {
+    return words;
+  }
+  std::istringstream in(text);
+  std::string kind;
+  in >> kind >> words.rank >> words.step >> words.call >> words.file;
+  const auto* found = std::find(kFaultNames.begin(), kFaultNames.end(), kind);
+  require(!in.fail() && found != kFaultNames.end(), kFaultVariable,
+          "\"{}\" is not KIND RANK STEP CALL FILE", text);
+  words.kind = static_cast<FaultKind>(found - kFaultNames.begin());
+  return words;
+}
+
+/// As the board names it.
+std::string place_of_call(const Pass& pass, const Instruction& at) {
+  if (at == kAtBegin) {
+    return fmt::format("beginning step {}", pass.step);
+  }
+  return at == kAtNorm ? fmt::format("step {}, adding up losses and gradient norm", pass.step)
+                       : fmt::format("step {}, instruction {}", pass.step, to_string(at));
+}
+
+/// Whole, or not there: whoever reads it does not wait for this process.
+void write_strike(const std::string& file, const std::string& place) {
+  std::ofstream(file + ".tmp") << now_ns() << ' ' << place;
+  std::rename((file + ".tmp").c_str(), file.c_str());
+}
+
+[[noreturn]] void wait_for_ever() {
+  while (true) {
+    ::pause();
+  }
+}
+
+void befall(FaultKind kind) {
+  switch (kind) {
+    case FaultKind::throws:
+      throw Error("fault", "the device is on fire");
+    case FaultKind::hangs:
+      wait_for_ever();
+    case FaultKind::killed:
+      ::kill(::getpid(), SIGKILL);
+      wait_for_ever();
+    case FaultKind::frozen:
+      ::kill(::getpid(), SIGSTOP);
+      return;
+    case FaultKind::mpirun_killed:
+      ::kill(::getppid(), SIGKILL);
+      return;
+    case FaultKind::disconnected:
+      shut_down_control_sockets();
+      return;
+    default:
+      return;
+  }
+}
+
+/// Counts one rank's calls, and strikes at one of them.
+class Striker {
+ public:
+  explicit Striker(FaultWords words) : words_(std::move(words)) {}
+
+  /// Whether it is now; once.
+  bool due(const Pass& pass) {
+    if (struck_ || pass.kind != PassKind::train || pass.step < words_.step ||
+        (pass.step == words_.step && calls_++ < words_.call)) {
+      return false;
+    }
+    return struck_ = true;
+  }
+  void strike(const Pass& pass, const Instruction& at) {
+    if (due(pass)) {
+      write_strike(words_.file, place_of_call(pass, at));
+      befall(words_.kind);
+    }
+  }
+  int copies(const Envelope& envelope) {
+    if (!due(envelope.pass)) {
+      return 1;
+    }
+    write_strike(words_.file, fmt::format("step {}, {}, micro-batch {}", envelope.pass.step,
+                                          to_string(envelope.edge), envelope.microbatch));
+    return words_.kind == FaultKind::drops ? 0 : 2;
+  }
+
+ private:
+  FaultWords words_;
+  int calls_ = 0;
+  bool struck_ = false;
+};
+
+void adjust(RunConfig& config, const FaultWords& words) {
+  const auto striker = std::make_shared<Striker>(words);
+  if (words.kind == FaultKind::drops || words.kind == FaultKind::doubles) {
+    config.envelope_copies = [=](int rank, const Envelope& envelope) {
+      return rank == words.rank ? striker->copies(envelope) : 1;
+    };
+    return;
+  }
+  config.wrap_work = [=](int rank, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
+    if (rank != words.rank) {
+      return real;
+    }
+    return std::make_unique<FaultyWork>(
+        std::move(real),
+        [=](const Pass& pass, const Instruction& at) { striker->strike(pass, at); });
+  };
+}
+
+/// What happens before the program begins.
+void befall_start(const FaultWords& words) {
+  const auto me = launched();
+  if (!me || me->rank != words.rank) {
+    return;
+  }
+  if (words.kind == FaultKind::late) {
+    write_strike(words.file, "late");
+    std::this_thread::sleep_for(std::chrono::seconds(2));  // the fault itself
+  }
+  if (words.kind == FaultKind::missing) {
+    write_strike(words.file, "missing");
+    wait_for_ever();
+  }
+}
+
+}  // namespace
+}  // namespace stagecraft::test
+
+int main(int argc, char** argv) {
+  using namespace stagecraft::test;
+  const FaultWords words = words_from_environment();
+  befall_start(words);
+  if (words.kind == FaultKind::none || words.kind == FaultKind::late) {
+    return stagecraft::run_command_line(argc, argv);
+  }
+  return stagecraft::run_command_line(
+      argc, argv, [&](stagecraft::RunConfig& config) { adjust(config, words); });
+}

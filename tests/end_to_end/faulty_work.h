@@ -1,0 +1,57 @@
+// Real work that something may befall before each of its calls.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "stages/stage_work.h"
+
+namespace stagecraft::test {
+
+// Places that are no instruction.
+inline constexpr Instruction kAtBegin{Op::forward, -1, 0};
+inline constexpr Instruction kAtNorm{Op::forward, -2, 0};
+
+class FaultyWork : public StageWork {
+ public:
+  using Strike = std::function<void(const Pass& pass, const Instruction& at)>;
+
+  FaultyWork(std::unique_ptr<StageWork> real, Strike strike)
+      : real_(std::move(real)), strike_(std::move(strike)) {}
+  Stream& stream() override { return real_->stream(); }
+  void begin(const Pass& pass) override {
+    pass_ = pass;
+    strike_(pass_, kAtBegin);
+    real_->begin(pass);
+  }
+  void run(const Instruction& i) override {
+    strike_(pass_, i);
+    real_->run(i);
+  }
+  Tensor take_output(const Instruction& i) override {
+    strike_(pass_, i);
+    return real_->take_output(i);
+  }
+  void put_input(const Instruction& i, Tensor x) override {
+    strike_(pass_, i);
+    real_->put_input(i, std::move(x));
+  }
+  std::vector<double> losses() override { return real_->losses(); }
+  std::vector<ParameterSquare> gradient_squares() override {
+    strike_(pass_, kAtNorm);
+    return real_->gradient_squares();
+  }
+  void update(const Update& update) override {
+    strike_(pass_, {.op = Op::optimizer});
+    real_->update(update);
+  }
+
+ private:
+  std::unique_ptr<StageWork> real_;
+  Strike strike_;
+  Pass pass_;
+};
+
+}  // namespace stagecraft::test

@@ -1,0 +1,356 @@
+#include "tests/end_to_end/process_faults.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <fstream>
+#include <memory>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "kernels/base/span.h"
+#include "models/checkpoint/safetensors.h"
+#include "tensor_parallel/comm/mpi/session.h"
+#include "tests/end_to_end/process.h"
+#include "tests/end_to_end/run_processes.h"
+#include "tests/end_to_end/small_run.h"
+
+namespace stagecraft::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kWatchdogSeconds = 3;
+constexpr double kStartSeconds = 60;  // on a machine that others use too
+
+constexpr const char* kConfig = R"([model]
+family = "gpt"
+layers = 4
+hidden = 32
+heads = 4
+sequence = 16
+dropout = 0.1
+[train]
+steps = 1000000
+global_batch = 8
+micro_batch = 1
+[data]
+train = ["text.txt"]
+validation_fraction = 0.25
+)";
+
+/// A fact, asked for again and again.
+template <typename Fact>
+bool becomes_true(double seconds, const Fact& fact) {
+  const std::int64_t deadline = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
+  while (!fact()) {
+    if (now_ns() > deadline) {
+      return false;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return true;
+}
+
+bool is_stop(FaultKind kind) {
+  return kind == FaultKind::interrupted || kind == FaultKind::terminated;
+}
+bool ends_well(FaultKind kind) {
+  return kind == FaultKind::none || kind == FaultKind::late || is_stop(kind);
+}
+bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
+
+/// How long a run may take to end once it was struck.
+double limit_seconds(FaultKind kind) {
+  const bool needs_the_watchdog = kind == FaultKind::hangs || kind == FaultKind::frozen ||
+                                  kind == FaultKind::drops || kind == FaultKind::missing;
+  const bool goes_on = kind == FaultKind::none || kind == FaultKind::late;
+  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? kWatchdogSeconds : 0);
+}
+
+/// One run in a folder of its own, which is its processes' folder for temporary files too.
+class Running {
+ public:
+  explicit Running(const FaultyRun& run) : run_(run), shared_memory_(names_in_folder("/dev/shm")) {
+    const auto text = made_up_text(4000);
+    std::ofstream(path() / "run.toml") << kConfig;
+    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
+    fs::create_directory(path() / "tmp");
+    if (run.fault.kind == FaultKind::disk_full) {
+      disk_.emplace(path() / "disk");
+    }
+    run_.fault.file = path() / "strike";
+  }
+
+  FaultOutcome outcome() {
+    if (disk_ && !disk_->mounted()) {
+      return {};  // nothing was tried
+    }
+    begin_ns_ = now_ns();
+    process_ = std::make_unique<Process>(command(), path());
+    strike();
+    await_end();
+    look();
+    return std::move(outcome_);
+  }
+
+ private:
+  const fs::path& path() const { return folder_.path(); }
+  fs::path directory() const { return path() / (disk_ ? "disk/run" : "run"); }
+  std::string mark() const { return "TMPDIR=" + (path() / "tmp").string(); }
+  FaultKind kind() const { return run_.fault.kind; }
+
+  std::vector<std::string> command() const {
+    const FaultWords& f = run_.fault;
+    const MeshShape& mesh = run_.mesh;
+    std::vector<std::string> words = {
+        "/usr/bin/env",
+        mark(),
+        fmt::format("{}={} {} {} {} {}", kFaultVariable,
+                    comes_from_outside(f.kind) ? name_of(FaultKind::none) : name_of(f.kind), f.rank,
+                    f.step, f.call, f.file),
+        STAGECRAFT_LAUNCH_TRAIN,
+        "run.toml",
+        "--program",
+        STAGECRAFT_FAULTY};
+    std::vector<std::string> sets = {"run.mode=mpi",
+                                     "run.directory=" + directory().string(),
+                                     fmt::format("run.watchdog_seconds={}", kWatchdogSeconds),
+                                     fmt::format("parallel.pipeline={}", mesh.pipeline),
+                                     fmt::format("parallel.tensor={}", mesh.tensor),
+                                     fmt::format("parallel.data={}", mesh.data)};
+    if (kind() == FaultKind::stopped_twice) {
+      sets.emplace_back("train.global_batch=65536");  // a step takes minutes
+    }
+    sets.insert(sets.end(), run_.sets.begin(), run_.sets.end());
+    for (const std::string& set : sets) {
+      words.insert(words.end(), {"--set", set});
+    }
+    return words;
+  }
+
+  std::int64_t steps_done() const {
+    std::ifstream file(directory() / "metrics.jsonl");
+    std::int64_t lines = 0;
+    for (std::string line; std::getline(file, line);) {
+      ++lines;
+    }
+    return lines;
+  }
+
+  bool struck_within() const {
+    std::error_code absent;
+    return fs::exists(run_.fault.file, absent);
+  }
+
+  /// What comes from outside comes now; for what comes from inside its report is awaited.
+  void strike() {
+    if (kind() == FaultKind::none) {
+      return;
+    }
+    const auto time_has_come = [&] {
+      return process_->has_ended() ||
+             (comes_from_outside(kind()) ? kind() == FaultKind::stopped_twice
+                                               ? fs::exists(directory() / "metrics.jsonl")
+                                               : steps_done() >= run_.fault.step
+                                         : struck_within());
+    };
+    if (!becomes_true(kStartSeconds, time_has_come)) {
+      outcome_.wrong.emplace_back("the fault did not come about");
+      return;
+    }
+    begin_ns_ = now_ns();
+    if (comes_from_outside(kind())) {
+      strike_from_outside();
+    } else {
+      read_strike();
+    }
+  }
+
+  void strike_from_outside() {
+    switch (kind()) {
+      case FaultKind::launcher_killed:
+        ::kill(process_->pid(), SIGKILL);
+        break;
+      case FaultKind::disk_full:
+        disk_->fill();
+        break;
+      case FaultKind::terminated:
+        ::kill(process_->pid(), SIGTERM);
+        break;
+      default:
+        ::kill(process_->pid(), SIGINT);
+    }
+    if (kind() == FaultKind::stopped_twice) {
+      becomes_true(kStartSeconds, [&] { return fs::file_size(process_->error_file()) > 0; });
+      begin_ns_ = now_ns();
+      ::kill(process_->pid(), SIGINT);
+    }
+  }
+
+  void read_strike() {
+    std::ifstream file(run_.fault.file);
+    file >> begin_ns_ >> std::ws;
+    std::getline(file, outcome_.place);
+  }
+
+  void await_end() {
+    const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
+    const double allowed = limit_seconds(kind()) - late;
+    const bool ended = becomes_true(
+        allowed, [&] { return process_->has_ended() && processes_with(mark()).empty(); });
+    outcome_.seconds = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
+    if (!ended) {
+      const auto left = processes_with(mark());
+      outcome_.wrong.push_back(
+          fmt::format("after {:.1f} s launch/train {}, and there are {} "
+                      "processes: {}",
+                      outcome_.seconds, process_->has_ended() ? "has ended" : "runs", left.size(),
+                      fmt::join(left, " ")));
+      outcome_.board = status();
+      kill_processes_with(mark());
+    }
+    const Ended last = process_->wait();
+    outcome_.status = last.status;
+    outcome_.out = last.out;
+    outcome_.err = last.err;
+  }
+
+  std::string status() const {
+    if (!fs::exists(directory() / "progress")) {
+      return "";
+    }
+    const Ended told = Process({STAGECRAFT_FAULTY, "status", directory().string()}, path()).wait();
+    return told.status == 0 ? told.out : "status failed: " + told.err;
+  }
+
+  void look() {
+    if (outcome_.board.empty()) {
+      outcome_.board = status();
+    }
+    look_at_words();
+    look_at_board();
+    look_at_model();
+    look_for_leavings();
+  }
+
+  void expect(bool fact, std::string otherwise) {
+    if (!fact) {
+      outcome_.wrong.push_back(std::move(otherwise));
+    }
+  }
+
+  void look_at_words() {
+    if (kind() == FaultKind::launcher_killed) {
+      return;  // no word is owed
+    }
+    expect((outcome_.status == 0) == ends_well(kind()),
+           fmt::format("the status is {}", outcome_.status));
+    for (const std::string& word : owed_words()) {
+      expect(outcome_.err.find(word) != std::string::npos,
+             fmt::format("the message does not say \"{}\"", word));
+    }
+  }
+
+  std::vector<std::string> owed_words() const {
+    const std::string rank = fmt::format("rank {}", run_.fault.rank);
+    switch (kind()) {
+      case FaultKind::throws:
+        return {rank, outcome_.place, "on fire"};
+      case FaultKind::hangs:
+        return {rank, outcome_.place, "has not returned"};
+      case FaultKind::killed:
+        return {rank, outcome_.place, "gone"};
+      case FaultKind::frozen:
+        return {rank, outcome_.place, "no sign of life"};
+      case FaultKind::mpirun_killed:
+        return {"mpirun"};
+      case FaultKind::disconnected:
+        return {rank, "connection"};
+      case FaultKind::doubles:
+        return {edge_struck()};
+      case FaultKind::drops:  // the next envelope shows it, or that none comes
+        return {outcome_.err.find("nobody has moved") == std::string::npos ? edge_struck()
+                                                                           : "waits for"};
+      case FaultKind::missing:
+        return {rank, run_.fault.rank == 0 ? "no progress board" : "has not started"};
+      case FaultKind::disk_full:
+        return {"No space left"};
+      default:
+        return {};
+    }
+  }
+
+  /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
+  std::string edge_struck() const {
+    const std::size_t begin = outcome_.place.find(", ") + 2;
+    return outcome_.place.substr(begin, outcome_.place.find(',', begin) - begin);
+  }
+
+  void look_at_board() {
+    if (kind() == FaultKind::missing && run_.fault.rank == 0) {
+      return;  // the board is rank 0's
+    }
+    for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
+      expect(outcome_.board.find(fmt::format("\n     {}  ", rank)) != std::string::npos,
+             fmt::format("the status of the run does not show rank {}", rank));
+    }
+  }
+
+  /// Whole or absent; and there when all went well.
+  void look_at_model() {
+    const fs::path model = directory() / "model/model.safetensors";
+    if (!fs::exists(model)) {
+      expect(!ends_well(kind()), "there is no model");
+      return;
+    }
+    try {
+      const MappedFile file(model, MappedFile::Access::read);
+      read_safetensors_layout(model, file.bytes());
+      expect(fs::exists(directory() / "model/config.json"), "the model has no config.json");
+    } catch (const std::exception& error) {
+      outcome_.wrong.push_back(fmt::format("the model is not whole: {}", error.what()));
+    }
+  }
+
+  /// A socket or a window without a name is gone with the last process that has it.
+  void look_for_leavings() {
+    const auto temporary = names_in_folder(path() / "tmp");
+    expect(temporary.empty(), fmt::format("files are left: {}", fmt::join(temporary, " ")));
+    for (const std::string& name : names_in_folder("/dev/shm")) {
+      // Others may use shared memory meanwhile; Stagecraft's has no name, so it can be MPI's alone.
+      const bool of_mpi = name.starts_with("vader") || name.starts_with("ompi");
+      expect(!of_mpi || shared_memory_.contains(name), "shared memory is left: " + name);
+    }
+  }
+
+  FaultyRun run_;
+  std::set<std::string> shared_memory_;  // that was there before
+  TemporaryFolder folder_;
+  std::optional<SmallDisk> disk_;
+  std::unique_ptr<Process> process_;
+  std::int64_t begin_ns_ = 0;
+  FaultOutcome outcome_;
+};
+
+}  // namespace
+
+bool can_run_processes() { return mpi_is_built(); }
+
+FaultOutcome run_with_fault(const FaultyRun& run) { return Running(run).outcome(); }
+
+std::string describe(const FaultyRun& run, const FaultOutcome& outcome) {
+  const FaultWords& f = run.fault;
+  return fmt::format(
+      "{} rank {} step {} call {} on {} x {} x {} at \"{}\": status {}, {:.1f} s\n"
+      "wrong: {}\n--- err\n{}\n--- board\n{}\n",
+      name_of(f.kind), f.rank, f.step, f.call, run.mesh.pipeline, run.mesh.tensor, run.mesh.data,
+      outcome.place, outcome.status, outcome.seconds, fmt::join(outcome.wrong, "; "), outcome.err,
+      outcome.board);
+}
+
+}  // namespace stagecraft::test

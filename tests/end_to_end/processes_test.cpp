@@ -1,0 +1,260 @@
+// Runs whose ranks are processes: the bits of `threads`, one of each fault, and nothing left
+// behind. The long run is reliability.cpp.
+#include <catch2/catch.hpp>
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/end_to_end/process.h"
+#include "tests/end_to_end/process_faults.h"
+#include "tests/end_to_end/run_processes.h"
+#include "tests/end_to_end/small_run.h"
+
+using namespace stagecraft;
+using namespace stagecraft::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kConfig = R"([model]
+family = "gpt"
+layers = 4
+hidden = 32
+heads = 4
+sequence = 16
+dropout = 0.1
+[train]
+steps = 3
+global_batch = 8
+micro_batch = 1
+[data]
+train = ["text.txt"]
+validation_fraction = 0.25
+)";
+
+using Words = std::vector<std::string>;
+
+class Workplace {
+ public:
+  Workplace() {
+    const auto text = made_up_text(4000);
+    std::ofstream(path() / "run.toml") << kConfig;
+    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
+  }
+  const fs::path& path() const { return folder_.path(); }
+
+  /// launch/train, with these values set.
+  Ended train(const Words& sets) const {
+    Words words = {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_EXECUTABLE};
+    for (const std::string& set : sets) {
+      words.insert(words.end(), {"--set", set});
+    }
+    return Process(words, path()).wait();
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+nlohmann::json last_line(const fs::path& metrics) {
+  std::ifstream file(metrics);
+  std::string last;
+  for (std::string line; std::getline(file, line);) {
+    last = line;
+  }
+  return nlohmann::json::parse(last);
+}
+
+/// Trains in both modes and compares all that should be alike.
+void check_twins(const Words& sets, const std::string& transport = "auto") {
+  const Workplace place;
+  INFO("sets " << Catch::StringMaker<Words>::convert(sets));
+  for (const std::string mode : {"threads", "mpi"}) {
+    Words all = sets;
+    all.insert(all.end(), {"run.mode=" + mode, "run.directory=" + mode});
+    if (mode == "mpi") {
+      all.push_back("run.transport=" + transport);
+    }
+    const Ended ended = place.train(all);
+    CAPTURE(mode, ended.err);
+    REQUIRE(ended.status == 0);
+  }
+  const auto bytes = [&](const char* mode) {
+    return read_file(place.path() / mode / "model/model.safetensors");
+  };
+  CHECK((bytes("mpi") == bytes("threads")));
+  const nlohmann::json threads = last_line(place.path() / "threads/metrics.jsonl");
+  const nlohmann::json mpi = last_line(place.path() / "mpi/metrics.jsonl");
+  CHECK(mpi["loss"] == threads["loss"]);
+  CHECK(mpi["validation_loss"] == threads["validation_loss"]);
+}
+
+Words mesh(int pipeline, int tensor, int data) {
+  return {"parallel.pipeline=" + std::to_string(pipeline),
+          "parallel.tensor=" + std::to_string(tensor), "parallel.data=" + std::to_string(data)};
+}
+
+bool skipped() {
+  if (!can_run_processes()) {
+    WARN("skipped: this program was built without MPI");
+  }
+  return !can_run_processes();
+}
+
+void check_fault(FaultyRun run) {
+  const FaultOutcome outcome = run_with_fault(run);
+  INFO(describe(run, outcome));
+  CHECK(outcome.wrong.empty());
+}
+
+FaultyRun fault(FaultKind kind, int rank, std::int64_t step, int call) {
+  return {.fault = {.kind = kind, .rank = rank, .step = step, .call = call, .file = ""}};
+}
+
+}  // namespace
+
+TEST_CASE("processes give the bits of threads: pipelines") {
+  if (skipped()) {
+    return;
+  }
+  for (const int pipeline : {1, 2, 4}) {
+    for (const std::string schedule : {"gpipe", "1f1b"}) {
+      Words sets = mesh(pipeline, 1, 1);
+      sets.push_back("parallel.schedule=" + schedule);
+      check_twins(sets);
+    }
+  }
+}
+
+TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {
+  if (skipped()) {
+    return;
+  }
+  for (const Words& sets :
+       {mesh(1, 2, 1), mesh(1, 1, 2), mesh(2, 2, 1), mesh(2, 1, 2), mesh(2, 2, 2)}) {
+    check_twins(sets);
+  }
+  check_twins(mesh(2, 2, 1), "mpi");
+}
+
+TEST_CASE("the trace has all processes in one file") {
+  if (skipped()) {
+    return;
+  }
+  const Workplace place;
+  Words sets = mesh(2, 2, 1);
+  sets.insert(sets.end(), {"run.mode=mpi", "run.directory=run"});
+  const Ended ended = place.train(sets);
+  CAPTURE(ended.err);
+  REQUIRE(ended.status == 0);
+  const auto trace = nlohmann::json::parse(read_file(place.path() / "run/trace.json"));
+  std::set<int> processes;
+  for (const auto& event : trace["traceEvents"]) {
+    if (event["ph"] == "X") {
+      processes.insert(event["pid"].get<int>());
+    }
+  }
+  CHECK(processes.size() == 4);
+}
+
+TEST_CASE("ten runs of two steps in a row leave nothing") {
+  if (skipped()) {
+    return;
+  }
+  for (int i = 0; i < 10; ++i) {
+    FaultyRun run;
+    run.sets = {"train.steps=2"};
+    check_fault(run);
+  }
+}
+
+TEST_CASE("a fault inside a rank ends the run in time and by name") {
+  if (skipped()) {
+    return;
+  }
+  check_fault(fault(FaultKind::throws, 1, 2, 7));
+  check_fault(fault(FaultKind::hangs, 2, 3, 4));
+  check_fault(fault(FaultKind::killed, 3, 2, 11));
+  check_fault(fault(FaultKind::killed, 0, 4, 3));
+  check_fault(fault(FaultKind::frozen, 1, 2, 9));
+  check_fault(fault(FaultKind::frozen, 0, 2, 0));
+  check_fault(fault(FaultKind::missing, 2, 1, 0));
+  check_fault(fault(FaultKind::missing, 0, 1, 0));
+}
+
+TEST_CASE("a fault between ranks ends the run in time and by name") {
+  if (skipped()) {
+    return;
+  }
+  check_fault(fault(FaultKind::disconnected, 3, 3, 5));
+  check_fault(fault(FaultKind::disconnected, 0, 2, 2));
+  check_fault(fault(FaultKind::drops, 0, 2, 1));
+  check_fault(fault(FaultKind::drops, 2, 2, 7));
+  check_fault(fault(FaultKind::doubles, 2, 3, 2));
+}
+
+TEST_CASE("a fault around the ranks ends the run in time") {
+  if (skipped()) {
+    return;
+  }
+  check_fault(fault(FaultKind::mpirun_killed, 1, 3, 6));
+  check_fault(fault(FaultKind::launcher_killed, 0, 4, 0));
+  check_fault(fault(FaultKind::disk_full, 0, 3, 0));
+}
+
+TEST_CASE("a rank that starts late is waited for") {
+  if (skipped()) {
+    return;
+  }
+  for (const int rank : {0, 3}) {
+    FaultyRun run = fault(FaultKind::late, rank, 1, 0);
+    run.sets = {"train.steps=2"};
+    check_fault(run);
+  }
+}
+
+TEST_CASE("the first signal to launch/train finishes the step, the second ends at once") {
+  if (skipped()) {
+    return;
+  }
+  check_fault(fault(FaultKind::interrupted, 0, 3, 0));
+  check_fault(fault(FaultKind::terminated, 0, 3, 0));
+  check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
+}
+
+TEST_CASE("what a user can do wrong with processes is told in one message, and nothing is left") {
+  if (skipped()) {
+    return;
+  }
+  const Workplace place;
+  const auto before = names_in_folder(place.path());
+  const auto check_refusal = [&](const Ended& ended, const std::string& words) {
+    CAPTURE(ended.out, ended.err);
+    CHECK(ended.status == 2);
+    CHECK_THAT(ended.err, Catch::Contains(words));
+    CHECK(names_in_folder(place.path()) == before);
+  };
+  const auto lines = [](const std::string& text) {
+    return std::count(text.begin(), text.end(), '\n');
+  };
+  const Ended alone =
+      Process({STAGECRAFT_EXECUTABLE, "train", "run.toml", "--set", "run.mode=mpi"}, place.path())
+          .wait();
+  check_refusal(alone, "run launch/train with the same words");
+  CHECK(lines(alone.err) == 1);
+  const Ended occupied = place.train({"run.mode=mpi", "parallel.pipeline=2", "run.directory=."});
+  check_refusal(occupied, "not an empty folder");
+  CHECK(lines(occupied.err) == 1);
+  const Ended unknown = place.train({"run.mode=mpi", "parallel.pipelin=2"});
+  check_refusal(unknown, "parallel.pipeline");
+  CHECK(lines(unknown.err) == 1);
+  // By hand, with too few processes: mpirun adds words of its own, but ours come once.
+  const Ended few =
+      Process({"/usr/bin/env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
+               "mpirun", "--quiet", "--oversubscribe", "-n", "2", STAGECRAFT_EXECUTABLE, "train",
+               "run.toml", "--set", "run.mode=mpi", "--set", "parallel.pipeline=4"},
+              place.path())
+          .wait();
+  check_refusal(few, "the plan has 4 ranks and mpirun started 2 processes");
+  CHECK(few.err.find("the plan has 4 ranks") == few.err.rfind("the plan has 4 ranks"));
+}
