@@ -69,7 +69,7 @@ void befall(FaultKind kind) {
       ::kill(::getpid(), SIGKILL);
       wait_for_ever();
     case FaultKind::frozen:
-      ::kill(::getpid(), SIGSTOP);
+      ::raise(SIGSTOP);  // to this thread, which goes no step further
       return;
     case FaultKind::mpirun_killed:
       ::kill(::getppid(), SIGKILL);
