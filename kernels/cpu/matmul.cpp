@@ -2,7 +2,6 @@
 
 #include <dnnl.h>
 
-#include <array>
 #include <atomic>
 #include <optional>
 #include <vector>
@@ -12,41 +11,6 @@
 
 namespace stagecraft::cpu {
 namespace {
-
-// A piece packs its rows of a once per piece of columns and its columns of b once per piece of
-// rows, so that a product costs 1 + kPackRows / rows + kPackColumns / columns of its flops; handing
-// out a piece costs as much as kPieceFlops. Fitted to GPT-2 124M's products on two cores.
-constexpr double kPackRows = 12;
-constexpr double kPackColumns = 20;
-constexpr double kPieceFlops = 3e5;
-constexpr double kOnePieceFlops = 4e6;  // below, waking a second thread costs more than it saves
-constexpr std::array<std::int64_t, 7> kRowSizes = {64, 128, 256, 384, 512, 768, 1024};
-constexpr std::array<std::int64_t, 5> kColumnSizes = {96, 192, 384, 768, 1536};
-constexpr std::int64_t kGrain = 16;  // one vector register of float32
-
-std::int64_t parts_of(std::int64_t size, std::int64_t part) { return (size + part - 1) / part; }
-
-/// `size` in as many equal parts as parts of `wanted` would be.
-std::int64_t even_part(std::int64_t size, std::int64_t wanted) {
-  const std::int64_t part = parts_of(size, parts_of(size, wanted));
-  return std::min(size, parts_of(part, kGrain) * kGrain);
-}
-
-/// How much longer `pieces` equal pieces take than a perfect division, weighed over 2 to 4 threads.
-double imbalance(std::int64_t pieces) {
-  const auto over = [&](std::int64_t threads) {
-    return static_cast<double>(parts_of(pieces, threads) * threads) / static_cast<double>(pieces);
-  };
-  return 0.45 * over(2) + 0.1 * over(3) + 0.45 * over(4);
-}
-
-double relative_cost(std::int64_t m, std::int64_t n, std::int64_t k, const MatmulPieces& pieces) {
-  const auto rows = static_cast<double>(pieces.rows);
-  const auto columns = static_cast<double>(pieces.columns);
-  const double flops = 2 * rows * columns * static_cast<double>(k);
-  return imbalance(parts_of(m, pieces.rows) * parts_of(n, pieces.columns)) *
-         (1 + kPackRows / rows + kPackColumns / columns + kPieceFlops / flops);
-}
 
 /// dnnl_sgemm divides its work, K included, over the threads of the calling thread's next parallel
 /// region; this makes that one, also where the caller is the only thread.
@@ -110,6 +74,7 @@ struct Panels {
 
 constexpr std::int64_t kWorthwhile = 128;  // uses of an element, for which it may be copied
 constexpr std::int64_t kPanelDepth = 1024;
+constexpr std::int64_t kPanelGap = 16;  // one cache line of float32
 
 /// Without AVX-512, sgemm reads small operands (its rule, in which the pieces are its whole
 /// product) as they lie. Operands that it walks along k across rows then cost up to half of the
@@ -129,8 +94,8 @@ Panels panels_of(const Operands& on, const MatmulPieces& pieces) {
   const bool copy_a = on.a_turned && on.n >= kWorthwhile && (in_place || shares_cache_sets(on.m));
   const bool copy_b = !on.b_turned && pieces.rows >= kWorthwhile && in_place;
   // Rows of the copies lie an odd number of cache lines apart.
-  return {.a_stride = copy_a ? pieces.rows + kGrain : 0,
-          .b_stride = copy_b ? pieces.columns + kGrain : 0,
+  return {.a_stride = copy_a ? pieces.rows + kPanelGap : 0,
+          .b_stride = copy_b ? pieces.columns + kPanelGap : 0,
           .depth = copy_a || copy_b ? std::min(on.k, kPanelDepth) : on.k};
 }
 
@@ -250,27 +215,6 @@ dnnl_status_t compute(const Operands& on, const Piece& piece, std::int64_t depth
 }
 
 }  // namespace
-
-MatmulPieces matmul_pieces(std::int64_t m, std::int64_t n, std::int64_t k) {
-  const MatmulPieces whole = {std::max<std::int64_t>(m, 1), std::max<std::int64_t>(n, 1)};
-  const double flops = 2 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  if (flops < kOnePieceFlops) {
-    return whole;
-  }
-  MatmulPieces best = whole;
-  double best_cost = relative_cost(m, n, k, whole);
-  for (const std::int64_t rows : kRowSizes) {
-    for (const std::int64_t columns : kColumnSizes) {
-      const MatmulPieces pieces = {even_part(m, rows), even_part(n, columns)};
-      const double cost = relative_cost(m, n, k, pieces);
-      if (cost < best_cost) {
-        best = pieces;
-        best_cost = cost;
-      }
-    }
-  }
-  return best;
-}
 
 void matmul(Stream& stream, const Matmul& args) {
   const Operands on(args);

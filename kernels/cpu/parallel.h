@@ -14,6 +14,11 @@ namespace stagecraft::cpu {
 /// How many threads operations on this stream may use.
 int threads_of(Stream& stream);
 
+/// How many parts of `part` elements cover `size`.
+inline std::int64_t parts_of(std::int64_t size, std::int64_t part) {
+  return (size + part - 1) / part;
+}
+
 /// Calls f(piece) for piece = 0 .. pieces-1, on up to threads_of(stream) threads. f may not throw.
 template <typename F>
 void for_each_piece(Stream& stream, std::int64_t pieces, F&& f) {
@@ -33,7 +38,7 @@ void for_each_piece(Stream& stream, std::int64_t pieces, F&& f) {
 /// Calls f(begin, end) for consecutive ranges of `block` elements that cover 0 .. count-1.
 template <typename F>
 void for_each_range(Stream& stream, std::int64_t count, std::int64_t block, F&& f) {
-  for_each_piece(stream, (count + block - 1) / block, [&](std::int64_t piece) {
+  for_each_piece(stream, parts_of(count, block), [&](std::int64_t piece) {
     f(piece * block, std::min(count, (piece + 1) * block));
   });
 }
