@@ -52,8 +52,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
       return {cause.find("nobody has moved") == std::string::npos ? edge_in(place) : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
-    case FaultKind::disk_full:
-      return {"No space left"};
+    case FaultKind::disk_full:  // at the metrics, or at a file that is written at the end
+      return {cause.find("metrics.jsonl") == std::string::npos ? "No space left" : "disk full"};
     default:
       return {};
   }
