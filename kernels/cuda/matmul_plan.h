@@ -18,6 +18,7 @@ struct MatmulShape {
   bool a_turned = false;
   bool b_turned = false;
   bool aligned = false;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 finds it in what the compiler writes
   auto operator<=>(const MatmulShape&) const = default;
 };
 
