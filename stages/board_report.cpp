@@ -141,6 +141,9 @@ std::string cause_text(const ProgressBoard& board, const BoardReader& reader) {
   if (board.failed()) {
     return "First cause: whoever was about to name it ended before it had\n";
   }
+  if (ended_well(board)) {
+    return "Every rank has come to its end\n";
+  }
   const std::string gone = gone_text(board, reader);
   return gone.empty() ? "First cause: none is named\n"
                       : fmt::format("First cause: none is named, but {}\n", gone);

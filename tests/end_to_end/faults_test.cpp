@@ -29,11 +29,12 @@ Outcome run_with_fault(SmallRun run, int faulty_rank, const Instruction& at,
     if (rank != faulty_rank) {
       return real;
     }
-    return std::make_unique<FaultyWork>(std::move(real), [=](const Pass& pass, const Instruction& i) {
-      if (pass.kind == PassKind::train && pass.step == 2 && i == at) {
-        fault();
-      }
-    });
+    return std::make_unique<FaultyWork>(
+        std::move(real), [=](const Pass& pass, const Instruction& i) {
+          if (pass.kind == PassKind::train && pass.step == 2 && i == at) {
+            fault();
+          }
+        });
   };
   KeepingObserver observer;
   const auto begin = std::chrono::steady_clock::now();

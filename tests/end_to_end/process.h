@@ -66,6 +66,8 @@ class Process {
     words.push_back(nullptr);
     ::dup2(::open((output_.path() / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
     ::dup2(::open((output_.path() / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    // Of a test in the background it would be ignored, and ignored by all that the child starts.
+    ::signal(SIGINT, SIG_DFL);
     if (::chdir(folder.c_str()) == 0) {
       ::execv(words[0], words.data());
     }

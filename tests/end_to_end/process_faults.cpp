@@ -15,6 +15,7 @@
 #include "kernels/base/span.h"
 #include "models/checkpoint/safetensors.h"
 #include "tensor_parallel/comm/mpi/session.h"
+#include "tests/end_to_end/fault_rules.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/run_processes.h"
 #include "tests/end_to_end/small_run.h"
@@ -23,9 +24,6 @@ namespace stagecraft::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr double kWatchdogSeconds = 3;
-constexpr double kStartSeconds = 60;  // on a machine that others use too
 
 constexpr const char* kConfig = R"([model]
 family = "gpt"
@@ -56,20 +54,10 @@ bool becomes_true(double seconds, const Fact& fact) {
   return true;
 }
 
-bool is_stop(FaultKind kind) {
-  return kind == FaultKind::interrupted || kind == FaultKind::terminated;
-}
-bool ends_well(FaultKind kind) {
-  return kind == FaultKind::none || kind == FaultKind::late || is_stop(kind);
-}
-bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
-
-/// How long a run may take to end once it was struck.
-double limit_seconds(FaultKind kind) {
-  const bool needs_the_watchdog = kind == FaultKind::hangs || kind == FaultKind::frozen ||
-                                  kind == FaultKind::drops || kind == FaultKind::missing;
-  const bool goes_on = kind == FaultKind::none || kind == FaultKind::late;
-  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? kWatchdogSeconds : 0);
+/// Without the table of ranks, which says where everybody was; all of it when there is none.
+std::string line_of_cause(const std::string& err) {
+  const std::size_t begin = err.find("First cause");
+  return begin == std::string::npos ? err : err.substr(begin, err.find('\n', begin) - begin);
 }
 
 /// One run in a folder of its own, which is its processes' folder for temporary files too.
@@ -250,45 +238,11 @@ class Running {
     }
     expect((outcome_.status == 0) == ends_well(kind()),
            fmt::format("the status is {}", outcome_.status));
-    for (const std::string& word : owed_words()) {
-      expect(outcome_.err.find(word) != std::string::npos,
-             fmt::format("the message does not say \"{}\"", word));
+    const std::string cause = line_of_cause(outcome_.err);
+    for (const std::string& word : owed_words(run_.fault, outcome_.place, cause)) {
+      expect(cause.find(word) != std::string::npos,
+             fmt::format("the cause does not say \"{}\"", word));
     }
-  }
-
-  std::vector<std::string> owed_words() const {
-    const std::string rank = fmt::format("rank {}", run_.fault.rank);
-    switch (kind()) {
-      case FaultKind::throws:
-        return {rank, outcome_.place, "on fire"};
-      case FaultKind::hangs:
-        return {rank, outcome_.place, "has not returned"};
-      case FaultKind::killed:
-        return {rank, outcome_.place, "gone"};
-      case FaultKind::frozen:
-        return {rank, outcome_.place, "no sign of life"};
-      case FaultKind::mpirun_killed:
-        return {"mpirun"};
-      case FaultKind::disconnected:
-        return {rank, "connection"};
-      case FaultKind::doubles:
-        return {edge_struck()};
-      case FaultKind::drops:  // the next envelope shows it, or that none comes
-        return {outcome_.err.find("nobody has moved") == std::string::npos ? edge_struck()
-                                                                           : "waits for"};
-      case FaultKind::missing:
-        return {rank, run_.fault.rank == 0 ? "no progress board" : "has not started"};
-      case FaultKind::disk_full:
-        return {"No space left"};
-      default:
-        return {};
-    }
-  }
-
-  /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
-  std::string edge_struck() const {
-    const std::size_t begin = outcome_.place.find(", ") + 2;
-    return outcome_.place.substr(begin, outcome_.place.find(',', begin) - begin);
   }
 
   void look_at_board() {

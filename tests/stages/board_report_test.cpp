@@ -73,6 +73,14 @@ TEST_CASE("a row that no executor can have written is no reason to fail") {
   CHECK_THAT(text, Contains("100") && Contains("the board's row makes no sense"));
 }
 
+TEST_CASE("a run that has ended well has no cause") {
+  Scene scene;
+  for (int rank = 0; rank < scene.board.ranks(); ++rank) {
+    scene.board.slot(rank).set(Activity::ended);
+  }
+  CHECK_THAT(scene.text(), Catch::StartsWith("Every rank has come to its end\n"));
+}
+
 TEST_CASE("the system is asked for living processes") {
   CHECK(board_reader().alive(1));
   CHECK_FALSE(board_reader().alive(0x3fffffff));

@@ -1,0 +1,62 @@
+#include "tests/end_to_end/fault_rules.h"
+
+#include <fmt/core.h>
+
+namespace stagecraft::test {
+namespace {
+
+bool is_stop(FaultKind kind) {
+  return kind == FaultKind::interrupted || kind == FaultKind::terminated;
+}
+
+/// "act 0>1" of "step 2, act 0>1, micro-batch 3".
+std::string edge_in(const std::string& place) {
+  const std::size_t begin = place.find(", ") + 2;
+  return place.substr(begin, place.find(',', begin) - begin);
+}
+
+}  // namespace
+
+bool ends_well(FaultKind kind) {
+  return kind == FaultKind::none || kind == FaultKind::late || is_stop(kind);
+}
+
+bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
+
+double limit_seconds(FaultKind kind) {
+  const bool needs_the_watchdog = kind == FaultKind::hangs || kind == FaultKind::frozen ||
+                                  kind == FaultKind::drops || kind == FaultKind::missing;
+  const bool goes_on = kind == FaultKind::none || kind == FaultKind::late;
+  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? kWatchdogSeconds : 0);
+}
+
+std::vector<std::string> owed_words(const FaultWords& fault, const std::string& place,
+                                    const std::string& cause) {
+  const std::string rank = fmt::format("rank {}", fault.rank);
+  switch (fault.kind) {
+    case FaultKind::throws:
+      return {rank, place, "on fire"};
+    case FaultKind::hangs:
+      return {rank, place, "has not returned"};
+    case FaultKind::killed:
+      return {rank, place, "gone"};
+    case FaultKind::frozen:
+      return {rank, place, "no sign of life"};
+    case FaultKind::mpirun_killed:
+      return {"mpirun"};
+    case FaultKind::disconnected:
+      return {rank, "connection"};
+    case FaultKind::doubles:
+      return {edge_in(place)};
+    case FaultKind::drops:  // the next envelope shows it, or that none comes
+      return {cause.find("nobody has moved") == std::string::npos ? edge_in(place) : "waits for"};
+    case FaultKind::missing:
+      return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
+    case FaultKind::disk_full:  // at the metrics, or at a file that is written at the end
+      return {cause.find("metrics.jsonl") == std::string::npos ? "No space left" : "disk full"};
+    default:
+      return {};
+  }
+}
+
+}  // namespace stagecraft::test
