@@ -204,6 +204,9 @@ void Watch::on_cause(Hook hook) {
 
 void Watch::run() {
   const auto tick = tick_of(setup_.board->info().watchdog_seconds);
+  if (setup_.own_rank >= 0) {
+    setup_.board->slot(setup_.own_rank).beat();  // a process may freeze before the first look
+  }
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, tick, [this] { return stopped_; })) {
     look();
