@@ -100,9 +100,17 @@ class Look {
                : "";
   }
 
+  /// Its heart has missed many beats, and it will be named as frozen if it misses some more: until
+  /// then it is too early to say that its rank, or that nobody, moves.
+  bool may_be_frozen(int rank) const {
+    const ProgressSlot::View& row = view(rank);
+    return moment_.processes && on_stage(rank) && row.heartbeat_ns != 0 &&
+           over(2 * age(rank, row.heartbeat_ns));
+  }
+
   std::string is_stuck(int rank) const {
     const ProgressSlot::View& row = view(rank);
-    if (row.process == 0 || !works(row.activity)) {
+    if (row.process == 0 || !works(row.activity) || may_be_frozen(rank)) {
       return "";
     }
     const double stuck = age(rank, row.since_ns);
@@ -129,7 +137,7 @@ class Look {
     bool all = true;
     bool any = false;
     for (int rank = 0; rank < board_.ranks(); ++rank) {
-      all = all && waits_too_long(rank);
+      all = all && waits_too_long(rank) && !may_be_frozen(rank);
       any = any || waits_for_a_stage(rank);
     }
     if (!all || !any) {
@@ -196,6 +204,9 @@ void Watch::on_cause(Hook hook) {
 
 void Watch::run() {
   const auto tick = tick_of(setup_.board->info().watchdog_seconds);
+  if (setup_.own_rank >= 0) {
+    setup_.board->slot(setup_.own_rank).beat();  // a process may freeze before the first look
+  }
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, tick, [this] { return stopped_; })) {
     look();
