@@ -200,9 +200,13 @@ TEST_CASE("the gate alone listens, on one interface, until it is closed; connect
   CHECK(b.received->images.first(1) == std::vector{image(a.system, sample<TrainStep>())});
 }
 
-TEST_CASE("ten thousand envelopes keep their order") {
+TEST_CASE("thousands of envelopes keep their order") {
   const Watchdog watchdog("control: order", 60s);
+#ifdef __SANITIZE_THREAD__
+  constexpr std::size_t kCount = 200;  // CAF's own handing over is looked at, then suppressed: slow
+#else
   constexpr std::size_t kCount = 10'000;
+#endif
   ControlProcess a(options_of(0));
   ControlProcess b(options_of(1));
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
