@@ -8,6 +8,7 @@
 
 #include "launch/commands.h"
 #include "launch/config_file.h"
+#include "launch/schedule_command.h"
 
 namespace stagecraft {
 namespace {
@@ -15,13 +16,14 @@ namespace {
 constexpr int kRunFailed = 1;
 constexpr int kBadInput = 2;
 
-void add_config(CLI::App& command, ConfigOptions& options) {
-  command.add_option("CONFIG", options.file, "TOML file; docs/configuration.md lists its keys")
-      ->required();
+CLI::Option* add_config(CLI::App& command, ConfigOptions& options) {
+  CLI::Option* config =
+      command.add_option("CONFIG", options.file, "TOML file; docs/configuration.md lists its keys");
   command
       .add_option("--set", options.overrides, "section.key=value, in place of what the file says")
       ->take_all()
       ->allow_extra_args(false);
+  return config;
 }
 
 struct Words {
@@ -31,6 +33,7 @@ struct Words {
   HostWords where;
   std::filesystem::path run;
   bool failure = false;
+  ScheduleOptions schedule;
 };
 
 CheckOutput check_output(const Words& words) {
@@ -49,11 +52,14 @@ int run_command(const CLI::App& app, const Words& words) {
   if (app.got_subcommand("status")) {
     return words.failure ? last_words(words.run) : run_status(words.run);
   }
+  if (app.got_subcommand("schedule")) {
+    return schedule(words.schedule);
+  }
   return config_reference();
 }
 
 void describe_train(CLI::App& train, Words& words) {
-  add_config(train, words.train.config);
+  add_config(train, words.train.config)->required();
   train.add_option("--interface", words.train.interface,
                    "Network interface between the processes of run.mode = \"mpi\"; loopback if not "
                    "given");
@@ -61,13 +67,35 @@ void describe_train(CLI::App& train, Words& words) {
 }
 
 void describe_check(CLI::App& check, Words& words) {
-  add_config(check, words.train.config);
+  add_config(check, words.train.config)->required();
   CLI::Option* resolved =
       check.add_flag("--resolved", words.resolved, "Print every value with its source instead");
   check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
       ->excludes(resolved);
   check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
   check.add_option("--interface", words.where.interface, "Network interface that they share");
+}
+
+void describe_schedule(CLI::App& command, ScheduleOptions& options) {
+  CLI::Option* config = add_config(command, options.config);
+  CLI::Option* file = command.add_option("--verify", options.program,
+                                         "A program as text: prove it, then predict and draw it");
+  file->excludes(config);
+  constexpr int kMost = 1 << 20;
+  for (CLI::Option* option :
+       {command.add_option("--schedule", options.name, "Its name, without CONFIG"),
+        command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMost)),
+        command.add_option("--microbatches", options.microbatches, "How many a step")
+            ->check(CLI::Range(1, kMost))}) {
+    option->capture_default_str()->excludes(config)->excludes(file);
+  }
+  command.add_option("--cost", options.costs,
+                     "What instructions cost, as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, I, "
+                     "W and B also as a list over chunks, F=1:1:2");
+  command.add_option("--svg", options.svg, "Write the picture to this file");
+  command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
+  command.add_option("--text", options.text, "Write the program as text to this file");
+  command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
 void describe(CLI::App& app, Words& words) {
@@ -82,6 +110,9 @@ void describe(CLI::App& app, Words& words) {
   status->add_option("RUN", words.run, "The run's directory")->required();
   status->add_flag("--failure", words.failure,
                    "Wait for its last process, and print nothing for a run that ended well");
+  describe_schedule(
+      *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
+      words.schedule);
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

@@ -28,13 +28,6 @@ namespace {
 
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
-int picture_columns() {
-  constexpr int kWithoutTerminal = 100;
-  winsize size = {};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? std::max<int>(size.ws_col, 40) : kWithoutTerminal;
-}
-
 TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
   return with_places(config,
                      [&] { return load_text(run.settings.data, run.settings.model.sequence); });
@@ -168,6 +161,13 @@ int train_as_configured(const TrainOptions& options) {
 }
 
 }  // namespace
+
+int picture_columns() {
+  constexpr int kWithoutTerminal = 100;
+  winsize size = {};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? std::max<int>(size.ws_col, 40) : kWithoutTerminal;
+}
 
 int train(const TrainOptions& options) {
   watch_stop_signals();

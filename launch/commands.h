@@ -42,4 +42,7 @@ int last_words(const std::filesystem::path& run);
 
 int config_reference();
 
+/// The terminal's width for pictures, or what a page holds.
+int picture_columns();
+
 }  // namespace stagecraft

@@ -12,7 +12,14 @@ namespace {
 
 bool carries_activation(Op op) { return op == Op::send_activation || op == Op::receive_activation; }
 
-/// "F 3", "send act 3": the number behind the name, so that a viewer colours by kind.
+/// The same number at both ends: the channel and the position in it.
+std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
+  return ((sequence + 1) << 32) | (static_cast<std::uint64_t>(column) << 16) |
+         (static_cast<std::uint64_t>(edge.payload) << 15) | static_cast<std::uint64_t>(edge.source);
+}
+
+}  // namespace
+
 std::string span_name(const Instruction& i) {
   switch (i.op) {
     case Op::send_activation:
@@ -40,14 +47,6 @@ Lane lane_of(Op op) {
   }
   return is_transfer(op) ? (is_send(op) ? Lane::send : Lane::receive) : Lane::compute;
 }
-
-/// The same number at both ends: the channel and the position in it.
-std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
-  return ((sequence + 1) << 32) | (static_cast<std::uint64_t>(column) << 16) |
-         (static_cast<std::uint64_t>(edge.payload) << 15) | static_cast<std::uint64_t>(edge.source);
-}
-
-}  // namespace
 
 Executor::Executor(ExecutorParts parts, Channels channels)
     : parts_(parts), channels_(std::move(channels)) {}

@@ -16,6 +16,11 @@
 
 namespace stagecraft {
 
+/// Of an instruction's span: "F 3", "send act 3": the number behind the name, so that a viewer
+/// colours by kind.
+std::string span_name(const Instruction& instruction);
+Lane lane_of(Op op);
+
 /// Where the executor's envelopes and credits go: to the destination's, and the source's, executor.
 class ExecutorPort {
  public:

@@ -3,124 +3,140 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
+#include <cmath>
 
 #include "kernels/base/error.h"
 
 namespace stagecraft {
 namespace {
 
-struct Slot {
-  int begin = 0;
-  int end = 0;
-  Instruction instruction;
-};
+std::string label(const Program& program, const Instruction& i) {
+  return program.chunks > static_cast<int>(program.stages.size())
+             ? to_string(i)
+             : fmt::format("{}{}", letters(i.op), i.microbatch);
+}
 
-/// Runs compute as early as order and inputs allow.
-class Timeline {
- public:
-  explicit Timeline(const Program& program)
-      : program_(program), next_(program.stages.size(), 0), rows_(program.stages.size()) {}
+double duration(const Action& action) { return action.end - action.begin; }
 
-  std::vector<std::vector<Slot>> run() {
-    for (bool moved = true; moved;) {
-      moved = false;
-      for (std::size_t stage = 0; stage < program_.stages.size(); ++stage) {
-        while (next_[stage] < program_.stages[stage].size() && advance(stage)) {
-          ++next_[stage];
-          moved = true;
-        }
-      }
+template <typename F>
+void for_each_compute(const StageTimeline& stage, F&& f) {
+  for (const Action& action : stage.actions) {
+    if (is_compute(action.instruction.op) && duration(action) > 0) {
+      f(action);
     }
-    return std::move(rows_);
   }
+}
 
- private:
-  using Key = std::tuple<Op, int, int>;
+constexpr double kWidest = 100'000;  // columns, whatever the costs
 
-  /// When the values that `i` needs are there; -1: not yet known.
-  int ready_at(const Instruction& i) const {
-    const bool forward = i.op == Op::forward;
-    const int neighbour = forward ? i.chunk - 1 : i.chunk + 1;
-    if (i.op == Op::backward_weight || neighbour < 0 || neighbour >= program_.chunks) {
-      return 0;
-    }
-    for (const Op op :
-         forward ? std::vector{Op::forward} : std::vector{Op::backward, Op::backward_input}) {
-      const auto found = ends_.find({op, neighbour, i.microbatch});
-      if (found != ends_.end()) {
-        return found->second;
-      }
-    }
-    return -1;
+/// Columns per unit of time.
+double scale_of(const Program& program, const Timeline& timeline) {
+  double scale = 0;
+  for (const StageTimeline& stage : timeline.stages) {
+    for_each_compute(stage, [&](const Action& action) {
+      const std::size_t width = label(program, action.instruction).size() + 1;
+      scale = std::max(scale, static_cast<double>(width) / duration(action));
+    });
   }
+  require(scale > 0, "draw", "a program whose compute takes no time cannot be drawn");
+  return std::min(scale, kWidest / timeline.makespan);
+}
 
-  bool advance(std::size_t stage) {
-    const Instruction& i = program_.stages[stage][next_[stage]].front();
-    if (!is_compute(i.op)) {
-      return true;
-    }
-    const int ready = ready_at(i);
-    if (ready < 0) {
-      return false;
-    }
-    auto& row = rows_[stage];
-    const int begin = std::max(ready, row.empty() ? 0 : row.back().end);
-    const int end = begin + (i.op == Op::backward ? 2 : 1);
-    row.push_back({begin, end, i});
-    ends_[{i.op, i.chunk, i.microbatch}] = end;
-    return true;
+std::string_view background(Op op) {
+  switch (op) {
+    case Op::forward:
+      return "\x1b[30;46m";  // black on cyan
+    case Op::backward_weight:
+      return "\x1b[30;42m";  // on green
+    default:
+      return "\x1b[30;43m";  // on yellow
   }
+}
 
-  const Program& program_;
-  std::vector<std::size_t> next_;
-  std::vector<std::vector<Slot>> rows_;
-  std::map<Key, int> ends_;
-};
-
-/// "stage 0 |F0 F1 F2 F3 .. .. B0==|": a cell a unit.
-std::string row_text(const std::vector<Slot>& row, int width, int makespan) {
+/// A piece of a row, and what colours it; a gap has none.
+struct Piece {
   std::string text;
-  int time = 0;
-  for (const Slot& slot : row) {
-    text += std::string(static_cast<std::size_t>((slot.begin - time) * width), ' ');
-    std::string cell =
-        fmt::format("{}{}", letters(slot.instruction.op), slot.instruction.microbatch);
-    cell.resize(static_cast<std::size_t>((slot.end - slot.begin) * width - 1),
-                slot.instruction.op == Op::backward ? '=' : ' ');
-    text += cell + " ";
-    time = slot.end;
+  std::string_view colour;
+};
+
+/// "|F0 F1       B0=== |": instructions end in a blank, backwards are filled.
+std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std::size_t stage,
+                          double scale) {
+  const auto column = [&](double time) {
+    return static_cast<std::size_t>(std::llround(time * scale));
+  };
+  std::vector<Piece> row;
+  std::size_t at = 0;
+  for_each_compute(timeline.stages[stage], [&](const Action& action) {
+    const Op op = action.instruction.op;
+    const std::size_t begin = column(action.begin);
+    if (column(action.end) == begin) {
+      return;
+    }
+    std::string cell = label(program, action.instruction);
+    cell.resize(column(action.end) - begin - 1, op == Op::backward ? '=' : ' ');
+    row.push_back({std::string(begin - at, ' '), {}});
+    row.push_back({cell, background(op)});
+    row.push_back({" ", {}});
+    at = column(action.end);
+  });
+  const std::size_t end = std::max(column(timeline.makespan), at);
+  row.push_back({std::string(end - at, ' '), {}});
+  return row;
+}
+
+std::size_t width_of(const std::vector<Piece>& row) {
+  std::size_t width = 0;
+  for (const Piece& piece : row) {
+    width += piece.text.size();
   }
-  return text + std::string(static_cast<std::size_t>((makespan - time) * width), ' ');
+  return width;
+}
+
+/// The first `width` characters.
+std::vector<Piece> cut(std::vector<Piece> row, std::size_t width) {
+  for (Piece& piece : row) {
+    piece.text.resize(std::min(piece.text.size(), width));
+    width -= piece.text.size();
+  }
+  return row;
+}
+
+std::string text_of(const std::vector<Piece>& row, bool colour) {
+  std::string text;
+  for (const Piece& piece : row) {
+    const bool coloured = colour && !piece.colour.empty() && !piece.text.empty();
+    text += coloured ? fmt::format("{}{}\x1b[0m", piece.colour, piece.text) : piece.text;
+  }
+  return text;
 }
 
 }  // namespace
 
-Picture draw(const Program& program, int columns) {
-  const auto rows = Timeline(program).run();
-  Picture picture;
-  int work = 0;
-  for (const auto& row : rows) {
-    require(!row.empty(), "draw", "a stage without compute cannot be drawn");
-    picture.makespan = std::max(picture.makespan, row.back().end);
-    for (const Slot& slot : row) {
-      work += slot.end - slot.begin;
+std::string draw(const Program& program, const Timeline& timeline, const PictureStyle& style) {
+  const double scale = scale_of(program, timeline);
+  const std::size_t digits = std::to_string(timeline.stages.size() - 1).size();
+  std::string picture;
+  for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
+    const std::string head = fmt::format("stage {:>{}} |", stage, digits);
+    std::vector<Piece> row = row_of(program, timeline, stage, scale);
+    const std::size_t room = static_cast<std::size_t>(std::max(style.columns, 20)) - head.size();
+    std::size_t width = width_of(row);  // its last column is the frame's
+    std::string end = "|";
+    if (width > room) {
+      end = "...";
+      width = room - 2;
     }
-  }
-  const auto stages = static_cast<int>(rows.size());
-  picture.bubble =
-      1.0 - static_cast<double>(work) / (static_cast<double>(stages) * picture.makespan);
-  const int width = static_cast<int>(std::to_string(program.microbatches - 1).size()) + 2;
-  for (int stage = 0; stage < stages; ++stage) {
-    std::string line = fmt::format("stage {:>{}} |", stage, std::to_string(stages - 1).size()) +
-                       row_text(rows[static_cast<std::size_t>(stage)], width, picture.makespan);
-    line.back() = '|';
-    if (static_cast<int>(line.size()) > columns) {
-      line = line.substr(0, static_cast<std::size_t>(columns - 3)) + "...";
-    }
-    picture.text += line + "\n";
+    picture += head + text_of(cut(std::move(row), width - 1), style.colour) + end + "\n";
   }
   return picture;
+}
+
+Picture draw(const Program& program, int columns) {
+  const Timeline timeline = simulate(program, {});
+  return {.text = draw(program, timeline, {.columns = columns}),
+          .bubble = timeline.bubble,
+          .makespan = static_cast<int>(std::lround(timeline.makespan))};
 }
 
 }  // namespace stagecraft

@@ -1,20 +1,33 @@
-// A program as a picture in text, in the units of its formulas: F takes 1, I and W 1 each, B 2,
-// transfers nothing.
+// A timeline as a picture in text, to scale: a row a stage, time to the right.
 #pragma once
 
 #include <string>
 
 #include "stages/program.h"
+#include "stages/simulate.h"
 
 namespace stagecraft {
 
+struct PictureStyle {
+  int columns = 100;    // longer rows are cut and end in "..."
+  bool colour = false;  // by kind, with a terminal's escape sequences
+};
+
+/// Compute alone; transfers, reductions and the optimizer show as the gaps that they cause. The
+/// scale is the smallest at which the shortest instruction holds its name: "F3", or "2F3" where
+/// stages have several chunks; where costs are so far apart that a row would pass 100,000 columns,
+/// it does not, and names are cut. Requires a timeline of `program` in which some compute takes
+/// time.
+std::string draw(const Program& program, const Timeline& timeline, const PictureStyle& style);
+
 struct Picture {
-  std::string text;   // a row a stage, a column a unit of time
+  std::string text;
   double bubble = 0;  // idle time over makespan, mean over stages
   int makespan = 0;   // units
 };
 
-/// Requires a program that is proven. Rows longer than `columns` are cut and end in "...".
+/// In the units of the formulas: F takes 1, I and W 1 each, B 2, everything else nothing. Requires
+/// a program that is proven.
 Picture draw(const Program& program, int columns);
 
 }  // namespace stagecraft

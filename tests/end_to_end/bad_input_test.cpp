@@ -175,6 +175,43 @@ TEST_CASE("check prints plan and verdict and leaves nothing") {
   CHECK(names_in(place.path()) == before);
 }
 
+TEST_CASE("schedule proves a program and draws it, or says why not") {
+  const TemporaryFolder folder;
+  const auto schedule = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "schedule");
+    return run_stagecraft(words, folder.path());
+  };
+  const Ended drawn = schedule({"--stages", "2", "--microbatches", "3", "--text", "good.program",
+                                "--svg", "good.svg", "--trace", "good.json"});
+  CAPTURE(drawn.err);
+  CHECK(drawn.status == 0);
+  CHECK_THAT(drawn.out, Catch::Contains("makespan 12, idle 25.0 %") && Catch::Contains("proven"));
+  CHECK(names_in(folder.path()) == std::set<std::string>{"good.json", "good.program", "good.svg"});
+  const Ended again = schedule({"--verify", "good.program", "--json"});
+  CHECK(again.status == 0);
+  CHECK_THAT(again.out, Catch::Contains("\"proven\": true"));
+  write(folder.path() / "crosswise.program",
+        "program stages 2 chunks 2 microbatches 1\n"
+        "0: 0F0 0RG0 0SA0 0B0 U\n"
+        "1: 1RA0 1F0 1B0 1SG0 U\n");
+  const Ended refused = schedule({"--verify", "crosswise.program"});
+  CHECK(refused.status == 1);
+  CHECK_THAT(refused.out, Catch::Contains("not proven") && Catch::Contains("0RG0"));
+  write(folder.path() / "wrong.program", "program stages x");
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{"--verify", "wrong.program"},
+                                             {"--verify", "missing.program"},
+                                             {"--schedule", "1b1f"},
+                                             {"--stages", "0"},
+                                             {"--cost", "F=fast"},
+                                             {"--stages", "2", "--verify", "good.program"}}) {
+    const Ended ended = schedule(words);
+    CHECK(ended.status == 2);
+    CHECK_FALSE(ended.err.empty());
+    CHECK(ended.out.empty());
+  }
+}
+
 TEST_CASE("help and version are no mistakes") {
   const TemporaryFolder folder;
   for (const char* word : {"--help", "--version"}) {

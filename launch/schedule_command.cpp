@@ -1,0 +1,175 @@
+#include "launch/schedule_command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text_table.h"
+#include "launch/cost_words.h"
+#include "launch/resolve.h"
+#include "launch/schedule_svg.h"
+#include "launch/schedule_trace.h"
+#include "launch/toml_reader.h"
+#include "launch/trace_file.h"
+#include "launch/units.h"
+#include "stages/picture.h"
+#include "stages/verify.h"
+
+namespace stagecraft {
+namespace {
+
+/// A program and what to call it.
+struct Named {
+  std::string name;
+  Program program;
+};
+
+Named from_file(const std::filesystem::path& file) {
+  if (!std::filesystem::is_regular_file(file)) {
+    throw BadInput(fmt::format("{} is no file; name a program as text", file.string()));
+  }
+  try {
+    return {file.filename().string(), parse_program(read_file(file))};
+  } catch (const Error& error) {
+    throw BadInput(fmt::format("{}: {}", file.string(), error.what()));
+  }
+}
+
+Named from_config(const ConfigOptions& options) {
+  const ConfigFile config = read_config(options.file, options.overrides);
+  TrainingPlan plan = resolve(config, 1).plan;
+  return {plan.parallel.schedule, std::move(plan.program)};
+}
+
+Named from_name(const ScheduleOptions& options) {
+  try {
+    return {options.name,
+            with_reductions(with_transfers(build_schedule(
+                                options.name,
+                                {.stages = options.stages, .microbatches = options.microbatches})),
+                            {})};
+  } catch (const Error& error) {
+    throw BadInput(error.what());
+  }
+}
+
+Named program_of(const ScheduleOptions& options) {
+  if (!options.config.file.empty()) {
+    return from_config(options.config);
+  }
+  return options.program.empty() ? from_name(options) : from_file(options.program);
+}
+
+/// The reductions that the program has, so that they are checked for being whole.
+ReductionShape reductions_in(const Program& program) {
+  ReductionShape shape;
+  for (const StageProgram& order : program.stages) {
+    for (const Group& group : order) {
+      shape.tied = shape.tied || group.front().op == Op::reduce_tied;
+      shape.data = shape.data || group.front().op == Op::reduce_data;
+    }
+  }
+  return shape;
+}
+
+nlohmann::json head_json(const Named& named) {
+  return {{"schedule", named.name},
+          {"stages", named.program.stages.size()},
+          {"chunks", named.program.chunks},
+          {"microbatches", named.program.microbatches}};
+}
+
+nlohmann::json timeline_json(const Named& named, const Timeline& timeline) {
+  nlohmann::json json = head_json(named);
+  json["proven"] = true;
+  json["makespan"] = timeline.makespan;
+  json["bubble"] = timeline.bubble;
+  for (const StageTimeline& stage : timeline.stages) {
+    json["per_stage"].push_back({{"busy", stage.busy},
+                                 {"idle", stage.idle},
+                                 {"peak_activations", stage.peak_activations},
+                                 {"peak_weight_stashes", stage.peak_weight_stashes}});
+  }
+  return json;
+}
+
+std::string json_text(const nlohmann::json& json) {
+  return json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+std::string title(const Named& named, const Timeline& timeline) {
+  return fmt::format("{}: {} stages, {} micro-batches, {} chunks; makespan {:.6g}, idle {}",
+                     named.name, named.program.stages.size(), named.program.microbatches,
+                     named.program.chunks, timeline.makespan, percent_text(timeline.bubble));
+}
+
+std::string table(const Timeline& timeline) {
+  TextTable table({"stage", "busy", "idle", "activations", "for W", "idle share"});
+  for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
+    const StageTimeline& line = timeline.stages[stage];
+    table.add({fmt::format("{}", stage), fmt::format("{:.6g}", line.busy),
+               fmt::format("{:.6g}", line.idle), fmt::format("{}", line.peak_activations),
+               fmt::format("{}", line.peak_weight_stashes),
+               percent_text(timeline.makespan > 0 ? line.idle / timeline.makespan : 0)});
+  }
+  return "\nTime, and most that a stage holds at once (activations of a chunk and micro-batch; "
+         "what only W needs)\n" +
+         table.text();
+}
+
+std::string report(const Named& named, const Timeline& timeline) {
+  const bool terminal = ::isatty(STDOUT_FILENO) == 1;
+  constexpr int kUncut = 1'000'000;
+  const PictureStyle style{.columns = terminal ? picture_columns() : kUncut, .colour = terminal};
+  return title(named, timeline) + "\n\n" + draw(named.program, timeline, style) + table(timeline) +
+         "Verdict   proven: every execution of this program ends\n";
+}
+
+void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline) {
+  if (!options.svg.empty()) {
+    write_file(options.svg, schedule_svg(named.program, timeline, title(named, timeline)));
+  }
+  if (!options.trace.empty()) {
+    write_file(options.trace, trace_json(predicted_spans(named.program, timeline), 0));
+  }
+  if (!options.text.empty()) {
+    write_file(options.text, to_string(named.program));
+  }
+}
+
+int refused(const ScheduleOptions& options, const Named& named, const Verdict& verdict) {
+  if (options.json) {
+    nlohmann::json json = head_json(named);
+    json["proven"] = false;
+    json["counter_example"] = verdict.counter_example;
+    fmt::print("{}", json_text(json));
+  } else {
+    fmt::print("{}\nVerdict   not proven: {}\n", named.name, verdict.counter_example);
+  }
+  return 1;
+}
+
+}  // namespace
+
+int schedule(const ScheduleOptions& options) {
+  const Named named = program_of(options);
+  const Verdict verdict = verify(named.program, reductions_in(named.program));
+  if (!verdict.proven) {
+    return refused(options, named, verdict);
+  }
+  const CostTable costs = parse_costs(options.costs, named.program.chunks);
+  const Timeline timeline = simulate(named.program, costs);
+  if (timeline.makespan <= 0) {
+    throw BadInput("--cost: this program would take no time; let some compute cost something");
+  }
+  write_files(options, named, timeline);
+  fmt::print("{}",
+             options.json ? json_text(timeline_json(named, timeline)) : report(named, timeline));
+  return 0;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,297 @@
+#include "stages/simulate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <deque>
+#include <map>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+/// One channel's tensors by sequence number: when each arrived, and when it was received.
+struct Traffic {
+  std::vector<double> arrived;
+  std::vector<double> received;
+};
+
+class Simulator {
+ public:
+  Simulator(const Program& program, const CostTable& costs)
+      : program_(program), costs_(costs), stages_(program.stages.size()) {
+    timeline_.stages.resize(stages_.size());
+  }
+
+  Timeline run() {
+    check_costs();
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      take_up_group(stage);
+      wake(stage);
+    }
+    while (!awake_.empty()) {
+      const std::size_t stage = awake_.front();
+      awake_.pop_front();
+      stages_[stage].awake = false;
+      while (!at_end(stage) && fire_members(stage)) {
+        advance(stage);
+      }
+    }
+    check_end();
+    add_up();
+    return std::move(timeline_);
+  }
+
+ private:
+  struct Stage {
+    double now = 0;        // when the current group was issued
+    double group_end = 0;  // of its members so far
+    std::size_t position = 0;
+    std::vector<bool> fired;  // of the current group's members
+    bool awake = false;
+  };
+  /// The stages that have come to a meeting (T or U), and when the last did.
+  struct Meeting {
+    std::vector<std::size_t> stages;
+    double begin = 0;
+  };
+
+  void check_costs() const {
+    const auto chunks = static_cast<std::size_t>(program_.chunks);
+    require(costs_.chunks.size() == 1 || costs_.chunks.size() == chunks, "simulate",
+            "the cost table lists {} chunks where the program has {}; list one for all, or one a "
+            "chunk",
+            costs_.chunks.size(), chunks);
+    const auto known = [](double cost) { return std::isfinite(cost) && cost >= 0; };
+    bool good = known(costs_.transfer) && known(costs_.reduce_tied) && known(costs_.reduce_data) &&
+                known(costs_.optimizer) && costs_.slots >= 1;
+    for (const ComputeCosts& c : costs_.chunks) {
+      good = good && known(c.forward) && known(c.backward_input) && known(c.backward_weight) &&
+             known(c.backward.value_or(0));
+    }
+    require(good, "simulate", "a cost is negative or no number, or there is no slot");
+  }
+
+  double cost(const Instruction& i) const {
+    const ComputeCosts& c =
+        costs_.chunks.at(costs_.chunks.size() == 1 ? 0 : static_cast<std::size_t>(i.chunk));
+    switch (i.op) {
+      case Op::forward:
+        return c.forward;
+      case Op::backward:
+        return c.backward.value_or(c.backward_input + c.backward_weight);
+      case Op::backward_input:
+        return c.backward_input;
+      case Op::backward_weight:
+        return c.backward_weight;
+      case Op::reduce_tied:
+        return costs_.reduce_tied;
+      case Op::reduce_data:
+        return costs_.reduce_data;
+      case Op::optimizer:
+        return costs_.optimizer;
+      default:
+        return 0;
+    }
+  }
+
+  bool at_end(std::size_t stage) const {
+    return stages_[stage].position == program_.stages[stage].size();
+  }
+  const Group& group(std::size_t stage) const {
+    return program_.stages[stage][stages_[stage].position];
+  }
+
+  void wake(std::size_t stage) {
+    if (!stages_[stage].awake) {
+      stages_[stage].awake = true;
+      awake_.push_back(stage);
+    }
+  }
+
+  void take_up_group(std::size_t stage) {
+    if (!at_end(stage)) {
+      Stage& s = stages_[stage];
+      s.group_end = s.now;
+      s.fired.assign(group(stage).size(), false);
+      auto& actions = timeline_.stages[stage].actions;
+      for (const Instruction& i : group(stage)) {
+        actions.push_back({i, s.now, s.now});
+      }
+    }
+  }
+
+  void advance(std::size_t stage) {
+    stages_[stage].now = stages_[stage].group_end;
+    ++stages_[stage].position;
+    take_up_group(stage);
+  }
+
+  /// Fires what may fire of the current group; true when all of it has.
+  bool fire_members(std::size_t stage) {
+    Stage& s = stages_[stage];
+    const Group& members = group(stage);
+    auto& actions = timeline_.stages[stage].actions;
+    bool all = true;
+    for (std::size_t member = 0; member < members.size(); ++member) {
+      if (!s.fired[member]) {
+        Action& action = actions[actions.size() - members.size() + member];
+        s.fired[member] = fire(stage, action);
+        s.group_end = s.fired[member] ? std::max(s.group_end, action.end) : s.group_end;
+        all = all && s.fired[member];
+      }
+    }
+    return all;
+  }
+
+  bool fire(std::size_t stage, Action& action) {
+    const Instruction& i = action.instruction;
+    if (is_transfer(i.op)) {
+      return is_send(i.op) ? send(stage, action) : receive(stage, action);
+    }
+    if (i.op == Op::optimizer || meets_another(i)) {
+      return meet(stage, action);
+    }
+    action.end = action.begin + cost(i);
+    return true;
+  }
+
+  Edge edge_of(std::size_t stage, const Instruction& i) const {
+    const bool activation = i.op == Op::send_activation || i.op == Op::receive_activation;
+    const int step = activation == is_send(i.op) ? 1 : -1;
+    const int other = stage_of(i.chunk + step);
+    const int mine = static_cast<int>(stage);
+    return {.source = is_send(i.op) ? mine : other,
+            .destination = is_send(i.op) ? other : mine,
+            .payload = activation ? Payload::activation : Payload::gradient};
+  }
+  int stage_of(int chunk) const {
+    require(chunk >= 0 && chunk < program_.chunks, "simulate",
+            "a transfer has no other end: the program has no chunk {}", chunk);
+    return program_.stage_of_chunk[static_cast<std::size_t>(chunk)];
+  }
+
+  bool send(std::size_t stage, Action& action) {
+    const Edge edge = edge_of(stage, action.instruction);
+    Traffic& traffic = traffic_[edge];
+    const std::size_t sequence = traffic.arrived.size();
+    const auto slots = static_cast<std::size_t>(costs_.slots);
+    if (sequence >= traffic.received.size() + slots) {
+      return false;
+    }
+    const double free = sequence < slots ? 0 : traffic.received[sequence - slots];
+    const double idle = sequence == 0 ? 0 : traffic.arrived.back();
+    action.end = std::max(action.begin, free);
+    traffic.arrived.push_back(std::max(action.end, idle) + costs_.transfer);
+    wake(static_cast<std::size_t>(edge.destination));
+    return true;
+  }
+
+  bool receive(std::size_t stage, Action& action) {
+    const Edge edge = edge_of(stage, action.instruction);
+    Traffic& traffic = traffic_[edge];
+    const std::size_t sequence = traffic.received.size();
+    if (sequence >= traffic.arrived.size()) {
+      return false;
+    }
+    const double earlier = sequence == 0 ? 0 : traffic.received.back();
+    action.end = std::max({action.begin, traffic.arrived[sequence], earlier});
+    traffic.received.push_back(action.end);
+    wake(static_cast<std::size_t>(edge.source));
+    return true;
+  }
+
+  /// Whether the two ends of the tied parameter lie on different stages.
+  bool meets_another(const Instruction& i) const {
+    return i.op == Op::reduce_tied && stage_of(0) != stage_of(program_.chunks - 1);
+  }
+
+  bool meet(std::size_t stage, Action& action) {
+    const bool update = action.instruction.op == Op::optimizer;
+    Meeting& meeting = update ? update_ : tied_;
+    const std::size_t due = update ? stages_.size() : 2;
+    auto& there = meeting.stages;
+    if (std::find(there.begin(), there.end(), stage) == there.end()) {
+      there.push_back(stage);
+      meeting.begin = std::max(meeting.begin, action.begin);
+      if (there.size() == due) {
+        std::for_each(there.begin(), there.end(), [this](std::size_t other) { wake(other); });
+      }
+    }
+    if (there.size() < due) {
+      return false;
+    }
+    action.begin = meeting.begin;
+    action.end = action.begin + cost(action.instruction);
+    return true;
+  }
+
+  void check_end() const {
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      if (!at_end(stage)) {
+        const Stage& s = stages_[stage];
+        const auto member = static_cast<std::size_t>(
+            std::find(s.fired.begin(), s.fired.end(), false) - s.fired.begin());
+        const Instruction& i = group(stage)[member];
+        throw Error(
+            "simulate",
+            fmt::format("the program comes to a standstill: stage {} is at {} (position "
+                        "{}) and waits for {}",
+                        stage, to_string(i), s.position, awaited(i, program_.stage_of_chunk)));
+      }
+    }
+  }
+
+  void add_up() {
+    for (const StageTimeline& stage : timeline_.stages) {
+      for (const Action& action : stage.actions) {
+        timeline_.makespan = std::max(timeline_.makespan, action.end);
+      }
+    }
+    for (StageTimeline& stage : timeline_.stages) {
+      add_up(stage);
+      timeline_.bubble += stage.idle;
+    }
+    if (timeline_.makespan > 0) {
+      timeline_.bubble /= timeline_.makespan * static_cast<double>(timeline_.stages.size());
+    }
+  }
+
+  void add_up(StageTimeline& stage) const {
+    int activations = 0;
+    int stashes = 0;
+    bool trains = false;
+    for (const Action& action : stage.actions) {
+      const Op op = action.instruction.op;
+      stage.busy += cost(action.instruction);
+      activations += op == Op::forward ? 1 : 0;
+      activations -= op == Op::backward || op == Op::backward_input ? 1 : 0;
+      stashes += op == Op::backward_input ? 1 : 0;
+      stashes -= op == Op::backward_weight ? 1 : 0;
+      stage.peak_activations = std::max(stage.peak_activations, activations);
+      stage.peak_weight_stashes = std::max(stage.peak_weight_stashes, stashes);
+      trains = trains || (is_compute(op) && op != Op::forward);
+    }
+    stage.peak_activations = trains ? stage.peak_activations : 0;
+    stage.idle = timeline_.makespan - stage.busy;
+  }
+
+  const Program& program_;
+  const CostTable& costs_;
+  std::vector<Stage> stages_;
+  std::deque<std::size_t> awake_;
+  std::map<Edge, Traffic> traffic_;
+  Meeting tied_;
+  Meeting update_;
+  Timeline timeline_;
+};
+
+}  // namespace
+
+Timeline simulate(const Program& program, const CostTable& costs) {
+  return Simulator(program, costs).run();
+}
+
+}  // namespace stagecraft
