@@ -18,15 +18,15 @@ struct Route {
 };
 
 /// Every channel of the mesh in one order, which all ranks see alike.
-std::vector<Route> routes_of(const MeshShape& mesh) {
+std::vector<Route> routes_of(const TrainingPlan& plan) {
   std::vector<Route> routes;
-  for (int rank = 0; rank < mesh.ranks(); ++rank) {
-    MeshPlace next = place_of(mesh, rank);
-    const int stage = next.pipeline++;
-    if (next.pipeline < mesh.pipeline) {
-      const int neighbour = rank_at(mesh, next);
-      routes.push_back({{stage, next.pipeline, Payload::activation}, rank, neighbour});
-      routes.push_back({{next.pipeline, stage, Payload::gradient}, neighbour, rank});
+  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
+    for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
+      MeshPlace place = place_of(plan.mesh, rank);
+      if (place.pipeline == edge.source) {
+        place.pipeline = edge.destination;
+        routes.push_back({edge, rank, rank_at(plan.mesh, place)});
+      }
     }
   }
   return routes;
@@ -58,7 +58,7 @@ class Connecting {
  public:
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
       : session_(session),
-        routes_(routes_of(plan.mesh)),
+        routes_(routes_of(plan)),
         capacity_(largest_transfer_bytes(plan)),
         stream_(stream) {}
 

@@ -11,8 +11,8 @@ namespace {
 
 using Setups = std::vector<std::shared_ptr<StageSetup>>;
 
-/// Both directions between neighbours of one column of the mesh.
-void connect_neighbours(Setups& setups, int sender, int receiver, const Edge& edge) {
+/// One channel between two stages of one column of the mesh.
+void connect_stages(Setups& setups, int sender, int receiver, const Edge& edge) {
   StageSetup& to = *setups[static_cast<std::size_t>(receiver)];
   const std::shared_ptr<Channel> channel = make_local_channel(to.stream->memory().account());
   to.channels[edge] = channel;
@@ -20,15 +20,14 @@ void connect_neighbours(Setups& setups, int sender, int receiver, const Edge& ed
 }
 
 void make_channels(const TrainingPlan& plan, Setups& setups) {
-  for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-    MeshPlace next = place_of(plan.mesh, rank);
-    const int stage = next.pipeline++;
-    if (next.pipeline == plan.mesh.pipeline) {
-      continue;
+  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
+    for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
+      MeshPlace place = place_of(plan.mesh, rank);
+      if (place.pipeline == edge.source) {
+        place.pipeline = edge.destination;
+        connect_stages(setups, rank, rank_at(plan.mesh, place), edge);
+      }
     }
-    const int neighbour = rank_at(plan.mesh, next);
-    connect_neighbours(setups, rank, neighbour, {stage, next.pipeline, Payload::activation});
-    connect_neighbours(setups, neighbour, rank, {next.pipeline, stage, Payload::gradient});
   }
 }
 

@@ -107,7 +107,7 @@ void StageState::read_clocks(bool at_end) {
 
 void StageState::make_work() {
   StageSetup& s = *setup_;
-  MeshCommunicators groups = mesh_communicators(*s.world, s.plan->mesh);
+  MeshCommunicators groups = mesh_communicators(*s.world, *s.plan);
   for (auto* group : {&groups.tensor, &groups.data, &groups.tied}) {
     *group = observe(std::move(*group), *this);
   }

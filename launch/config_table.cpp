@@ -143,12 +143,17 @@ void add_parallel(Keys& keys) {
       "parallel.tensor", integer, "Ranks that share each layer; divides model.heads", ranks));
   keys.push_back(key<kParallel, &ParallelConfig::data>(
       "parallel.data", integer, "Ranks that share each batch; divides train.global_batch", ranks));
+  keys.push_back(key<kParallel, &ParallelConfig::chunks>(
+      "parallel.chunks", integer,
+      "Runs of layers per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
+      "dualpipe-v",
+      within(1, kMostLayers)));
   keys.push_back(among(key<kParallel, &ParallelConfig::schedule>(
                            "parallel.schedule", choice, "The order of forwards and backwards"),
                        schedule_choices()));
   keys.push_back(key<kParallel, &ParallelConfig::partition>(
       "parallel.partition", block_list,
-      "Transformer blocks per stage, or by cost; the embedding joins the first stage, norm and "
+      "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "
       "head the last",
       within(1, kMostLayers)));
 }

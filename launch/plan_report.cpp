@@ -119,7 +119,8 @@ std::string memory_table(const TrainingPlan& plan) {
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
     const StageMemory& memory = plan.memory[stage];
     table.add({fmt::format("{}", stage), bytes_text(memory.weights), bytes_text(memory.gradients),
-               bytes_text(memory.optimizer), bytes_text(memory.saved_activations),
+               bytes_text(memory.optimizer),
+               bytes_text(memory.saved_activations + memory.weight_stashes),
                bytes_text(memory.transfer_slots), bytes_text(memory.workspace),
                bytes_text(memory.total())});
   }

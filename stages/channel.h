@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
@@ -36,6 +37,9 @@ struct Edge {
 
 /// "act 0>1", "grad 1>0".
 std::string to_string(const Edge& edge);
+
+/// The channels that chunks on these stages need, in ascending order, each once.
+std::vector<Edge> edges_of(const std::vector<int>& stage_of_chunk);
 
 /// States that a tensor was issued to a channel, and which: never that it is complete.
 struct Envelope {

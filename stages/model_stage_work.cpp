@@ -52,9 +52,11 @@ std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
 
 }  // namespace
 
-MeshCommunicators mesh_communicators(Communicator& world, const MeshShape& mesh) {
+MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
+  const MeshShape& mesh = plan.mesh;
   const MeshPlace at = place_of(mesh, world.rank());
-  const bool holds_tied = at.pipeline == 0 || at.pipeline == mesh.pipeline - 1;
+  const std::vector<int>& stages = plan.program.stage_of_chunk;
+  const bool holds_tied = at.pipeline == stages.front() || at.pipeline == stages.back();
   const int column = at.data * mesh.tensor + at.tensor;
   MeshCommunicators groups;
   groups.tensor = group(world, at.pipeline * mesh.data + at.data);
@@ -285,7 +287,7 @@ void ModelStageWork::reduce_data(const Instruction& instruction) {
 }
 
 bool ModelStageWork::reports(const Parameter& parameter) const {
-  const bool first_use = parameter.uses.front().empty() || place_.pipeline == 0;
+  const bool first_use = parameter.uses.front().empty() || chunks_.front() != nullptr;
   return place_.data == 0 && first_use &&
          (!parameter.spec.shard.replicated() || place_.tensor == 0);
 }

@@ -16,11 +16,11 @@ namespace stagecraft {
 struct MeshCommunicators {
   std::unique_ptr<Communicator> tensor;  // same stage and data rank
   std::unique_ptr<Communicator> data;    // same stage and tensor rank
-  std::unique_ptr<Communicator> tied;    // first and last stage, same data and tensor rank
+  std::unique_ptr<Communicator> tied;    // stages of first and last chunk, same data, tensor rank
 };
 
 /// Collective over `world`, whose rank r is the mesh's rank r.
-MeshCommunicators mesh_communicators(Communicator& world, const MeshShape& mesh);
+MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan);
 
 /// What the work needs beside the plan.
 struct WorkConfig {

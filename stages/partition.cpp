@@ -51,10 +51,11 @@ double smallest_bound(const std::vector<Atom>& atoms, int chunks) {
 void check_chunks(const ModelSpec& model, int chunks, std::size_t atoms) {
   if (static_cast<std::size_t>(chunks) > atoms) {
     throw ConfigError(
-        "parallel.pipeline model.layers",
-        fmt::format("{} stages need at least {} transformer blocks, and the model has "
-                    "{}; lower parallel.pipeline or raise model.layers",
-                    chunks, chunks, model.config.layers));
+        "parallel.pipeline parallel.chunks model.layers",
+        fmt::format("{0} chunks of layers (stages x chunks per stage) need at least {0} "
+                    "transformer blocks, and the model has {1}; lower parallel.pipeline or "
+                    "parallel.chunks, or raise model.layers",
+                    chunks, model.config.layers));
   }
 }
 
@@ -87,7 +88,7 @@ std::vector<LayerRange> partition_by_list(const ModelSpec& model,
   const bool positive = std::all_of(blocks.begin(), blocks.end(), [](auto n) { return n >= 1; });
   if (static_cast<int>(blocks.size()) != chunks || sum != model.config.layers || !positive) {
     throw ConfigError(
-        "parallel.partition parallel.pipeline model.layers",
+        "parallel.partition parallel.pipeline parallel.chunks model.layers",
         fmt::format("the partition lists {} chunks with {} blocks in all; it needs {} chunks of at "
                     "least one block each that add up to the model's {} layers",
                     blocks.size(), sum, chunks, model.config.layers));

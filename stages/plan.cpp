@@ -29,52 +29,114 @@ Program schedule_of(const ParallelConfig& parallel, int microbatches) {
                       fmt::format("\"{}\" is no schedule; the schedules are {}", parallel.schedule,
                                   fmt::join(names, ", ")));
   }
-  return build_schedule(parallel.schedule,
-                        {.stages = parallel.pipeline, .microbatches = microbatches});
+  try {
+    return build_schedule(
+        parallel.schedule,
+        {.stages = parallel.pipeline, .microbatches = microbatches, .chunks = parallel.chunks});
+  } catch (const Error& outside) {
+    const std::string_view text = outside.what();
+    throw ConfigError(
+        "parallel.schedule parallel.chunks parallel.pipeline train.global_batch train.micro_batch",
+        std::string(text.substr(text.find(']') + 2)));
+  }
 }
 
-/// What the layers of a stage cost in one micro-batch.
-struct StageCost {
+void check_sizes(const Program& compute, const ParallelConfig& parallel, int microbatches) {
+  const auto stages = static_cast<int>(compute.stages.size());
+  const int chunks = parallel.pipeline * parallel.chunks;
+  if (stages != parallel.pipeline || compute.chunks != chunks ||
+      compute.microbatches != microbatches) {
+    throw ConfigError(
+        "parallel.schedule parallel.pipeline parallel.chunks train.global_batch",
+        fmt::format("{} is a program of {} stages, {} chunks and {} micro-batches where the "
+                    "configuration has {}, {} (stages x chunks per stage) and {}; change one of "
+                    "them",
+                    parallel.schedule, stages, compute.chunks, compute.microbatches,
+                    parallel.pipeline, chunks, microbatches));
+  }
+}
+
+/// What the layers of a chunk cost in one micro-batch.
+struct ChunkCost {
   std::vector<ParameterUse> uses;
   std::int64_t stash_bytes = 0;
+  std::int64_t weight_stash_bytes = 0;
   std::int64_t workspace_bytes = 0;
   double flops = 0;
 };
 
-StageCost cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
-  StageCost sum;
+ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
+  ChunkCost sum;
   for (int i = range.first; i < range.last; ++i) {
     const LayerSpec& layer = model.layers[static_cast<std::size_t>(i)];
     const LayerCost cost = layer.cost(shape);
     sum.uses.insert(sum.uses.end(), layer.parameters.begin(), layer.parameters.end());
     sum.stash_bytes += cost.stash_bytes;
+    sum.weight_stash_bytes += cost.weight_stash_bytes;
     sum.workspace_bytes = std::max(sum.workspace_bytes, cost.workspace_bytes);
     sum.flops += cost.forward_flops + cost.backward_input_flops + cost.backward_weight_flops;
   }
   return sum;
 }
 
-StageMemory memory_of(const TrainingPlan& plan, int stage, const StageCost& cost) {
-  const ParameterBytes parameters = parameter_bytes(cost.uses, 0, plan.mesh.tensor);
-  const std::int64_t inputs = (stage > 0 ? 1 : 0) + (stage + 1 < plan.mesh.pipeline ? 1 : 0);
-  const std::int64_t activation =
-      4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
-  return {.weights = parameters.weights,
-          .gradients = parameters.gradients,
-          .optimizer = parameters.optimizer,
-          .saved_activations =
-              plan.verdict.peak_live[static_cast<std::size_t>(stage)] * cost.stash_bytes,
-          .transfer_slots = inputs * kReceiveSlots * activation,
-          .workspace = cost.workspace_bytes};
+/// The most bytes that `stage` holds between F and B or I, and between I and W.
+void add_held(const TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
+              StageMemory& memory) {
+  std::int64_t saved = 0;
+  std::int64_t stashed = 0;
+  for (const Group& group : plan.program.stages[static_cast<std::size_t>(stage)]) {
+    const Instruction& i = group.front();
+    const ChunkCost& cost = costs[static_cast<std::size_t>(i.chunk)];
+    if (i.op == Op::forward) {
+      saved += cost.stash_bytes;
+    } else if (i.op == Op::backward) {
+      saved -= cost.stash_bytes;
+    } else if (i.op == Op::backward_input) {
+      saved -= cost.stash_bytes;
+      stashed += cost.weight_stash_bytes;
+    } else if (i.op == Op::backward_weight) {
+      stashed -= cost.weight_stash_bytes;
+    }
+    memory.saved_activations = std::max(memory.saved_activations, saved);
+    memory.weight_stashes = std::max(memory.weight_stashes, stashed);
+  }
+}
+
+void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
+               const std::vector<Edge>& edges) {
+  StageMemory memory;
+  std::vector<ParameterUse> uses;
+  double flops = 0;
+  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+    if (plan.program.stage_of_chunk[chunk] == stage) {
+      uses.insert(uses.end(), costs[chunk].uses.begin(), costs[chunk].uses.end());
+      memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
+      flops += costs[chunk].flops * plan.microbatches;
+    }
+  }
+  const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
+  memory.weights = parameters.weights;
+  memory.gradients = parameters.gradients;
+  memory.optimizer = parameters.optimizer;
+  const auto inputs = std::count_if(edges.begin(), edges.end(),
+                                    [&](const Edge& edge) { return edge.destination == stage; });
+  memory.transfer_slots =
+      inputs * kReceiveSlots * 4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
+  add_held(plan, stage, costs, memory);
+  plan.memory.push_back(memory);
+  plan.stage_flops.push_back(flops);
+  plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
 void add_costs(TrainingPlan& plan) {
   const CostShape shape{.samples = plan.batch.micro_batch, .tensor = plan.mesh.tensor};
+  std::vector<ChunkCost> costs;
+  for (const LayerRange& chunk : plan.chunks) {
+    costs.push_back(cost_of(plan.model, chunk, shape));
+  }
+  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    const StageCost cost = cost_of(plan.model, plan.chunks[static_cast<std::size_t>(stage)], shape);
-    plan.memory.push_back(memory_of(plan, stage, cost));
-    plan.stage_flops.push_back(cost.flops * plan.microbatches);
-    plan.flops_per_step += plan.stage_flops.back() * plan.mesh.tensor * plan.mesh.data;
+    add_stage(plan, stage, costs, edges);
   }
 }
 
@@ -82,21 +144,25 @@ void add_costs(TrainingPlan& plan) {
 
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch) {
+  return make_plan(model, parallel, batch, schedule_of(parallel, microbatches_of(parallel, batch)));
+}
+
+TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
+                       const BatchConfig& batch, const Program& compute) {
   TrainingPlan plan;
   plan.model = model;
   plan.parallel = parallel;
   plan.batch = batch;
   plan.mesh = {parallel.pipeline, parallel.tensor, parallel.data};
   plan.microbatches = microbatches_of(parallel, batch);
+  check_sizes(compute, parallel, plan.microbatches);
   const CostShape shape{.samples = batch.micro_batch, .tensor = parallel.tensor};
   plan.chunks = parallel.partition.empty()
-                    ? partition_by_cost(model, shape, parallel.pipeline)
-                    : partition_by_list(model, parallel.partition, parallel.pipeline);
+                    ? partition_by_cost(model, shape, compute.chunks)
+                    : partition_by_list(model, parallel.partition, compute.chunks);
   const ReductionShape reductions = reductions_of(plan);
-  plan.program =
-      with_reductions(with_transfers(schedule_of(parallel, plan.microbatches)), reductions);
-  plan.evaluation = with_transfers(
-      forward_only({.stages = parallel.pipeline, .microbatches = plan.microbatches}));
+  plan.program = with_reductions(with_transfers(compute), reductions);
+  plan.evaluation = with_transfers(forwards_of(compute));
   plan.verdict = verify(plan.program, reductions);
   const Verdict evaluation = verify(plan.evaluation, reductions);
   require(plan.verdict.proven && evaluation.proven, "make_plan",

@@ -26,10 +26,12 @@ struct StageMemory {
   std::int64_t gradients = 0;
   std::int64_t optimizer = 0;
   std::int64_t saved_activations = 0;
+  std::int64_t weight_stashes = 0;  // between I and W
   std::int64_t transfer_slots = 0;
   std::int64_t workspace = 0;
   std::int64_t total() const {
-    return weights + gradients + optimizer + saved_activations + transfer_slots + workspace;
+    return weights + gradients + optimizer + saved_activations + weight_stashes + transfer_slots +
+           workspace;
   }
 };
 
@@ -58,9 +60,13 @@ std::vector<LayerRange> partition_by_list(const ModelSpec& model,
                                           const std::vector<std::int64_t>& blocks, int chunks);
 
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
-/// stages than blocks, a schedule that is not known), and Error when the program is not proven.
+/// chunks than blocks, a schedule that is not known), and Error when the program is not proven.
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch);
+/// The same with `compute`, which lists compute only, for the schedule, whose name only messages
+/// use. Throws ConfigError when its sizes are not those of `parallel` and `batch`.
+TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
+                       const BatchConfig& batch, const Program& compute);
 
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);

@@ -11,6 +11,7 @@ struct ParallelConfig {
   int pipeline = 1;
   int tensor = 1;
   int data = 1;
+  int chunks = 1;                            // runs of layers per stage
   std::string schedule = "1f1b";             // a name of schedule_names()
   std::vector<std::int64_t> partition = {};  // transformer blocks per chunk; empty: by cost
 };

@@ -61,12 +61,14 @@ Program zb_v(const ScheduleShape& shape);
 /// DualPipe's order with its two directions folded into a V: two chunks a stage, at least 2p
 /// micro-batches (DeepSeek-AI, arXiv 2412.19437).
 Program dualpipe_v(const ScheduleShape& shape);
-/// Forwards alone, for an evaluation, chunk by chunk.
+/// Forwards alone, for an evaluation: as many micro-batches as there are stages go through all
+/// chunks, then as many more.
 Program forward_only(const ScheduleShape& shape);
-/// The same over chunks that are placed already.
-Program forward_only(const ScheduleShape& shape, const std::vector<int>& stage_of_chunk);
+/// The same over the chunks and stages of `training`, wherever its chunks lie.
+Program forwards_of(const Program& training);
 
-/// The names that [parallel] schedule knows, and their builders. Throws Error for another name.
+/// The names that [parallel] schedule knows, and their builders. Throws Error for another name, and
+/// for chunks with a schedule that has one a stage.
 const std::vector<std::string>& schedule_names();
 Program build_schedule(std::string_view name, const ScheduleShape& shape);
 

@@ -261,23 +261,23 @@ Program dualpipe_v(const ScheduleShape& shape) {
   });
 }
 
-Program forward_only(const ScheduleShape& shape, const std::vector<int>& stage_of_chunk) {
-  Program program{.chunks = static_cast<int>(stage_of_chunk.size()),
-                  .microbatches = shape.microbatches,
-                  .stage_of_chunk = stage_of_chunk,
-                  .stages = std::vector<StageProgram>(static_cast<std::size_t>(shape.stages))};
-  for (int chunk = 0; chunk < program.chunks; ++chunk) {
-    StageProgram& order =
-        program.stages[static_cast<std::size_t>(stage_of_chunk[static_cast<std::size_t>(chunk)])];
-    for (int m = 0; m < shape.microbatches; ++m) {
-      order.push_back({{forward, chunk, m}});
+Program forwards_of(const Program& training) {
+  Program program = training;
+  const auto round = static_cast<int>(training.stages.size());
+  program.stages.assign(training.stages.size(), {});
+  for (int begin = 0; begin < program.microbatches; begin += round) {
+    for (int chunk = 0; chunk < program.chunks; ++chunk) {
+      const int stage = program.stage_of_chunk[static_cast<std::size_t>(chunk)];
+      for (int m = begin; m < std::min(begin + round, program.microbatches); ++m) {
+        program.stages[static_cast<std::size_t>(stage)].push_back({{forward, chunk, m}});
+      }
     }
   }
   return program;
 }
 
 Program forward_only(const ScheduleShape& shape) {
-  return forward_only(shape, build(shape, loop_placement, [](auto&, int) {}).stage_of_chunk);
+  return forwards_of(build(shape, loop_placement, [](ComputeList&, int) {}));
 }
 
 namespace {

@@ -124,6 +124,9 @@ TEST_CASE("processes give the bits of threads: pipelines") {
       check_twins(sets);
     }
   }
+  Words chunks = mesh(2, 1, 1);
+  chunks.insert(chunks.end(), {"parallel.chunks=2", "parallel.schedule=interleaved"});
+  check_twins(chunks);
 }
 
 TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {

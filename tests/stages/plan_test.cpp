@@ -74,6 +74,32 @@ TEST_CASE("a plan adds up") {
   CHECK(plan.memory[0].saved_activations == 3 * plan.memory[1].saved_activations / 2);
 }
 
+TEST_CASE("a stage costs what its chunks cost") {
+  const TrainingPlan plan =
+      make_plan(small_model(), {.pipeline = 2, .chunks = 3, .schedule = "looped-bfs"},
+                {.global_batch = 8, .micro_batch = 2});
+  const TrainingPlan whole =
+      make_plan(small_model(), {.schedule = "gpipe"}, {.global_batch = 8, .micro_batch = 2});
+  REQUIRE(plan.chunks.size() == 6);
+  CHECK(plan.program.stage_of_chunk == std::vector<int>{0, 1, 0, 1, 0, 1});
+  CHECK(plan.stage_flops[0] + plan.stage_flops[1] == Approx(whole.stage_flops[0]));
+  CHECK(plan.memory[0].saved_activations + plan.memory[1].saved_activations ==
+        whole.memory[0].saved_activations);
+  // Activations and gradients come from the other stage, round the loop too.
+  CHECK(plan.memory[0].transfer_slots == plan.memory[1].transfer_slots);
+  CHECK(plan.memory[0].transfer_slots == 2 * 2 * 4 * 2 * 32 * 48);
+}
+
+TEST_CASE("a program whose sizes are not the configuration's is refused") {
+  const BatchConfig batch{.global_batch = 8, .micro_batch = 2};
+  const ParallelConfig parallel{.pipeline = 2, .chunks = 2, .schedule = "mine"};
+  CHECK(make_plan(small_model(), parallel, batch, looped_bfs({2, 4, 2})).chunks.size() == 4);
+  for (const Program& wrong : {gpipe({2, 4, 1}), looped_bfs({2, 3, 2}), gpipe({4, 4, 1})}) {
+    CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, wrong),
+                      Contains("mine is a program of") && Contains("2, 4 (stages"));
+  }
+}
+
 TEST_CASE("rules that are broken name their keys") {
   const auto keys = [](const ParallelConfig& parallel, const BatchConfig& batch,
                        std::int64_t layers = 6) {
@@ -86,10 +112,14 @@ TEST_CASE("rules that are broken name their keys") {
   };
   CHECK(keys({}, {8, 2}) == "none");
   CHECK(keys({.data = 3}, {8, 2}) == "train.global_batch train.micro_batch parallel.data");
-  CHECK(keys({.pipeline = 7}, {8, 2}) == "parallel.pipeline model.layers");
+  CHECK(keys({.pipeline = 7}, {8, 2}) == "parallel.pipeline parallel.chunks model.layers");
+  CHECK(keys({.pipeline = 2, .chunks = 4, .schedule = "looped-bfs"}, {8, 2}) ==
+        "parallel.pipeline parallel.chunks model.layers");
+  CHECK(keys({.pipeline = 2, .chunks = 2}, {8, 2}) ==
+        "parallel.schedule parallel.chunks parallel.pipeline train.global_batch train.micro_batch");
   CHECK(keys({.schedule = "2f2b"}, {8, 2}) == "parallel.schedule");
   CHECK(keys({.pipeline = 2, .partition = {6}}, {8, 2}) ==
-        "parallel.partition parallel.pipeline model.layers");
+        "parallel.partition parallel.pipeline parallel.chunks model.layers");
   CHECK_THROWS_WITH(small_model(4), Contains("6 heads") && Contains("4 tensor ranks"));
 }
 

@@ -41,8 +41,7 @@ TEST_CASE("every schedule's program is proven at every size of its domain") {
         INFO(each.name << ", " << p << " x " << each.shape.chunks << " chunks, " << m);
         const Program program = with_reductions(with_transfers(each.program), reductions);
         CHECK(verify(program, reductions).counter_example.empty());
-        const Program evaluation =
-            with_transfers(forward_only({.stages = p, .microbatches = m}, program.stage_of_chunk));
+        const Program evaluation = with_transfers(forwards_of(each.program));
         CHECK(verify(evaluation, reductions).counter_example.empty());
       }
     }
