@@ -1,4 +1,8 @@
 // Passes: what makes a compute list a program that runs.
+#include <algorithm>
+#include <set>
+#include <tuple>
+
 #include "stages/program.h"
 
 namespace stagecraft {
@@ -59,6 +63,134 @@ class TransferPass {
   bool behind_compute_ = false;
 };
 
+/// Where a transfer's other end stands: what, on which stage.
+struct Partner {
+  Instruction transfer;
+  int stage = 0;
+};
+
+/// Runs the program in the worst case, sends being rendezvous, and where it sticks draws the
+/// receives of what is being sent forward into the groups that their stages have come to.
+class Rendezvous {
+ public:
+  explicit Rendezvous(const Program& program)
+      : program_(program), lines_(program.stages.size()), issued_(program.stages.size()) {}
+
+  std::vector<StageProgram> run() {
+    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
+      take_group(stage);
+    }
+    while (advance() || draw_forward()) {
+    }
+    std::vector<StageProgram> stages;
+    for (Line& line : lines_) {
+      stages.push_back(std::move(line.done));
+    }
+    return stages;
+  }
+  /// Whether every stage came to its end.
+  bool complete() const {
+    return std::all_of(lines_.begin(), lines_.end(),
+                       [](const Line& line) { return line.current.empty(); });
+  }
+
+ private:
+  using Key = std::tuple<Op, int, int>;
+  struct Line {
+    std::size_t next = 0;  // group behind the current one
+    Group current;         // empty at the end
+    StageProgram done;
+  };
+
+  static Key key(const Instruction& i) { return {i.op, i.chunk, i.microbatch}; }
+
+  Partner partner_of(const Instruction& i) const {
+    const auto on_stage_of = [&](Op op, int chunk) {
+      return Partner{{op, chunk, i.microbatch},
+                     program_.stage_of_chunk[static_cast<std::size_t>(chunk)]};
+    };
+    switch (i.op) {
+      case Op::send_activation:
+        return on_stage_of(Op::receive_activation, i.chunk + 1);
+      case Op::receive_activation:
+        return on_stage_of(Op::send_activation, i.chunk - 1);
+      case Op::send_gradient:
+        return on_stage_of(Op::receive_gradient, i.chunk - 1);
+      default:
+        return on_stage_of(Op::send_gradient, i.chunk + 1);
+    }
+  }
+  bool is_issued(const Partner& partner) const {
+    return issued_[static_cast<std::size_t>(partner.stage)].contains(key(partner.transfer));
+  }
+
+  /// The next group without what was drawn forward before.
+  void take_group(std::size_t stage) {
+    Line& line = lines_[stage];
+    line.current.clear();
+    const StageProgram& order = program_.stages[stage];
+    while (line.current.empty() && line.next < order.size()) {
+      for (const Instruction& i : order[line.next++]) {
+        if (!is_transfer(i.op) || issued_[stage].insert(key(i)).second) {
+          line.current.push_back(i);
+        }
+      }
+    }
+  }
+
+  bool can_end(const Group& group) const {
+    return std::all_of(group.begin(), group.end(), [&](const Instruction& i) {
+      return !is_transfer(i.op) || is_issued(partner_of(i));
+    });
+  }
+
+  bool advance() {
+    bool any = false;
+    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
+      Line& line = lines_[stage];
+      while (!line.current.empty() && can_end(line.current)) {
+        line.done.push_back(line.current);
+        take_group(stage);
+        any = true;
+      }
+    }
+    return any;
+  }
+
+  /// Within a channel receives keep the order of its sends: behind those that are being sent to,
+  /// before those that are not.
+  Group::iterator place_of(Group& group, Op op, std::size_t source) const {
+    return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
+      return i.op == op && partner_of(i).stage == static_cast<int>(source) &&
+             !is_issued(partner_of(i));
+    });
+  }
+
+  bool draw_forward() {
+    bool any = false;
+    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
+      for (const Instruction& i : Group(lines_[stage].current)) {
+        if (!is_send(i.op) || is_issued(partner_of(i))) {
+          continue;
+        }
+        const Partner partner = partner_of(i);
+        const auto receiver = static_cast<std::size_t>(partner.stage);
+        Group& group = lines_[receiver].current;
+        if (!group.empty()) {
+          issued_[receiver].insert(key(partner.transfer));
+          group.insert(place_of(group, partner.transfer.op, stage), partner.transfer);
+          any = true;
+        }
+      }
+    }
+    return any;
+  }
+
+  const Program& program_;
+  std::vector<Line> lines_;
+  std::vector<std::set<Key>> issued_;  // transfers, by stage
+};
+
 }  // namespace
 
 Program with_transfers(Program program) {
@@ -67,6 +199,12 @@ Program with_transfers(Program program) {
     stages.push_back(TransferPass(program).run(compute));
   }
   program.stages = std::move(stages);
+  Rendezvous rendezvous(program);
+  stages = rendezvous.run();
+  if (rendezvous
+          .complete()) {  // otherwise the compute lists wait for each other: verify says where
+    program.stages = std::move(stages);
+  }
   return program;
 }
 

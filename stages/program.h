@@ -30,20 +30,41 @@ std::string to_string(const Program& program);
 /// are passed over. Throws Error "[line L, column C] ..." with the remedy.
 Program parse_program(std::string_view text);
 
-/// What a builder needs to know; one chunk a stage.
+/// What a builder needs to know. `microbatches` are those of one step.
 struct ScheduleShape {
   int stages = 1;
   int microbatches = 1;
+  int chunks = 1;  // a stage
 };
 
-/// Compute only: all forwards, then all backwards, in micro-batch order (Huang et al., arXiv
+// Builders: compute only. Chunk c lies on stage c modulo p; with zb-v and dualpipe-v the second
+// half of the chunks goes back up through the stages. Each throws Error, with the remedy, for sizes
+// outside its domain.
+
+/// All forwards, then all backwards, in micro-batch order; one chunk a stage (Huang et al., arXiv
 /// 1811.06965).
 Program gpipe(const ScheduleShape& shape);
-/// Compute only: stage i of p (from 0) runs p - i - 1 forwards, then one forward and one backward
-/// in turn (PipeDream-flush; Narayanan et al., arXiv 2006.09503).
+/// The same with several chunks a stage, chunk by chunk (Lamy-Poirier, arXiv 2211.05953).
+Program looped_bfs(const ScheduleShape& shape);
+/// Stage i of p (from 0) runs p - i - 1 forwards, then one forward and one backward in turn; one
+/// chunk a stage (PipeDream-flush; Narayanan et al., arXiv 2006.09503).
 Program one_f_one_b(const ScheduleShape& shape);
-/// Compute only: forwards alone, for an evaluation.
+/// 1F1B over at least two chunks a stage in rounds of p micro-batches, p dividing their number
+/// (Narayanan et al., arXiv 2104.04473).
+Program interleaved(const ScheduleShape& shape);
+/// 1F1B's order with W of stage i put off by i micro-batches (Qi et al., arXiv 2401.10241).
+Program zb_h1(const ScheduleShape& shape);
+/// Twice as many warm-up forwards; at least 2p - 1 micro-batches (the same source).
+Program zb_h2(const ScheduleShape& shape);
+/// Two chunks a stage in a V, at least 2p micro-batches (Qi et al., arXiv 2405.15362).
+Program zb_v(const ScheduleShape& shape);
+/// DualPipe's order with its two directions folded into a V: two chunks a stage, at least 2p
+/// micro-batches (DeepSeek-AI, arXiv 2412.19437).
+Program dualpipe_v(const ScheduleShape& shape);
+/// Forwards alone, for an evaluation, chunk by chunk.
 Program forward_only(const ScheduleShape& shape);
+/// The same over chunks that are placed already.
+Program forward_only(const ScheduleShape& shape, const std::vector<int>& stage_of_chunk);
 
 /// The names that [parallel] schedule knows, and their builders. Throws Error for another name.
 const std::vector<std::string>& schedule_names();
@@ -51,7 +72,9 @@ Program build_schedule(std::string_view name, const ScheduleShape& shape);
 
 /// Adds a receive before every instruction whose input comes from another stage and a send behind
 /// every one whose output goes to another; transfers that follow each other without compute between
-/// them form one group, since neighbours would otherwise wait for each other crosswise.
+/// them form one group, since neighbours would otherwise wait for each other crosswise. Where
+/// stages would wait for each other all the same, since one is to send what the other takes only
+/// later, the receive is drawn forward; its stage keeps the tensor until it is used.
 Program with_transfers(Program program);
 
 struct ReductionShape {

@@ -1,6 +1,10 @@
 // Schedules: builders that list compute only.
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <deque>
 #include <functional>
+#include <utility>
 
 #include "kernels/base/error.h"
 #include "stages/program.h"
@@ -8,72 +12,310 @@
 namespace stagecraft {
 namespace {
 
-/// One chunk a stage, each stage's compute as `order` lists it.
-Program one_chunk_a_stage(const ScheduleShape& shape,
-                          const std::function<StageProgram(int stage)>& order) {
-  require(shape.stages >= 1 && shape.microbatches >= 1, "schedule",
-          "{} stages with {} micro-batches make no program", shape.stages, shape.microbatches);
-  Program program{.chunks = shape.stages,
+using enum Op;
+
+/// The compute of one stage as it is listed. The stage's chunks are counted in model order, from 0;
+/// every chunk's micro-batches come in their order.
+class ComputeList {
+ public:
+  ComputeList(std::vector<int> chunks, int microbatches)
+      : chunks_(std::move(chunks)), microbatches_(microbatches), done_(chunks_.size()) {}
+
+  /// `ops` for the next micro-batch of the stage's chunk `local`; nothing when all have had it.
+  void add(std::initializer_list<Op> ops, int local = 0) {
+    for (const Op op : ops) {
+      Done& done = done_[static_cast<std::size_t>(local)];
+      int& next = op == forward           ? done.forwards
+                  : op == backward_weight ? done.weights
+                                          : done.inputs;
+      if (next < microbatches_) {
+        order_.push_back({{op, chunks_[static_cast<std::size_t>(local)], next}});
+      }
+      ++next;
+      done.weights += op == backward ? 1 : 0;
+    }
+  }
+  int forwards(int local) const { return done_[static_cast<std::size_t>(local)].forwards; }
+  /// All weight gradients that are left, of the stage's last chunk first.
+  void add_left_weights() {
+    for (std::size_t local = chunks_.size(); local-- > 0;) {
+      while (done_[local].weights < microbatches_) {
+        add({backward_weight}, static_cast<int>(local));
+      }
+    }
+  }
+  StageProgram take() { return std::move(order_); }
+
+ private:
+  struct Done {
+    int forwards = 0;
+    int inputs = 0;   // by B or I
+    int weights = 0;  // by B or W
+  };
+  std::vector<int> chunks_;
+  int microbatches_;
+  std::vector<Done> done_;
+  StageProgram order_;
+};
+
+/// Chunk c on stage c modulo p.
+int loop_placement(int chunk, int stages) { return chunk % stages; }
+/// Down through the stages and up again.
+int v_placement(int chunk, int stages) { return chunk < stages ? chunk : 2 * stages - 1 - chunk; }
+
+Program build(const ScheduleShape& shape, int (*placement)(int chunk, int stages),
+              const std::function<void(ComputeList&, int stage)>& list) {
+  require(shape.stages >= 1 && shape.chunks >= 1 && shape.microbatches >= 1, "schedule",
+          "{} stages of {} chunks with {} micro-batches make no program", shape.stages,
+          shape.chunks, shape.microbatches);
+  Program program{.chunks = shape.stages * shape.chunks,
                   .microbatches = shape.microbatches,
                   .stage_of_chunk = {},
                   .stages = {}};
+  std::vector<std::vector<int>> owned(static_cast<std::size_t>(shape.stages));
+  for (int chunk = 0; chunk < program.chunks; ++chunk) {
+    program.stage_of_chunk.push_back(placement(chunk, shape.stages));
+    owned[static_cast<std::size_t>(program.stage_of_chunk.back())].push_back(chunk);
+  }
   for (int stage = 0; stage < shape.stages; ++stage) {
-    program.stage_of_chunk.push_back(stage);
-    program.stages.push_back(order(stage));
+    ComputeList order(owned[static_cast<std::size_t>(stage)], shape.microbatches);
+    list(order, stage);
+    program.stages.push_back(order.take());
   }
   return program;
+}
+
+void require_chunks(const ScheduleShape& shape, std::string_view name, int chunks,
+                    std::string_view remedy) {
+  require(shape.chunks == chunks, "schedule", "{} has {} a stage, not {}; {}", name,
+          chunks == 1 ? "one chunk" : "two chunks", shape.chunks, remedy);
+}
+
+void require_microbatches(const ScheduleShape& shape, std::string_view name, int least) {
+  require(shape.microbatches >= least, "schedule",
+          "{} over {} stages needs at least {} micro-batches, and has {}; raise the global batch "
+          "or take 1f1b",
+          name, shape.stages, least, shape.microbatches);
+}
+
+/// Warm-up forwards, then F and I in turn with W some micro-batches behind I, then what is left;
+/// `lag_per_stage` forwards more per stage before the last, as many W less per stage behind the
+/// first.
+Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
+  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+    for (int m = 0; m < lag_per_stage * (shape.stages - stage - 1); ++m) {
+      list.add({forward});
+    }
+    for (int m = 0; m < shape.microbatches; ++m) {
+      list.add({forward, backward_input});
+      if (m >= lag_per_stage * stage) {
+        list.add({backward_weight});
+      }
+    }
+    list.add_left_weights();
+  });
 }
 
 }  // namespace
 
 Program gpipe(const ScheduleShape& shape) {
-  return one_chunk_a_stage(shape, [&](int stage) {
-    StageProgram order;
-    for (const Op op : {Op::forward, Op::backward}) {
-      for (int m = 0; m < shape.microbatches; ++m) {
-        order.push_back({{op, stage, m}});
-      }
+  require_chunks(shape, "gpipe", 1, "take looped-bfs");
+  return looped_bfs(shape);
+}
+
+Program looped_bfs(const ScheduleShape& shape) {
+  return build(shape, loop_placement, [&](ComputeList& list, int) {
+    for (int i = 0; i < shape.chunks * shape.microbatches; ++i) {
+      list.add({forward}, i / shape.microbatches);
     }
-    return order;
+    for (int i = shape.chunks * shape.microbatches - 1; i >= 0; --i) {
+      list.add({backward}, i / shape.microbatches);
+    }
   });
 }
 
 Program one_f_one_b(const ScheduleShape& shape) {
-  return one_chunk_a_stage(shape, [&](int stage) {
-    StageProgram order;
-    const int warmup = std::min(shape.stages - stage - 1, shape.microbatches);
-    for (int m = 0; m < warmup; ++m) {
-      order.push_back({{Op::forward, stage, m}});
+  require_chunks(shape, "1f1b", 1, "take interleaved");
+  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+    for (int m = 0; m < shape.stages - stage - 1; ++m) {
+      list.add({forward});
     }
     for (int m = 0; m < shape.microbatches; ++m) {
-      if (warmup + m < shape.microbatches) {
-        order.push_back({{Op::forward, stage, warmup + m}});
-      }
-      order.push_back({{Op::backward, stage, m}});
+      list.add({forward, backward});
     }
-    return order;
   });
+}
+
+Program interleaved(const ScheduleShape& shape) {
+  require(shape.chunks >= 2, "schedule", "interleaved has several chunks a stage; take 1f1b");
+  require(shape.microbatches % shape.stages == 0, "schedule",
+          "interleaved takes the micro-batches in rounds of as many as there are stages: {} is no "
+          "multiple of {}",
+          shape.microbatches, shape.stages);
+  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+    const int total = shape.microbatches * shape.chunks;
+    const int round = shape.stages * shape.chunks;
+    const auto local = [&](int i) { return i % round / shape.stages; };
+    const int warmup =
+        std::min(total, 2 * (shape.stages - stage - 1) + (shape.chunks - 1) * shape.stages);
+    for (int i = 0; i < warmup; ++i) {
+      list.add({forward}, local(i));
+    }
+    for (int i = 0; i < total; ++i) {
+      if (warmup + i < total) {
+        list.add({forward}, local(warmup + i));
+      }
+      list.add({backward}, shape.chunks - 1 - local(i));
+    }
+  });
+}
+
+Program zb_h1(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-h1", 1, "take zb-v");
+  return zero_bubble(shape, 1);
+}
+
+Program zb_h2(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-h2", 1, "take zb-v");
+  require_microbatches(shape, "zb-h2", 2 * shape.stages - 1);
+  return zero_bubble(shape, 2);
+}
+
+Program zb_v(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-v", 2, "set chunks = 2");
+  require_microbatches(shape, "zb-v", 2 * shape.stages);
+  return build(shape, v_placement, [&](ComputeList& list, int stage) {
+    const int below = shape.stages - stage;
+    for (int i = 0; i < 2 * below - 1; ++i) {
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i < stage; ++i) {
+      list.add({forward}, 1);
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({forward, backward_input, backward_weight}, 1);
+    }
+    while (list.forwards(1) < shape.microbatches) {
+      list.add({forward, backward_input, backward_weight}, 0);
+      list.add({forward, backward_input, backward_weight}, 1);
+    }
+    for (int i = 0; i < stage; ++i) {
+      list.add({backward_input}, 0);
+      list.add({backward_input}, 1);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward_input, backward_weight}, 0);
+    }
+    list.add_left_weights();
+  });
+}
+
+Program dualpipe_v(const ScheduleShape& shape) {
+  require_chunks(shape, "dualpipe-v", 2, "set chunks = 2");
+  require_microbatches(shape, "dualpipe-v", 2 * shape.stages);
+  return build(shape, v_placement, [&](ComputeList& list, int stage) {
+    const int below = shape.stages - stage - 1;
+    for (int i = 0; i < 2 * below; ++i) {
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i <= stage; ++i) {
+      list.add({forward}, 0);
+      list.add({forward}, 1);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward_input, backward_weight, forward}, 1);
+    }
+    for (int i = 0; i < shape.microbatches - shape.stages - below; ++i) {
+      list.add({forward}, 0);
+      list.add({backward, forward}, 1);
+      list.add({backward}, 0);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward, forward}, 1);
+      list.add({backward}, 0);
+    }
+    // From the middle of the descent on, weight gradients are put off into the gaps of the end.
+    std::deque<int> put_off;
+    const auto descend = [&](int local, bool put) {
+      list.add({put ? backward_input : backward}, local);
+      if (put) {
+        put_off.push_back(local);
+      }
+    };
+    const auto add_put_off = [&] {
+      list.add({backward_weight}, put_off.front());
+      put_off.pop_front();
+    };
+    for (int i = 0; i <= stage; ++i) {
+      descend(1, 2 * i > stage);
+      descend(0, 2 * i >= stage);
+    }
+    for (int i = 0; i < below; ++i) {
+      add_put_off();
+      descend(0, true);
+    }
+    while (!put_off.empty()) {
+      add_put_off();
+    }
+  });
+}
+
+Program forward_only(const ScheduleShape& shape, const std::vector<int>& stage_of_chunk) {
+  Program program{.chunks = static_cast<int>(stage_of_chunk.size()),
+                  .microbatches = shape.microbatches,
+                  .stage_of_chunk = stage_of_chunk,
+                  .stages = std::vector<StageProgram>(static_cast<std::size_t>(shape.stages))};
+  for (int chunk = 0; chunk < program.chunks; ++chunk) {
+    StageProgram& order =
+        program.stages[static_cast<std::size_t>(stage_of_chunk[static_cast<std::size_t>(chunk)])];
+    for (int m = 0; m < shape.microbatches; ++m) {
+      order.push_back({{forward, chunk, m}});
+    }
+  }
+  return program;
 }
 
 Program forward_only(const ScheduleShape& shape) {
-  return one_chunk_a_stage(shape, [&](int stage) {
-    StageProgram order;
-    for (int m = 0; m < shape.microbatches; ++m) {
-      order.push_back({{Op::forward, stage, m}});
-    }
-    return order;
-  });
+  return forward_only(shape, build(shape, loop_placement, [](auto&, int) {}).stage_of_chunk);
 }
 
+namespace {
+
+using Builder = Program (*)(const ScheduleShape& shape);
+const std::vector<std::pair<std::string, Builder>>& builders() {
+  static const std::vector<std::pair<std::string, Builder>> all = {{"1f1b", one_f_one_b},
+                                                                   {"gpipe", gpipe},
+                                                                   {"interleaved", interleaved},
+                                                                   {"looped-bfs", looped_bfs},
+                                                                   {"zb-h1", zb_h1},
+                                                                   {"zb-h2", zb_h2},
+                                                                   {"zb-v", zb_v},
+                                                                   {"dualpipe-v", dualpipe_v}};
+  return all;
+}
+
+}  // namespace
+
 const std::vector<std::string>& schedule_names() {
-  static const std::vector<std::string> names = {"1f1b", "gpipe"};
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [name, builder] : builders()) {
+      all.push_back(name);
+    }
+    return all;
+  }();
   return names;
 }
 
 Program build_schedule(std::string_view name, const ScheduleShape& shape) {
-  require(name == "1f1b" || name == "gpipe", "schedule",
-          "\"{}\" is no schedule; the schedules are 1f1b and gpipe", name);
-  return name == "1f1b" ? one_f_one_b(shape) : gpipe(shape);
+  for (const auto& [known, builder] : builders()) {
+    if (known == name) {
+      return builder(shape);
+    }
+  }
+  throw Error("schedule", fmt::format("\"{}\" is no schedule; the schedules are {}", name,
+                                      fmt::join(schedule_names(), ", ")));
 }
 
 }  // namespace stagecraft

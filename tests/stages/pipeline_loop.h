@@ -50,7 +50,7 @@ inline ChannelEnds local_channel(Stream& receiver) {
   return {channel, channel};
 }
 
-/// One executor a stage, joined by channels.
+/// One executor a stage, joined by channels from everyone to everyone.
 class PipelineLoop {
  public:
   explicit PipelineLoop(int stages, unsigned seed = 1, MakeChannel make_channel = local_channel)
@@ -60,9 +60,13 @@ class PipelineLoop {
       slots_.push_back(std::make_unique<ProgressSlot>());
     }
     std::vector<Channels> channels(static_cast<std::size_t>(stages));
-    for (int stage = 0; stage + 1 < stages; ++stage) {
-      join(channels, {stage, stage + 1, Payload::activation});
-      join(channels, {stage + 1, stage, Payload::gradient});
+    for (int stage = 0; stage < stages; ++stage) {
+      for (int other = 0; other < stages; ++other) {
+        if (other != stage) {
+          join(channels, {stage, other, Payload::activation});
+          join(channels, {stage, other, Payload::gradient});
+        }
+      }
     }
     for (std::size_t stage = 0; stage < channels.size(); ++stage) {
       ports_[stage].inside.loop = this;

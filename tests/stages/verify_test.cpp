@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 
 #include "stages/verify.h"
+#include "tests/stages/every_schedule.h"
 
 namespace stagecraft {
 namespace {
@@ -28,6 +29,22 @@ TEST_CASE("every built program is proven, with its bound of live micro-batches")
         CHECK(all.peak_live.at(static_cast<std::size_t>(stage)) == m);
       }
       CHECK(verify(with_transfers(forward_only({p, m})), reductions).proven);
+    }
+  }
+}
+
+TEST_CASE("every schedule's program is proven at every size of its domain") {
+  for (const int p : {1, 2, 3, 4, 5, 8}) {
+    for (const int m : {1, 2, 3, 4, 6, 8, 12, 16, 20}) {
+      for (const test::NamedProgram& each : test::every_schedule(p, m)) {
+        const ReductionShape reductions{.tied = true, .data = true};
+        INFO(each.name << ", " << p << " x " << each.shape.chunks << " chunks, " << m);
+        const Program program = with_reductions(with_transfers(each.program), reductions);
+        CHECK(verify(program, reductions).counter_example.empty());
+        const Program evaluation =
+            with_transfers(forward_only({.stages = p, .microbatches = m}, program.stage_of_chunk));
+        CHECK(verify(evaluation, reductions).counter_example.empty());
+      }
     }
   }
 }
