@@ -1,5 +1,6 @@
 // Passes: what makes a compute list a program that runs.
 #include <algorithm>
+#include <optional>
 #include <set>
 #include <tuple>
 
@@ -166,24 +167,47 @@ class Rendezvous {
     });
   }
 
+  /// Follows who waits for whom until a stage comes again, and then, around that cycle, draws the
+  /// first receive forward that a send waits for. False when there is none.
   bool draw_forward() {
-    bool any = false;
-    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
-      for (const Instruction& i : Group(lines_[stage].current)) {
-        if (!is_send(i.op) || is_issued(partner_of(i))) {
-          continue;
-        }
-        const Partner partner = partner_of(i);
+    std::vector<std::size_t> path;
+    std::size_t stage = 0;
+    while (stage < lines_.size() && lines_[stage].current.empty()) {
+      ++stage;
+    }
+    if (stage == lines_.size()) {
+      return false;
+    }
+    while (std::find(path.begin(), path.end(), stage) == path.end()) {
+      const auto unmet = unmet_of(stage);
+      if (!unmet || lines_[static_cast<std::size_t>(partner_of(*unmet).stage)].current.empty()) {
+        return false;  // waits for a stage at its end
+      }
+      path.push_back(stage);
+      stage = static_cast<std::size_t>(partner_of(*unmet).stage);
+    }
+    for (auto member = std::find(path.begin(), path.end(), stage); member != path.end(); ++member) {
+      const Instruction unmet = *unmet_of(*member);
+      if (is_send(unmet.op)) {
+        const Partner partner = partner_of(unmet);
         const auto receiver = static_cast<std::size_t>(partner.stage);
         Group& group = lines_[receiver].current;
-        if (!group.empty()) {
-          issued_[receiver].insert(key(partner.transfer));
-          group.insert(place_of(group, partner.transfer.op, stage), partner.transfer);
-          any = true;
-        }
+        group.insert(place_of(group, partner.transfer.op, *member), partner.transfer);
+        issued_[receiver].insert(key(partner.transfer));
+        return true;
       }
     }
-    return any;
+    return false;
+  }
+
+  /// The first transfer of a stage's current group whose other end is not issued.
+  std::optional<Instruction> unmet_of(std::size_t stage) const {
+    for (const Instruction& i : lines_[stage].current) {
+      if (is_transfer(i.op) && !is_issued(partner_of(i))) {
+        return i;
+      }
+    }
+    return {};
   }
 
   const Program& program_;
