@@ -86,6 +86,8 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
        {command.add_option("--schedule", options.name, "Its name, without CONFIG"),
         command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMost)),
         command.add_option("--microbatches", options.microbatches, "How many a step")
+            ->check(CLI::Range(1, kMost)),
+        command.add_option("--chunks", options.chunks, "How many a stage")
             ->check(CLI::Range(1, kMost))}) {
     option->capture_default_str()->excludes(config)->excludes(file);
   }

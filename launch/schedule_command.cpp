@@ -47,11 +47,11 @@ Named from_config(const ConfigOptions& options) {
 
 Named from_name(const ScheduleOptions& options) {
   try {
-    return {options.name,
-            with_reductions(with_transfers(build_schedule(
-                                options.name,
-                                {.stages = options.stages, .microbatches = options.microbatches})),
-                            {})};
+    return {options.name, with_reductions(with_transfers(build_schedule(
+                                              options.name, {.stages = options.stages,
+                                                             .microbatches = options.microbatches,
+                                                             .chunks = options.chunks})),
+                                          {})};
   } catch (const Error& error) {
     throw BadInput(error.what());
   }

@@ -16,6 +16,7 @@ struct ScheduleOptions {
   std::string name = "1f1b";
   int stages = 4;
   int microbatches = 8;
+  int chunks = 1;             // a stage
   std::string costs;          // cost_words.h
   std::filesystem::path svg;  // files to write; "": none
   std::filesystem::path trace;
