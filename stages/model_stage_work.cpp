@@ -5,6 +5,7 @@
 #include "kernels/ops/adamw.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
+#include "kernels/ops/host_copy.h"
 #include "kernels/ops/reduce.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tensor_parallel/gradient_buckets.h"
@@ -26,6 +27,7 @@ class ChunkState {
 
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Live> live;  // by micro-batch
+  Tensor losses;           // the last chunk's, by micro-batch: one copy brings all to the host
 };
 
 namespace {
@@ -118,6 +120,10 @@ void ModelStageWork::begin(const Pass& pass) {
     if (chunks_[c] == nullptr) {
       continue;
     }
+    if (c + 1 == chunks_.size()) {
+      chunks_[c]->losses =
+          Tensor(stream_->memory(), {plan_.microbatches}, DType::float64, MemoryLabel::workspace);
+    }
     for (int m = 0; m < plan_.microbatches; ++m) {
       ChunkState::Live& live = chunks_[c]->live[static_cast<std::size_t>(m)];
       live = {};
@@ -141,7 +147,7 @@ MicroBatch ModelStageWork::micro_batch(int chunk, int microbatch) {
   batch.first = microbatch == 0;
   batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
   if (chunk == static_cast<int>(plan_.chunks.size()) - 1) {
-    batch.loss = Tensor(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace);
+    batch.loss = chunks_.back()->losses.rows(microbatch, microbatch + 1);
   }
   return batch;
 }
@@ -164,7 +170,7 @@ void ModelStageWork::read_tokens(MicroBatch& batch) {
   }
   const auto upload = [&](const std::vector<std::int32_t>& values) {
     Tensor x(stream_->memory(), {batch.rows()}, DType::int32, MemoryLabel::workspace);
-    std::copy(values.begin(), values.end(), x.data<std::int32_t>());
+    copy_from_host(*stream_, std::span<const std::int32_t>(values), x);
     return x;
   };
   batch.tokens = upload(inputs);
@@ -254,10 +260,8 @@ std::vector<double> ModelStageWork::losses() {
   if (last == nullptr || place_.tensor != 0) {
     return losses;
   }
-  stream_->synchronize();
-  for (const ChunkState::Live& live : last->live) {
-    losses.push_back(*live.batch.loss.data<double>());
-  }
+  losses.resize(last->live.size());
+  copy_to_host(*stream_, last->losses, std::span<double>(losses));
   return losses;
 }
 
@@ -295,7 +299,8 @@ bool ModelStageWork::reports(const Parameter& parameter) const {
 std::vector<ParameterSquare> ModelStageWork::gradient_squares() {
   const std::vector<ParameterSpec> specs = plan_.model.parameters();
   std::vector<ParameterSquare> squares;
-  std::vector<Tensor> sums;
+  const auto most = static_cast<std::int64_t>(parameters_->parameters().size());
+  const Tensor sums(stream_->memory(), {most}, DType::float64, MemoryLabel::workspace);
   for (const Parameter& parameter : parameters_->parameters()) {
     if (!reports(parameter)) {
       continue;
@@ -303,13 +308,18 @@ std::vector<ParameterSquare> ModelStageWork::gradient_squares() {
     const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
       return spec.name == parameter.spec.name;
     });
+    const auto i = static_cast<std::int64_t>(squares.size());
     squares.push_back({static_cast<std::int32_t>(known - specs.begin()), 0});
-    sums.emplace_back(stream_->memory(), Shape{1}, DType::float64, MemoryLabel::workspace);
-    sum_of_squares(*stream_, {.x = parameter.gradients.front(), .out = sums.back()});
+    sum_of_squares(*stream_, {.x = parameter.gradients.front(), .out = sums.rows(i, i + 1)});
   }
-  stream_->synchronize();
+  if (squares.empty()) {
+    return squares;
+  }
+  std::vector<double> values(squares.size());
+  copy_to_host(*stream_, sums.rows(0, static_cast<std::int64_t>(values.size())),
+               std::span<double>(values));
   for (std::size_t i = 0; i < squares.size(); ++i) {
-    squares[i].square = *sums[i].data<double>();
+    squares[i].square = values[i];
   }
   return squares;
 }
