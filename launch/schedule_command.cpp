@@ -53,7 +53,7 @@ Named from_name(const ScheduleOptions& options) {
                                                              .chunks = options.chunks})),
                                           {})};
   } catch (const Error& error) {
-    throw BadInput(error.what());
+    throw BadInput(std::string(error.text()));
   }
 }
 
@@ -129,7 +129,7 @@ std::string report(const Named& named, const Timeline& timeline) {
          "Verdict   proven: every execution of this program ends\n";
 }
 
-void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline) {
+void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline) try {
   if (!options.svg.empty()) {
     write_file(options.svg, schedule_svg(named.program, timeline, title(named, timeline)));
   }
@@ -139,6 +139,8 @@ void write_files(const ScheduleOptions& options, const Named& named, const Timel
   if (!options.text.empty()) {
     write_file(options.text, to_string(named.program));
   }
+} catch (const Error& error) {
+  throw BadInput(error.what());
 }
 
 int refused(const ScheduleOptions& options, const Named& named, const Verdict& verdict) {

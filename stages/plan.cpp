@@ -34,10 +34,9 @@ Program schedule_of(const ParallelConfig& parallel, int microbatches) {
         parallel.schedule,
         {.stages = parallel.pipeline, .microbatches = microbatches, .chunks = parallel.chunks});
   } catch (const Error& outside) {
-    const std::string_view text = outside.what();
     throw ConfigError(
         "parallel.schedule parallel.chunks parallel.pipeline train.global_batch train.micro_batch",
-        std::string(text.substr(text.find(']') + 2)));
+        std::string(outside.text()));
   }
 }
 

@@ -91,20 +91,17 @@ class Reader {
 };
 
 Instruction parse_token(const Reader& reader, std::string_view token, const Program& program) {
+  Instruction instruction;
   try {
-    const Instruction instruction = parse_instruction(token);
-    if (instruction.chunk >= program.chunks || instruction.microbatch >= program.microbatches) {
-      reader.fail(fmt::format("{} is beyond the {} chunks and {} micro-batches of the header",
-                              token, program.chunks, program.microbatches));
-    }
-    return instruction;
+    instruction = parse_instruction(token);
   } catch (const Error& error) {
-    const std::string_view text = error.what();
-    if (text.starts_with("[line")) {
-      throw;
-    }
-    reader.fail(text.substr(text.find(']') + 2));
+    reader.fail(error.text());
   }
+  if (instruction.chunk >= program.chunks || instruction.microbatch >= program.microbatches) {
+    reader.fail(fmt::format("{} is beyond the {} chunks and {} micro-batches of the header", token,
+                            program.chunks, program.microbatches));
+  }
+  return instruction;
 }
 
 StageProgram parse_stage(Reader& reader, const Program& program) {

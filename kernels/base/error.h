@@ -15,7 +15,12 @@ namespace stagecraft {
 class Error : public std::runtime_error {
  public:
   Error(std::string_view place, std::string_view text)
-      : std::runtime_error(fmt::format("[{}] {}", place, text)) {}
+      : std::runtime_error(fmt::format("[{}] {}", place, text)), text_at_(place.size() + 3) {}
+  /// what() without the place.
+  std::string_view text() const { return std::string_view(what()).substr(text_at_); }
+
+ private:
+  std::size_t text_at_;
 };
 
 /// A value that the user gave and that cannot be used. `key` is "section.key"; several keys, where

@@ -204,6 +204,7 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
                                              {"--schedule", "1b1f"},
                                              {"--stages", "0"},
                                              {"--cost", "F=fast"},
+                                             {"--svg", "missing/folder/s.svg"},
                                              {"--stages", "2", "--verify", "good.program"}}) {
     const Ended ended = schedule(words);
     CHECK(ended.status == 2);
