@@ -6,31 +6,10 @@
 #include <vector>
 
 #include "actors/cast.h"
+#include "actors/routes.h"
 
 namespace stagecraft {
 namespace {
-
-/// A channel's two ends, by rank.
-struct Route {
-  Edge edge;
-  int from = 0;
-  int to = 0;
-};
-
-/// Every channel of the mesh in one order, which all ranks see alike.
-std::vector<Route> routes_of(const TrainingPlan& plan) {
-  std::vector<Route> routes;
-  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
-    for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-      MeshPlace place = place_of(plan.mesh, rank);
-      if (place.pipeline == edge.source) {
-        place.pipeline = edge.destination;
-        routes.push_back({edge, rank, rank_at(plan.mesh, place)});
-      }
-    }
-  }
-  return routes;
-}
 
 /// The windows that a rank made, by the position of their route: "3=KEY 7=KEY".
 using WindowKeys = std::map<std::size_t, std::string>;

@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/cast.h"
+#include "actors/routes.h"
 #include "actors/watch.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 
@@ -11,23 +12,12 @@ namespace {
 
 using Setups = std::vector<std::shared_ptr<StageSetup>>;
 
-/// One channel between two stages of one column of the mesh.
-void connect_stages(Setups& setups, int sender, int receiver, const Edge& edge) {
-  StageSetup& to = *setups[static_cast<std::size_t>(receiver)];
-  const std::shared_ptr<Channel> channel = make_local_channel(to.stream->memory().account());
-  to.channels[edge] = channel;
-  setups[static_cast<std::size_t>(sender)]->channels[edge] = channel;
-}
-
 void make_channels(const TrainingPlan& plan, Setups& setups) {
-  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
-    for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-      MeshPlace place = place_of(plan.mesh, rank);
-      if (place.pipeline == edge.source) {
-        place.pipeline = edge.destination;
-        connect_stages(setups, rank, rank_at(plan.mesh, place), edge);
-      }
-    }
+  for (const Route& route : routes_of(plan)) {
+    StageSetup& to = *setups[static_cast<std::size_t>(route.to)];
+    const std::shared_ptr<Channel> channel = make_local_channel(to.stream->memory().account());
+    to.channels[route.edge] = channel;
+    setups[static_cast<std::size_t>(route.from)]->channels[route.edge] = channel;
   }
 }
 
