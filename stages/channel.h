@@ -38,6 +38,8 @@ struct Edge {
 /// "act 0>1", "grad 1>0".
 std::string to_string(const Edge& edge);
 
+/// The channel of a transfer. Throws Error where its other end would lie beyond the chunks.
+Edge edge_of(const Instruction& transfer, const std::vector<int>& stage_of_chunk);
 /// The channels that chunks on these stages need, in ascending order, each once.
 std::vector<Edge> edges_of(const std::vector<int>& stage_of_chunk);
 

@@ -10,8 +10,6 @@
 namespace stagecraft {
 namespace {
 
-bool carries_activation(Op op) { return op == Op::send_activation || op == Op::receive_activation; }
-
 /// The same number at both ends: the channel and the position in it.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
   return ((sequence + 1) << 32) | (static_cast<std::uint64_t>(column) << 16) |
@@ -108,15 +106,6 @@ bool Executor::awaits_update() const {
 
 Instruction Executor::current() const { return done() ? Instruction{} : pending_.front(); }
 
-Edge Executor::edge_of(const Instruction& i) const {
-  const bool activation = carries_activation(i.op);
-  const int step = (activation == is_send(i.op)) ? 1 : -1;
-  const int other = program_->stage_of_chunk.at(static_cast<std::size_t>(i.chunk + step));
-  return {.source = is_send(i.op) ? parts_.stage : other,
-          .destination = is_send(i.op) ? other : parts_.stage,
-          .payload = activation ? Payload::activation : Payload::gradient};
-}
-
 Channel& Executor::channel(const Edge& edge) const {
   const auto found = channels_.find(edge);
   require(found != channels_.end(), "Executor", "stage {} has no channel {}", parts_.stage,
@@ -131,7 +120,7 @@ bool Executor::can_fire(const Instruction& i) const {
   if (!is_transfer(i.op)) {
     return true;
   }
-  const Edge edge = edge_of(i);
+  const Edge edge = edge_of(i, program_->stage_of_chunk);
   if (is_send(i.op)) {
     const auto out = outgoing_.find(edge);
     return out == outgoing_.end() || out->second.sent - out->second.credited < kReceiveSlots;
@@ -181,16 +170,15 @@ void Executor::fire(const Instruction& i) {
 
 void Executor::fire_send(const Instruction& i) {
   const std::int64_t begin = now_ns();
-  const Edge edge = edge_of(i);
+  const Edge edge = edge_of(i, program_->stage_of_chunk);
   Outgoing& out = outgoing_[edge];
   const Tensor x = parts_.work.take_output(i);
   channel(edge).send(parts_.work.stream(), out.sent, x);
-  const int chunk = i.op == Op::send_activation ? i.chunk + 1 : i.chunk - 1;
   const Envelope envelope{.generation = parts_.generation,
                           .edge = edge,
                           .sequence = out.sent,
                           .pass = pass_,
-                          .chunk = chunk,
+                          .chunk = other_end(i).chunk,
                           .microbatch = i.microbatch,
                           .shape = x.shape(),
                           .dtype = x.dtype()};
@@ -211,7 +199,7 @@ void Executor::check(const Envelope& envelope, const Instruction& receive) const
 
 void Executor::fire_receive(const Instruction& i) {
   const std::int64_t begin = now_ns();
-  const Edge edge = edge_of(i);
+  const Edge edge = edge_of(i, program_->stage_of_chunk);
   auto& queue = incoming_.at(edge).waiting;
   const Envelope envelope = queue.front();
   check(envelope, i);

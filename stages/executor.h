@@ -79,7 +79,6 @@ class Executor {
   };
 
   const StageProgram& order() const;
-  Edge edge_of(const Instruction& transfer) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;
   /// Position within the current group of the first member that may fire.

@@ -31,11 +31,15 @@ struct Instruction {
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
-bool is_compute(Op op);   // F, B, I, W
-bool is_transfer(Op op);  // SA, RA, SG, RG
-bool is_send(Op op);      // SA, SG
+bool is_compute(Op op);          // F, B, I, W
+bool is_transfer(Op op);         // SA, RA, SG, RG
+bool is_send(Op op);             // SA, SG
+bool carries_activation(Op op);  // SA, RA
 bool has_microbatch(Op op);
 std::string_view letters(Op op);
+
+/// The receive of a send, the send of a receive: 2SA0 and 3RA0, 3SG0 and 2RG0. Requires a transfer.
+Instruction other_end(const Instruction& transfer);
 
 /// "2F0": chunk 2, forward, micro-batch 0; "0T", "3D", "U".
 std::string to_string(const Instruction& instruction);

@@ -1,6 +1,5 @@
 #include <array>
 #include <mutex>
-#include <set>
 
 #include "kernels/ops/elementwise.h"
 #include "stages/channel.h"
@@ -65,24 +64,6 @@ class LocalChannel : public Channel {
 };
 
 }  // namespace
-
-std::vector<Edge> edges_of(const std::vector<int>& stage_of_chunk) {
-  std::set<Edge> edges;
-  for (std::size_t chunk = 1; chunk < stage_of_chunk.size(); ++chunk) {
-    const int before = stage_of_chunk[chunk - 1];
-    const int here = stage_of_chunk[chunk];
-    if (before != here) {
-      edges.insert({before, here, Payload::activation});
-      edges.insert({here, before, Payload::gradient});
-    }
-  }
-  return {edges.begin(), edges.end()};
-}
-
-std::string to_string(const Edge& edge) {
-  return fmt::format("{} {}>{}", edge.payload == Payload::activation ? "act" : "grad", edge.source,
-                     edge.destination);
-}
 
 std::unique_ptr<Channel> make_local_channel(std::shared_ptr<MemoryAccount> receiver) {
   return std::make_unique<LocalChannel>(std::move(receiver));

@@ -64,12 +64,6 @@ class TransferPass {
   bool behind_compute_ = false;
 };
 
-/// Where a transfer's other end stands: what, on which stage.
-struct Partner {
-  Instruction transfer;
-  int stage = 0;
-};
-
 /// Runs the program in the worst case, sends being rendezvous, and where it sticks draws the
 /// receives of what is being sent forward into the groups that their stages have come to.
 class Rendezvous {
@@ -105,24 +99,13 @@ class Rendezvous {
 
   static Key key(const Instruction& i) { return {i.op, i.chunk, i.microbatch}; }
 
-  Partner partner_of(const Instruction& i) const {
-    const auto on_stage_of = [&](Op op, int chunk) {
-      return Partner{{op, chunk, i.microbatch},
-                     program_.stage_of_chunk[static_cast<std::size_t>(chunk)]};
-    };
-    switch (i.op) {
-      case Op::send_activation:
-        return on_stage_of(Op::receive_activation, i.chunk + 1);
-      case Op::receive_activation:
-        return on_stage_of(Op::send_activation, i.chunk - 1);
-      case Op::send_gradient:
-        return on_stage_of(Op::receive_gradient, i.chunk - 1);
-      default:
-        return on_stage_of(Op::send_gradient, i.chunk + 1);
-    }
+  std::size_t stage_of(const Instruction& i) const {
+    return static_cast<std::size_t>(program_.stage_of_chunk[static_cast<std::size_t>(i.chunk)]);
   }
-  bool is_issued(const Partner& partner) const {
-    return issued_[static_cast<std::size_t>(partner.stage)].contains(key(partner.transfer));
+  /// Whether the stage of a transfer's other end has come to it.
+  bool is_met(const Instruction& transfer) const {
+    const Instruction other = other_end(transfer);
+    return issued_[stage_of(other)].contains(key(other));
   }
 
   /// The next group without what was drawn forward before.
@@ -140,9 +123,8 @@ class Rendezvous {
   }
 
   bool can_end(const Group& group) const {
-    return std::all_of(group.begin(), group.end(), [&](const Instruction& i) {
-      return !is_transfer(i.op) || is_issued(partner_of(i));
-    });
+    return std::all_of(group.begin(), group.end(),
+                       [&](const Instruction& i) { return !is_transfer(i.op) || is_met(i); });
   }
 
   bool advance() {
@@ -162,8 +144,7 @@ class Rendezvous {
   /// before those that are not.
   Group::iterator place_of(Group& group, Op op, std::size_t source) const {
     return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
-      return i.op == op && partner_of(i).stage == static_cast<int>(source) &&
-             !is_issued(partner_of(i));
+      return i.op == op && stage_of(other_end(i)) == source && !is_met(i);
     });
   }
 
@@ -180,20 +161,19 @@ class Rendezvous {
     }
     while (std::find(path.begin(), path.end(), stage) == path.end()) {
       const auto unmet = unmet_of(stage);
-      if (!unmet || lines_[static_cast<std::size_t>(partner_of(*unmet).stage)].current.empty()) {
+      if (!unmet || lines_[stage_of(other_end(*unmet))].current.empty()) {
         return false;  // waits for a stage at its end
       }
       path.push_back(stage);
-      stage = static_cast<std::size_t>(partner_of(*unmet).stage);
+      stage = stage_of(other_end(*unmet));
     }
     for (auto member = std::find(path.begin(), path.end(), stage); member != path.end(); ++member) {
       const Instruction unmet = *unmet_of(*member);
       if (is_send(unmet.op)) {
-        const Partner partner = partner_of(unmet);
-        const auto receiver = static_cast<std::size_t>(partner.stage);
-        Group& group = lines_[receiver].current;
-        group.insert(place_of(group, partner.transfer.op, *member), partner.transfer);
-        issued_[receiver].insert(key(partner.transfer));
+        const Instruction receive = other_end(unmet);
+        Group& group = lines_[stage_of(receive)].current;
+        group.insert(place_of(group, receive.op, *member), receive);
+        issued_[stage_of(receive)].insert(key(receive));
         return true;
       }
     }
@@ -203,7 +183,7 @@ class Rendezvous {
   /// The first transfer of a stage's current group whose other end is not issued.
   std::optional<Instruction> unmet_of(std::size_t stage) const {
     for (const Instruction& i : lines_[stage].current) {
-      if (is_transfer(i.op) && !is_issued(partner_of(i))) {
+      if (is_transfer(i.op) && !is_met(i)) {
         return i;
       }
     }

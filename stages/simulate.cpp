@@ -149,7 +149,7 @@ class Simulator {
   bool fire(std::size_t stage, Action& action) {
     const Instruction& i = action.instruction;
     if (is_transfer(i.op)) {
-      return is_send(i.op) ? send(stage, action) : receive(stage, action);
+      return is_send(i.op) ? send(action) : receive(action);
     }
     if (i.op == Op::optimizer || meets_another(i)) {
       return meet(stage, action);
@@ -158,23 +158,8 @@ class Simulator {
     return true;
   }
 
-  Edge edge_of(std::size_t stage, const Instruction& i) const {
-    const bool activation = i.op == Op::send_activation || i.op == Op::receive_activation;
-    const int step = activation == is_send(i.op) ? 1 : -1;
-    const int other = stage_of(i.chunk + step);
-    const int mine = static_cast<int>(stage);
-    return {.source = is_send(i.op) ? mine : other,
-            .destination = is_send(i.op) ? other : mine,
-            .payload = activation ? Payload::activation : Payload::gradient};
-  }
-  int stage_of(int chunk) const {
-    require(chunk >= 0 && chunk < program_.chunks, "simulate",
-            "a transfer has no other end: the program has no chunk {}", chunk);
-    return program_.stage_of_chunk[static_cast<std::size_t>(chunk)];
-  }
-
-  bool send(std::size_t stage, Action& action) {
-    const Edge edge = edge_of(stage, action.instruction);
+  bool send(Action& action) {
+    const Edge edge = edge_of(action.instruction, program_.stage_of_chunk);
     Traffic& traffic = traffic_[edge];
     const std::size_t sequence = traffic.arrived.size();
     const auto slots = static_cast<std::size_t>(costs_.slots);
@@ -189,8 +174,8 @@ class Simulator {
     return true;
   }
 
-  bool receive(std::size_t stage, Action& action) {
-    const Edge edge = edge_of(stage, action.instruction);
+  bool receive(Action& action) {
+    const Edge edge = edge_of(action.instruction, program_.stage_of_chunk);
     Traffic& traffic = traffic_[edge];
     const std::size_t sequence = traffic.received.size();
     if (sequence >= traffic.arrived.size()) {
@@ -205,7 +190,8 @@ class Simulator {
 
   /// Whether the two ends of the tied parameter lie on different stages.
   bool meets_another(const Instruction& i) const {
-    return i.op == Op::reduce_tied && stage_of(0) != stage_of(program_.chunks - 1);
+    return i.op == Op::reduce_tied &&
+           program_.stage_of_chunk.front() != program_.stage_of_chunk.back();
   }
 
   bool meet(std::size_t stage, Action& action) {

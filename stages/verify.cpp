@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "kernels/base/error.h"
+#include "stages/channel.h"
 
 namespace stagecraft {
 namespace {
@@ -225,9 +226,8 @@ class Verifier {
       if (objection || !is_transfer(i.op)) {
         return;
       }
-      const bool to_next = i.op == Op::send_activation || i.op == Op::receive_gradient;
-      const int neighbour = to_next ? i.chunk + 1 : i.chunk - 1;
-      const bool gradient = i.op == Op::send_gradient || i.op == Op::receive_gradient;
+      const int neighbour = other_end(i).chunk;
+      const bool gradient = !carries_activation(i.op);
       if (neighbour < 0 || neighbour >= program_.chunks ||
           stage_of(neighbour) == stage_of(i.chunk) || (gradient && !training_)) {
         objection = at(place, i) + " moves what no other stage has or wants; remove it";
@@ -238,47 +238,26 @@ class Verifier {
 
   /// Both ends of a channel (source, destination, kind) see the micro-batches in one order.
   Objection check_channels() {
-    using Key = std::tuple<int, int, bool>;
-    std::map<Key, std::vector<Instruction>> sent;
-    std::map<Key, std::vector<Instruction>> received;
-    for_each([&](const Place& place, const Instruction& i) {
-      if (!is_transfer(i.op)) {
-        return;
-      }
-      const bool activation = i.op == Op::send_activation || i.op == Op::receive_activation;
-      if (is_send(i.op)) {
-        const int other = stage_of(activation ? i.chunk + 1 : i.chunk - 1);
-        sent[{place.stage, other, activation}].push_back(partner_of(i));
-      } else {
-        const int other = stage_of(activation ? i.chunk - 1 : i.chunk + 1);
-        received[{other, place.stage, activation}].push_back(i);
+    std::map<Edge, std::vector<Instruction>> sent;
+    std::map<Edge, std::vector<Instruction>> received;
+    for_each([&](const Place&, const Instruction& i) {
+      if (is_transfer(i.op)) {
+        const Edge edge = edge_of(i, program_.stage_of_chunk);
+        is_send(i.op) ? sent[edge].push_back(other_end(i)) : received[edge].push_back(i);
       }
     });
-    for (const auto& [key, sends] : sent) {
-      const std::vector<Instruction>& receives = received[key];
+    for (const auto& [edge, sends] : sent) {
+      const std::vector<Instruction>& receives = received[edge];
       const auto [s, r] =
           std::mismatch(sends.begin(), sends.end(), receives.begin(), receives.end());
       if (s != sends.end() && r != receives.end()) {
         return fmt::format(
             "the channel from stage {} to stage {} carries {} where stage {} expects {}; list both "
             "ends in one order",
-            std::get<0>(key), std::get<1>(key), to_string(*s), std::get<1>(key), to_string(*r));
+            edge.source, edge.destination, to_string(*s), edge.destination, to_string(*r));
       }
     }
     return {};
-  }
-
-  static Instruction partner_of(const Instruction& i) {
-    switch (i.op) {
-      case Op::send_activation:
-        return {Op::receive_activation, i.chunk + 1, i.microbatch};
-      case Op::receive_activation:
-        return {Op::send_activation, i.chunk - 1, i.microbatch};
-      case Op::send_gradient:
-        return {Op::receive_gradient, i.chunk - 1, i.microbatch};
-      default:
-        return {Op::send_gradient, i.chunk + 1, i.microbatch};
-    }
   }
 
   /// Behind all compute: T where a tied parameter has uses, D of every chunk, then U, each once.
@@ -363,7 +342,7 @@ class Verifier {
 
   std::vector<Place> partners(const Instruction& i) const {
     if (is_transfer(i.op)) {
-      return {places_[slot(partner_of(i))]};
+      return {places_[slot(other_end(i))]};
     }
     const int last = program_.chunks - 1;
     if (i.op == Op::reduce_tied && stage_of(0) != stage_of(last)) {
