@@ -20,7 +20,7 @@ TEST_CASE("whatever arrives first, every stage runs its program in order") {
     for (const test::NamedProgram& each : test::every_schedule(p, 8)) {
       const Program program = with_reductions(with_transfers(each.program), {.tied = true});
       INFO(each.name << ", " << each.shape.chunks << " chunks, " << p << " stages");
-      for (unsigned seed = 0; seed < 10; ++seed) {
+      for (unsigned seed = 0; seed < 20; ++seed) {
         PipelineLoop loop(p, seed);
         REQUIRE(loop.run({PassKind::train, 1, 0}, program));
         REQUIRE(loop.run({PassKind::train, 2, 0}, program));

@@ -14,17 +14,28 @@ struct Times {
   double w = 1;
 };
 
-/// The most idle of any stage, a whole stage taking these times per micro-batch.
-double idle(const Program& compute, const ScheduleShape& shape, const Times& times) {
+/// The most idle of any stage, a whole stage taking these times per micro-batch, by default with
+/// the slots of a run.
+double idle(const Program& compute, const ScheduleShape& shape, const Times& times,
+            int slots = kReceiveSlots) {
   const double v = shape.chunks;
   const CostTable costs{.chunks = {{.forward = times.f / v,
                                     .backward_input = times.i / v,
                                     .backward_weight = times.w / v}},
-                        .slots = 1'000'000};
+                        .slots = slots};
   const Timeline timeline = simulate(with_transfers(compute), costs);
   double most = 0;
   for (const StageTimeline& stage : timeline.stages) {
     most = std::max(most, stage.idle);
+  }
+  return most;
+}
+
+/// Of each stage, the most micro-batches between I and W.
+std::vector<int> waiting_for_weights(const Program& compute) {
+  std::vector<int> most;
+  for (const StageTimeline& stage : simulate(with_transfers(compute), {}).stages) {
+    most.push_back(stage.peak_weight_stashes);
   }
   return most;
 }
@@ -37,8 +48,9 @@ std::vector<int> peak_live(const Program& compute) {
 
 const std::vector<Times> kTimes = {{1, 1, 1}, {1, 1.5, 0.5}, {2, 2.5, 1.5}};
 
-// Drawing receives forward costs looped-bfs at most the forward of one chunk (passes.cpp).
-TEST_CASE("gpipe, 1f1b and looped-bfs idle (p-1)(F+I+W)/v") {
+// looped-bfs sends long before its tensors are taken, so that its slots count; a receive that is
+// drawn forward (passes.cpp) costs it the forward of a chunk at most.
+TEST_CASE("gpipe, 1f1b and, with slots enough, looped-bfs idle (p-1)(F+I+W)/v") {
   for (const int p : {2, 4, 8}) {
     for (const Times& t : kTimes) {
       const double whole = (p - 1) * (t.f + t.i + t.w);
@@ -46,8 +58,8 @@ TEST_CASE("gpipe, 1f1b and looped-bfs idle (p-1)(F+I+W)/v") {
       CHECK(idle(gpipe(one), one, t) == Approx(whole));
       CHECK(idle(one_f_one_b(one), one, t) == Approx(whole));
       const ScheduleShape two{.stages = p, .microbatches = 2 * p, .chunks = 2};
-      CHECK(idle(looped_bfs(two), two, t) >= Approx(whole / 2));
-      CHECK(idle(looped_bfs(two), two, t) <= Approx(whole / 2 + t.f / 2));
+      CHECK(idle(looped_bfs(two), two, t, 2 * p) >= Approx(whole / 2));
+      CHECK(idle(looped_bfs(two), two, t, 2 * p) <= Approx(whole / 2 + t.f / 2));
     }
   }
 }
@@ -72,6 +84,8 @@ TEST_CASE("zb-h1 idles (p-1)(F+I-W) and holds p-i+1 micro-batches on stage i fro
     const std::vector<int> live = peak_live(zb_h1(shape));
     for (int stage = 0; stage < p; ++stage) {
       CHECK(live[static_cast<std::size_t>(stage)] == p - stage);
+      // i-1 put off, and the one whose I has just run.
+      CHECK(waiting_for_weights(zb_h1(shape))[static_cast<std::size_t>(stage)] == stage + 1);
     }
   }
 }
@@ -85,6 +99,7 @@ TEST_CASE("zb-h2 idles (p-1) max(F, F+I-2W) and holds 2p-2i+1 micro-batches on s
     const std::vector<int> live = peak_live(zb_h2(shape));
     for (int stage = 0; stage < p; ++stage) {
       CHECK(live[static_cast<std::size_t>(stage)] == 2 * (p - stage) - 1);
+      CHECK(waiting_for_weights(zb_h2(shape))[static_cast<std::size_t>(stage)] == 2 * stage + 1);
     }
   }
 }
@@ -94,6 +109,19 @@ TEST_CASE("zb-v idles (p-1)F/2 at equal times and holds p micro-batches everywhe
     const ScheduleShape shape{.stages = p, .microbatches = 4 * p, .chunks = 2};
     CHECK(idle(zb_v(shape), shape, {}) == Approx((p - 1) / 2.0));
     CHECK(peak_live(zb_v(shape)) == std::vector<int>(static_cast<std::size_t>(p), 2 * p));
+  }
+}
+
+TEST_CASE("looped-bfs holds every micro-batch of every chunk") {
+  const ScheduleShape shape{.stages = 4, .microbatches = 8, .chunks = 2};
+  CHECK(peak_live(looped_bfs(shape)) == std::vector<int>(4, 16));
+}
+
+TEST_CASE("dualpipe-v idles as long as zb-v at equal times, and holds one chunk more") {
+  for (const int p : {2, 4, 8}) {
+    const ScheduleShape shape{.stages = p, .microbatches = 2 * p, .chunks = 2};
+    CHECK(idle(dualpipe_v(shape), shape, {}) == Approx(idle(zb_v(shape), shape, {})));
+    CHECK(peak_live(dualpipe_v(shape)) == std::vector<int>(static_cast<std::size_t>(p), 2 * p + 1));
   }
 }
 

@@ -127,19 +127,6 @@ TEST_CASE("the idle time of GPipe and 1F1B is the formula's") {
   }
 }
 
-TEST_CASE("the idle time of interleaved, ZB-H1 and ZB-H2 is the formula's") {
-  const int p = 4;
-  const int m = 8;
-  const auto idle = [&](const std::string& name, int chunks, const ComputeCosts& costs) {
-    const Program program = with_transfers(build_schedule(name, {p, m, chunks}));
-    return simulate(program, {.chunks = {costs}}).stages[0].idle;
-  };
-  CHECK(idle("interleaved", 2, {}) == Approx((p - 1) * 3));  // a chunk's share of F, I and W is 1
-  CHECK(idle("zb-h1", 1, {.forward = 2, .backward_input = 2, .backward_weight = 2}) ==
-        Approx((p - 1) * 2));
-  CHECK(idle("zb-h2", 1, {}) == Approx(p - 1));
-}
-
 TEST_CASE("weight gradients that wait fill the bubble: ZB-H1 of two stages") {
   const Program program =
       with_transfers(parse_program("program stages 2 chunks 2 microbatches 3\n"
