@@ -1,8 +1,6 @@
 // Passes: what makes a compute list a program that runs.
 #include <algorithm>
 #include <optional>
-#include <set>
-#include <tuple>
 
 #include "stages/program.h"
 
@@ -69,7 +67,10 @@ class TransferPass {
 class Rendezvous {
  public:
   explicit Rendezvous(const Program& program)
-      : program_(program), lines_(program.stages.size()), issued_(program.stages.size()) {}
+      : program_(program),
+        lines_(program.stages.size()),
+        issued_(kTransfers * static_cast<std::size_t>(program.chunks) *
+                static_cast<std::size_t>(program.microbatches)) {}
 
   std::vector<StageProgram> run() {
     for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
@@ -90,23 +91,25 @@ class Rendezvous {
   }
 
  private:
-  using Key = std::tuple<Op, int, int>;
+  static constexpr std::size_t kTransfers = 4;  // SA, RA, SG, RG
   struct Line {
     std::size_t next = 0;  // group behind the current one
     Group current;         // empty at the end
     StageProgram done;
   };
 
-  static Key key(const Instruction& i) { return {i.op, i.chunk, i.microbatch}; }
+  std::size_t slot(const Instruction& i) const {
+    const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
+    return (op * static_cast<std::size_t>(program_.chunks) + static_cast<std::size_t>(i.chunk)) *
+               static_cast<std::size_t>(program_.microbatches) +
+           static_cast<std::size_t>(i.microbatch);
+  }
 
   std::size_t stage_of(const Instruction& i) const {
     return static_cast<std::size_t>(program_.stage_of_chunk[static_cast<std::size_t>(i.chunk)]);
   }
   /// Whether the stage of a transfer's other end has come to it.
-  bool is_met(const Instruction& transfer) const {
-    const Instruction other = other_end(transfer);
-    return issued_[stage_of(other)].contains(key(other));
-  }
+  bool is_met(const Instruction& transfer) const { return issued_[slot(other_end(transfer))]; }
 
   /// The next group without what was drawn forward before.
   void take_group(std::size_t stage) {
@@ -115,7 +118,10 @@ class Rendezvous {
     const StageProgram& order = program_.stages[stage];
     while (line.current.empty() && line.next < order.size()) {
       for (const Instruction& i : order[line.next++]) {
-        if (!is_transfer(i.op) || issued_[stage].insert(key(i)).second) {
+        if (!is_transfer(i.op)) {
+          line.current.push_back(i);
+        } else if (!issued_[slot(i)]) {
+          issued_[slot(i)] = true;
           line.current.push_back(i);
         }
       }
@@ -173,7 +179,7 @@ class Rendezvous {
         const Instruction receive = other_end(unmet);
         Group& group = lines_[stage_of(receive)].current;
         group.insert(place_of(group, receive.op, *member), receive);
-        issued_[stage_of(receive)].insert(key(receive));
+        issued_[slot(receive)] = true;
         return true;
       }
     }
@@ -192,7 +198,7 @@ class Rendezvous {
 
   const Program& program_;
   std::vector<Line> lines_;
-  std::vector<std::set<Key>> issued_;  // transfers, by stage
+  std::vector<bool> issued_;  // by slot: the transfer's stage has come to it
 };
 
 }  // namespace
