@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/base/error.h"
 #include "kernels/base/text_table.h"
 #include "launch/units.h"
 
@@ -69,6 +70,28 @@ std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
   return text;
 }
 
+/// Whether the run's sizes fit the schedule and the number of stages.
+bool fits(const ResolvedRun& run, const ParallelConfig& parallel) {
+  try {
+    make_plan(run.plan.model, parallel, run.settings.batch);
+    return true;
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+
+/// Another schedule for as many chunks; empty where none fits.
+std::string other_schedule(const ResolvedRun& run) {
+  for (const char* name : {"gpipe", "1f1b", "looped-bfs", "interleaved"}) {
+    ParallelConfig other = run.settings.parallel;
+    other.schedule = name;
+    if (name != run.settings.parallel.schedule && fits(run, other)) {
+      return name;
+    }
+  }
+  return "";
+}
+
 std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
                      const std::string& config_name) {
   const ParallelConfig& parallel = run.settings.parallel;
@@ -77,10 +100,13 @@ std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
   const auto suggest = [&](const std::string& change, const char* why) {
     text += fmt::format("  launch/train {} --set {}\n      {}\n", config_name, change, why);
   };
-  if (parallel.pipeline > 1) {
-    suggest(parallel.schedule == "gpipe" ? "parallel.schedule=1f1b" : "parallel.schedule=gpipe",
+  ParallelConfig two_stages = parallel;
+  two_stages.pipeline = 2;
+  const std::string schedule = other_schedule(run);
+  if (parallel.pipeline > 1 && !schedule.empty()) {
+    suggest("parallel.schedule=" + schedule,
             "another order of the same work: the same model, bit for bit");
-  } else if (model.layers > 1) {
+  } else if (parallel.pipeline == 1 && fits(run, two_stages)) {
     suggest("parallel.pipeline=2", "two stages: the same model, bit for bit");
   }
   if (parallel.tensor == 1 && model.heads % 2 == 0) {

@@ -79,14 +79,23 @@ TEST_CASE("the summary says losses, shares of time, files and commands to go on 
 TEST_CASE("every command that the summary suggests is a valid configuration") {
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run", "");
-  for (const char* pipeline : {"parallel.pipeline=1", "parallel.pipeline=2"}) {
-    const ResolvedRun run = resolve(example({pipeline}), 2);
+  using Words = std::vector<std::string>;
+  for (const Words& split : std::vector<Words>{
+           {"parallel.pipeline=1"},
+           {"parallel.pipeline=2"},
+           {"parallel.pipeline=2", "parallel.schedule=gpipe"},
+           {"parallel.pipeline=2", "parallel.schedule=zb-v", "parallel.chunks=2"},
+           {"parallel.pipeline=2", "parallel.schedule=looped-bfs", "parallel.chunks=2"}}) {
+    const ResolvedRun run = resolve(example(split), 2);
     const std::string text = run_summary(run, result_of(run), directory, "example.toml");
+    CAPTURE(text);
     int commands = 0;
     const std::string begin = "--set ";
     for (auto at = text.find(begin); at != std::string::npos; at = text.find(begin, at + 1)) {
       const auto from = at + begin.size();
-      CHECK_NOTHROW(resolve(example({pipeline, text.substr(from, text.find('\n', at) - from)}), 2));
+      Words changed = split;
+      changed.push_back(text.substr(from, text.find('\n', at) - from));
+      CHECK_NOTHROW(resolve(example(changed), 2));
       ++commands;
     }
     CHECK(commands >= 3);
