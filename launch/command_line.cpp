@@ -110,8 +110,10 @@ void describe(CLI::App& app, Words& words) {
   CLI::App* status =
       app.add_subcommand("status", "Print where every rank of a run is, live or dead");
   status->add_option("RUN", words.run, "The run's directory")->required();
-  status->add_flag("--failure", words.failure,
-                   "Wait for its last process, and print nothing for a run that ended well");
+  status->add_flag(
+      "--failure", words.failure,
+      "Wait for its last process, and print nothing for a run that ended well; status 1 "
+      "where no rank had begun");
   describe_schedule(
       *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
       words.schedule);
