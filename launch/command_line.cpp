@@ -78,8 +78,8 @@ void describe_check(CLI::App& check, Words& words) {
 
 void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   CLI::Option* config = add_config(command, options.config);
-  CLI::Option* file = command.add_option("--verify", options.program,
-                                         "A program as text: prove it, then predict and draw it");
+  CLI::Option* file = command.add_option(
+      "--verify", options.program, "A program as text or CSV: prove it, then predict and draw it");
   file->excludes(config);
   constexpr int kMost = 1 << 20;
   for (CLI::Option* option :
@@ -97,6 +97,10 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--svg", options.svg, "Write the picture to this file");
   command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
   command.add_option("--text", options.text, "Write the program as text to this file");
+  command.add_option("--csv", options.csv,
+                     "Write the compute as CSV, as torch.distributed.pipelining reads it");
+  command.add_option("--csv-comms", options.csv_comms,
+                     "Write the program as CSV with its transfers, each alone");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
