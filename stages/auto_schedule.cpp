@@ -178,11 +178,41 @@ class Search {
            !(earlier.chunk == later.chunk && same_kind);
   }
 
-  /// Moves instructions forward, each as far as it helps, until no move does or the budget ends.
+  /// No program is faster: a stage's work behind the first input's way to it.
+  double bound(const std::vector<int>& stage_of_chunk) const {
+    std::vector<double> begins(static_cast<std::size_t>(problem_.shape.stages), -1);
+    std::vector<double> works(begins.size(), 0);
+    double way = 0;
+    for (std::size_t chunk = 0; chunk < stage_of_chunk.size(); ++chunk) {
+      const auto stage = static_cast<std::size_t>(stage_of_chunk[chunk]);
+      const auto cost = [&](Op op) {
+        return cost_of(problem_.costs, {op, static_cast<int>(chunk), 0});
+      };
+      way += chunk > 0 && stage_of_chunk[chunk - 1] != stage_of_chunk[chunk]
+                 ? problem_.costs.transfer
+                 : 0;
+      begins[stage] = begins[stage] < 0 ? way : begins[stage];
+      way += cost(Op::forward);
+      works[stage] +=
+          problem_.shape.microbatches *
+          (cost(Op::forward) +
+           std::min(cost(Op::backward), cost(Op::backward_input) + cost(Op::backward_weight)));
+    }
+    double most = 0;
+    for (std::size_t stage = 0; stage < begins.size(); ++stage) {
+      most = std::max(most, begins[stage] + works[stage]);
+    }
+    return most + problem_.costs.optimizer;
+  }
+
+  /// Moves instructions forward, each as far as it helps, until no move does, the budget ends or
+  /// nothing can be faster.
   void improve() {
+    constexpr double kRounding = 1 + 1e-9;
     const std::string origin = "changes of " + result_.origin;
+    const double least = bound(result_.compute.stage_of_chunk);
     bool changed = true;
-    while (changed) {
+    while (changed && found_.makespan > least * kRounding) {
       changed = false;
       for (std::size_t stage = 0; stage < result_.compute.stages.size(); ++stage) {
         for (std::size_t i = 1; i < result_.compute.stages[stage].size(); ++i) {

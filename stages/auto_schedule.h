@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "stages/held.h"
@@ -12,6 +13,9 @@
 #include "stages/simulate.h"
 
 namespace stagecraft {
+
+/// What [parallel] schedule calls it.
+inline constexpr std::string_view kAutoSchedule = "auto";
 
 struct AutoProblem {
   ScheduleShape shape = {};
@@ -22,7 +26,7 @@ struct AutoProblem {
   };
   /// About how many instructions may be simulated beyond the named schedules, which always are. Not
   /// a time: the result is a function of the problem.
-  std::size_t budget = 2'000'000;
+  std::size_t budget = 1'000'000;
 };
 
 struct AutoSchedule {
