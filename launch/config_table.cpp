@@ -4,7 +4,7 @@
 #include <type_traits>
 
 #include "launch/key_binding.h"
-#include "stages/program.h"
+#include "stages/auto_schedule.h"
 
 namespace stagecraft {
 namespace {
@@ -34,6 +34,7 @@ std::vector<Choice> schedule_choices() {
   for (const std::string& name : schedule_names()) {
     choices.push_back({name});
   }
+  choices.push_back({std::string(kAutoSchedule)});
   return choices;
 }
 
@@ -151,6 +152,11 @@ void add_parallel(Keys& keys) {
   keys.push_back(among(key<kParallel, &ParallelConfig::schedule>(
                            "parallel.schedule", choice, "The order of forwards and backwards"),
                        schedule_choices()));
+  keys.push_back(
+      key<kParallel, &ParallelConfig::memory_gib>("parallel.memory_gib", real,
+                                                  "Memory that one rank may hold: what plans more "
+                                                  "is refused, and auto keeps to it; 0: no limit",
+                                                  from(0)));
   keys.push_back(key<kParallel, &ParallelConfig::partition>(
       "parallel.partition", block_list,
       "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "
