@@ -219,7 +219,7 @@ int run_status(const std::filesystem::path& run) {
 int last_words(const std::filesystem::path& run) {
   const std::filesystem::path file = progress_board_file(run);
   if (!std::filesystem::exists(file)) {
-    return 0;  // it ended before it began, and has said why
+    return 1;
   }
   const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
   await_end(board);

@@ -156,14 +156,14 @@ std::optional<std::size_t> Executor::next_member() const {
 bool Executor::ready() const { return !done() && next_member().has_value(); }
 
 void Executor::step() {
-  const auto member = done() ? std::nullopt : next_member();
-  require(member.has_value(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
-  const Instruction instruction = pending_[*member];
+  require(ready(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
+  const std::size_t member = next_member().value_or(0);
+  const Instruction instruction = pending_[member];
   note_wait(instruction);
   parts_.progress.set(Activity::running, pass_.step, instruction);
   const NamedRange range(parts_.work.stream(), span_name(instruction));
   fire(instruction);
-  advance(*member);
+  advance(member);
 }
 
 void Executor::fire(const Instruction& i) {
