@@ -113,7 +113,8 @@ std::string ownership(const TrainingPlan& plan) {
     table.add({fmt::format("{}", stage), stage_ranks(plan, stage),
                with_separators(stage_parameters(plan, stage)),
                fmt::format("{:.1f}", plan.stage_flops[stage] * 1e-9),
-               fmt::format("{}", plan.verdict.peak_live[stage]), stage_layers(plan, stage)});
+               fmt::format("{}", plan.verdict.peaks[stage].activations),
+               stage_layers(plan, stage)});
   }
   return "\nWho owns what (GFLOP: of one rank and step; live: most micro-batches whose activations "
          "it holds)\n" +

@@ -45,25 +45,6 @@ int take_number(std::string_view& text, std::string_view whole) {
 
 }  // namespace
 
-bool is_compute(Op op) { return op <= Op::backward_weight; }
-bool is_transfer(Op op) { return op >= Op::send_activation && op <= Op::receive_gradient; }
-bool is_send(Op op) { return op == Op::send_activation || op == Op::send_gradient; }
-bool carries_activation(Op op) { return op == Op::send_activation || op == Op::receive_activation; }
-bool has_microbatch(Op op) { return op <= Op::receive_gradient; }
-
-Instruction other_end(const Instruction& transfer) {
-  switch (transfer.op) {
-    case Op::send_activation:
-      return {Op::receive_activation, transfer.chunk + 1, transfer.microbatch};
-    case Op::receive_activation:
-      return {Op::send_activation, transfer.chunk - 1, transfer.microbatch};
-    case Op::send_gradient:
-      return {Op::receive_gradient, transfer.chunk - 1, transfer.microbatch};
-    default:
-      return {Op::send_gradient, transfer.chunk + 1, transfer.microbatch};
-  }
-}
-
 std::string_view letters(Op op) { return kNames.at(static_cast<std::size_t>(op)).letters; }
 
 std::string to_string(const Instruction& instruction) {

@@ -31,15 +31,34 @@ struct Instruction {
   friend bool operator==(const Instruction&, const Instruction&) = default;
 };
 
-bool is_compute(Op op);          // F, B, I, W
-bool is_transfer(Op op);         // SA, RA, SG, RG
-bool is_send(Op op);             // SA, SG
-bool carries_activation(Op op);  // SA, RA
-bool has_microbatch(Op op);
+// F, B, I, W
+constexpr bool is_compute(Op op) { return op <= Op::backward_weight; }
+// SA, RA, SG, RG
+constexpr bool is_transfer(Op op) {
+  return op >= Op::send_activation && op <= Op::receive_gradient;
+}
+// SA, SG
+constexpr bool is_send(Op op) { return op == Op::send_activation || op == Op::send_gradient; }
+// SA, RA
+constexpr bool carries_activation(Op op) {
+  return op == Op::send_activation || op == Op::receive_activation;
+}
+constexpr bool has_microbatch(Op op) { return op <= Op::receive_gradient; }
 std::string_view letters(Op op);
 
 /// The receive of a send, the send of a receive: 2SA0 and 3RA0, 3SG0 and 2RG0. Requires a transfer.
-Instruction other_end(const Instruction& transfer);
+constexpr Instruction other_end(const Instruction& transfer) {
+  switch (transfer.op) {
+    case Op::send_activation:
+      return {Op::receive_activation, transfer.chunk + 1, transfer.microbatch};
+    case Op::receive_activation:
+      return {Op::send_activation, transfer.chunk - 1, transfer.microbatch};
+    case Op::send_gradient:
+      return {Op::receive_gradient, transfer.chunk - 1, transfer.microbatch};
+    default:
+      return {Op::send_gradient, transfer.chunk + 1, transfer.microbatch};
+  }
+}
 
 /// "2F0": chunk 2, forward, micro-batch 0; "0T", "3D", "U".
 std::string to_string(const Instruction& instruction);

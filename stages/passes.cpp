@@ -1,8 +1,11 @@
 // Passes: what makes a compute list a program that runs.
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <tuple>
 
 #include "stages/program.h"
+#include "stages/worst_case.h"
 
 namespace stagecraft {
 namespace {
@@ -12,6 +15,7 @@ class TransferPass {
   explicit TransferPass(const Program& program) : program_(program) {}
 
   StageProgram run(const StageProgram& compute) {
+    order_.reserve(2 * compute.size() + 1);
     for (const Group& group : compute) {
       for (const Instruction& instruction : group) {
         receive(instruction);
@@ -62,179 +66,126 @@ class TransferPass {
   bool behind_compute_ = false;
 };
 
-/// Runs the program in the worst case, sends being rendezvous, and where it sticks draws the
-/// receives of what is being sent forward into the groups that their stages have come to.
+/// Runs a program in the worst case, and where it sticks draws the receives of what is being sent
+/// forward into the groups at which their stages stand.
 class Rendezvous {
  public:
-  explicit Rendezvous(const Program& program)
-      : program_(program),
-        lines_(program.stages.size()),
-        issued_(kTransfers * static_cast<std::size_t>(program.chunks) *
-                static_cast<std::size_t>(program.microbatches)) {}
+  explicit Rendezvous(Program& program) : program_(program), worst_(program) {}
 
-  std::vector<StageProgram> run() {
-    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
-      take_group(stage);
+  /// Leaves the program as it was where nothing can be drawn forward: verify says what waits.
+  void run() {
+    bool ended = worst_.run();
+    while (!ended && draw_forward()) {
+      ended = worst_.run();
     }
-    while (advance() || draw_forward()) {
+    if (!drawn_.empty()) {
+      std::for_each(program_.stages.begin(), program_.stages.end(),
+                    [&](StageProgram& line) { keep_one(line, ended); });
     }
-    std::vector<StageProgram> stages;
-    for (Line& line : lines_) {
-      stages.push_back(std::move(line.done));
-    }
-    return stages;
-  }
-  /// Whether every stage came to its end.
-  bool complete() const {
-    return std::all_of(lines_.begin(), lines_.end(),
-                       [](const Line& line) { return line.current.empty(); });
   }
 
  private:
-  static constexpr std::size_t kTransfers = 4;  // SA, RA, SG, RG
-  struct Line {
-    std::size_t next = 0;  // group behind the current one
-    Group current;         // empty at the end
-    StageProgram done;
-  };
+  using Key = std::tuple<Op, int, int>;
+  static Key key(const Instruction& i) { return {i.op, i.chunk, i.microbatch}; }
 
-  std::size_t slot(const Instruction& i) const {
-    const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
-    return (op * static_cast<std::size_t>(program_.chunks) + static_cast<std::size_t>(i.chunk)) *
-               static_cast<std::size_t>(program_.microbatches) +
-           static_cast<std::size_t>(i.microbatch);
+  /// Of what was drawn forward, only the place that it was drawn to, or the one that it had.
+  void keep_one(StageProgram& line, bool forward) {
+    for (std::size_t position = 0; position < line.size(); ++position) {
+      std::erase_if(line[position], [&](const Instruction& i) {
+        const auto drawn = drawn_.find(key(i));
+        return drawn != drawn_.end() && (drawn->second == position) != forward;
+      });
+    }
+    std::erase_if(line, [](const Group& group) { return group.empty(); });
   }
 
-  std::size_t stage_of(const Instruction& i) const {
-    return static_cast<std::size_t>(program_.stage_of_chunk[static_cast<std::size_t>(i.chunk)]);
-  }
   /// Whether the stage of a transfer's other end has come to it.
-  bool is_met(const Instruction& transfer) const { return issued_[slot(other_end(transfer))]; }
-
-  /// The next group without what was drawn forward before.
-  void take_group(std::size_t stage) {
-    Line& line = lines_[stage];
-    line.current.clear();
-    const StageProgram& order = program_.stages[stage];
-    while (line.current.empty() && line.next < order.size()) {
-      for (const Instruction& i : order[line.next++]) {
-        if (!is_transfer(i.op)) {
-          line.current.push_back(i);
-        } else if (!issued_[slot(i)]) {
-          issued_[slot(i)] = true;
-          line.current.push_back(i);
-        }
-      }
-    }
-  }
-
-  bool can_end(const Group& group) const {
-    return std::all_of(group.begin(), group.end(),
-                       [&](const Instruction& i) { return !is_transfer(i.op) || is_met(i); });
-  }
-
-  bool advance() {
-    bool any = false;
-    for (std::size_t stage = 0; stage < lines_.size(); ++stage) {
-      Line& line = lines_[stage];
-      while (!line.current.empty() && can_end(line.current)) {
-        line.done.push_back(line.current);
-        take_group(stage);
-        any = true;
-      }
-    }
-    return any;
-  }
+  bool is_met(const Instruction& transfer) const { return worst_.is_issued(other_end(transfer)); }
 
   /// Within a channel receives keep the order of its sends: behind those that are being sent to,
   /// before those that are not.
-  Group::iterator place_of(Group& group, Op op, std::size_t source) const {
+  Group::iterator place_of(Group& group, Op op, int source) const {
     return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
-      return i.op == op && stage_of(other_end(i)) == source && !is_met(i);
+      return i.op == op && worst_.stage_of(other_end(i)) == source && !is_met(i);
     });
   }
 
-  /// Follows who waits for whom until a stage comes again, and then, around that cycle, draws the
+  /// Follows who waits for whom until a stage comes again, and then, around that circle, draws the
   /// first receive forward that a send waits for. False when there is none.
   bool draw_forward() {
-    std::vector<std::size_t> path;
-    std::size_t stage = 0;
-    while (stage < lines_.size() && lines_[stage].current.empty()) {
+    std::vector<int> path;
+    std::vector<bool> seen(program_.stages.size());
+    int stage = 0;
+    while (worst_.at_end(stage)) {
       ++stage;
     }
-    if (stage == lines_.size()) {
-      return false;
-    }
-    while (std::find(path.begin(), path.end(), stage) == path.end()) {
-      const auto unmet = unmet_of(stage);
-      if (!unmet || lines_[stage_of(other_end(*unmet))].current.empty()) {
+    while (!seen[static_cast<std::size_t>(stage)]) {
+      const auto unmet = worst_.unmet(stage);
+      if (!unmet) {
         return false;  // waits for a stage at its end
       }
+      seen[static_cast<std::size_t>(stage)] = true;
       path.push_back(stage);
-      stage = stage_of(other_end(*unmet));
+      stage = worst_.stage_of(other_end(*unmet));
     }
     for (auto member = std::find(path.begin(), path.end(), stage); member != path.end(); ++member) {
-      const Instruction unmet = *unmet_of(*member);
+      const Instruction unmet = *worst_.unmet(*member);
       if (is_send(unmet.op)) {
-        const Instruction receive = other_end(unmet);
-        Group& group = lines_[stage_of(receive)].current;
-        group.insert(place_of(group, receive.op, *member), receive);
-        issued_[slot(receive)] = true;
+        draw(other_end(unmet), *member);
         return true;
       }
     }
     return false;
   }
 
-  /// The first transfer of a stage's current group whose other end is not issued.
-  std::optional<Instruction> unmet_of(std::size_t stage) const {
-    for (const Instruction& i : lines_[stage].current) {
-      if (is_transfer(i.op) && !is_met(i)) {
-        return i;
-      }
-    }
-    return {};
+  void draw(const Instruction& receive, int source) {
+    const int stage = worst_.stage_of(receive);
+    const std::size_t position = worst_.position(stage);
+    Group& group = program_.stages[static_cast<std::size_t>(stage)][position];
+    group.insert(place_of(group, receive.op, source), receive);
+    worst_.issue(receive);
+    drawn_[key(receive)] = position;
   }
 
-  const Program& program_;
-  std::vector<Line> lines_;
-  std::vector<bool> issued_;  // by slot: the transfer's stage has come to it
+  Program& program_;
+  WorstCase worst_;
+  std::map<Key, std::size_t> drawn_;  // to which group of its stage
 };
 
 }  // namespace
 
 Program with_transfers(Program program) {
-  std::vector<StageProgram> stages;
-  for (const StageProgram& compute : program.stages) {
-    stages.push_back(TransferPass(program).run(compute));
+  for (StageProgram& line : program.stages) {
+    line = TransferPass(program).run(line);
   }
-  program.stages = std::move(stages);
-  Rendezvous rendezvous(program);
-  stages = rendezvous.run();
-  if (rendezvous
-          .complete()) {  // otherwise the compute lists wait for each other: verify says where
-    program.stages = std::move(stages);
-  }
+  Rendezvous(program).run();
   return program;
 }
 
-Program with_reductions(Program program, const ReductionShape& shape) {
+std::vector<Instruction> tail_of(const Program& program, int stage, const ReductionShape& shape) {
+  std::vector<Instruction> tail;
+  const auto owns = [&](int chunk) {
+    return program.stage_of_chunk[static_cast<std::size_t>(chunk)] == stage;
+  };
   const int last = program.chunks - 1;
+  if (shape.tied && (owns(last) || owns(0))) {
+    tail.push_back({Op::reduce_tied, owns(last) ? last : 0, 0});
+  }
+  // Backward order: gradients of later chunks are there first.
+  for (int chunk = last; chunk >= 0; --chunk) {
+    if (shape.data && owns(chunk)) {
+      tail.push_back({Op::reduce_data, chunk, 0});
+    }
+  }
+  tail.push_back({Op::optimizer, 0, 0});
+  return tail;
+}
+
+Program with_reductions(Program program, const ReductionShape& shape) {
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
-    StageProgram& order = program.stages[stage];
-    const auto mine = [&](int chunk) {
-      return program.stage_of_chunk[static_cast<std::size_t>(chunk)] == static_cast<int>(stage);
-    };
-    if (shape.tied && (mine(last) || mine(0))) {
-      order.push_back({{Op::reduce_tied, mine(last) ? last : 0, 0}});
+    for (const Instruction& i : tail_of(program, static_cast<int>(stage), shape)) {
+      program.stages[stage].push_back({i});
     }
-    // Backward order: gradients of later chunks are there first.
-    for (int chunk = last; chunk >= 0; --chunk) {
-      if (shape.data && mine(chunk)) {
-        order.push_back({{Op::reduce_data, chunk, 0}});
-      }
-    }
-    order.push_back({{Op::optimizer, 0, 0}});
   }
   return program;
 }

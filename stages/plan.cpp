@@ -78,27 +78,14 @@ ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostSha
   return sum;
 }
 
-/// The most bytes that `stage` holds between F and B or I, and between I and W.
-void add_held(const TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
-              StageMemory& memory) {
-  std::int64_t saved = 0;
-  std::int64_t stashed = 0;
-  for (const Group& group : plan.program.stages[static_cast<std::size_t>(stage)]) {
-    const Instruction& i = group.front();
-    const ChunkCost& cost = costs[static_cast<std::size_t>(i.chunk)];
-    if (i.op == Op::forward) {
-      saved += cost.stash_bytes;
-    } else if (i.op == Op::backward) {
-      saved -= cost.stash_bytes;
-    } else if (i.op == Op::backward_input) {
-      saved -= cost.stash_bytes;
-      stashed += cost.weight_stash_bytes;
-    } else if (i.op == Op::backward_weight) {
-      stashed -= cost.weight_stash_bytes;
-    }
-    memory.saved_activations = std::max(memory.saved_activations, saved);
-    memory.weight_stashes = std::max(memory.weight_stashes, stashed);
+/// What the program's tensors take, for the proof's peaks.
+Limits sizes_of(const std::vector<ChunkCost>& costs) {
+  Limits limits;
+  for (const ChunkCost& cost : costs) {
+    limits.chunk_bytes.push_back(
+        {.stash = cost.stash_bytes, .weight_stash = cost.weight_stash_bytes});
   }
+  return limits;
 }
 
 void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
@@ -121,22 +108,21 @@ void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& cost
                                     [&](const Edge& edge) { return edge.destination == stage; });
   memory.transfer_slots =
       inputs * kReceiveSlots * 4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
-  add_held(plan, stage, costs, memory);
+  const HeldBytes& held = plan.verdict.peaks.at(static_cast<std::size_t>(stage)).held;
+  memory.saved_activations = held.stash;
+  memory.weight_stashes = held.weight_stash;
   plan.memory.push_back(memory);
   plan.stage_flops.push_back(flops);
   plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
-void add_costs(TrainingPlan& plan) {
+std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
   const CostShape shape{.samples = plan.batch.micro_batch, .tensor = plan.mesh.tensor};
   std::vector<ChunkCost> costs;
   for (const LayerRange& chunk : plan.chunks) {
     costs.push_back(cost_of(plan.model, chunk, shape));
   }
-  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
-  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    add_stage(plan, stage, costs, edges);
-  }
+  return costs;
 }
 
 }  // namespace
@@ -162,12 +148,16 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
   const ReductionShape reductions = reductions_of(plan);
   plan.program = with_reductions(with_transfers(compute), reductions);
   plan.evaluation = with_transfers(forwards_of(compute));
-  plan.verdict = verify(plan.program, reductions);
+  const std::vector<ChunkCost> costs = costs_of(plan);
+  plan.verdict = verify(plan.program, reductions, sizes_of(costs));
   const Verdict evaluation = verify(plan.evaluation, reductions);
   require(plan.verdict.proven && evaluation.proven, "make_plan",
           "the program of {} is not safe to run: {}{}", parallel.schedule,
           plan.verdict.counter_example, evaluation.counter_example);
-  add_costs(plan);
+  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
+  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
+    add_stage(plan, stage, costs, edges);
+  }
   return plan;
 }
 

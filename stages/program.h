@@ -22,6 +22,9 @@ struct Program {
   friend bool operator==(const Program&, const Program&) = default;
 };
 
+/// Whether it has any B, I or W; otherwise it is an evaluation.
+bool trains(const Program& program);
+
 /// One line a stage behind a header; groups in parentheses:
 ///   program stages 2 chunks 2 microbatches 2
 ///   0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1
@@ -93,7 +96,10 @@ struct ReductionShape {
   bool tied = false;  // the first and the last chunk share a parameter
   bool data = false;  // there is more than one data rank
 };
-/// Adds T, D for every chunk, and U as the last instruction of every stage.
+/// The end of `stage`'s line in a program that trains: T if the stage owns an end of the tied
+/// parameter, D of its chunks, the last first, and U.
+std::vector<Instruction> tail_of(const Program& program, int stage, const ReductionShape& shape);
+/// Adds it to every line.
 Program with_reductions(Program program, const ReductionShape& shape);
 
 /// A program as a person gave it, made whole: transfers if it has none, and, if it trains, the

@@ -261,10 +261,21 @@ Program dualpipe_v(const ScheduleShape& shape) {
   });
 }
 
+bool trains(const Program& program) {
+  return std::any_of(program.stages.begin(), program.stages.end(), [](const StageProgram& line) {
+    return std::any_of(line.begin(), line.end(), [](const Group& group) {
+      return std::any_of(group.begin(), group.end(),
+                         [](const Instruction& i) { return is_compute(i.op) && i.op != forward; });
+    });
+  });
+}
+
 Program forwards_of(const Program& training) {
-  Program program = training;
+  Program program{.chunks = training.chunks,
+                  .microbatches = training.microbatches,
+                  .stage_of_chunk = training.stage_of_chunk,
+                  .stages = std::vector<StageProgram>(training.stages.size())};
   const auto round = static_cast<int>(training.stages.size());
-  program.stages.assign(training.stages.size(), {});
   for (int begin = 0; begin < program.microbatches; begin += round) {
     for (int chunk = 0; chunk < program.chunks; ++chunk) {
       const int stage = program.stage_of_chunk[static_cast<std::size_t>(chunk)];

@@ -8,6 +8,7 @@
 #include <map>
 
 #include "kernels/base/error.h"
+#include "stages/held.h"
 
 namespace stagecraft {
 namespace {
@@ -236,32 +237,20 @@ class Simulator {
         timeline_.makespan = std::max(timeline_.makespan, action.end);
       }
     }
-    for (StageTimeline& stage : timeline_.stages) {
-      add_up(stage);
+    const std::vector<StagePeak> peaks = peaks_of(program_, {});
+    for (std::size_t index = 0; index < peaks.size(); ++index) {
+      StageTimeline& stage = timeline_.stages[index];
+      for (const Action& action : stage.actions) {
+        stage.busy += cost(action.instruction);
+      }
+      stage.idle = timeline_.makespan - stage.busy;
+      stage.peak_activations = peaks[index].activations;
+      stage.peak_weight_stashes = peaks[index].weight_stashes;
       timeline_.bubble += stage.idle;
     }
     if (timeline_.makespan > 0) {
       timeline_.bubble /= timeline_.makespan * static_cast<double>(timeline_.stages.size());
     }
-  }
-
-  void add_up(StageTimeline& stage) const {
-    int activations = 0;
-    int stashes = 0;
-    bool trains = false;
-    for (const Action& action : stage.actions) {
-      const Op op = action.instruction.op;
-      stage.busy += cost(action.instruction);
-      activations += op == Op::forward ? 1 : 0;
-      activations -= op == Op::backward || op == Op::backward_input ? 1 : 0;
-      stashes += op == Op::backward_input ? 1 : 0;
-      stashes -= op == Op::backward_weight ? 1 : 0;
-      stage.peak_activations = std::max(stage.peak_activations, activations);
-      stage.peak_weight_stashes = std::max(stage.peak_weight_stashes, stashes);
-      trains = trains || (is_compute(op) && op != Op::forward);
-    }
-    stage.peak_activations = trains ? stage.peak_activations : 0;
-    stage.idle = timeline_.makespan - stage.busy;
   }
 
   const Program& program_;

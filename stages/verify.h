@@ -1,27 +1,42 @@
-// Decides before a run whether every execution of a program ends.
+// Decides before a run whether every execution of a program ends, each gradient is computed once
+// and in order, and no stage holds more than it may. The contract: docs/schedules.md, "The proof".
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "stages/held.h"
 #include "stages/program.h"
 
 namespace stagecraft {
 
-struct Verdict {
-  bool proven = false;
-  /// Most micro-batches, over its chunks, whose activations a stage holds at once.
-  std::vector<int> peak_live;
-  /// Not proven: what is missing, or the cycle of instructions that wait for each other, with the
-  /// stage of each, and a sentence on the remedy.
-  std::string counter_example;
+/// An instruction of a program and where it stands.
+struct Step {
+  int stage = 0;
+  int position = 0;  // of its group on the stage's line
+  Instruction instruction = {};
+  friend bool operator==(const Step&, const Step&) = default;
 };
 
-/// The worst case: sends are rendezvous; every stage issues its instructions in program order, one
-/// communication at a time, a group together. Checked: each chunk's F once per micro-batch, and B,
-/// or I and W, once after it, or none at all (an evaluation); weight gradients in micro-batch
-/// order; every transfer there, with its partner, after its producer and before its consumer; both
-/// ends of a channel in one order; T, D and U in their places; no cycle of waits.
-Verdict verify(const Program& program, const ReductionShape& reductions);
+/// Where a step stands, in words.
+using PlaceWords = std::function<std::string(const Step&)>;
+/// "stage 0, position 3".
+std::string place_words(const Step& step);
+
+struct Verdict {
+  bool proven = false;
+  std::vector<StagePeak> peaks;  // one a stage; empty where the program as such is refused
+  /// Not proven: what is missing or wrong, or who waits for whom, and a sentence on the remedy.
+  std::string counter_example;
+  /// The instructions of the program that it names, in its order.
+  std::vector<Step> steps;
+};
+
+/// Near-linear in the instructions. Of a program that comes to a standstill the counter-example is
+/// the shortest circle among the stages that wait there. `where` words the places, of a program
+/// that was read from a file by its lines. Throws Error as peaks_of does.
+Verdict verify(const Program& program, const ReductionShape& reductions, const Limits& limits = {},
+               const PlaceWords& where = place_words);
 
 }  // namespace stagecraft

@@ -67,7 +67,9 @@ TEST_CASE("a plan adds up") {
   const TrainingPlan plan = make_plan(small_model(2), {.pipeline = 3, .tensor = 2, .data = 2},
                                       {.global_batch = 16, .micro_batch = 2});
   CHECK(plan.microbatches == 4);
-  CHECK(plan.verdict.peak_live == std::vector<int>{3, 2, 1});
+  for (const std::size_t stage : {0U, 1U, 2U}) {
+    CHECK(plan.verdict.peaks.at(stage).activations == 3 - static_cast<int>(stage));
+  }
   CHECK(plan.memory.size() == 3);
   CHECK(plan.flops_per_step > 0);
   // Every block has the same activations: live micro-batches decide.
