@@ -10,6 +10,8 @@
 #include <limits>
 #include <thread>
 
+#include "kernels/ops/elementwise.h"
+
 namespace stagecraft::test {
 namespace {
 
@@ -62,8 +64,7 @@ bool same_bits(T a, T b) {
 /// Looks at every `stride`-th element and the last.
 template <typename T, typename F>
 void expect_elements(Member& member, const Tensor& x, F&& wanted, std::int64_t stride = 1) {
-  member.stream.synchronize();
-  const T* data = x.data<T>();
+  const std::vector<T> data = values_of<T>(member.stream, x);
   const std::int64_t count = x.elements();
   for (std::int64_t i = 0; i < count; i = i + 1 < count ? std::min(i + stride, count - 1) : count) {
     if (!same_bits(data[i], wanted(i))) {
@@ -199,7 +200,7 @@ void expect_disagreement(const CommunicatorFactory& factory, const MemberFunctio
 MemberFunction summing(Shape shape, DType dtype) {
   return [=](Member& member) {
     const Tensor x(member.stream.memory(), shape, dtype, MemoryLabel::workspace);
-    std::memset(x.raw(), 0, x.bytes());
+    fill_zero(member.stream, {x});
     member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
   };
 }
@@ -244,11 +245,7 @@ TEST_CASE("every communicator: all_reduce of 64 MiB") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("64 MiB", [&](Member& member) {
-    const Tensor x(member.stream.memory(), {std::int64_t{16} << 20}, DType::float32,
-                   MemoryLabel::workspace);
-    for (std::int64_t i = 0; i < x.elements(); ++i) {
-      x.data<float>()[i] = value(member.rank(), i);
-    }
+    const Tensor x = tensor_of(member.stream, values<float>(member.rank(), std::int64_t{16} << 20));
     member.doing("all_reduce of 64 MiB");
     member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
     expect_elements<float>(
@@ -509,7 +506,8 @@ TEST_CASE("every communicator: thousands of small operations in a row") {
     const int other = member.rank() ^ 1;
     for (int turn = 0; turn < 2000; ++turn) {
       member.doing(fmt::format("turn {}", turn));
-      x.data<float>()[0] = static_cast<float>(turn + member.rank());
+      const std::vector<float> first = {static_cast<float>(turn + member.rank())};
+      copy_from_host(member.stream, std::span<const float>(first), x.rows(0, 1));
       member.group.all_reduce(member.stream, x.rows(0, 1), ReduceOp::sum, Order::tree);
       const int size = member.size();
       expect(*values_of<float>(member.stream, x).data() == size * turn + size * (size - 1) / 2,
