@@ -62,8 +62,6 @@ void CudaStream::wait(const Event& event) {
 
 void CudaStream::synchronize() { check(cudaStreamSynchronize(native()), "Stream::synchronize"); }
 
-cudaStream_t native_stream(Stream& stream) { return on_cuda(stream).native(); }
-
 std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options) {
   const DeviceCensus census = count_devices();
   require(index >= 0 && index < census.count, "make_stream", "cuda:{} cannot be used: {}", index,

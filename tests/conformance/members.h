@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/ops/host_copy.h"
 #include "kernels/stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 #include "tests/conformance/watchdog.h"
@@ -90,7 +91,7 @@ template <typename T>
 Tensor tensor_of(Stream& stream, const std::vector<T>& values, Shape shape) {
   Tensor x(stream.memory(), std::move(shape), dtype_of<T>(), MemoryLabel::workspace);
   expect(x.elements() == static_cast<std::int64_t>(values.size()), "the values fill the shape");
-  std::copy(values.begin(), values.end(), x.data<T>());
+  copy_from_host(stream, std::span<const T>(values), x);
   return x;
 }
 
@@ -99,11 +100,12 @@ Tensor tensor_of(Stream& stream, const std::vector<T>& values) {
   return tensor_of(stream, values, {static_cast<std::int64_t>(values.size())});
 }
 
-/// `stream` has to be done before the host looks.
+/// What x holds when all that was issued to `stream` is done.
 template <typename T>
 std::vector<T> values_of(Stream& stream, const Tensor& x) {
-  stream.synchronize();
-  return std::vector<T>(x.data<T>(), x.data<T>() + x.elements());
+  std::vector<T> values(static_cast<std::size_t>(x.elements()));
+  copy_to_host(stream, x, std::span<T>(values));
+  return values;
 }
 
 }  // namespace stagecraft::test
