@@ -1,6 +1,7 @@
 // What the training benchmarks share: GPT-2 124M on random tokens, and the medians of its steps.
 #pragma once
 
+#include <functional>
 #include <vector>
 
 #include "actors/run_training.h"
@@ -24,9 +25,14 @@ struct Measured {
   double step_seconds = 0;  // median, warm-up left out
 };
 
+/// How a plan is run: run_training, or with a process per rank.
+using Runner =
+    std::function<RunResult(const TrainingPlan&, const RunConfig&, const TextData&, RunObserver&)>;
+
 /// Runs `steps` measured steps behind two that warm up. Throws Error when the run fails.
 inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel,
-                        const BatchConfig& batch, int threads, std::int64_t steps) {
+                        const BatchConfig& batch, int threads, std::int64_t steps,
+                        const Runner& runner = run_training) {
   struct Observer : RunObserver {
     void on_step(const StepReport& report) override { seconds.push_back(report.seconds); }
     std::vector<double> seconds;
@@ -37,8 +43,8 @@ inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel
   config.threads = threads;
   config.watchdog_seconds = 600;
   Measured measured;
-  measured.result = run_training(make_plan(gpt(model, parallel.tensor), parallel, batch), config,
-                                 random_text(model.sequence), observer);
+  measured.result = runner(make_plan(gpt(model, parallel.tensor), parallel, batch), config,
+                           random_text(model.sequence), observer);
   require(measured.result.failure.empty(), "benchmark", "{}", measured.result.failure);
   measured.step_seconds = median({observer.seconds.begin() + kWarmup, observer.seconds.end()});
   return measured;

@@ -8,6 +8,7 @@
 
 #include "launch/commands.h"
 #include "launch/config_file.h"
+#include "launch/doctor.h"
 #include "launch/schedule_command.h"
 
 namespace stagecraft {
@@ -55,7 +56,7 @@ int run_command(const CLI::App& app, const Words& words) {
   if (app.got_subcommand("schedule")) {
     return schedule(words.schedule);
   }
-  return config_reference();
+  return app.got_subcommand("doctor") ? doctor() : config_reference();
 }
 
 void describe_train(CLI::App& train, Words& words) {
@@ -78,8 +79,8 @@ void describe_check(CLI::App& check, Words& words) {
 
 void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   CLI::Option* config = add_config(command, options.config);
-  CLI::Option* file = command.add_option("--verify", options.program,
-                                         "A program as text: prove it, then predict and draw it");
+  CLI::Option* file = command.add_option(
+      "--verify", options.program, "A program as text or CSV: prove it, then predict and draw it");
   file->excludes(config);
   constexpr int kMost = 1 << 20;
   for (CLI::Option* option :
@@ -97,6 +98,10 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--svg", options.svg, "Write the picture to this file");
   command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
   command.add_option("--text", options.text, "Write the program as text to this file");
+  command.add_option("--csv", options.csv,
+                     "Write the compute as CSV, as torch.distributed.pipelining reads it");
+  command.add_option("--csv-comms", options.csv_comms,
+                     "Write the program as CSV with its transfers, each alone");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
@@ -110,11 +115,15 @@ void describe(CLI::App& app, Words& words) {
   CLI::App* status =
       app.add_subcommand("status", "Print where every rank of a run is, live or dead");
   status->add_option("RUN", words.run, "The run's directory")->required();
-  status->add_flag("--failure", words.failure,
-                   "Wait for its last process, and print nothing for a run that ended well");
+  status->add_flag(
+      "--failure", words.failure,
+      "Wait for its last process, and print nothing for a run that ended well; status 1 "
+      "where no rank had begun");
   describe_schedule(
       *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
       words.schedule);
+  app.add_subcommand("doctor",
+                     "Print what this program and this host have, and how to get what is missing");
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

@@ -37,7 +37,7 @@ int check(const ConfigOptions& options, CheckOutput output, const HostWords& whe
 int run_status(const std::filesystem::path& run);
 
 /// Waits for the last of a run's processes, a few seconds at most, and prints the board of one that
-/// did not end well.
+/// did not end well. 1 when there is none: no rank had begun.
 int last_words(const std::filesystem::path& run);
 
 int config_reference();

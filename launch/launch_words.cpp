@@ -66,12 +66,14 @@ bool fits(const ResolvedRun& run) {
   return run.plan.mesh.ranks() * run.settings.session.threads <= run.cores;
 }
 
-/// Bound where each has its cores, free and polite where they share them.
+/// Bound where each has its cores, free and polite where they share them. How many cores another
+/// host has is not known here: there they are bound, and share where they have to.
 Lines binding(const ResolvedRun& run, const HostWords& where) {
   if (!where.several && !fits(run)) {
     return {"--oversubscribe", "--bind-to", "none"};
   }
-  return {"--map-by", fmt::format("slot:PE={}", run.settings.session.threads), "--bind-to", "core"};
+  return {"--map-by", fmt::format("slot:PE={}", run.settings.session.threads), "--bind-to",
+          where.several ? "core:overload-allowed" : "core"};
 }
 
 /// On this machine bytes go through windows of our own, and MPI carries a few small texts: over

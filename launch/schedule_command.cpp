@@ -11,6 +11,7 @@
 #include "kernels/base/text_table.h"
 #include "launch/cost_words.h"
 #include "launch/resolve.h"
+#include "launch/schedule_file.h"
 #include "launch/schedule_svg.h"
 #include "launch/schedule_trace.h"
 #include "launch/toml_reader.h"
@@ -28,15 +29,26 @@ struct Named {
   Program program;
 };
 
-Named from_file(const std::filesystem::path& file) {
-  if (!std::filesystem::is_regular_file(file)) {
-    throw BadInput(fmt::format("{} is no file; name a program as text", file.string()));
+/// The reductions that the program has, so that they are checked for being whole.
+ReductionShape reductions_in(const Program& program) {
+  ReductionShape shape;
+  for (const StageProgram& order : program.stages) {
+    for (const Group& group : order) {
+      shape.tied = shape.tied || group.front().op == Op::reduce_tied;
+      shape.data = shape.data || group.front().op == Op::reduce_data;
+    }
   }
-  try {
-    return {file.filename().string(), parse_program(read_file(file))};
-  } catch (const Error& error) {
-    throw BadInput(fmt::format("{}: {}", file.string(), error.what()));
+  return shape;
+}
+
+Named from_file(const std::filesystem::path& file) try {
+  Program program = read_schedule_file(file).program;
+  if (!is_whole(program)) {
+    program = completed(std::move(program), reductions_in(program));
   }
+  return {file.filename().string(), std::move(program)};
+} catch (const Error& unreadable) {
+  throw BadInput(fmt::format("{}; name a program as text or CSV", unreadable.what()));
 }
 
 Named from_config(const ConfigOptions& options) {
@@ -62,18 +74,6 @@ Named program_of(const ScheduleOptions& options) {
     return from_config(options.config);
   }
   return options.program.empty() ? from_name(options) : from_file(options.program);
-}
-
-/// The reductions that the program has, so that they are checked for being whole.
-ReductionShape reductions_in(const Program& program) {
-  ReductionShape shape;
-  for (const StageProgram& order : program.stages) {
-    for (const Group& group : order) {
-      shape.tied = shape.tied || group.front().op == Op::reduce_tied;
-      shape.data = shape.data || group.front().op == Op::reduce_data;
-    }
-  }
-  return shape;
 }
 
 nlohmann::json head_json(const Named& named) {
@@ -138,6 +138,12 @@ void write_files(const ScheduleOptions& options, const Named& named, const Timel
   }
   if (!options.text.empty()) {
     write_file(options.text, to_string(named.program));
+  }
+  if (!options.csv.empty()) {
+    write_file(options.csv, to_csv(compute_of(named.program)));
+  }
+  if (!options.csv_comms.empty()) {
+    write_file(options.csv_comms, to_csv(named.program));
   }
 } catch (const Error& error) {
   throw BadInput(error.what());

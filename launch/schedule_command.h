@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-/// Where the program comes from: a configuration, a schedule by name, or a program as text; the
+/// Where the program comes from: a configuration, a schedule by name, or a program as a file; the
 /// first that is given.
 struct ScheduleOptions {
   ConfigOptions config;
@@ -21,6 +21,8 @@ struct ScheduleOptions {
   std::filesystem::path svg;  // files to write; "": none
   std::filesystem::path trace;
   std::filesystem::path text;
+  std::filesystem::path csv;        // compute alone
+  std::filesystem::path csv_comms;  // with transfers
   bool json = false;
 };
 

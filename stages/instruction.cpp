@@ -32,10 +32,10 @@ constexpr std::string_view kDigits = "0123456789";
 
 /// Reads the digits at the front of `text` and takes them off.
 int take_number(std::string_view& text, std::string_view whole) {
-  int value = 0;
+  int value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   require(
-      error == std::errc(), "instruction",
+      error == std::errc() && value >= 0, "instruction",
       "\"{}\" is not an instruction: a number is missing or too large; write CHUNK OP MICROBATCH "
       "as in 2F0",
       whole);
@@ -110,7 +110,8 @@ Instruction parse_instruction(std::string_view text) {
   if (has_microbatch(instruction.op)) {
     instruction.microbatch = take_number(text, whole);
   }
-  require(text.empty(), "instruction", "\"{}\" has \"{}\" behind its end", whole, text);
+  require(text.empty(), "instruction",
+          "\"{}\" has \"{}\" behind its end; put a blank between two instructions", whole, text);
   return instruction;
 }
 

@@ -1,12 +1,12 @@
 // The text form of programs.
-#include "stages/program.h"
-
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <charconv>
 #include <optional>
-#include <sstream>
+#include <utility>
 
-#include "kernels/base/error.h"
+#include "stages/written_program.h"
 
 namespace stagecraft {
 namespace {
@@ -35,7 +35,7 @@ class Reader {
       text_.remove_prefix(end == std::string_view::npos ? text_.size() : end + 1);
       ++number_;
       line_ = line_.substr(0, line_.find('#'));
-      column_ = 0;
+      begin_ = column_ = 0;
       if (line_.find_first_not_of(" \t\r") != std::string_view::npos) {
         return true;
       }
@@ -56,21 +56,19 @@ class Reader {
     return line_.substr(begin_, column_ - begin_);
   }
 
-  [[noreturn]] void fail(std::string_view text) const {
-    throw Error(fmt::format("line {}, column {}", number_, begin_ + 1), text);
+  /// Of the token that was taken last.
+  TextPlace place() const {
+    return {std::max(1, static_cast<int>(number_)), static_cast<int>(begin_) + 1};
   }
+  [[noreturn]] void fail(std::string_view text) const { throw TextError(place(), text); }
 
   int number(std::string_view what) {
-    const std::string token(next_token());
-    std::size_t used = 0;
-    int value = -1;
-    try {
-      value = std::stoi(token, &used);
-    } catch (const std::exception&) {
-      used = 0;
-    }
-    if (used == 0 || used != token.size() || value < 1) {
-      fail(fmt::format("\"{}\" is not a number of {}; write a whole number from 1", token, what));
+    const std::string_view token = next_token();
+    int value = 0;
+    const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
+    if (error != std::errc() || end != token.data() + token.size() || value < 1 || value > kMost) {
+      fail(fmt::format("\"{}\" is not a number of {}; write a whole number from 1 to {}", token,
+                       what, kMost));
     }
     return value;
   }
@@ -78,11 +76,20 @@ class Reader {
   void word(std::string_view expected) {
     const std::string_view token = next_token();
     if (token != expected) {
-      fail(fmt::format(R"("{}" stands where "{}" is expected)", token, expected));
+      fail(fmt::format(R"("{}" stands where "{}" is expected; write it there)", token, expected));
+    }
+  }
+
+  void end_of_header() {
+    const std::string_view token = next_token();
+    if (!token.empty()) {
+      fail(fmt::format("\"{}\" stands behind the header's end; begin a new line with \"0:\"",
+                       token));
     }
   }
 
  private:
+  static constexpr int kMost = 1 << 20;
   std::string_view text_;
   std::string_view line_;
   std::size_t number_ = 0;
@@ -98,14 +105,18 @@ Instruction parse_token(const Reader& reader, std::string_view token, const Prog
     reader.fail(error.text());
   }
   if (instruction.chunk >= program.chunks || instruction.microbatch >= program.microbatches) {
-    reader.fail(fmt::format("{} is beyond the {} chunks and {} micro-batches of the header", token,
-                            program.chunks, program.microbatches));
+    reader.fail(fmt::format(
+        "{} is beyond the {} chunks and {} micro-batches of the header, which are counted from 0; "
+        "correct it or the header",
+        token, program.chunks, program.microbatches));
   }
   return instruction;
 }
 
-StageProgram parse_stage(Reader& reader, const Program& program) {
-  StageProgram stage;
+/// Reads what stands behind "STAGE:" as the line of one more stage.
+void parse_stage(Reader& reader, WrittenProgram& written) {
+  StageProgram& stage = written.program.stages.emplace_back();
+  std::vector<TextPlace>& places = written.places.emplace_back();
   std::optional<Group> open;
   for (std::string_view token = reader.next_token(); !token.empty(); token = reader.next_token()) {
     if (token == "(") {
@@ -118,34 +129,14 @@ StageProgram parse_stage(Reader& reader, const Program& program) {
         reader.fail("\")\" closes nothing; write (1SG0 1RA1)");
       }
       stage.push_back(*std::exchange(open, std::nullopt));
-    } else if (open) {
-      open->push_back(parse_token(reader, token, program));
     } else {
-      stage.push_back({parse_token(reader, token, program)});
+      const Instruction instruction = parse_token(reader, token, written.program);
+      open ? open->push_back(instruction) : stage.push_back({instruction});
+      places.push_back(reader.place());
     }
   }
   if (open) {
     reader.fail("a group is not closed; write \")\" behind its last instruction");
-  }
-  return stage;
-}
-
-/// A chunk belongs to the stage whose line has its F.
-void place_chunks(Program& program) {
-  program.stage_of_chunk.assign(static_cast<std::size_t>(program.chunks), -1);
-  for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
-    for (const Group& group : program.stages[stage]) {
-      for (const Instruction& instruction : group) {
-        int& owner = program.stage_of_chunk[static_cast<std::size_t>(instruction.chunk)];
-        if (instruction.op == Op::forward && owner < 0) {
-          owner = static_cast<int>(stage);
-        }
-      }
-    }
-  }
-  for (int chunk = 0; chunk < program.chunks; ++chunk) {
-    require(program.stage_of_chunk[static_cast<std::size_t>(chunk)] >= 0, "program",
-            "no stage runs chunk {} forward; add {}F0 to a stage's line", chunk, chunk);
   }
 }
 
@@ -164,32 +155,40 @@ std::string to_string(const Program& program) {
   return text;
 }
 
-Program parse_program(std::string_view text) {
+WrittenProgram parse_text_form(std::string_view text) {
   Reader reader(text);
   if (!reader.next_line()) {
     reader.fail("the text is empty; begin with \"program stages P chunks C microbatches M\"");
   }
-  Program program;
+  WrittenProgram written;
   reader.word("program");
   reader.word("stages");
   const int stages = reader.number("stages");
   reader.word("chunks");
-  program.chunks = reader.number("chunks");
+  written.program.chunks = reader.number("chunks");
   reader.word("microbatches");
-  program.microbatches = reader.number("micro-batches");
+  written.program.microbatches = reader.number("micro-batches");
+  reader.end_of_header();
+  const TextPlace header{reader.place().line, 1};
   for (int stage = 0; stage < stages; ++stage) {
     if (!reader.next_line()) {
-      reader.fail(fmt::format("the line of stage {} of {} is missing", stage, stages));
+      reader.fail(fmt::format("the line of stage {} of {} is missing; write \"{}: ...\"", stage,
+                              stages, stage));
     }
     reader.word(fmt::format("{}:", stage));
-    program.stages.push_back(parse_stage(reader, program));
+    parse_stage(reader, written);
   }
   if (reader.next_line()) {
     reader.next_token();
-    reader.fail(fmt::format("the header has {} stages, but here is one more line", stages));
+    reader.fail(
+        fmt::format("the header has {} stages, but here is one more line; correct the "
+                    "header or remove the line",
+                    stages));
   }
-  place_chunks(program);
-  return program;
+  written.place_chunks(header);
+  return written;
 }
+
+Program parse_program(std::string_view text) { return parse_text_form(text).program; }
 
 }  // namespace stagecraft

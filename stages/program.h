@@ -26,9 +26,19 @@ struct Program {
 ///   program stages 2 chunks 2 microbatches 2
 ///   0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1
 std::string to_string(const Program& program);
-/// The inverse; chunks belong to the stages whose line has them. Empty lines and what follows '#'
-/// are passed over. Throws Error "[line L, column C] ..." with the remedy.
+/// The inverse; chunks belong to the stages whose line has their F. Empty lines and what follows
+/// '#' are passed over. Throws Error "[line L, column C] ..." with the remedy. written_program.h
+/// reads other forms and files too.
 Program parse_program(std::string_view text);
+
+/// Whether it has any B, I or W; otherwise it is an evaluation.
+bool trains(const Program& program);
+bool is_compute_only(const Program& program);
+/// Whether it has transfers and, where it trains, U, as far as it needs them; whether it has all of
+/// them is for verify to say.
+bool is_whole(const Program& program);
+/// The program with its F, B, I and W alone.
+Program compute_of(Program program);
 
 /// What a builder needs to know. `microbatches` are those of one step.
 struct ScheduleShape {
@@ -85,5 +95,9 @@ struct ReductionShape {
 };
 /// Adds T, D for every chunk, and U as the last instruction of every stage.
 Program with_reductions(Program program, const ReductionShape& shape);
+
+/// A program as a person gave it, made whole: transfers if it has none, and, if it trains, the
+/// reductions of `shape` in place of those that stand at the ends of its lines.
+Program completed(Program program, const ReductionShape& shape);
 
 }  // namespace stagecraft

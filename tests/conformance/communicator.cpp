@@ -200,7 +200,7 @@ void expect_disagreement(const CommunicatorFactory& factory, const MemberFunctio
 MemberFunction summing(Shape shape, DType dtype) {
   return [=](Member& member) {
     const Tensor x(member.stream.memory(), shape, dtype, MemoryLabel::workspace);
-    fill_zero(member.stream, {.x = x});
+    fill_zero(member.stream, {x});
     member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
   };
 }
@@ -513,8 +513,8 @@ TEST_CASE("every communicator: thousands of small operations in a row") {
     const int other = member.rank() ^ 1;
     for (int turn = 0; turn < (factory.costly ? 20 : 2000); ++turn) {
       member.doing(fmt::format("turn {}", turn));
-      const auto mine = static_cast<float>(turn + member.rank());
-      copy_from_host(member.stream, std::span(&mine, 1), x.rows(0, 1));
+      const std::vector<float> first = {static_cast<float>(turn + member.rank())};
+      copy_from_host(member.stream, std::span<const float>(first), x.rows(0, 1));
       member.group.all_reduce(member.stream, x.rows(0, 1), ReduceOp::sum, Order::tree);
       const int size = member.size();
       expect(*values_of<float>(member.stream, x).data() == size * turn + size * (size - 1) / 2,

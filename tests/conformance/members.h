@@ -4,16 +4,20 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "kernels/ops/host_copy.h"
 #include "kernels/stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
+#include "tests/conformance/devices.h"
 #include "tests/conformance/watchdog.h"
 
 namespace stagecraft::test {
@@ -52,10 +56,27 @@ inline void rethrow_first(const std::vector<std::exception_ptr>& failures) {
   }
 }
 
+/// A stream of this member alone. A GPU's is kept for the tests that follow: its libraries take
+/// their time to start.
+inline std::shared_ptr<Stream> stream_of_member(Device device, int rank) {
+  if (device.kind == DeviceKind::cpu) {
+    return make_stream(device, {});
+  }
+  static std::mutex mutex;
+  static auto& kept = *new std::map<std::pair<int, int>, std::shared_ptr<Stream>>();
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Stream>& stream = kept[{device.index, rank}];
+  if (stream == nullptr) {
+    stream = make_stream(device, {});
+  }
+  return stream;
+}
+
 /// Calls `function` for every end in a thread and with a stream of its own; a member that fails
 /// aborts the others.
 inline void run_members(const std::string& test, std::vector<std::unique_ptr<Communicator>> ends,
-                        const MemberFunction& function) {
+                        const MemberFunction& function,
+                        const testing::Placement& placement = {"cpu", {{}}}) {
   Watchdog watchdog(test, std::chrono::seconds(90));
   std::vector<std::exception_ptr> failures(ends.size());
   std::vector<std::thread> threads;
@@ -66,7 +87,8 @@ inline void run_members(const std::string& test, std::vector<std::unique_ptr<Com
         watchdog.doing(static_cast<int>(rank), std::move(what));
       };
       try {
-        const auto stream = make_stream({DeviceKind::cpu, 0}, {.threads = 1});
+        const int number = static_cast<int>(rank);
+        const auto stream = stream_of_member(placement.at(number), number);
         Member member{*ends.at(rank), *stream, doing};
         doing("started");
         function(member);
@@ -83,8 +105,9 @@ inline void run_members(const std::string& test, std::vector<std::unique_ptr<Com
   rethrow_first(failures);
 }
 
-inline void run_local(const std::string& test, int size, const MemberFunction& function) {
-  run_members(test, make_local_world(size), function);
+inline void run_local(const std::string& test, int size, const MemberFunction& function,
+                      const testing::Placement& placement = {"cpu", {{}}}) {
+  run_members(test, make_local_world(size), function, placement);
 }
 
 template <typename T>
@@ -100,7 +123,6 @@ Tensor tensor_of(Stream& stream, const std::vector<T>& values) {
   return tensor_of(stream, values, {static_cast<std::int64_t>(values.size())});
 }
 
-/// What x holds when all that was issued to `stream` is done.
 template <typename T>
 std::vector<T> values_of(Stream& stream, const Tensor& x) {
   std::vector<T> values(static_cast<std::size_t>(x.elements()));

@@ -182,14 +182,20 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
     return run_stagecraft(words, folder.path());
   };
   const Ended drawn = schedule({"--stages", "2", "--microbatches", "3", "--text", "good.program",
-                                "--svg", "good.svg", "--trace", "good.json"});
+                                "--svg", "good.svg", "--trace", "good.json", "--csv", "good.csv",
+                                "--csv-comms", "comms.csv"});
   CAPTURE(drawn.err);
   CHECK(drawn.status == 0);
   CHECK_THAT(drawn.out, Catch::Contains("makespan 12, idle 25.0 %") && Catch::Contains("proven"));
-  CHECK(names_in(folder.path()) == std::set<std::string>{"good.json", "good.program", "good.svg"});
-  const Ended again = schedule({"--verify", "good.program", "--json"});
-  CHECK(again.status == 0);
-  CHECK_THAT(again.out, Catch::Contains("\"proven\": true"));
+  CHECK(names_in(folder.path()) ==
+        std::set<std::string>{"comms.csv", "good.csv", "good.json", "good.program", "good.svg"});
+  for (const char* file : {"good.program", "good.csv"}) {
+    const Ended again = schedule({"--verify", file, "--json"});
+    CHECK(again.status == 0);
+    CHECK_THAT(again.out, Catch::Contains("\"proven\": true"));
+  }
+  // Each transfer alone, neighbours wait for each other crosswise.
+  CHECK(schedule({"--verify", "comms.csv"}).status == 1);
   write(folder.path() / "crosswise.program",
         "program stages 2 chunks 2 microbatches 1\n"
         "0: 0F0 0RG0 0SA0 0B0 U\n"
@@ -198,6 +204,8 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
   CHECK(refused.status == 1);
   CHECK_THAT(refused.out, Catch::Contains("not proven") && Catch::Contains("0RG0"));
   write(folder.path() / "wrong.program", "program stages x");
+  CHECK_THAT(schedule({"--verify", "wrong.program"}).err,
+             Catch::StartsWith("wrong.program:1:16: "));
   for (const std::vector<std::string>& words :
        std::vector<std::vector<std::string>>{{"--verify", "wrong.program"},
                                              {"--verify", "missing.program"},

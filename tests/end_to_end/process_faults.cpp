@@ -76,7 +76,8 @@ class Running {
 
   FaultOutcome outcome() {
     if (disk_ && !disk_->mounted()) {
-      return {};  // nothing was tried
+      outcome_.not_tried = "no small file system can be mounted here";
+      return std::move(outcome_);
     }
     begin_ns_ = now_ns();
     process_ = std::make_unique<Process>(command(), path());

@@ -28,6 +28,7 @@ struct FaultOutcome {
   std::string err;
   std::string board;               // what `stagecraft status` says afterwards
   std::vector<std::string> wrong;  // what should not be so: empty when all is well
+  std::string not_tried;           // why this machine cannot have the fault; then nothing was run
 };
 
 /// Starts the run, has the fault befall it, waits for its last process no longer than is allowed,

@@ -92,6 +92,10 @@ class LongRun {
 
   void count(const std::string& name, const FaultyRun& run) {
     const FaultOutcome outcome = run_with_fault(run);
+    if (!outcome.not_tried.empty()) {
+      fmt::print(stderr, "{} was not tried: {}\n", name, outcome.not_tried);
+      return;
+    }
     Tally& tally = tallies_[name];
     ++tally.runs;
     tally.right += outcome.wrong.empty() ? 1 : 0;

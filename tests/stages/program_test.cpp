@@ -22,6 +22,8 @@ TEST_CASE("wrong instructions say what is wrong") {
   CHECK_THROWS_WITH(parse_instruction("2F"), Contains("number is missing"));
   CHECK_THROWS_WITH(parse_instruction("2F0x"), Contains("\"x\" behind its end"));
   CHECK_THROWS_WITH(parse_instruction("99999999999F0"), Contains("too large"));
+  CHECK_THROWS_WITH(parse_instruction("-1F0"), Contains("number is missing"));
+  CHECK_THROWS_WITH(parse_instruction("1F-1"), Contains("\"F-\" is none of"));
   CHECK_THROWS_AS(parse_instruction(""), Error);
 }
 
@@ -66,6 +68,11 @@ TEST_CASE("wrong programs get line, column and remedy") {
   CHECK_THAT(message("program stages x"), Contains("[line 1, column 16]") && Contains("number"));
   CHECK_THAT(message("program stage 1"), Contains("[line 1, column 9]"));
   CHECK_THAT(message(header), Contains("line of stage 0 of 1 is missing"));
+  CHECK_THAT(message("program stages 2000000"), Contains("from 1 to 1048576"));
+  CHECK_THAT(message("program stages 1 chunks 1 microbatches 1 0: 0F0"),
+             Contains("[line 1, column 42]") && Contains("begin a new line"));
+  CHECK_THAT(message("program stages 1 chunks 1 microbatches 9\n0: 0F0 0B0"),
+             Contains("[line 1, column 1]") && Contains("more forwards than the 2 instructions"));
   CHECK_THAT(message(header + "1: 0F0"), Contains("[line 2, column 1]"));
   CHECK_THAT(message(header + "0: 0F0 0Q1"), Contains("[line 2, column 8]") && Contains("\"Q\""));
   CHECK_THAT(message(header + "0: 0F0 0F2"), Contains("beyond the 1 chunks and 2 micro-batches"));

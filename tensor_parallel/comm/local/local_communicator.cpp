@@ -75,7 +75,7 @@ class LocalCommunicator : public Communicator {
   }
 
   void collective(Stream& stream, const Call& call) {
-    Posting posting{.call = call};
+    Posting posting{.call = call, .device = stream.device()};
     stream.record(posting.ready);
     Round& round =
         group_->meet(rank_, std::move(posting), [&](Round& met) { begin_collective(stream, met); });

@@ -1,0 +1,67 @@
+// A run whose ranks are the processes that mpirun started, for benchmarks that measure it beside
+// threads: what `stagecraft train` does under run.mode = "mpi", without files.
+#pragma once
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <thread>
+
+#include "actors/run_rank.h"
+#include "launch/launched.h"
+
+namespace stagecraft::bench {
+
+/// Where the ranks of one mpirun, on this host, meet.
+inline std::filesystem::path meeting_place() {
+  return std::filesystem::temp_directory_path() /
+         ("stagecraft-benchmark-" + std::to_string(::getppid()));
+}
+
+/// Those who are not rank 0 sleep until it is there, so that it can measure threads before.
+inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, double watchdog) {
+  const std::filesystem::path place = meeting_place();
+  if (rank == 0) {
+    BoardInfo info = board_info(plan, watchdog);
+    info.launcher_process = ::getppid();
+    return std::make_shared<ProgressBoard>(ProgressBoard::create(info, place));
+  }
+  while (!std::filesystem::exists(place)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return std::make_shared<ProgressBoard>(ProgressBoard::open(place, MappedFile::Access::write));
+}
+
+/// Ends the process as a rank has to (actors/run_rank.h).
+[[noreturn]] inline void end_rank(int status) {
+  std::fflush(nullptr);
+  std::_Exit(status);
+}
+
+/// Collective, once in a process's life. Returns on rank 0 alone, which ends by end_rank().
+inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& config,
+                                  const TextData& text, RunObserver& observer) {
+  const int rank = launched().value_or(Launched{}).rank;
+  const auto board = meet(plan, rank, config.watchdog_seconds);
+  board->slot(rank).enter();
+  RunResult result;
+  {
+    Watch watch({.board = board, .own_rank = rank, .end_process = [] { end_rank(1); }});
+    const auto session = start_mpi({});
+    if (rank == 0) {
+      std::filesystem::remove(meeting_place());
+    }
+    result = run_rank(plan, config, text, observer,
+                      {.session = *session, .board = board, .watch = watch});
+  }
+  board->slot(rank).set(Activity::ended);
+  if (rank != 0) {
+    end_rank(result.failure.empty() ? 0 : 1);
+  }
+  return result;
+}
+
+}  // namespace stagecraft::bench
