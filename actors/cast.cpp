@@ -102,7 +102,7 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
                  props.evaluation_samples};
   setup->data = props.data;
   setup->initial = props.initial;
-  setup->stream = make_stream({DeviceKind::cpu, 0}, {.threads = props.config.threads});
+  setup->stream = make_stream(device_of(props.config, rank), {.threads = props.config.threads});
   setup->world = std::move(world);
   setup->board = board;
   setup->same_clock = [](int) { return true; };

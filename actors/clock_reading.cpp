@@ -10,28 +10,32 @@ namespace {
 
 constexpr int kQuestions = 8;
 
-/// A time in a tensor: a double holds nanoseconds to the last for a hundred days.
+/// A time in a tensor of the host: a double holds nanoseconds to the last for a hundred days.
 class TimeTensor {
  public:
-  explicit TimeTensor(Stream& stream)
-      : tensor_(stream.memory(), {1}, DType::float64, MemoryLabel::workspace) {}
-  const Tensor& tensor() const { return tensor_; }
+  TimeTensor()
+      : stream_(make_stream({}, {})),
+        tensor_(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace) {
+    set(0);
+  }
   void set(std::int64_t ns) { *tensor_.data<double>() = static_cast<double>(ns); }
   std::int64_t get() const { return static_cast<std::int64_t>(*tensor_.data<double>()); }
+  void send(Communicator& world, int to) { world.send(*stream_, tensor_, to); }
+  void receive(Communicator& world, int from) { world.recv(*stream_, tensor_, from); }
 
  private:
+  std::unique_ptr<Stream> stream_;
   Tensor tensor_;
 };
 
-ClockReading ask(Communicator& world, Stream& stream, int rank) {
-  TimeTensor time(stream);
-  time.set(0);
+ClockReading ask(Communicator& world, int rank) {
+  TimeTensor time;
   ClockReading best;
   std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
   for (int question = 0; question < kQuestions; ++question) {
     const std::int64_t begin = now_ns();
-    world.send(stream, time.tensor(), rank);
-    world.recv(stream, time.tensor(), rank);
+    time.send(world, rank);
+    time.receive(world, rank);
     const std::int64_t end = now_ns();
     if (end - begin < shortest) {
       shortest = end - begin;
@@ -42,29 +46,29 @@ ClockReading ask(Communicator& world, Stream& stream, int rank) {
   return best;
 }
 
-void answer(Communicator& world, Stream& stream) {
-  TimeTensor time(stream);
+void answer(Communicator& world) {
+  TimeTensor time;
   for (int question = 0; question < kQuestions; ++question) {
-    world.recv(stream, time.tensor(), 0);
+    time.receive(world, 0);
     time.set(now_ns());
-    world.send(stream, time.tensor(), 0);
+    time.send(world, 0);
   }
 }
 
 }  // namespace
 
-std::vector<ClockReading> read_clocks(Communicator& world, Stream& stream,
+std::vector<ClockReading> read_clocks(Communicator& world,
                                       const std::function<bool(int rank)>& same_clock) {
   if (world.rank() != 0) {
     if (!same_clock(world.rank())) {
-      answer(world, stream);
+      answer(world);
     }
     return {};
   }
   std::vector<ClockReading> readings;
   for (int rank = 0; rank < world.size(); ++rank) {
     readings.push_back(rank == 0 || same_clock(rank) ? ClockReading{now_ns(), 0}
-                                                     : ask(world, stream, rank));
+                                                     : ask(world, rank));
   }
   return readings;
 }

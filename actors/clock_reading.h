@@ -18,10 +18,11 @@ struct ClockReading {
   std::int64_t ahead_ns = 0;
 };
 
-/// Collective over `world`. Rank 0 asks each rank a few times and keeps the quickest answer, which
-/// is wrong by half of its round trip at most; others get nothing. `same_clock(rank)` says, alike
-/// on rank 0 and on that rank, that it reads rank 0's very clock and need not be asked.
-std::vector<ClockReading> read_clocks(Communicator& world, Stream& stream,
+/// Collective over `world`, in memory of the host. Rank 0 asks each rank a few times and keeps the
+/// quickest answer, which is wrong by half of its round trip at most; others get nothing.
+/// `same_clock(rank)` says, alike on rank 0 and on that rank, that it reads rank 0's very clock and
+/// need not be asked.
+std::vector<ClockReading> read_clocks(Communicator& world,
                                       const std::function<bool(int rank)>& same_clock);
 
 /// A time of the other clock on rank 0's.

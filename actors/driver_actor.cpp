@@ -103,12 +103,28 @@ void DriverState::lost(int rank) {
 
 void DriverState::ready() {
   if (++answers_ == setup_->plan->mesh.ranks()) {
-    guarded([&] {
-      setup_->observer->on_start();
-      result_.trace_origin_ns = now_ns();
-      begin_step();
-    });
+    guarded([&] { setup_->config->rehearse ? rehearse() : begin_training(); });
   }
+}
+
+/// Step 0, then a batch of an evaluation, as messages; nothing comes of what they report.
+void DriverState::rehearse() { tell_all(TrainStep{0}); }
+
+void DriverState::step_rehearsed() {
+  tell_all(ApplyUpdate{0, bits_of(0.0), bits_of(0.0)});
+  if (setup_->evaluation_samples == 0) {
+    begin_training();
+    return;
+  }
+  evaluation_.clear();
+  evaluation_answers_due_ = setup_->plan->mesh.ranks();
+  tell_all(Evaluate{0, 0});
+}
+
+void DriverState::begin_training() {
+  setup_->observer->on_start();
+  result_.trace_origin_ns = now_ns();
+  begin_step();
 }
 
 void DriverState::begin_step() {
@@ -123,6 +139,10 @@ void DriverState::begin_step() {
 void DriverState::step_done(const StepDone& message) {
   step_done_[message.rank] = message;
   if (static_cast<int>(step_done_.size()) < setup_->plan->mesh.ranks()) {
+    return;
+  }
+  if (message.step == 0) {
+    guarded([&] { step_rehearsed(); });
     return;
   }
   guarded([&] {
@@ -169,6 +189,10 @@ void DriverState::evaluation_done(const EvaluationDone& message) {
     losses.push_back(from_bits(loss));
   }
   if (static_cast<std::int64_t>(evaluation_.size()) < evaluation_answers_due_) {
+    return;
+  }
+  if (report_.step == 0) {
+    guarded([&] { begin_training(); });
     return;
   }
   guarded([&] {
@@ -258,6 +282,7 @@ void DriverState::stage_ended(const StageEnded& m) {
   report.idle_seconds = static_cast<double>(m.idle_ns) * kSeconds;
   report.peak_bytes = m.peak_bytes;
   report.peak_saved_activation_bytes = m.peak_saved_activation_bytes;
+  report.use = m.use;
   result_.ranks.push_back(std::move(report));
   ended(m.rank);
 }

@@ -59,6 +59,9 @@ class DriverState {
   template <typename Message>
   void tell_all(const Message& message);
   void guarded(const std::function<void()>& action);
+  void rehearse();
+  void step_rehearsed();
+  void begin_training();
   void begin_step();
   void begin_evaluation();
   void step_ended();

@@ -43,7 +43,7 @@ inline std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>
 inline double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
 
 struct TrainStep {
-  std::int64_t step = 0;  // from 1
+  std::int64_t step = 0;  // from 1; 0 rehearses
 };
 
 struct Evaluate {
@@ -103,6 +103,7 @@ struct StageEnded {
   std::int64_t idle_ns = 0;
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
+  StreamUse use;
 };
 
 /// A piece of a rank's trace: no message grows with the length of a run.
@@ -198,9 +199,14 @@ auto inspect(Inspector& f, Span& x) {
   return f(caf::meta::type_name("Span"), x.lane, x.name, x.begin_ns, x.end_ns, x.flow);
 }
 template <class Inspector>
+auto inspect(Inspector& f, StreamUse& x) {
+  return f(caf::meta::type_name("StreamUse"), x.full_waits, x.event_waits, x.memory_calls,
+           x.held_bytes);
+}
+template <class Inspector>
 auto inspect(Inspector& f, StageEnded& x) {
   return f(caf::meta::type_name("StageEnded"), x.rank, x.compute_ns, x.communication_ns, x.idle_ns,
-           x.peak_bytes, x.peak_saved_activation_bytes);
+           x.peak_bytes, x.peak_saved_activation_bytes, x.use);
 }
 template <class Inspector>
 auto inspect(Inspector& f, Spans& x) {

@@ -25,7 +25,9 @@ struct RunConfig {
   SampleOrder order = SampleOrder::shuffled;
   std::int64_t eval_every = 0;           // steps; 0: only at the end
   std::int64_t eval_batches = 0;         // of global_batch samples; 0: all
-  int threads = 1;                       // per actor
+  std::vector<Device> devices = {{}};    // taken by the ranks in turn
+  int threads = 1;                       // per actor, on the CPU
+  bool rehearse = false;                 // a step 0 that changes nothing comes first
   double watchdog_seconds = 30;          // an instruction without progress for so long ends the run
   std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
@@ -35,6 +37,11 @@ struct RunConfig {
   /// A seam for tests: how often a rank sends an envelope. Empty: once.
   std::function<int(int rank, const Envelope&)> envelope_copies;
 };
+
+/// Where a rank computes.
+inline Device device_of(const RunConfig& config, int rank) {
+  return config.devices.at(static_cast<std::size_t>(rank) % config.devices.size());
+}
 
 /// One training step, over the whole mesh.
 struct StepReport {
@@ -71,6 +78,7 @@ struct RankReport {
   double idle_seconds = 0;           // waiting for an envelope, a credit or the driver
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
+  StreamUse use;  // what was counted before the rehearsal's end left out
   std::vector<Span> spans;
 };
 

@@ -1,5 +1,7 @@
 #include "actors/stage_actor.h"
 
+#include "actors/cast.h"
+
 #include <fmt/core.h>
 
 #include <caf/all.hpp>
@@ -98,8 +100,7 @@ void StageState::lost(const caf::down_msg& down) {
 
 /// Collective over all ranks.
 void StageState::read_clocks(bool at_end) {
-  std::vector<ClockReading> readings =
-      stagecraft::read_clocks(*setup_->world, work_->stream(), setup_->same_clock);
+  std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->same_clock);
   if (setup_->rank == 0) {
     self_->send(driver_, ClockReadings{at_end, std::move(readings)});
   }
@@ -129,9 +130,9 @@ void StageState::fill_weights() {
   for (const Parameter& parameter : real_->parameters().parameters()) {
     progress().set(Activity::starting);  // each parameter is progress
     if (setup_->initial != nullptr) {
-      setup_->initial->read(parameter, place_.tensor, tensor_ranks);
+      setup_->initial->read(work_->stream(), parameter, place_.tensor, tensor_ranks);
     } else {
-      initialize(parameter, setup_->work.seed, place_.tensor, tensor_ranks);
+      initialize(work_->stream(), parameter, setup_->work.seed, place_.tensor, tensor_ranks);
     }
   }
 }
@@ -168,6 +169,11 @@ void StageState::fail(int culprit, const std::string& text, bool aborted) {
 
 void StageState::enqueue(const Pass& pass) {
   guarded([&] {
+    if (pass.step == 0 && !rehearsing_) {
+      begin_rehearsal();
+    } else if (pass.step != 0 && rehearsing_) {
+      end_rehearsal();
+    }
     passes_.push_back(pass);
     pump();
   });
@@ -194,6 +200,29 @@ void StageState::apply(const ApplyUpdate& m) {
                        .gradient_scale = from_bits(m.gradient_scale)});
     pump();
   });
+}
+
+/// How many tensors of a channel are under way at a time, and with them how much memory a step
+/// takes, depends on when credits come. A rehearsal takes as much more as may ever be under way.
+void StageState::begin_rehearsal() {
+  rehearsing_ = true;
+  const std::int64_t bytes = largest_transfer_bytes(*setup_->plan);
+  for (const auto& [edge, channel] : setup_->channels) {
+    const int slots = edge.source == place_.pipeline ? kReceiveSlots : 0;
+    for (int slot = 0; slot < slots; ++slot) {
+      spare_.push_back(work_->stream().memory().allocate(bytes, MemoryLabel::workspace));
+    }
+  }
+}
+
+/// What it took goes back to the pool, and is nothing that the run did.
+void StageState::end_rehearsal() {
+  rehearsing_ = false;
+  spare_.clear();
+  use_before_ = work_->stream().use();
+  work_->stream().memory().account()->reset_peaks();
+  spans_ = SpanRecorder();
+  first_begin_ns_ = 0;
 }
 
 /// Fires what may fire, then waits for the next message.
@@ -224,7 +253,7 @@ bool StageState::take_up_next() {
   if (first_begin_ns_ == 0) {
     first_begin_ns_ = now_ns();
   }
-  spans_.enable(training && pass.step <= setup_->config->trace_steps);
+  spans_.enable(training && pass.step >= 1 && pass.step <= setup_->config->trace_steps);
   progress().set(Activity::beginning, pass.step, {});
   executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
   running_ = true;
@@ -236,8 +265,10 @@ void StageState::report() {
   reported_ = true;
   const Pass& pass = executor_->pass();
   progress().set(Activity::reporting);
+  StreamSpan span(spans_, work_->stream());
+  const PassResults results = work_->results();
   std::vector<std::uint64_t> losses;
-  for (const double loss : work_->losses()) {
+  for (const double loss : results.losses) {
     losses.push_back(bits_of(loss));
   }
   if (pass.kind == PassKind::evaluate) {
@@ -247,21 +278,21 @@ void StageState::report() {
   }
   StepDone done{
       .rank = setup_->rank, .step = pass.step, .losses = std::move(losses), .squares = {}};
-  const std::int64_t begin = now_ns();
-  for (const ParameterSquare& square : work_->gradient_squares()) {
+  for (const ParameterSquare& square : results.squares) {
     done.squares.push_back({square.parameter, bits_of(square.square)});
   }
-  spans_.add(Lane::optimizer, begin, now_ns(), "gradient norm");
+  span.end(Lane::optimizer, "gradient norm");
   progress().set(Activity::waiting);
   self_->send(driver_, std::move(done));
+  spans_.settle();
 }
 
 void StageState::write_model(const WriteModel& m) {
   guarded([&] {
     progress().set(Activity::writing);
     if (place_.data == 0) {
-      write_parameters(setup_->plan->model, m.temporary, real_->parameters().parameters(),
-                       place_.tensor, setup_->plan->mesh.tensor);
+      write_parameters(work_->stream(), setup_->plan->model, m.temporary,
+                       real_->parameters().parameters(), place_.tensor, setup_->plan->mesh.tensor);
     }
     progress().set(Activity::idle);
     self_->send(driver_, ModelWritten{setup_->rank});
@@ -270,7 +301,10 @@ void StageState::write_model(const WriteModel& m) {
 
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
-    guarded([&] { read_clocks(true); });
+    guarded([&] {
+      spans_.settle();
+      read_clocks(true);
+    });
   }
   if (!m.failed && !failed_) {
     progress().set(Activity::leaving);
@@ -310,6 +344,10 @@ StageEnded StageState::ended() const {
       spans_.total_ns(Lane::compute) + spans_.total_ns(Lane::optimizer) - collectives;
   const std::int64_t total = first_begin_ns_ == 0 ? 0 : now_ns() - first_begin_ns_;
   report.idle_ns = total - report.compute_ns - report.communication_ns;
+  report.use = work_->stream().use();
+  report.use.full_waits -= use_before_.full_waits;
+  report.use.event_waits -= use_before_.event_waits;
+  report.use.memory_calls -= use_before_.memory_calls;
   const MemoryAccount& account = *work_->stream().memory().account();
   report.peak_bytes = account.total().peak;
   report.peak_saved_activation_bytes = account.count(MemoryLabel::saved_activations).peak;
@@ -328,12 +366,12 @@ void StageState::send_credit(const Edge& edge, std::uint64_t sequence) {
 }
 
 void StageState::begin(std::string_view /*operation*/) {
-  communication_begin_ns_ = now_ns();
+  communication_.emplace(spans_, work_->stream());
   progress().set(Activity::communicating);
 }
 
 void StageState::end(std::string_view operation) {
-  spans_.add(Lane::collectives, communication_begin_ns_, now_ns(), operation);
+  communication_->end(Lane::collectives, operation);
   progress().set(Activity::running);
 }
 

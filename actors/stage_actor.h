@@ -7,6 +7,7 @@
 
 #include "actors/messages.h"
 #include "actors/run_training.h"
+#include "kernels/stream_span.h"
 #include "models/checkpoint/model_file.h"
 #include "stages/executor.h"
 #include "stages/model_stage_work.h"
@@ -71,6 +72,8 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   void fill_weights();
   void read_clocks(bool at_end);
   void send_spans();
+  void begin_rehearsal();
+  void end_rehearsal();
   void pump();
   bool take_up_next();
   void report();
@@ -91,8 +94,11 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   bool running_ = false;      // a pass has begun and its end was not reported
   bool reported_ = false;     // the current training pass's StepDone was sent
   bool failed_ = false;
+  bool rehearsing_ = false;
+  std::vector<std::shared_ptr<Buffer>> spare_;  // while rehearsing
+  StreamUse use_before_;                        // the run: of making ready and of the rehearsal
   std::int64_t first_begin_ns_ = 0;
-  std::int64_t communication_begin_ns_ = 0;
+  std::optional<StreamSpan> communication_;  // while in a collective
 };
 
 }  // namespace stagecraft

@@ -19,8 +19,7 @@ class IdleWork : public StageWork {
     return {stream().memory(), {1}, DType::float32, MemoryLabel::workspace};
   }
   void put_input(const Instruction& /*receive*/, Tensor /*tensor*/) override {}
-  std::vector<double> losses() override { return {}; }
-  std::vector<ParameterSquare> gradient_squares() override { return {}; }
+  PassResults results() override { return {}; }
   void update(const Update& /*update*/) override {}
 
  private:

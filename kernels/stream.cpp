@@ -1,5 +1,6 @@
 #include "kernels/stream.h"
 
+#include "kernels/cpu/cpu_report.h"
 #include "kernels/cpu/cpu_stream.h"
 #include "kernels/cuda/cuda_module.h"
 
@@ -12,6 +13,10 @@ std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options)
 
 DeviceCensus count_devices(DeviceKind kind) {
   return kind == DeviceKind::cpu ? DeviceCensus{1, ""} : cuda::count_cuda_devices();
+}
+
+BackendReport report_backend(DeviceKind kind) {
+  return kind == DeviceKind::cpu ? cpu::report_cpu() : cuda::report_cuda();
 }
 
 }  // namespace stagecraft

@@ -8,6 +8,7 @@
 
 #include "launch/commands.h"
 #include "launch/config_file.h"
+#include "launch/doctor.h"
 #include "launch/schedule_command.h"
 
 namespace stagecraft {
@@ -55,7 +56,7 @@ int run_command(const CLI::App& app, const Words& words) {
   if (app.got_subcommand("schedule")) {
     return schedule(words.schedule);
   }
-  return config_reference();
+  return app.got_subcommand("doctor") ? doctor() : config_reference();
 }
 
 void describe_train(CLI::App& train, Words& words) {
@@ -126,6 +127,8 @@ void describe(CLI::App& app, Words& words) {
   describe_schedule(
       *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
       words.schedule);
+  app.add_subcommand("doctor",
+                     "Print what this program and this host have, and how to get what is missing");
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

@@ -26,6 +26,8 @@
 namespace stagecraft {
 namespace {
 
+DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
+
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
@@ -62,14 +64,17 @@ std::string command_words(const ConfigFile& config, const ConfigOptions& options
   return words;
 }
 
-RunConfig run_config(const RunSettings& settings, const std::filesystem::path& directory,
+RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& directory,
                      const TrainOptions& options) {
+  const RunSettings& settings = run.settings;
   RunConfig config;
   config.optimizer = settings.optimizer;
   config.seed = static_cast<std::uint64_t>(settings.session.seed);
   config.order = settings.data.order;
   config.eval_every = settings.session.eval_every;
   config.eval_batches = settings.session.eval_batches;
+  config.devices = run.devices.devices;
+  config.rehearse = run.devices.on_gpus();
   config.threads = settings.session.threads;
   config.watchdog_seconds = settings.session.watchdog_seconds;
   config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
@@ -104,7 +109,7 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, directory, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
   const RunResult result = run_training(
-      resolved_run.plan, run_config(settings, directory.path(), options), text, progress);
+      resolved_run.plan, run_config(resolved_run, directory.path(), options), text, progress);
   directory.keep();
   progress.finish_line();
   write_trace(settings, result);
@@ -142,7 +147,7 @@ void leave_the_word_to_rank_0() {
 
 int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
-  const ResolvedRun run = resolve(config, cores());
+  const ResolvedRun run = resolve(config, cores(), count_gpus);
   const std::string words = command_words(config, options.config);
   return with_places(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
@@ -153,7 +158,7 @@ int train_as_configured(const TrainOptions& options) {
       std::fflush(stdout);
     }
     if (processes) {
-      train_rank(run, text, run_config(run.settings, run.settings.session.directory, options),
+      train_rank(run, text, run_config(run, run.settings.session.directory, options),
                  {words, options.interface, options.plain});
     }
     return train_threads(run, text, options, words);
@@ -184,7 +189,7 @@ int train(const TrainOptions& options) {
 
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
-  const ResolvedRun run = resolve(config, cores());
+  const ResolvedRun run = resolve(config, cores(), count_gpus);
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {

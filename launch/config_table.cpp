@@ -243,12 +243,16 @@ void add_trace_and_device(Keys& keys) {
                           "trace.json in the run directory"));
   keys.push_back(key<kSession, &SessionConfig::trace_steps>(
       "trace.steps", integer, "How many first steps the trace holds", within(0, kMostSteps)));
+  keys.push_back(among(
+      key<kSession, &SessionConfig::backend>(
+          "device.backend", choice,
+          "What computes; auto: GPUs where every actor has one of its own, else the CPU; with "
+          "cuda actors share what there are"),
+      {{"auto"}, {"cpu"}, {"cuda"}}));
   keys.push_back(
-      among(key<kSession, &SessionConfig::backend>("device.backend", choice, "What computes"),
-            {{"auto"}, {"cpu"}, {"cuda", false}}));
-  keys.push_back(computed(key<kSession, &SessionConfig::threads>(
-                              "device.threads", integer, "Threads per actor", within(1, 4096)),
-                          "cores / actors, at least 1"));
+      computed(key<kSession, &SessionConfig::threads>(
+                   "device.threads", integer, "Threads per actor, on the CPU", within(1, 4096)),
+               "cores / actors, at least 1"));
 }
 
 Keys make_table() {

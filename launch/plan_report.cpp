@@ -43,17 +43,24 @@ std::string text_lines(const ResolvedRun& run, const TextData& text) {
       samples / static_cast<double>(text.train->samples()));
 }
 
+std::string device_line(const ResolvedRun& run) {
+  const std::string cores =
+      run.devices.on_gpus() ? ""
+                            : fmt::format(" with {} core{}", run.cores, run.cores == 1 ? "" : "s");
+  return fmt::format("Devices   {}{}: {}\n", devices_text(run.devices), cores, run.devices.why);
+}
+
 std::string split_lines(const ResolvedRun& run) {
   const TrainingPlan& plan = run.plan;
   return fmt::format(
-      "Split     pipeline {} x tensor {} x data {}: {} actor{} with {} thread{} each, CPU ({} "
-      "core{})\n"
+      "Split     pipeline {} x tensor {} x data {}: {} actor{} with {} thread{} each\n"
+      "{}"
       "Schedule  {}, {} micro-batch{} of {} sequence{} on each data rank\n",
       plan.mesh.pipeline, plan.mesh.tensor, plan.mesh.data, plan.mesh.ranks(),
       plan.mesh.ranks() == 1 ? "" : "s", run.settings.session.threads,
-      run.settings.session.threads == 1 ? "" : "s", run.cores, run.cores == 1 ? "" : "s",
-      plan.parallel.schedule, plan.microbatches, plan.microbatches == 1 ? "" : "es",
-      plan.batch.micro_batch, plan.batch.micro_batch == 1 ? "" : "s");
+      run.settings.session.threads == 1 ? "" : "s", device_line(run), plan.parallel.schedule,
+      plan.microbatches, plan.microbatches == 1 ? "" : "es", plan.batch.micro_batch,
+      plan.batch.micro_batch == 1 ? "" : "s");
 }
 
 std::vector<LayerRange> ranges_of(const TrainingPlan& plan, int stage) {

@@ -80,7 +80,16 @@ void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig
   }
 }
 
-ResolvedRun resolve_checked(const ConfigFile& config, int cores) {
+/// What "auto" came to goes into the settings, and why into the sources.
+void settle_backend(ResolvedRun& run) {
+  std::string& backend = run.settings.session.backend;
+  if (backend == "auto") {
+    backend = run.devices.on_gpus() ? "cuda" : "cpu";
+    run.sources["device.backend"] += "; auto: " + run.devices.why;
+  }
+}
+
+ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus& count_gpus) {
   check_rules(config);
   ResolvedRun run;
   run.cores = cores;
@@ -94,6 +103,8 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores) {
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);
   }
+  run.devices = choose_devices(settings.session, actors, count_gpus);
+  settle_backend(run);
   return run;
 }
 
@@ -104,8 +115,8 @@ void check_rules(const ConfigFile& config) {
   check_validation(config);
 }
 
-ResolvedRun resolve(const ConfigFile& config, int cores) {
-  return with_places(config, [&] { return resolve_checked(config, cores); });
+ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus) {
+  return with_places(config, [&] { return resolve_checked(config, cores, count_gpus); });
 }
 
 }  // namespace stagecraft

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "launch/config_file.h"
+#include "launch/device_choice.h"
 #include "stages/plan.h"
 
 namespace stagecraft {
@@ -16,15 +17,16 @@ struct ResolvedRun {
   RunSettings settings;  // nothing left to be computed
   Sources sources;
   TrainingPlan plan;
+  DeviceChoice devices;
   int cores = 1;
 };
 
 /// Rules over several keys; throws ConfigError naming all of them.
 void check_rules(const ConfigFile& config);
 
-/// `cores` is what the machine offers. Looks at the disk only for a free name under runs/. Throws
-/// BadInput.
-ResolvedRun resolve(const ConfigFile& config, int cores);
+/// `cores` and `count_gpus` are what the machine offers. Looks at the disk only for a free name
+/// under runs/. Throws BadInput.
+ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {});
 
 /// Calls `work` and gives ConfigErrors that come out of it their places.
 template <typename Work>

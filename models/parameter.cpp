@@ -4,6 +4,7 @@
 
 #include "kernels/base/random.h"
 #include "kernels/ops/elementwise.h"
+#include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
 namespace {
@@ -105,13 +106,13 @@ ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, 
   return bytes;
 }
 
-void initialize(const Parameter& parameter, std::uint64_t seed, int rank, int ranks) {
+void initialize(Stream& stream, const Parameter& parameter, std::uint64_t seed, int rank,
+                int ranks) {
   const ParameterSpec& spec = parameter.spec;
-  auto* weight = parameter.weight.data<float>();
-  std::fill_n(weight, parameter.weight.elements(), 0.0F);
+  std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()), 0.0F);
   const RandomPlace place{.key = random_key(seed, spec.name)};
   for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
-    float* out = weight + run.local_begin;
+    float* out = weight.data() + run.local_begin;
     if (spec.initial.kind == Initializer::Kind::ones) {
       std::fill_n(out, run.count, 1.0F);
     } else if (spec.initial.kind == Initializer::Kind::normal) {
@@ -119,6 +120,7 @@ void initialize(const Parameter& parameter, std::uint64_t seed, int rank, int ra
                   static_cast<std::uint64_t>(run.count), spec.initial.deviation, out);
     }
   }
+  copy_from_host(stream, std::span<const float>(weight), parameter.weight);
 }
 
 }  // namespace stagecraft

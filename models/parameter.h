@@ -74,8 +74,9 @@ struct ParameterBytes {
 };
 ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks);
 
-/// Draws the starting values: element i of the global tensor is number i of the sequence
-/// (seed, name), whatever the cut; padding is zero. Host memory (the CPU backend).
-void initialize(const Parameter& parameter, std::uint64_t seed, int rank, int ranks);
+/// Draws the starting values on the host, the same for every device: element i of the global tensor
+/// is number i of the sequence (seed, name), whatever the cut; padding is zero.
+void initialize(Stream& stream, const Parameter& parameter, std::uint64_t seed, int rank,
+                int ranks);
 
 }  // namespace stagecraft

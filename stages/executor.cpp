@@ -6,9 +6,24 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/stream_span.h"
 
 namespace stagecraft {
 namespace {
+
+/// In the vendor's profiler, what the host issues while this lives.
+class NamedRange {
+ public:
+  NamedRange(Stream& stream, const std::string& name) : stream_(stream) {
+    stream_.begin_range(name);
+  }
+  ~NamedRange() { stream_.end_range(); }
+  NamedRange(const NamedRange&) = delete;
+  NamedRange& operator=(const NamedRange&) = delete;
+
+ private:
+  Stream& stream_;
+};
 
 /// The same number at both ends: the channel and the position in it.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
@@ -141,13 +156,14 @@ std::optional<std::size_t> Executor::next_member() const {
 bool Executor::ready() const { return !done() && next_member().has_value(); }
 
 void Executor::step() {
-  const auto member = done() ? std::nullopt : next_member();
-  require(member.has_value(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
-  const Instruction instruction = pending_[*member];
+  require(ready(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
+  const std::size_t member = next_member().value_or(0);
+  const Instruction instruction = pending_[member];
   note_wait(instruction);
   parts_.progress.set(Activity::running, pass_.step, instruction);
+  const NamedRange range(parts_.work.stream(), span_name(instruction));
   fire(instruction);
-  advance(*member);
+  advance(member);
 }
 
 void Executor::fire(const Instruction& i) {
@@ -159,17 +175,26 @@ void Executor::fire(const Instruction& i) {
     fire_receive(i);
     return;
   }
-  const std::int64_t begin = now_ns();
+  fire_compute(i);
+}
+
+void Executor::fire_compute(const Instruction& i) {
+  Stream& stream = parts_.work.stream();
+  Event& done = issued_.at(oldest_issued_);
+  oldest_issued_ = (oldest_issued_ + 1) % kAhead;
+  stream.synchronize(done);
+  StreamSpan span(parts_.spans, stream);
   if (i.op == Op::optimizer) {
     parts_.work.update(*update_);
   } else {
     parts_.work.run(i);
   }
-  parts_.spans.add(lane_of(i.op), begin, now_ns(), span_name(i));
+  span.end(lane_of(i.op), span_name(i));
+  stream.record(done);
 }
 
 void Executor::fire_send(const Instruction& i) {
-  const std::int64_t begin = now_ns();
+  StreamSpan span(parts_.spans, parts_.work.stream());
   const Edge edge = edge_of(i, program_->stage_of_chunk);
   Outgoing& out = outgoing_[edge];
   const Tensor x = parts_.work.take_output(i);
@@ -182,8 +207,7 @@ void Executor::fire_send(const Instruction& i) {
                           .microbatch = i.microbatch,
                           .shape = x.shape(),
                           .dtype = x.dtype()};
-  parts_.spans.add(Lane::send, begin, now_ns(), span_name(i),
-                   flow_of(edge, parts_.column, out.sent));
+  span.end(Lane::send, span_name(i), flow_of(edge, parts_.column, out.sent));
   ++out.sent;
   parts_.port.send_envelope(envelope);
 }
@@ -198,15 +222,14 @@ void Executor::check(const Envelope& envelope, const Instruction& receive) const
 }
 
 void Executor::fire_receive(const Instruction& i) {
-  const std::int64_t begin = now_ns();
+  StreamSpan span(parts_.spans, parts_.work.stream());
   const Edge edge = edge_of(i, program_->stage_of_chunk);
   auto& queue = incoming_.at(edge).waiting;
   const Envelope envelope = queue.front();
   check(envelope, i);
   queue.pop_front();
   parts_.work.put_input(i, channel(edge).receive(parts_.work.stream(), envelope));
-  parts_.spans.add(Lane::receive, begin, now_ns(), span_name(i),
-                   flow_of(edge, parts_.column, envelope.sequence));
+  span.end(Lane::receive, span_name(i), flow_of(edge, parts_.column, envelope.sequence));
   parts_.port.send_credit(edge, envelope.sequence);
 }
 

@@ -2,6 +2,7 @@
 // a run. Arrival decides when an instruction fires, never in which order.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -20,6 +21,9 @@ namespace stagecraft {
 /// colours by kind.
 std::string span_name(const Instruction& instruction);
 Lane lane_of(Op op);
+
+/// How many compute instructions the host may issue before the device has done the first of them.
+inline constexpr std::size_t kAhead = 4;
 
 /// Where the executor's envelopes and credits go: to the destination's, and the source's, executor.
 class ExecutorPort {
@@ -84,6 +88,7 @@ class Executor {
   /// Position within the current group of the first member that may fire.
   std::optional<std::size_t> next_member() const;
   void fire(const Instruction& instruction);
+  void fire_compute(const Instruction& instruction);
   void fire_send(const Instruction& instruction);
   void fire_receive(const Instruction& instruction);
   void check(const Envelope& envelope, const Instruction& receive) const;
@@ -100,6 +105,9 @@ class Executor {
   std::size_t position_ = 0;
   Group pending_;  // members of the current group that have not fired
   std::optional<Update> update_;
+  /// Reached when the compute instruction, of the last kAhead, is done; the oldest comes next.
+  std::array<Event, kAhead> issued_;
+  std::size_t oldest_issued_ = 0;
   std::map<Edge, Outgoing> outgoing_;
   std::map<Edge, Incoming> incoming_;
 };

@@ -27,7 +27,6 @@ class ChunkState {
 
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Live> live;  // by micro-batch
-  Tensor losses;           // the last chunk's, by micro-batch: one copy brings all to the host
 };
 
 namespace {
@@ -103,6 +102,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
           plan.model.layers[static_cast<std::size_t>(i)].make(layer_place));
     }
   }
+  reported_ = reported();
 }
 
 ModelStageWork::~ModelStageWork() = default;
@@ -116,13 +116,12 @@ ChunkState& ModelStageWork::chunk(int chunk) {
 
 void ModelStageWork::begin(const Pass& pass) {
   pass_ = pass;
+  const auto squares = static_cast<std::int64_t>(reported_.size());
+  results_ = Tensor(stream_->memory(), {plan_.microbatches + squares}, DType::float64,
+                    MemoryLabel::workspace);
   for (std::size_t c = 0; c < chunks_.size(); ++c) {
     if (chunks_[c] == nullptr) {
       continue;
-    }
-    if (c + 1 == chunks_.size()) {
-      chunks_[c]->losses =
-          Tensor(stream_->memory(), {plan_.microbatches}, DType::float64, MemoryLabel::workspace);
     }
     for (int m = 0; m < plan_.microbatches; ++m) {
       ChunkState::Live& live = chunks_[c]->live[static_cast<std::size_t>(m)];
@@ -137,7 +136,8 @@ MicroBatch ModelStageWork::micro_batch(int chunk, int microbatch) {
   const std::int64_t per_rank = plan_.batch.global_batch / plan_.mesh.data;
   const std::int64_t within = place_.data * per_rank + microbatch * plan_.batch.micro_batch;
   const bool training = pass_.kind == PassKind::train;
-  const std::int64_t before = (training ? pass_.step - 1 : pass_.batch) * plan_.batch.global_batch;
+  const std::int64_t step_before = std::max<std::int64_t>(0, pass_.step - 1);
+  const std::int64_t before = (training ? step_before : pass_.batch) * plan_.batch.global_batch;
   MicroBatch batch;
   batch.training = training;
   batch.step = static_cast<std::uint32_t>(pass_.step);
@@ -147,7 +147,7 @@ MicroBatch ModelStageWork::micro_batch(int chunk, int microbatch) {
   batch.first = microbatch == 0;
   batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
   if (chunk == static_cast<int>(plan_.chunks.size()) - 1) {
-    batch.loss = chunks_.back()->losses.rows(microbatch, microbatch + 1);
+    batch.loss = results_.rows(microbatch, microbatch + 1);
   }
   return batch;
 }
@@ -254,17 +254,6 @@ void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
   (receive.op == Op::receive_activation ? live.x : live.dy) = std::move(x);
 }
 
-std::vector<double> ModelStageWork::losses() {
-  std::vector<double> losses;
-  const auto& last = chunks_.back();
-  if (last == nullptr || place_.tensor != 0) {
-    return losses;
-  }
-  losses.resize(last->live.size());
-  copy_to_host(*stream_, last->losses, std::span<double>(losses));
-  return losses;
-}
-
 /// Adds the gradients of a tied parameter's uses, embedding + head: on one stage here, between the
 /// first and the last stage as a sum of two.
 void ModelStageWork::reduce_tied() {
@@ -296,35 +285,49 @@ bool ModelStageWork::reports(const Parameter& parameter) const {
          (!parameter.spec.shard.replicated() || place_.tensor == 0);
 }
 
-std::vector<ParameterSquare> ModelStageWork::gradient_squares() {
+std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
   const std::vector<ParameterSpec> specs = plan_.model.parameters();
-  std::vector<ParameterSquare> squares;
-  const auto most = static_cast<std::int64_t>(parameters_->parameters().size());
-  const Tensor sums(stream_->memory(), {most}, DType::float64, MemoryLabel::workspace);
+  std::vector<Reported> all;
   for (const Parameter& parameter : parameters_->parameters()) {
-    if (!reports(parameter)) {
-      continue;
+    if (reports(parameter)) {
+      const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
+        return spec.name == parameter.spec.name;
+      });
+      all.push_back({static_cast<std::int32_t>(known - specs.begin()), &parameter});
     }
-    const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
-      return spec.name == parameter.spec.name;
-    });
-    const auto i = static_cast<std::int64_t>(squares.size());
-    squares.push_back({static_cast<std::int32_t>(known - specs.begin()), 0});
-    sum_of_squares(*stream_, {.x = parameter.gradients.front(), .out = sums.rows(i, i + 1)});
   }
-  if (squares.empty()) {
-    return squares;
+  return all;
+}
+
+PassResults ModelStageWork::results() {
+  const bool has_losses = chunks_.back() != nullptr && place_.tensor == 0;
+  const bool has_squares = pass_.kind == PassKind::train && !reported_.empty();
+  const std::int64_t first = has_losses ? 0 : plan_.microbatches;
+  const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
+  if (has_squares) {
+    for (std::size_t i = 0; i < reported_.size(); ++i) {
+      const std::int64_t at = plan_.microbatches + static_cast<std::int64_t>(i);
+      sum_of_squares(*stream_, {.x = reported_[i].parameter->gradients.front(),
+                                .out = results_.rows(at, at + 1)});
+    }
   }
-  std::vector<double> values(squares.size());
-  copy_to_host(*stream_, sums.rows(0, static_cast<std::int64_t>(values.size())),
-               std::span<double>(values));
-  for (std::size_t i = 0; i < squares.size(); ++i) {
-    squares[i].square = values[i];
+  if (first == last) {
+    return {};
   }
-  return squares;
+  std::vector<double> values(static_cast<std::size_t>(last - first));
+  copy_to_host(*stream_, results_.rows(first, last), std::span<double>(values));
+  const auto border = values.begin() + (has_losses ? plan_.microbatches : 0);
+  PassResults results{.losses = {values.begin(), border}};
+  for (auto value = border; value != values.end(); ++value) {
+    results.squares.push_back({reported_[static_cast<std::size_t>(value - border)].index, *value});
+  }
+  return results;
 }
 
 void ModelStageWork::update(const Update& update) {
+  if (update.step == 0) {
+    return;
+  }
   for (const Parameter& parameter : parameters_->parameters()) {
     const double decay = parameter.spec.decayed() ? config_.optimizer.weight_decay : 0;
     const std::int64_t n = parameter.weight.elements();

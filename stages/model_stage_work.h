@@ -51,11 +51,16 @@ class ModelStageWork : public StageWork {
   void run(const Instruction& instruction) override;
   Tensor take_output(const Instruction& send) override;
   void put_input(const Instruction& receive, Tensor x) override;
-  std::vector<double> losses() override;
-  std::vector<ParameterSquare> gradient_squares() override;
+  PassResults results() override;
   void update(const Update& update) override;
 
  private:
+  /// A parameter whose square this rank reports.
+  struct Reported {
+    std::int32_t index = 0;  // in ModelSpec::parameters()
+    const Parameter* parameter = nullptr;
+  };
+
   ChunkState& chunk(int chunk);
   MicroBatch micro_batch(int chunk, int microbatch);
   void read_tokens(MicroBatch& batch);
@@ -64,6 +69,7 @@ class ModelStageWork : public StageWork {
   void reduce_tied();
   void reduce_data(const Instruction& instruction);
   bool reports(const Parameter& parameter) const;
+  std::vector<Reported> reported() const;
 
   const TrainingPlan& plan_;
   MeshPlace place_;
@@ -73,6 +79,8 @@ class ModelStageWork : public StageWork {
   WorkConfig config_;
   std::unique_ptr<ParameterStore> parameters_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
+  std::vector<Reported> reported_;
+  Tensor results_;  // losses by micro-batch, then squares: one copy brings all to the host
   Pass pass_;
 };
 

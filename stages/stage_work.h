@@ -13,7 +13,9 @@ namespace stagecraft {
 
 enum class PassKind : std::uint8_t { train, evaluate };
 
-/// One run of a stage's program: a training step, or one batch of an evaluation.
+/// One run of a stage's program: a training step, or one batch of an evaluation. Step 0 rehearses:
+/// it does everything that step 1 will do except the update, so that memory, algorithms and
+/// connections are there when training begins.
 struct Pass {
   PassKind kind = PassKind::train;
   std::int64_t step = 0;   // training step, from 1; the step that an evaluation follows
@@ -34,6 +36,15 @@ struct ParameterSquare {
   double square = 0;
 };
 
+/// What a rank has to report of a pass.
+struct PassResults {
+  /// Every micro-batch's loss, in order, where this rank computes the loss and reports it; else
+  /// empty. Each is the sum over the micro-batch's counted tokens, in nats.
+  std::vector<double> losses = {};
+  /// Of a training step: the squares of what this rank reports, in no particular order.
+  std::vector<ParameterSquare> squares = {};
+};
+
 /// The work of one rank. Called by one thread, in program order. A failure is an exception.
 class StageWork {
  public:
@@ -47,12 +58,9 @@ class StageWork {
   virtual Tensor take_output(const Instruction& send) = 0;
   /// Hands over what a receive brought.
   virtual void put_input(const Instruction& receive, Tensor x) = 0;
-  /// Every micro-batch's loss, in order, where this rank computes the loss and reports it; else
-  /// empty. Each is the sum over the micro-batch's counted tokens, in nats.
-  virtual std::vector<double> losses() = 0;
-  /// After the reductions: the squares of what this rank reports, in no particular order.
-  virtual std::vector<ParameterSquare> gradient_squares() = 0;
-  /// U.
+  /// After the pass's forwards and reductions. The one place where the host waits for the device.
+  virtual PassResults results() = 0;
+  /// U; of step 0 nothing.
   virtual void update(const Update& update) = 0;
 };
 

@@ -3,7 +3,9 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace stagecraft {
@@ -31,6 +33,9 @@ struct Span {
 /// Keeps spans while enabled, and always the total time per lane.
 class SpanRecorder {
  public:
+  /// Begin and end in nanoseconds, once they are known.
+  using Times = std::function<std::pair<std::int64_t, std::int64_t>()>;
+
   void enable(bool enabled) { enabled_ = enabled; }
   bool enabled() const { return enabled_; }
   void add(Lane lane, std::int64_t begin_ns, std::int64_t end_ns, std::string_view name,
@@ -40,13 +45,30 @@ class SpanRecorder {
       spans_.push_back({lane, std::string(name), begin_ns, end_ns, flow});
     }
   }
+  /// A span of a device's work, which settle() asks for its times.
+  void add_later(Lane lane, std::string_view name, std::uint64_t flow, Times times) {
+    pending_.push_back({{lane, std::string(name), 0, 0, flow}, std::move(times)});
+  }
+  /// What was added later gets its times; may wait for the device.
+  void settle() {
+    for (Pending& each : std::exchange(pending_, {})) {
+      const auto [begin_ns, end_ns] = each.times();
+      add(each.span.lane, begin_ns, end_ns, each.span.name, each.span.flow);
+    }
+  }
   std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
   std::vector<Span> take() { return std::move(spans_); }
 
  private:
+  struct Pending {
+    Span span;
+    Times times;
+  };
+
   bool enabled_ = false;
   std::int64_t totals_ns_[kLanes] = {};
   std::vector<Span> spans_;
+  std::vector<Pending> pending_;
 };
 
 }  // namespace stagecraft

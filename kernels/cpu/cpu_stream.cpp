@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "kernels/base/span.h"
 #include "kernels/cpu/parallel.h"
 
 namespace stagecraft::cpu {
@@ -88,6 +89,12 @@ class CpuStream : public Stream {
   void record(Event& /*event*/) override {}
   void wait(const Event& /*event*/) override {}
   void synchronize() override {}
+  void synchronize(const Event& /*event*/) override {}
+  TimeMark mark_time() override { return {.issued_ns = now_ns()}; }
+  std::int64_t time_of(const TimeMark& mark) override { return mark.issued_ns; }
+  StreamUse use() const override { return {}; }
+  void begin_range(const std::string& /*name*/) override {}
+  void end_range() override {}
   int threads() const { return threads_; }
 
  private:

@@ -4,6 +4,7 @@
 
 #include <memory>
 
+#include "kernels/device_report.h"
 #include "kernels/stream.h"
 
 namespace stagecraft::cuda {
@@ -14,5 +15,7 @@ std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& options
 
 /// Never throws for a missing device, driver or library: that is what `why_none` tells.
 DeviceCensus count_cuda_devices();
+
+BackendReport report_cuda();
 
 }  // namespace stagecraft::cuda

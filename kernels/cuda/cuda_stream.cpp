@@ -1,7 +1,9 @@
 #include "kernels/cuda/cuda_stream.h"
 
+#include <nvtx3/nvToolsExt.h>
+
 #include "kernels/base/error.h"
-#include "kernels/cuda/device_pool.h"
+#include "kernels/cuda/device_facts.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/status.h"
 
@@ -37,8 +39,10 @@ auto new_stream(int index) {
 
 CudaStream::CudaStream(int index, const StreamOptions& options)
     : index_(index),
-      memory_(std::make_shared<DevicePool>(index), std::make_shared<MemoryAccount>()),
+      pool_(std::make_shared<DevicePool>(index)),
+      memory_(pool_, std::make_shared<MemoryAccount>()),
       native_(new_stream(index)),
+      clock_(index),
       matmul_plans_(index, options.tf32) {}
 
 CudaStream::~CudaStream() { cudaStreamSynchronize(native()); }
@@ -56,13 +60,53 @@ void CudaStream::record(Event& event) {
 void CudaStream::wait(const Event& event) {
   if (event.native != nullptr) {
     const DeviceScope scope(index_);
+    reach(native_of(event).device);
     check(cudaStreamWaitEvent(native(), native_of(event).event.get(), 0), "Stream::wait");
   }
 }
 
-void CudaStream::synchronize() { check(cudaStreamSynchronize(native()), "Stream::synchronize"); }
+/// Who waits for another device's stream is about to read its memory: by a direct way, where there
+/// is one, else CUDA goes through memory of the host.
+void CudaStream::reach(int other) {
+  if (other == index_ || !reached_.insert(other).second) {
+    return;
+  }
+  int direct = 0;
+  check(cudaDeviceCanAccessPeer(&direct, index_, other), "Stream::wait");
+  if (direct != 0 && cudaDeviceEnablePeerAccess(other, 0) != cudaSuccess) {
+    cudaGetLastError();  // another stream of this device has opened it
+  }
+}
 
-cudaStream_t native_stream(Stream& stream) { return on_cuda(stream).native(); }
+void CudaStream::synchronize() {
+  ++full_waits_;
+  check(cudaStreamSynchronize(native()), "Stream::synchronize");
+  clock_.adjust(native());
+}
+
+void CudaStream::synchronize(const Event& event) {
+  if (event.native == nullptr || cudaEventQuery(native_of(event).event.get()) == cudaSuccess) {
+    return;
+  }
+  cudaGetLastError();  // "not ready" is no error
+  ++event_waits_;
+  check(cudaEventSynchronize(native_of(event).event.get()), "Stream::synchronize");
+}
+
+TimeMark CudaStream::mark_time() { return clock_.mark(native()); }
+
+std::int64_t CudaStream::time_of(const TimeMark& mark) { return DeviceClock::time_of(mark); }
+
+StreamUse CudaStream::use() const {
+  return {.full_waits = full_waits_,
+          .event_waits = event_waits_ + staging_.waits(),
+          .memory_calls = pool_->device_calls() + staging_.allocations(),
+          .held_bytes = pool_->held_bytes()};
+}
+
+void CudaStream::begin_range(const std::string& name) { nvtxRangePushA(name.c_str()); }
+
+void CudaStream::end_range() { nvtxRangePop(); }
 
 std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options) {
   const DeviceCensus census = count_devices();

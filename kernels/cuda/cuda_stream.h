@@ -1,6 +1,10 @@
 // A CUDA stream with what its operations keep from call to call.
 #pragma once
 
+#include <set>
+
+#include "kernels/cuda/device_clock.h"
+#include "kernels/cuda/device_pool.h"
 #include "kernels/cuda/handle.h"
 #include "kernels/cuda/matmul_plan.h"
 #include "kernels/cuda/native_stream.h"
@@ -20,20 +24,34 @@ class CudaStream : public Stream {
   Device device() const override { return {DeviceKind::cuda, index_}; }
   MemoryResource& memory() override { return memory_; }
   const OpTable& ops() const override;
+  void* native_handle() const override { return native(); }
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;
+  void synchronize(const Event& event) override;
+  TimeMark mark_time() override;
+  std::int64_t time_of(const TimeMark& mark) override;
+  StreamUse use() const override;
+  void begin_range(const std::string& name) override;
+  void end_range() override;
 
   cudaStream_t native() const { return native_.get(); }
   MatmulPlans& matmul_plans() { return matmul_plans_; }
   PinnedStaging& staging() { return staging_; }
 
  private:
+  void reach(int other);
+
   int index_;
+  std::shared_ptr<DevicePool> pool_;
   MemoryResource memory_;
   Handle<cudaStream_t, cudaStreamDestroy> native_;
+  DeviceClock clock_;
   MatmulPlans matmul_plans_;
   PinnedStaging staging_;
+  std::set<int> reached_;  // devices
+  std::int64_t full_waits_ = 0;
+  std::int64_t event_waits_ = 0;
 };
 
 /// `stream` belongs to this backend: its table of operations is this one's.

@@ -38,6 +38,16 @@ void DevicePool::give_back(void* data, std::int64_t bytes) noexcept {
   }
 }
 
+std::int64_t DevicePool::held_bytes() const {
+  const std::lock_guard lock(mutex_);
+  return held_bytes_;
+}
+
+std::int64_t DevicePool::device_calls() const {
+  const std::lock_guard lock(mutex_);
+  return device_calls_;
+}
+
 void* DevicePool::reused(std::int64_t size) {
   const auto found = free_.find(size);
   if (found == free_.end() || found->second.empty()) {
@@ -51,7 +61,10 @@ void* DevicePool::reused(std::int64_t size) {
 void* DevicePool::fresh(std::int64_t size) {
   const DeviceScope scope(device_);
   void* data = nullptr;
-  const auto allocate = [&] { return cudaMalloc(&data, static_cast<std::size_t>(size)); };
+  const auto allocate = [&] {
+    ++device_calls_;
+    return cudaMalloc(&data, static_cast<std::size_t>(size));
+  };
   cudaError_t status = allocate();
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
@@ -63,7 +76,7 @@ void* DevicePool::fresh(std::int64_t size) {
     report_full(size);
   }
   check(status, "DevicePool::take");
-  taken_from_device_ += size;
+  held_bytes_ += size;
   return data;
 }
 
@@ -71,8 +84,9 @@ void* DevicePool::fresh(std::int64_t size) {
 void DevicePool::release_free() noexcept {
   for (auto& [size, pieces] : free_) {
     for (void* piece : pieces) {
+      ++device_calls_;
       cudaFree(piece);
-      taken_from_device_ -= size;
+      held_bytes_ -= size;
     }
     pieces.clear();
   }
@@ -85,8 +99,9 @@ void DevicePool::report_full(std::int64_t size) const {
   throw Error(
       "DevicePool::take",
       fmt::format("cuda:{} has no {} bytes in one piece left: this stream holds {}, and {} of "
-                  "the device's {} are free",
-                  device_, size, taken_from_device_, left, all));
+                  "the device's {} are free; smaller micro-batches, or a model that is split "
+                  "further, need less",
+                  device_, size, held_bytes_, left, all));
 }
 
 }  // namespace stagecraft::cuda

@@ -23,6 +23,11 @@ class DevicePool : public MemoryPool {
   void* take(std::int64_t bytes) override;
   void give_back(void* data, std::int64_t bytes) noexcept override;
 
+  /// Taken from the device, free pieces included.
+  std::int64_t held_bytes() const;
+  /// How often memory was asked of CUDA, or given back to it.
+  std::int64_t device_calls() const;
+
  private:
   void* reused(std::int64_t size);
   void* fresh(std::int64_t size);
@@ -30,9 +35,10 @@ class DevicePool : public MemoryPool {
   [[noreturn]] void report_full(std::int64_t size) const;
 
   int device_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::map<std::int64_t, std::vector<void*>> free_;
-  std::int64_t taken_from_device_ = 0;  // bytes, free pieces included
+  std::int64_t held_bytes_ = 0;
+  std::int64_t device_calls_ = 0;
 };
 
 }  // namespace stagecraft::cuda

@@ -17,14 +17,4 @@ DeviceScope::~DeviceScope() {
   }
 }
 
-DeviceCensus count_devices() {
-  int count = 0;
-  const cudaError_t status = cudaGetDeviceCount(&count);
-  if (status != cudaSuccess) {
-    cudaGetLastError();
-    return {0, described(status)};
-  }
-  return {count, count > 0 ? "" : "the driver shows no GPU"};
-}
-
 }  // namespace stagecraft::cuda

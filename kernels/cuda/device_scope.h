@@ -2,8 +2,6 @@
 // which, for as long as he needs it.
 #pragma once
 
-#include "kernels/stream.h"
-
 namespace stagecraft::cuda {
 
 /// Device `index` is the calling thread's while this lives; the one before comes back after.
@@ -18,7 +16,5 @@ class DeviceScope {
   int index_;
   int before_ = 0;
 };
-
-DeviceCensus count_devices();
 
 }  // namespace stagecraft::cuda

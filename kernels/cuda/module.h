@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "kernels/device_report.h"
 #include "kernels/ops/op_table.h"
 #include "kernels/stream.h"
 
@@ -13,11 +14,13 @@ struct Module {
   std::size_t layout;
   std::unique_ptr<Stream> (*make_stream)(int index, const StreamOptions& options);
   DeviceCensus (*count_devices)();
+  BackendReport (*report)();
 };
 
 /// Changes with everything that is passed between program and module.
-inline constexpr std::size_t kLayout =
-    sizeof(OpTable) + 1000 * sizeof(Module) + 1000000 * sizeof(StreamOptions);
+inline constexpr std::size_t kLayout = sizeof(OpTable) + 1000 * sizeof(Module) +
+                                       1000000 * sizeof(StreamOptions) +
+                                       1000000000 * sizeof(BackendReport);
 
 inline constexpr const char* kModuleFile = "libstagecraft_cuda.so";
 inline constexpr const char* kModuleSymbol = "stagecraft_cuda_module";

@@ -15,4 +15,9 @@ std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& /*optio
 
 DeviceCensus count_cuda_devices() { return {0, kReason}; }
 
+BackendReport report_cuda() {
+  return {.fault = kReason,
+          .remedy = "install NVIDIA's CUDA toolkit 13 (nvcc, cublasLt), then run launch/build"};
+}
+
 }  // namespace stagecraft::cuda

@@ -34,6 +34,18 @@ const Module& module() {
   return *found;
 }
 
+constexpr const char* kNoDriver = "this host has no NVIDIA driver (libcuda.so.1)";
+
+/// Without a driver the module, which loads cublasLt, need not be opened to know that there is no
+/// device.
+bool has_driver() {
+  void* const driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+  if (driver != nullptr) {
+    dlclose(driver);
+  }
+  return driver != nullptr;
+}
+
 }  // namespace
 
 std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& options) {
@@ -41,11 +53,31 @@ std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& options
 }
 
 DeviceCensus count_cuda_devices() {
+  if (!has_driver()) {
+    return {0, kNoDriver};
+  }
   try {
     return module().count_devices();
   } catch (const std::exception& error) {
     return {0, error.what()};
   }
+}
+
+BackendReport report_cuda() {
+  BackendReport found;
+  try {
+    found = module().report();
+  } catch (const std::exception& error) {
+    found.fault = error.what();
+    found.remedy =
+        "put the folder of libcublasLt.so.13 on LD_LIBRARY_PATH (it comes with the CUDA toolkit, "
+        "and in Python's package nvidia-cublas), or build again";
+  }
+  if (!has_driver()) {
+    found.fault = kNoDriver;
+    found.remedy = "install NVIDIA's driver; without a GPU there is nothing to do";
+  }
+  return found;
 }
 
 }  // namespace stagecraft::cuda

@@ -5,6 +5,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "kernels/ops/host_copy.h"
 #include "models/checkpoint/hub_config.h"
 #include "models/checkpoint/model_file.h"
 
@@ -116,20 +117,20 @@ InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder) {
 
 InitialModel::~InitialModel() = default;
 
-void InitialModel::read(const Parameter& parameter, int rank, int ranks) const {
+void InitialModel::read(Stream& stream, const Parameter& parameter, int rank, int ranks) const {
   const ParameterSpec& spec = parameter.spec;
   const auto entry = state_->entries.find(spec.name);
   require(entry != state_->entries.end(), state_->path, "{} is no parameter of the model",
           spec.name);
   const auto source = data_of(std::as_const(state_->file), entry->second);
-  auto* weight = parameter.weight.data<float>();
-  std::fill_n(weight, parameter.weight.elements(), 0.0F);
+  std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()), 0.0F);
   for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
     // The format does not promise that data is aligned to its elements.
-    std::memcpy(weight + run.local_begin,
+    std::memcpy(weight.data() + run.local_begin,
                 source.data() + run.global_begin * size_of(DType::float32),
                 static_cast<std::size_t>(run.count * size_of(DType::float32)));
   }
+  copy_from_host(stream, std::span<const float>(weight), parameter.weight);
 }
 
 }  // namespace stagecraft

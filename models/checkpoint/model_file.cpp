@@ -5,6 +5,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
 namespace {
@@ -23,13 +24,14 @@ SafetensorsHeader header_of(const ModelSpec& model) {
   return make_safetensors_header(tensors);
 }
 
-void copy_part(const Parameter& parameter, std::int64_t begin, int rank, int ranks,
+void copy_part(Stream& stream, const Parameter& parameter, std::int64_t begin, int rank, int ranks,
                std::span<std::byte> file) {
-  const auto* weight = parameter.weight.data<float>();
+  std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()));
+  copy_to_host(stream, parameter.weight, std::span<float>(weight));
   const ParameterSpec& spec = parameter.spec;
   for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
     const std::int64_t offset = begin + run.global_begin * size_of(DType::float32);
-    std::memcpy(file.data() + offset, weight + run.local_begin,
+    std::memcpy(file.data() + offset, weight.data() + run.local_begin,
                 static_cast<std::size_t>(run.count * size_of(DType::float32)));
   }
 }
@@ -48,7 +50,7 @@ fs::path begin_model_files(const ModelSpec& model, const fs::path& folder) {
   return temporary;
 }
 
-void write_parameters(const ModelSpec& model, const fs::path& temporary,
+void write_parameters(Stream& stream, const ModelSpec& model, const fs::path& temporary,
                       const std::vector<Parameter>& parameters, int rank, int ranks) {
   const SafetensorsLayout layout = header_of(model).layout;
   MappedFile file(temporary, MappedFile::Access::write);
@@ -59,7 +61,7 @@ void write_parameters(const ModelSpec& model, const fs::path& temporary,
     require(entry != layout.entries.end(), temporary.string(), "{} is no parameter of the model",
             parameter.spec.name);
     if (rank == 0 || !parameter.spec.shard.replicated()) {
-      copy_part(parameter, entry->second.begin, rank, ranks, file.bytes());
+      copy_part(stream, parameter, entry->second.begin, rank, ranks, file.bytes());
     }
   }
 }

@@ -19,9 +19,11 @@ namespace stagecraft {
 std::filesystem::path begin_model_files(const ModelSpec& model,
                                         const std::filesystem::path& folder);
 
-/// Actor: writes its part of these parameters. `rank` of `ranks` is the place on the tensor axis;
-/// replicated ones are written by rank 0 alone. Host memory.
-void write_parameters(const ModelSpec& model, const std::filesystem::path& temporary,
+/// Actor: writes its part of these parameters, as they are when the work issued to `stream` is
+/// done. `rank` of `ranks` is the place on the tensor axis; replicated ones are written by rank 0
+/// alone.
+void write_parameters(Stream& stream, const ModelSpec& model,
+                      const std::filesystem::path& temporary,
                       const std::vector<Parameter>& parameters, int rank, int ranks);
 
 /// Driver: removes what begin_model_files made and finish_model_files has not published.
@@ -41,7 +43,7 @@ class InitialModel {
   InitialModel(const ModelSpec& model, const std::filesystem::path& folder);
   ~InitialModel();
   /// Reads this rank's part of one parameter; padding becomes zero. Safe from several threads.
-  void read(const Parameter& parameter, int rank, int ranks) const;
+  void read(Stream& stream, const Parameter& parameter, int rank, int ranks) const;
 
  private:
   struct State;

@@ -26,8 +26,7 @@ TEST_CASE("one reading alone is a constant difference") {
 TEST_CASE("members that read one clock differ by less than a question's round trip") {
   test::run_local("clocks", 3, [](test::Member& member) {
     const std::int64_t before = now_ns();
-    const auto readings =
-        read_clocks(member.group, member.stream, [](int rank) { return rank == 1; });
+    const auto readings = read_clocks(member.group, [](int rank) { return rank == 1; });
     const std::int64_t took = now_ns() - before;
     if (member.rank() != 0) {
       test::expect(readings.empty(), "only rank 0 has readings");

@@ -10,6 +10,7 @@
 #include <numeric>
 #include <thread>
 
+#include "kernels/ops/host_copy.h"
 #include "tests/conformance/watchdog.h"
 
 namespace stagecraft {
@@ -25,7 +26,9 @@ const Edge kEdge{0, 1, Payload::activation};
 
 Tensor numbers(Stream& stream, const Shape& shape, float first) {
   Tensor x(stream.memory(), shape, DType::float32, MemoryLabel::workspace);
-  std::iota(x.data<float>(), x.data<float>() + x.elements(), first);
+  std::vector<float> values(static_cast<std::size_t>(x.elements()));
+  std::iota(values.begin(), values.end(), first);
+  copy_from_host(stream, std::span<const float>(values), x);
   return x;
 }
 
@@ -33,10 +36,16 @@ Envelope envelope_of(std::uint64_t sequence, const Tensor& x) {
   return {.edge = kEdge, .sequence = sequence, .shape = x.shape(), .dtype = x.dtype()};
 }
 
-bool equal(const Tensor& a, const Tensor& b) {
-  const auto* bytes_of_a = static_cast<const std::byte*>(a.raw());
-  return a.shape() == b.shape() && a.dtype() == b.dtype() &&
-         std::equal(bytes_of_a, bytes_of_a + a.bytes(), static_cast<const std::byte*>(b.raw()));
+std::vector<std::byte> bytes_of(Stream& stream, const Tensor& x) {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(x.bytes()));
+  copy_to_host(stream, {x, bytes});
+  return bytes;
+}
+
+/// What was received is what was sent.
+bool equal(ChannelPair& pair, const Tensor& got, const Tensor& sent) {
+  return got.shape() == sent.shape() && got.dtype() == sent.dtype() &&
+         bytes_of(*pair.destination_stream, got) == bytes_of(*pair.source_stream, sent);
 }
 
 void send(ChannelPair& pair, std::uint64_t sequence, const Tensor& x) {
@@ -84,15 +93,16 @@ TEST_CASE("tensors of every size, shape and type arrive as they were sent") {
       const Tensor sent = numbers(*pair.source_stream, shape, 0.5F);
       send(pair, 0, sent);
       const Tensor got = receive(pair, envelope_of(0, sent));
-      CHECK(equal(got, sent));
+      CHECK(equal(pair, got, sent));
       CHECK((sent.elements() == 0 || got.raw() != sent.raw()));
     }
     ChannelPair pair = factory.make(kCapacity);
     const Tensor halves(pair.source_stream->memory(), {3, 5}, DType::bfloat16,
                         MemoryLabel::workspace);
-    std::fill_n(static_cast<std::byte*>(halves.raw()), halves.bytes(), std::byte{0x3f});
+    const std::vector<std::byte> ones(static_cast<std::size_t>(halves.bytes()), std::byte{0x3f});
+    copy_from_host(*pair.source_stream, {ones, halves});
     send(pair, 0, halves);
-    CHECK(equal(receive(pair, envelope_of(0, halves)), halves));
+    CHECK(equal(pair, receive(pair, envelope_of(0, halves)), halves));
   }
 }
 
@@ -109,7 +119,7 @@ TEST_CASE("a channel keeps its order over many credits and many sizes") {
         sent.push_back(numbers(*pair.source_stream, {count}, static_cast<float>(sequence)));
         send(pair, sequence, sent.back());
       }
-      CHECK(equal(receive(pair, envelope_of(next, sent[next])), sent[next]));
+      CHECK(equal(pair, receive(pair, envelope_of(next, sent[next])), sent[next]));
       credit(pair, next);
     }
   }
@@ -135,8 +145,10 @@ TEST_CASE("two threads stream through a channel") {
     for (std::uint64_t next = 0; next < kTensors; ++next) {
       const std::uint64_t sequence = envelopes.take();
       const Tensor got = receive(pair, {.edge = kEdge, .sequence = sequence, .shape = {100}});
+      std::vector<float> values(100);
+      copy_to_host(*pair.destination_stream, got, std::span<float>(values));
       const float first = static_cast<float>(next);
-      wrong += got.data<float>()[0] == first && got.data<float>()[99] == first + 99 ? 0 : 1;
+      wrong += values.front() == first && values.back() == first + 99 ? 0 : 1;
       credits.put(sequence);
     }
     source.join();
@@ -170,7 +182,7 @@ TEST_CASE("a tensor that no slot can take is an error with the numbers, and chan
                       Contains("[101]") && Contains("404") && Contains("400"));
     const Tensor fits = numbers(*pair.source_stream, {100}, 0);
     send(pair, 0, fits);
-    CHECK(equal(receive(pair, envelope_of(0, fits)), fits));
+    CHECK(equal(pair, receive(pair, envelope_of(0, fits)), fits));
   }
 }
 
@@ -188,7 +200,7 @@ TEST_CASE("an envelope that says something else is an error") {
     wrong.dtype = DType::int32;
     CHECK_THROWS_AS(receive(pair, wrong), Error);
     CHECK_THROWS_AS(receive(pair, envelope_of(kReceiveSlots, sent)), Error);
-    CHECK(equal(receive(pair, envelope_of(0, sent)), sent));
+    CHECK(equal(pair, receive(pair, envelope_of(0, sent)), sent));
   }
 }
 
@@ -239,7 +251,7 @@ TEST_CASE("what an abandoned source had sent can still be received") {
     const Tensor sent = numbers(*pair.source_stream, {100}, 3);
     send(pair, 0, numbers(*pair.source_stream, {100}, 3));
     pair.source.reset();
-    CHECK(equal(receive(pair, envelope_of(0, sent)), sent));
+    CHECK(equal(pair, receive(pair, envelope_of(0, sent)), sent));
     pair.destination.reset();
     CHECK(pair.account().total().current == 0);
     CHECK(pair.source_stream->memory().account()->total().current == sent.bytes());
@@ -273,7 +285,7 @@ TEST_CASE("what was received stays as it is when its slot is filled again") {
     credit(pair, 0);
     send(pair, 1, numbers(*pair.source_stream, {100}, 500));
     send(pair, 2, numbers(*pair.source_stream, {100}, 700));
-    CHECK(equal(got, first));
+    CHECK(equal(pair, got, first));
   }
 }
 

@@ -35,10 +35,10 @@ struct ChannelFactory {
 std::vector<ChannelFactory> channel_factories();
 
 /// Two streams and no channel yet.
-inline ChannelPair streams_only() {
+inline ChannelPair streams_only(Device source = {}, Device destination = {}) {
   ChannelPair pair;
-  pair.source_stream = make_stream({}, {});
-  pair.destination_stream = make_stream({}, {});
+  pair.source_stream = make_stream(source, {});
+  pair.destination_stream = make_stream(destination, {});
   return pair;
 }
 

@@ -1,12 +1,13 @@
 // Every kind of channel that one process can have both ends of.
 #include "tests/conformance/channel.h"
+#include "tests/conformance/devices.h"
 #include "tests/conformance/fake_courier.h"
 
 namespace stagecraft::test {
 namespace {
 
-ChannelPair local(std::int64_t /*capacity_bytes*/) {
-  ChannelPair pair = streams_only();
+ChannelPair local(const testing::Placement& place) {
+  ChannelPair pair = streams_only(place.at(0), place.at(1));
   pair.source = make_local_channel(pair.destination_stream->memory().account());
   pair.destination = pair.source;
   return pair;
@@ -30,14 +31,27 @@ ChannelPair courier(std::int64_t capacity_bytes, Delivery delivery) {
   return pair;
 }
 
-}  // namespace
-
-std::vector<ChannelFactory> channel_factories() {
+/// Those whose slots are memory of the host.
+std::vector<ChannelFactory> host_factories() {
   return {
-      {"local", false, local},
       {"window", true, window},
       {"courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }},
       {"late courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::late); }}};
+}
+
+}  // namespace
+
+std::vector<ChannelFactory> channel_factories() {
+  static const std::vector<testing::Placement> everywhere = testing::placements();
+  std::vector<ChannelFactory> factories;
+  if (testing::is_wanted("cpu")) {
+    factories = host_factories();
+  }
+  for (const testing::Placement& place : everywhere) {
+    factories.push_back({"local, " + place.name, false,
+                         [place](std::int64_t /*capacity*/) { return local(place); }});
+  }
+  return factories;
 }
 
 }  // namespace stagecraft::test

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tests/conformance/communicator.h"
+#include "tests/conformance/fake_links.h"
 
 namespace stagecraft::test {
 namespace {
@@ -14,19 +16,47 @@ std::vector<std::unique_ptr<Communicator>> solo_world() {
   return ends;
 }
 
+/// What lies above NCCL, over links of this process: each member has a world of its own, as a
+/// process would.
+std::vector<std::unique_ptr<Communicator>> world_over_links(int size) {
+  const auto fakes = std::make_shared<FakeLibrary>();
+  std::vector<std::unique_ptr<Communicator>> ends(static_cast<std::size_t>(size));
+  run_local("joining", size, [&](Member& member) {
+    auto world = std::make_shared<nccl::World>(fakes->library(), member.stream.device(),
+                                               member.group.split(0, member.rank()));
+    ends.at(static_cast<std::size_t>(member.rank())) =
+        make_nccl_communicator(std::move(world), member.group.split(0, member.rank()));
+  });
+  return ends;
+}
+
 }  // namespace
 
 std::vector<CommunicatorFactory> communicator_factories() {
+  static const std::vector<testing::Placement> everywhere = testing::placements();
   std::vector<CommunicatorFactory> factories;
-  factories.push_back({.name = "solo", .run = [](const auto& test, const auto& function) {
-                         run_members(test, solo_world(), function);
-                       }});
+  for (const testing::Placement& place : everywhere) {
+    factories.push_back(
+        {.name = "solo, " + place.name, .run = [place](const auto& test, const auto& function) {
+           run_members(test, solo_world(), function, place);
+         }});
+    for (const int size : {1, 2, 3, 4}) {
+      factories.push_back({.name = "local of " + std::to_string(size) + ", " + place.name,
+                           .size = size,
+                           .run = [size, place](const auto& test, const auto& function) {
+                             run_local(test, size, function, place);
+                           }});
+    }
+  }
   for (const int size : {1, 2, 3, 4}) {
-    factories.push_back({.name = "local of " + std::to_string(size),
-                         .size = size,
-                         .run = [size](const auto& test, const auto& function) {
-                           run_local(test, size, function);
-                         }});
+    if (testing::is_wanted("cpu")) {
+      factories.push_back({.name = "nccl of " + std::to_string(size) + " over links",
+                           .size = size,
+                           .sees_disagreement = false,
+                           .run = [size](const auto& test, const auto& function) {
+                             run_members(test, world_over_links(size), function);
+                           }});
+    }
   }
   return factories;
 }
@@ -46,7 +76,11 @@ TEST_CASE("nobody leaves a barrier before all have come") {
 
 TEST_CASE("a local communicator keeps no tensor after the call") {
   const std::int64_t elements = GENERATE(10, 200'000);
-  REQUIRE_NOTHROW(run_local("handles", 3, [&](Member& member) {
+  const CommunicatorFactory factory = GENERATE(from_range(communicator_factories()));
+  if (factory.size != 3) {
+    return;
+  }
+  REQUIRE_NOTHROW(factory.run("handles", [&](Member& member) {
     const Tensor x = tensor_of(member.stream, std::vector<float>(elements, 1.0F));
     const Tensor y = tensor_of(member.stream, std::vector<float>(3 * elements, 1.0F));
     member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);

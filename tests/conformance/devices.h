@@ -46,6 +46,37 @@ inline std::vector<DeviceUnderTest> make_devices_under_test() {
   return devices;
 }
 
+/// Where the members of a group, or the ends of a channel, sit: the n-th on devices[n % size].
+struct Placement {
+  std::string name;
+  std::vector<Device> devices;
+  Device at(int n) const { return devices[static_cast<std::size_t>(n) % devices.size()]; }
+};
+
+/// The CPU; one GPU for all; where there are several, one after the other.
+inline std::vector<Placement> placements() {
+  std::vector<Placement> all;
+  if (is_wanted("cpu")) {
+    all.push_back({"cpu", {{}}});
+  }
+  if (!is_wanted("cuda")) {
+    return all;
+  }
+  const DeviceCensus census = count_devices(DeviceKind::cuda);
+  if (census.count == 0) {
+    std::printf("cuda: skipped, no GPU (%s)\n", census.why_none.c_str());
+    return all;
+  }
+  all.push_back({"one GPU", {{DeviceKind::cuda, 0}}});
+  if (census.count > 1) {
+    Placement& several = all.emplace_back(Placement{"several GPUs", {}});
+    for (int index = 0; index < census.count; ++index) {
+      several.devices.push_back({DeviceKind::cuda, index});
+    }
+  }
+  return all;
+}
+
 /// Every kind that is wanted and that this program and this host can use. The CPU comes with 1, 2
 /// and 3 threads, CUDA with two streams. Made once, and kept to the program's end: a device's
 /// libraries take their time to start.

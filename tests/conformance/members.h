@@ -4,15 +4,20 @@
 #include <algorithm>
 #include <exception>
 #include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <stdexcept>
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "kernels/ops/host_copy.h"
 #include "kernels/stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
+#include "tests/conformance/devices.h"
 #include "tests/conformance/watchdog.h"
 
 namespace stagecraft::test {
@@ -51,10 +56,27 @@ inline void rethrow_first(const std::vector<std::exception_ptr>& failures) {
   }
 }
 
+/// A stream of this member alone. A GPU's is kept for the tests that follow: its libraries take
+/// their time to start.
+inline std::shared_ptr<Stream> stream_of_member(Device device, int rank) {
+  if (device.kind == DeviceKind::cpu) {
+    return make_stream(device, {});
+  }
+  static std::mutex mutex;
+  static auto& kept = *new std::map<std::pair<int, int>, std::shared_ptr<Stream>>();
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Stream>& stream = kept[{device.index, rank}];
+  if (stream == nullptr) {
+    stream = make_stream(device, {});
+  }
+  return stream;
+}
+
 /// Calls `function` for every end in a thread and with a stream of its own; a member that fails
 /// aborts the others.
 inline void run_members(const std::string& test, std::vector<std::unique_ptr<Communicator>> ends,
-                        const MemberFunction& function) {
+                        const MemberFunction& function,
+                        const testing::Placement& placement = {"cpu", {{}}}) {
   Watchdog watchdog(test, std::chrono::seconds(90));
   std::vector<std::exception_ptr> failures(ends.size());
   std::vector<std::thread> threads;
@@ -65,7 +87,8 @@ inline void run_members(const std::string& test, std::vector<std::unique_ptr<Com
         watchdog.doing(static_cast<int>(rank), std::move(what));
       };
       try {
-        const auto stream = make_stream({DeviceKind::cpu, 0}, {.threads = 1});
+        const int number = static_cast<int>(rank);
+        const auto stream = stream_of_member(placement.at(number), number);
         Member member{*ends.at(rank), *stream, doing};
         doing("started");
         function(member);
@@ -82,15 +105,16 @@ inline void run_members(const std::string& test, std::vector<std::unique_ptr<Com
   rethrow_first(failures);
 }
 
-inline void run_local(const std::string& test, int size, const MemberFunction& function) {
-  run_members(test, make_local_world(size), function);
+inline void run_local(const std::string& test, int size, const MemberFunction& function,
+                      const testing::Placement& placement = {"cpu", {{}}}) {
+  run_members(test, make_local_world(size), function, placement);
 }
 
 template <typename T>
 Tensor tensor_of(Stream& stream, const std::vector<T>& values, Shape shape) {
   Tensor x(stream.memory(), std::move(shape), dtype_of<T>(), MemoryLabel::workspace);
   expect(x.elements() == static_cast<std::int64_t>(values.size()), "the values fill the shape");
-  std::copy(values.begin(), values.end(), x.data<T>());
+  copy_from_host(stream, std::span<const T>(values), x);
   return x;
 }
 
@@ -99,11 +123,11 @@ Tensor tensor_of(Stream& stream, const std::vector<T>& values) {
   return tensor_of(stream, values, {static_cast<std::int64_t>(values.size())});
 }
 
-/// `stream` has to be done before the host looks.
 template <typename T>
 std::vector<T> values_of(Stream& stream, const Tensor& x) {
-  stream.synchronize();
-  return std::vector<T>(x.data<T>(), x.data<T>() + x.elements());
+  std::vector<T> values(static_cast<std::size_t>(x.elements()));
+  copy_to_host(stream, x, std::span<T>(values));
+  return values;
 }
 
 }  // namespace stagecraft::test

@@ -1,6 +1,7 @@
 // The contract of streams and events, on every device.
 #include "kernels/stream.h"
 
+#include "kernels/base/span.h"
 #include "kernels/ops/elementwise.h"
 #include "tests/conformance/reference.h"
 
@@ -66,6 +67,70 @@ TEST_CASE("an event that was never recorded holds nobody up") {
     Stream& stream = *device.streams.front();
     stream.wait(Event{});
     CHECK(values_of(stream, filled(stream, 1, 3)) == Values{3});
+  }
+}
+
+TEST_CASE("the host can wait for an event alone, also for one that was never recorded") {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    Stream& stream = *device.streams.front();
+    stream.synchronize(Event{});
+    const Tensor sum = filled(stream, kMany, 0);
+    const Tensor one = filled(stream, kMany, 1);
+    add(stream, {sum, one, sum});
+    Event added;
+    stream.record(added);
+    const StreamUse before = stream.use();
+    stream.synchronize(added);
+    CHECK(stream.use().full_waits == before.full_waits);
+    CHECK(stream.use().event_waits <= before.event_waits + 1);
+    CHECK(values_of(*device.streams.back(), sum.rows(kMany - 1, kMany)) == Values{1});
+  }
+}
+
+TEST_CASE("time marks tell when the work between them was done, on the host's clock") {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    INFO("device " << device.name);
+    Stream& stream = *device.streams.front();
+    const Tensor sum = filled(stream, kMany, 0);
+    const Tensor one = filled(stream, kMany, 1);
+    stream.time_of(stream.mark_time());  // from now on the clocks have been compared
+    const std::int64_t before = now_ns();
+    std::vector<TimeMark> marks = {stream.mark_time()};
+    for (int round = 0; round < 4; ++round) {
+      add(stream, {sum, one, sum});
+      marks.push_back(stream.mark_time());
+    }
+    stream.synchronize();
+    const std::int64_t after = now_ns();
+    constexpr std::int64_t kComparison_ns = 1'000'000;  // how wrong the clocks may be
+    CHECK(stream.time_of(marks.front()) >= before - kComparison_ns);
+    CHECK(stream.time_of(marks.back()) <= after + kComparison_ns);
+    for (std::size_t mark = 1; mark < marks.size(); ++mark) {
+      CHECK(stream.time_of(marks[mark]) > stream.time_of(marks[mark - 1]));
+    }
+  }
+}
+
+TEST_CASE("what a stream asks of host and device is counted") {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    const auto stream = make_stream(device.streams.front()->device(), {});
+    const bool on_host = stream->device().kind == DeviceKind::cpu;
+    stream->memory().allocate(1 << 20, MemoryLabel::workspace);
+    stream->memory().allocate(1 << 20, MemoryLabel::workspace);  // the same piece again
+    stream->synchronize();
+    CHECK(stream->use().memory_calls == (on_host ? 0 : 1));
+    CHECK(stream->use().held_bytes == (on_host ? 0 : 1 << 20));
+    CHECK(stream->use().full_waits == (on_host ? 0 : 1));
+    CHECK(stream->use().event_waits == 0);
+  }
+}
+
+TEST_CASE("a range may be named around what is issued") {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    Stream& stream = *device.streams.front();
+    stream.begin_range("F 0");
+    CHECK(values_of(stream, filled(stream, 1, 3)) == Values{3});
+    stream.end_range();
   }
 }
 

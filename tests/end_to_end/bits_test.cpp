@@ -81,6 +81,18 @@ TEST_CASE("chunks with tensor and data ranks keep the bits of one chunk") {
   }
 }
 
+TEST_CASE("a rehearsal changes no bit, and is no step") {
+  SmallRun run = with_dropout();
+  run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = "zb-h1"};
+  KeepingObserver without;
+  const std::string reference = test::trained_bytes(run, without);
+  run.run.rehearse = true;
+  KeepingObserver with;
+  CHECK(test::trained_bytes(run, with) == reference);
+  CHECK(with.losses() == without.losses());
+  CHECK(with.steps.front().step == 1);
+}
+
 TEST_CASE("another micro-batch size is another rounding, and the same training") {
   SmallRun run = with_dropout();
   KeepingObserver one;

@@ -38,10 +38,11 @@ class FaultyWork : public StageWork {
     strike_(pass_, i);
     real_->put_input(i, std::move(x));
   }
-  std::vector<double> losses() override { return real_->losses(); }
-  std::vector<ParameterSquare> gradient_squares() override {
-    strike_(pass_, kAtNorm);
-    return real_->gradient_squares();
+  PassResults results() override {
+    if (pass_.kind == PassKind::train) {
+      strike_(pass_, kAtNorm);
+    }
+    return real_->results();
   }
   void update(const Update& update) override {
     strike_(pass_, {.op = Op::optimizer});

@@ -15,15 +15,11 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 
-class HeapPool : public MemoryPool {
- public:
-  void* take(std::int64_t bytes) override {
-    return std::aligned_alloc(64, static_cast<std::size_t>((bytes + 63) / 64 * 64));
-  }
-  void give_back(void* data, std::int64_t /*bytes*/) noexcept override { std::free(data); }
-};
-
-MemoryResource heap() { return {std::make_shared<HeapPool>(), std::make_shared<MemoryAccount>()}; }
+/// What holds the tensors of these tests.
+Stream& stream() {
+  static const std::unique_ptr<Stream> host = make_stream({}, {});
+  return *host;
+}
 
 /// 200 tokens: padded to 256, 256, 384 and 512 rows for 1 to 4 shards.
 ModelSpec model_of(int tensor_shards) {
@@ -45,13 +41,12 @@ constexpr float kPadding = std::numeric_limits<float>::quiet_NaN();
 
 /// A rank's part of every parameter, filled with `fill`.
 std::vector<Parameter> parts_of(const ModelSpec& model, int rank, int ranks, float fill) {
-  MemoryResource memory = heap();
   std::vector<Parameter> parts;
   for (const ParameterSpec& spec : model.parameters()) {
     const Shape shape = local_shape(spec.shape, spec.shard, rank, ranks);
     Parameter part;
     part.spec = spec;
-    part.weight = Tensor(memory, shape, DType::float32, MemoryLabel::weights);
+    part.weight = Tensor(stream().memory(), shape, DType::float32, MemoryLabel::weights);
     std::fill_n(part.weight.data<float>(), part.weight.elements(), fill);
     parts.push_back(std::move(part));
   }
@@ -76,7 +71,7 @@ void write_model(const fs::path& folder, int ranks) {
   for (int rank = ranks - 1; rank >= 0; --rank) {
     std::vector<Parameter> parts = parts_of(model, rank, ranks, kPadding);
     number(parts, rank, ranks);
-    write_parameters(model, temporary, parts, rank, ranks);
+    write_parameters(stream(), model, temporary, parts, rank, ranks);
   }
   finish_model_files(temporary);
 }
@@ -137,7 +132,7 @@ void check_reads(const fs::path& folder, int ranks) {
     const std::vector<Parameter> found = parts_of(model, rank, ranks, kPadding);
     for (std::size_t p = 0; p < found.size(); ++p) {
       CAPTURE(ranks, rank, found[p].spec.name);
-      initial.read(found[p], rank, ranks);
+      initial.read(stream(), found[p], rank, ranks);
       CHECK(std::equal(found[p].weight.data<float>(),
                        found[p].weight.data<float>() + found[p].weight.elements(),
                        expected[p].weight.data<float>()));
@@ -169,7 +164,7 @@ TEST_CASE("an unfinished model leaves the earlier one whole") {
   const ModelSpec model = model_of(1);
   const std::string before = read_file(folder.path() / "model.safetensors");
   const fs::path temporary = begin_model_files(model, folder.path());
-  write_parameters(model, temporary, parts_of(model, 0, 1, 5), 0, 1);
+  write_parameters(stream(), model, temporary, parts_of(model, 0, 1, 5), 0, 1);
   CHECK((read_file(folder.path() / "model.safetensors") == before));
   finish_model_files(temporary);
   CHECK((read_file(folder.path() / "model.safetensors") != before));
@@ -185,10 +180,10 @@ TEST_CASE("a model that cannot be written names the place") {
   const fs::path temporary = begin_model_files(model, folder.path());
   std::vector<Parameter> parts = parts_of(model, 0, 1, 5);
   parts[0].spec.name = "other";
-  CHECK_THROWS_WITH(write_parameters(model, temporary, parts, 0, 1),
+  CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts, 0, 1),
                     Contains("other is no parameter of the model"));
   fs::resize_file(temporary, 100);
-  CHECK_THROWS_WITH(write_parameters(model, temporary, parts_of(model, 0, 1, 5), 0, 1),
+  CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts_of(model, 0, 1, 5), 0, 1),
                     Contains("the file has 100 bytes, not the model's"));
 }
 
@@ -290,7 +285,7 @@ TEST_CASE("a model that transformers saved is read") {
   const InitialModel initial(model, "tests/fixtures/gpt2_tiny");
   for (const Parameter& part : parts_of(model, 1, 2, kPadding)) {
     CAPTURE(part.spec.name);
-    initial.read(part, 1, 2);
+    initial.read(stream(), part, 1, 2);
     const float* weight = part.weight.data<float>();
     CHECK(std::none_of(weight, weight + part.weight.elements(),
                        [](float value) { return std::isnan(value); }));

@@ -49,6 +49,17 @@ void for_each_piece(Stream& stream, const Range& range, const std::function<void
   }
 }
 
+/// `piece` of a member's tensor where this stream can compute on it: a copy of one that lies on
+/// another device.
+Tensor within_reach(Stream& stream, const Posting& owner, Tensor piece) {
+  if (owner.device == stream.device()) {
+    return piece;
+  }
+  Tensor here(stream.memory(), piece.shape(), piece.dtype(), MemoryLabel::workspace);
+  copy(stream, {.from = piece, .to = here});
+  return here;
+}
+
 void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, const Tensor& c) {
   if (op == ReduceOp::sum) {
     add(stream, {.a = a, .b = b, .c = c});
@@ -57,23 +68,27 @@ void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, c
   }
 }
 
-/// A part owns one slice of every member's tensor: it reduces there, in place, and hands out.
+/// A part owns one slice of every member's tensor: it reduces there, in place where it can, and
+/// hands out.
 void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part) {
   const int size = static_cast<int>(postings.size());
   const ReduceOp op = postings[0].call.reduce;
   const std::vector<TreeJoin> tree = reduction_tree(size);
   const Range slice = slice_of(postings[0].call.in.elements(), part, size);
   for_each_piece(stream, slice, [&](Range piece) {
+    std::vector<Tensor> places;
     std::vector<Tensor> parts;
-    parts.reserve(postings.size());
     for (const Posting& posting : postings) {
-      parts.push_back(piece_of(posting.call.in, piece));
+      places.push_back(piece_of(posting.call.in, piece));
+      parts.push_back(within_reach(stream, posting, places.back()));
     }
     for (const auto [into, from] : tree) {
       join_parts(stream, op, parts.at(into), parts.at(from), parts.at(into));
     }
-    for (std::size_t member = 1; member < parts.size(); ++member) {
-      copy(stream, {.from = parts.front(), .to = parts.at(member)});
+    for (const Tensor& place : places) {
+      if (place.raw() != parts.front().raw()) {
+        copy(stream, {.from = parts.front(), .to = place});
+      }
     }
   });
 }
@@ -110,7 +125,8 @@ void reduce_scatter_part(Stream& stream, std::span<const Posting> postings, int 
     std::vector<Tensor> parts;
     parts.reserve(postings.size());
     for (const Posting& posting : postings) {
-      parts.push_back(piece_of(posting.call.in, {piece.begin + shift, piece.end + shift}));
+      parts.push_back(within_reach(
+          stream, posting, piece_of(posting.call.in, {piece.begin + shift, piece.end + shift})));
     }
     for (const auto [into, from] : tree) {
       const Tensor sum = sums.place(into, result);

@@ -10,7 +10,7 @@
 namespace stagecraft::local {
 namespace {
 
-/// The bytes of all members up to which one of them does the work of all.
+/// On the CPU, the bytes of all members up to which one of them does the work of all.
 constexpr std::int64_t kSmallBytes = 128 << 10;
 
 /// The same sentence for every member.
@@ -30,9 +30,13 @@ std::string fault_of(std::span<const Posting> postings) {
   return {};
 }
 
-bool is_small(const Round& round) {
-  const Call& call = round.postings[0].call;
-  return call.in.bytes() * static_cast<std::int64_t>(round.postings.size()) <= kSmallBytes;
+bool one_for_all(const Round& round) {
+  const Posting& first = round.postings[0];
+  if (first.device.kind == DeviceKind::cpu) {
+    return first.call.in.bytes() * static_cast<std::int64_t>(round.postings.size()) <= kSmallBytes;
+  }
+  return std::all_of(round.postings.begin(), round.postings.end(),
+                     [&](const Posting& posting) { return posting.device == first.device; });
 }
 
 void perform_all(Stream& stream, Round& round) {
@@ -61,7 +65,7 @@ void open(Round& round) {
 
 void begin_collective(Stream& stream, Round& round) {
   open(round);
-  if (round.fault.empty() && is_small(round)) {
+  if (round.fault.empty() && one_for_all(round)) {
     perform_all(stream, round);
     clear(round);
   }

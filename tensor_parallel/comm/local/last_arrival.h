@@ -15,8 +15,10 @@ void open(Round& round);
 /// Lets go of the tensors, whose buffers their owners may want to free.
 void clear(Round& round);
 
-/// Opens the round and, if the tensors are small, issues all the work to `stream`: a second meeting
-/// would cost more than it saves.
+/// Opens the round and, if one member may as well do the work of all, issues it to `stream`: small
+/// tensors, for which a second meeting would cost more than it saves, or one GPU's, whose speed all
+/// members share anyway. Between GPUs every member works on its own: a workspace that the last to
+/// arrive would need is another one's every time.
 void begin_collective(Stream& stream, Round& round);
 
 /// A seat for every member in the new groups of a split.

@@ -61,6 +61,7 @@ class LocalCommunicator : public Communicator {
   }
 
   void abort(std::string_view culprit) noexcept override { group_->world()->abort(culprit); }
+  void check() override { group_->world()->flag().check(); }
 
  private:
   void check_pair(const Call& call) const {
@@ -74,7 +75,7 @@ class LocalCommunicator : public Communicator {
   }
 
   void collective(Stream& stream, const Call& call) {
-    Posting posting{.call = call};
+    Posting posting{.call = call, .device = stream.device()};
     stream.record(posting.ready);
     Round& round =
         group_->meet(rank_, std::move(posting), [&](Round& met) { begin_collective(stream, met); });

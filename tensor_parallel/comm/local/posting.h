@@ -1,4 +1,5 @@
-// What a member lays open to the others: its call and the point from which its tensors are ready.
+// What a member lays open to the others: its call, where its tensors lie, and the point from which
+// they are ready.
 #pragma once
 
 #include "tensor_parallel/comm/call.h"
@@ -7,6 +8,7 @@ namespace stagecraft::local {
 
 struct Posting {
   Call call = {};
+  Device device = {};
   Event ready = {};
 };
 

@@ -3,6 +3,7 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <utility>
 
@@ -141,6 +142,13 @@ std::unique_ptr<MpiSession> make_session(std::shared_ptr<Runtime> runtime,
 }  // namespace mpi
 
 bool mpi_is_built() { return true; }
+
+std::string mpi_version() {
+  std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
+  int length = 0;
+  MPI_Get_library_version(text.data(), &length);  // may be called before MPI begins
+  return {text.data(), static_cast<std::size_t>(length)};
+}
 
 std::unique_ptr<MpiSession> start_mpi(const MpiOptions& options) {
   auto runtime = std::make_shared<mpi::Runtime>();

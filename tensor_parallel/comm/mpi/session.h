@@ -19,6 +19,9 @@ struct MpiOptions {
 /// Whether the program was built with MPI.
 bool mpi_is_built();
 
+/// The library's own words, as "Open MPI v4.1.4, ..."; "" where the program was built without it.
+std::string mpi_version();
+
 /// At most one in a process's life. Everything that it gives must be gone before it ends.
 class MpiSession {
  public:

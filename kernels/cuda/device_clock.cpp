@@ -1,0 +1,59 @@
+#include "kernels/cuda/device_clock.h"
+
+#include <cmath>
+
+#include "kernels/base/span.h"
+#include "kernels/cuda/device_scope.h"
+#include "kernels/cuda/status.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr std::string_view kPlace = "Stream::mark_time";
+constexpr std::int64_t kFresh_ns = 1'000'000'000;
+
+}  // namespace
+
+TimeMark DeviceClock::mark(cudaStream_t stream) {
+  const DeviceScope scope(device_);
+  if (anchor_ == nullptr) {
+    compare(stream);
+  }
+  return {.native = std::make_shared<NativeMark>(NativeMark{recorded(stream), anchor_}),
+          .issued_ns = now_ns()};
+}
+
+std::int64_t DeviceClock::time_of(const TimeMark& mark) {
+  const auto& native = *static_cast<const NativeMark*>(mark.native.get());
+  check(cudaEventSynchronize(native.event.get()), kPlace);
+  float since_ms = 0;
+  check(cudaEventElapsedTime(&since_ms, native.anchor->event.get(), native.event.get()), kPlace);
+  return native.anchor->host_ns + std::llround(static_cast<double>(since_ms) * 1e6);
+}
+
+void DeviceClock::adjust(cudaStream_t stream) {
+  if (anchor_ != nullptr && now_ns() - anchor_->host_ns > kFresh_ns) {
+    const DeviceScope scope(device_);
+    compare(stream);
+  }
+}
+
+DeviceClock::TimedEvent DeviceClock::recorded(cudaStream_t stream) const {
+  auto event = make_handle<cudaEvent_t, cudaEventDestroy>(
+      [](cudaEvent_t* out) { check(cudaEventCreate(out), kPlace); });
+  check(cudaEventRecord(event.get(), stream), kPlace);
+  return event;
+}
+
+/// The device reaches the event between two looks at the host's clock; the first mark of a busy
+/// stream waits for it here.
+void DeviceClock::compare(cudaStream_t stream) {
+  check(cudaStreamSynchronize(stream), kPlace);
+  const std::int64_t before = now_ns();
+  auto event = recorded(stream);
+  check(cudaEventSynchronize(event.get()), kPlace);
+  const std::int64_t after = now_ns();
+  anchor_ = std::make_shared<const Anchor>(Anchor{std::move(event), before + (after - before) / 2});
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,18 @@
+// What the devices of this host are, and whether this build has code for them.
+#pragma once
+
+#include "kernels/device_report.h"
+#include "kernels/stream.h"
+
+namespace stagecraft::cuda {
+
+/// The devices from 0 on that have a driver and code in this build.
+DeviceCensus count_devices();
+
+BackendReport report();
+
+/// Whether machine code, or PTX, for `architectures` ("80-real 90") runs on a device of compute
+/// capability `major`.`minor`.
+bool has_code_for(const std::string& architectures, int major, int minor);
+
+}  // namespace stagecraft::cuda

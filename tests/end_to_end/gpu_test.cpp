@@ -1,0 +1,235 @@
+// Training on GPUs: the losses of the CPU, and bits that neither pipeline nor schedule change.
+// Skipped where there is no GPU.
+#include <catch2/catch.hpp>
+
+#include "kernels/ops/elementwise.h"
+#include "tests/conformance/devices.h"
+#include "tests/end_to_end/faulty_work.h"
+#include "tests/end_to_end/small_run.h"
+#include "tests/stages/every_schedule.h"
+
+namespace stagecraft {
+namespace {
+
+using test::KeepingObserver;
+using test::SmallRun;
+
+const std::vector<testing::Placement>& gpus() {
+  static const std::vector<testing::Placement> all = [] {
+    std::vector<testing::Placement> found = testing::placements();
+    std::erase_if(found, [](const testing::Placement& place) {
+      return place.devices.front().kind == DeviceKind::cpu;
+    });
+    return found;
+  }();
+  return all;
+}
+
+SmallRun run_on(const std::vector<Device>& devices) {
+  SmallRun run;
+  run.model.dropout = 0.1;
+  run.run.devices = devices;
+  return run;
+}
+
+std::vector<ParallelConfig> meshes_of_two() {
+  std::vector<ParallelConfig> meshes;
+  for (int bits = 0; bits < 8; ++bits) {
+    meshes.push_back({.pipeline = 1 + bits / 4, .tensor = 1 + bits / 2 % 2, .data = 1 + bits % 2});
+  }
+  return meshes;
+}
+
+void check_losses(const KeepingObserver& gpu, const KeepingObserver& cpu) {
+  REQUIRE(gpu.steps.size() == cpu.steps.size());
+  for (std::size_t step = 0; step < cpu.steps.size(); ++step) {
+    CHECK(gpu.steps[step].loss == Approx(cpu.steps[step].loss).epsilon(1e-4));
+    CHECK(gpu.steps[step].gradient_norm == Approx(cpu.steps[step].gradient_norm).epsilon(1e-3));
+  }
+  CHECK(*gpu.steps.back().validation_loss ==
+        Approx(*cpu.steps.back().validation_loss).epsilon(1e-4));
+}
+
+TEST_CASE("twenty steps on GPUs have the CPU's losses, on every mesh of ones and twos") {
+  for (const testing::Placement& place : gpus()) {
+    for (const ParallelConfig& mesh : meshes_of_two()) {
+      INFO(place.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
+      SmallRun run = run_on({{}});
+      run.parallel = mesh;
+      KeepingObserver cpu;
+      test::trained_bytes(run, cpu);
+      run.run.devices = place.devices;
+      KeepingObserver gpu;
+      test::trained_bytes(run, gpu);
+      check_losses(gpu, cpu);
+    }
+  }
+}
+
+TEST_CASE("on a GPU pipeline and schedule change no bit of the model") {
+  for (const testing::Placement& place : gpus()) {
+    SmallRun run = run_on(place.devices);
+    run.model.layers = 8;
+    run.run.optimizer.steps = 8;
+    KeepingObserver one;
+    const std::string reference = test::trained_bytes(run, one);
+    for (const int pipeline : {2, 4}) {
+      for (const test::NamedProgram& each : test::every_schedule(pipeline, 8)) {
+        if (each.shape.chunks > 2) {
+          continue;  // 8 blocks make no 12 chunks
+        }
+        run.parallel.pipeline = pipeline;
+        run.parallel.chunks = each.shape.chunks;
+        run.parallel.schedule = each.name;
+        KeepingObserver observer;
+        INFO(place.name << ", pipeline " << pipeline << ", " << each.name << ", chunks "
+                        << each.shape.chunks);
+        CHECK(test::trained_bytes(run, observer) == reference);
+        CHECK(observer.losses() == one.losses());
+        CHECK(observer.steps.back().validation_loss == one.steps.back().validation_loss);
+      }
+    }
+  }
+}
+
+TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
+  for (const testing::Placement& place : gpus()) {
+    SmallRun run = run_on(place.devices);
+    run.parallel = {.pipeline = 2, .tensor = 2, .data = 2};
+    KeepingObserver first;
+    const std::string reference = test::trained_bytes(run, first);
+    for (int again = 0; again < 5; ++again) {
+      KeepingObserver next;
+      CHECK(test::trained_bytes(run, next) == reference);
+    }
+  }
+}
+
+/// The run's reports by rank; it has to go well.
+std::vector<RankReport> reports_of(const SmallRun& run) {
+  KeepingObserver observer;
+  RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  REQUIRE(result.failure == "");
+  return std::move(result.ranks);
+}
+
+TEST_CASE("after the rehearsal a step waits once, and nothing is asked of the device's allocator") {
+  constexpr std::int64_t kSteps = 12;
+  for (const testing::Placement& place : gpus()) {
+    for (const char* schedule : {"1f1b", "gpipe", "zb-h1"}) {
+      SmallRun run = run_on(place.devices);
+      run.run.rehearse = true;
+      run.run.optimizer.steps = kSteps;
+      run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = schedule};
+      const std::int64_t batch = run.batch.global_batch;
+      const std::int64_t batches = (run.data().validation->samples() + batch - 1) / batch;
+      for (const RankReport& rank : reports_of(run)) {
+        INFO(place.name << ", " << schedule << ", rank " << rank.rank);
+        CHECK(rank.use.memory_calls == 0);
+        const bool has_squares = rank.place.data == 0;
+        const bool has_losses = rank.place.pipeline == 1 && rank.place.tensor == 0;
+        CHECK(rank.use.full_waits ==
+              (has_squares || has_losses ? kSteps : 0) + (has_losses ? batches : 0));
+      }
+    }
+  }
+}
+
+TEST_CASE("a rehearsal changes no bit on a GPU") {
+  for (const testing::Placement& place : gpus()) {
+    SmallRun run = run_on(place.devices);
+    run.parallel = {.pipeline = 2, .tensor = 2};
+    KeepingObserver without;
+    const std::string reference = test::trained_bytes(run, without);
+    run.run.rehearse = true;
+    KeepingObserver with;
+    CHECK(test::trained_bytes(run, with) == reference);
+  }
+}
+
+TEST_CASE("spans of a GPU's work follow each other within the run") {
+  for (const testing::Placement& place : gpus()) {
+    SmallRun run = run_on(place.devices);
+    run.parallel.pipeline = 2;
+    run.run.rehearse = true;
+    run.run.trace_steps = 3;
+    const std::int64_t begin = now_ns();
+    const std::vector<RankReport> ranks = reports_of(run);
+    const std::int64_t end = now_ns();
+    for (const RankReport& rank : ranks) {
+      INFO(place.name << ", rank " << rank.rank);
+      std::int64_t last = begin;
+      int seen = 0;
+      for (const Span& span : rank.spans) {
+        if (span.lane == Lane::compute) {
+          CHECK(span.begin_ns >= last);
+          CHECK(span.end_ns > span.begin_ns);
+          last = span.end_ns;
+          ++seen;
+        }
+      }
+      CHECK(last <= end);
+      CHECK(seen >= 3 * 2 * 8);  // a forward and a backward of eight micro-batches
+      CHECK(rank.compute_seconds > 0);
+    }
+  }
+}
+
+TEST_CASE("a GPU that is full ends the run by name, with the bytes") {
+  for (const testing::Placement& place : gpus()) {
+    const auto other = make_stream(place.at(0), {});
+    std::vector<std::shared_ptr<Buffer>> taken;
+    try {
+      while (true) {
+        taken.push_back(other->memory().allocate(std::int64_t{1} << 30, MemoryLabel::workspace));
+      }
+    } catch (const Error&) {  // less than a GiB is left
+    }
+    SmallRun run = run_on({place.at(0)});
+    run.model.layers = 8;
+    run.model.hidden = 1056;
+    KeepingObserver observer;
+    const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+    CAPTURE(result.failure);
+    for (const char* word : {"stage 0, rank 0", "cuda:0 has no", "bytes in one piece left",
+                             "this stream holds", "need less"}) {
+      CHECK_THAT(result.failure, Catch::Contains(word));
+    }
+  }
+}
+
+/// Memory that is not there.
+class WildPool : public MemoryPool {
+ public:
+  void* take(std::int64_t /*bytes*/) override { return reinterpret_cast<void*>(0x10000); }
+  void give_back(void* /*data*/, std::int64_t /*bytes*/) noexcept override {}
+};
+
+/// Ends the process's use of the device, so that it runs alone (ctest's gpu_failing_kernel).
+TEST_CASE("a kernel that fails ends the run by name", "[.failing]") {
+  for (const testing::Placement& place : gpus()) {
+    SmallRun run = run_on({place.at(0)});
+    run.run.wrap_work = [](int /*rank*/, std::unique_ptr<StageWork> real) {
+      StageWork& work = *real;
+      const auto strike = [&work](const Pass& pass, const Instruction& at) {
+        if (pass.step == 2 && at == Instruction{Op::backward, 0, 3}) {
+          MemoryResource wild(std::make_shared<WildPool>(), std::make_shared<MemoryAccount>());
+          const Tensor nowhere(wild, {1000}, DType::float32, MemoryLabel::workspace);
+          add(work.stream(), {nowhere, nowhere, nowhere});
+        }
+      };
+      return std::make_unique<test::FaultyWork>(std::move(real), strike);
+    };
+    KeepingObserver observer;
+    const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+    CAPTURE(result.failure);
+    for (const char* word :
+         {"stage 0, rank 0", "step 2", "cuda:0", "cudaErrorIllegalAddress", "compute-sanitizer"}) {
+      CHECK_THAT(result.failure, Catch::Contains(word));
+    }
+    break;  // the device is of no use to this process any more
+  }
+}
+
+}  // namespace
+}  // namespace stagecraft

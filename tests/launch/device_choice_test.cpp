@@ -1,0 +1,68 @@
+#include "launch/device_choice.h"
+
+#include <catch2/catch.hpp>
+
+#include "launch/resolve.h"
+#include "tests/launch/example_config.h"
+
+using namespace stagecraft;
+
+namespace {
+
+CountGpus gpus(int count) {
+  return [count] { return DeviceCensus{count, count == 0 ? "the driver is too old" : ""}; };
+}
+
+DeviceChoice choice_of(const std::string& backend, int actors, int count) {
+  SessionConfig session;
+  session.backend = backend;
+  return choose_devices(session, actors, gpus(count));
+}
+
+}  // namespace
+
+TEST_CASE("auto takes GPUs where every actor has one, else the CPU, and says why") {
+  const DeviceChoice enough = choice_of("auto", 2, 4);
+  CHECK(enough.devices == std::vector<Device>{{DeviceKind::cuda, 0}, {DeviceKind::cuda, 1}});
+  CHECK(devices_text(enough) == "cuda:0 to cuda:1");
+  CHECK(enough.why == "one for each of 2 actors");
+  const DeviceChoice few = choice_of("auto", 4, 2);
+  CHECK(few.devices == std::vector<Device>{{}});
+  CHECK_THAT(few.why, Catch::Contains("2 GPUs for 4 actors") && Catch::Contains("\"cuda\""));
+  const DeviceChoice none = choice_of("auto", 1, 0);
+  CHECK(devices_text(none) == "CPU");
+  CHECK(none.why == "no GPU: the driver is too old");
+}
+
+TEST_CASE("cuda lets actors share GPUs, and is an error without one") {
+  const DeviceChoice shared = choice_of("cuda", 4, 1);
+  CHECK(shared.devices == std::vector<Device>{{DeviceKind::cuda, 0}});
+  CHECK(shared.why == "shared by 4 actors");
+  const auto on_host_without = [] { resolve(example({"device.backend=cuda"}), 2, gpus(0)); };
+  CHECK_THAT(message_of(on_host_without),
+             Catch::StartsWith("--set device.backend=cuda: ") &&
+                 Catch::Contains("no GPU can be used: the driver is too old"));
+}
+
+TEST_CASE("the CPU, where it is asked for, looks for no GPU") {
+  SessionConfig session;
+  session.backend = "cpu";
+  CHECK_FALSE(choose_devices(session, 1, []() -> DeviceCensus {
+                throw Error("count", "was called");
+              }).on_gpus());
+}
+
+TEST_CASE("processes compute on the CPU") {
+  SessionConfig session;
+  session.mode = "mpi";
+  CHECK_FALSE(choose_devices(session, 1, gpus(1)).on_gpus());
+  session.backend = "cuda";
+  CHECK_THROWS_AS(choose_devices(session, 1, gpus(1)), ConfigError);
+}
+
+TEST_CASE("the resolved configuration names the backend and what it came from") {
+  const ResolvedRun run = resolve(example(), 2, gpus(2));
+  CHECK(run.settings.session.backend == "cuda");
+  CHECK(run.sources.at("device.backend") == "default; auto: one for each of 2 actors");
+  CHECK(resolve(example(), 2, gpus(1)).settings.session.backend == "cpu");
+}
