@@ -1,6 +1,8 @@
 # Sets STAGECRAFT_HAS_CUDA, and enables the language where it is on. Without a toolkit, or with
-# sanitizers (which the driver does not bear), kernels/ takes a stub instead.
+# sanitizers (which the driver does not bear), kernels/ takes a stub instead. STAGECRAFT_HAS_NCCL:
+# the same for NCCL, which is optional beside it.
 set(STAGECRAFT_HAS_CUDA OFF)
+set(STAGECRAFT_HAS_NCCL OFF)
 if(STAGECRAFT_CUDA STREQUAL "off" OR STAGECRAFT_SANITIZE)
   return()
 endif()
@@ -39,4 +41,14 @@ elseif(STAGECRAFT_CUDA STREQUAL "on")
   message(FATAL_ERROR "STAGECRAFT_CUDA is on, but cudart or cublasLt is missing")
 else()
   message(STATUS "CUDA: cudart or cublasLt is missing; this build computes on the CPU only")
+endif()
+
+if(STAGECRAFT_HAS_CUDA)
+  find_package(NCCL 2.26 QUIET)
+  set(STAGECRAFT_HAS_NCCL ${NCCL_FOUND})
+  if(NCCL_FOUND)
+    message(STATUS "NCCL: ${NCCL_VERSION}")
+  else()
+    message(STATUS "NCCL: missing (2.26 or later); GPUs are of one process only")
+  endif()
 endif()

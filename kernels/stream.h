@@ -42,6 +42,9 @@ class Stream {
   virtual MemoryResource& memory() = 0;
   /// The operations of this stream's backend (kernels/ops/op_table.h).
   virtual const OpTable& ops() const = 0;
+  /// The backend's own handle, for other libraries of the same device (native_stream.h); null where
+  /// there is none.
+  virtual void* native_handle() const { return nullptr; }
   /// `event` is reached when everything issued so far is done.
   virtual void record(Event& event) = 0;
   /// What is issued from now on starts after `event`. Does not block the host.

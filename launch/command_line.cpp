@@ -95,6 +95,11 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--cost", options.costs,
                      "What instructions cost, as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, I, "
                      "W and B also as a list over chunks, F=1:1:2");
+  command
+      .add_option("--bytes", options.bytes,
+                  "What stages hold, and may hold: stash=100,weight_stash=60,tensor=1,stage=1000,"
+                  "limit=1560; the first two also as a list over chunks, stage over stages")
+      ->excludes(config);
   command.add_option("--svg", options.svg, "Write the picture to this file");
   command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
   command.add_option("--text", options.text, "Write the program as text to this file");

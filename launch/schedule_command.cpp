@@ -9,6 +9,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text_table.h"
+#include "launch/byte_words.h"
 #include "launch/cost_words.h"
 #include "launch/resolve.h"
 #include "launch/schedule_file.h"
@@ -17,6 +18,7 @@
 #include "launch/toml_reader.h"
 #include "launch/trace_file.h"
 #include "launch/units.h"
+#include "stages/auto_schedule.h"
 #include "stages/picture.h"
 #include "stages/verify.h"
 
@@ -57,13 +59,23 @@ Named from_config(const ConfigOptions& options) {
   return {plan.parallel.schedule, std::move(plan.program)};
 }
 
+Program searched(const ScheduleOptions& options, const ScheduleShape& shape) {
+  const AutoProblem problem{
+      .shape = shape,
+      .costs = parse_costs(options.costs, shape.stages * shape.chunks),
+      .limits = [&](const std::vector<int>& stage_of_chunk) {
+        return parse_bytes(options.bytes, static_cast<int>(stage_of_chunk.size()), shape.stages);
+      }};
+  return find_schedule(problem).compute;
+}
+
 Named from_name(const ScheduleOptions& options) {
+  const ScheduleShape shape{
+      .stages = options.stages, .microbatches = options.microbatches, .chunks = options.chunks};
   try {
-    return {options.name, with_reductions(with_transfers(build_schedule(
-                                              options.name, {.stages = options.stages,
-                                                             .microbatches = options.microbatches,
-                                                             .chunks = options.chunks})),
-                                          {})};
+    const Program compute = options.name == kAutoSchedule ? searched(options, shape)
+                                                          : build_schedule(options.name, shape);
+    return {options.name, with_reductions(with_transfers(compute), {})};
   } catch (const Error& error) {
     throw BadInput(std::string(error.text()));
   }
@@ -83,16 +95,18 @@ nlohmann::json head_json(const Named& named) {
           {"microbatches", named.program.microbatches}};
 }
 
-nlohmann::json timeline_json(const Named& named, const Timeline& timeline) {
+nlohmann::json timeline_json(const Named& named, const Timeline& timeline, const Verdict& verdict) {
   nlohmann::json json = head_json(named);
   json["proven"] = true;
   json["makespan"] = timeline.makespan;
   json["bubble"] = timeline.bubble;
-  for (const StageTimeline& stage : timeline.stages) {
-    json["per_stage"].push_back({{"busy", stage.busy},
-                                 {"idle", stage.idle},
-                                 {"peak_activations", stage.peak_activations},
-                                 {"peak_weight_stashes", stage.peak_weight_stashes}});
+  for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
+    const StageTimeline& line = timeline.stages[stage];
+    json["per_stage"].push_back({{"busy", line.busy},
+                                 {"idle", line.idle},
+                                 {"peak_activations", line.peak_activations},
+                                 {"peak_weight_stashes", line.peak_weight_stashes},
+                                 {"peak_bytes", verdict.peaks[stage].bytes}});
   }
   return json;
 }
@@ -107,25 +121,39 @@ std::string title(const Named& named, const Timeline& timeline) {
                      named.program.chunks, timeline.makespan, percent_text(timeline.bubble));
 }
 
-std::string table(const Timeline& timeline) {
-  TextTable table({"stage", "busy", "idle", "activations", "for W", "idle share"});
+/// With bytes where they were given.
+std::string table(const Timeline& timeline, const Verdict& verdict, bool bytes) {
+  std::vector<std::string> head = {"stage", "busy", "idle", "activations", "for W", "idle share"};
+  if (bytes) {
+    head.emplace_back("bytes");
+  }
+  TextTable table(head);
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
     const StageTimeline& line = timeline.stages[stage];
-    table.add({fmt::format("{}", stage), fmt::format("{:.6g}", line.busy),
-               fmt::format("{:.6g}", line.idle), fmt::format("{}", line.peak_activations),
-               fmt::format("{}", line.peak_weight_stashes),
-               percent_text(timeline.makespan > 0 ? line.idle / timeline.makespan : 0)});
+    std::vector<std::string> row = {
+        fmt::format("{}", stage),
+        fmt::format("{:.6g}", line.busy),
+        fmt::format("{:.6g}", line.idle),
+        fmt::format("{}", line.peak_activations),
+        fmt::format("{}", line.peak_weight_stashes),
+        percent_text(timeline.makespan > 0 ? line.idle / timeline.makespan : 0)};
+    if (bytes) {
+      row.push_back(fmt::format("{}", verdict.peaks[stage].bytes));
+    }
+    table.add(row);
   }
   return "\nTime, and most that a stage holds at once (activations of a chunk and micro-batch; "
          "what only W needs)\n" +
          table.text();
 }
 
-std::string report(const Named& named, const Timeline& timeline) {
+std::string report(const Named& named, const Timeline& timeline, const Verdict& verdict,
+                   bool bytes) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   constexpr int kUncut = 1'000'000;
   const PictureStyle style{.columns = terminal ? picture_columns() : kUncut, .colour = terminal};
-  return title(named, timeline) + "\n\n" + draw(named.program, timeline, style) + table(timeline) +
+  return title(named, timeline) + "\n\n" + draw(named.program, timeline, style) +
+         table(timeline, verdict, bytes) +
          "Verdict   proven: every execution of this program ends\n";
 }
 
@@ -154,6 +182,13 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
     nlohmann::json json = head_json(named);
     json["proven"] = false;
     json["counter_example"] = verdict.counter_example;
+    json["steps"] = nlohmann::json::array();
+    for (const Step& step : verdict.steps) {
+      json["steps"].push_back({{"stage", step.stage},
+                               {"position", step.position},
+                               {"instruction", to_string(step.instruction)},
+                               {"where", place_words(step)}});
+    }
     fmt::print("{}", json_text(json));
   } else {
     fmt::print("{}\nVerdict   not proven: {}\n", named.name, verdict.counter_example);
@@ -165,7 +200,9 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
 
 int schedule(const ScheduleOptions& options) {
   const Named named = program_of(options);
-  const Verdict verdict = verify(named.program, reductions_in(named.program));
+  const Limits limits = parse_bytes(options.bytes, named.program.chunks,
+                                    static_cast<int>(named.program.stages.size()));
+  const Verdict verdict = verify(named.program, reductions_in(named.program), limits);
   if (!verdict.proven) {
     return refused(options, named, verdict);
   }
@@ -175,8 +212,8 @@ int schedule(const ScheduleOptions& options) {
     throw BadInput("--cost: this program would take no time; let some compute cost something");
   }
   write_files(options, named, timeline);
-  fmt::print("{}",
-             options.json ? json_text(timeline_json(named, timeline)) : report(named, timeline));
+  fmt::print("{}", options.json ? json_text(timeline_json(named, timeline, verdict))
+                                : report(named, timeline, verdict, !options.bytes.empty()));
   return 0;
 }
 

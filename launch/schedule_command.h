@@ -18,6 +18,7 @@ struct ScheduleOptions {
   int microbatches = 8;
   int chunks = 1;             // a stage
   std::string costs;          // cost_words.h
+  std::string bytes;          // byte_words.h; without a configuration
   std::filesystem::path svg;  // files to write; "": none
   std::filesystem::path trace;
   std::filesystem::path text;

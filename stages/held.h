@@ -11,10 +11,14 @@
 
 namespace stagecraft {
 
-/// Bytes of one chunk and micro-batch.
+/// Bytes of one chunk and micro-batch. The last three are the most that are held while F, I or B
+/// runs, the stash and what was handed in included, if that is to be counted.
 struct ChunkBytes {
   std::int64_t stash = 0;         // from F until B or I, when training
   std::int64_t weight_stash = 0;  // from I until W
+  std::int64_t forward = 0;
+  std::int64_t backward_input = 0;
+  std::int64_t backward = 0;
 };
 
 /// What a stage may hold, and what it holds. What is empty or 0 is not counted.
@@ -30,8 +34,8 @@ struct Limits {
 struct HeldBytes {
   std::int64_t stash = 0;
   std::int64_t weight_stash = 0;
-  std::int64_t tensors = 0;
-  std::int64_t total() const { return stash + weight_stash + tensors; }
+  std::int64_t rest = 0;  // tensors between chunks, and what the instruction that runs needs beside
+  std::int64_t total() const { return stash + weight_stash + rest; }
 };
 
 struct StagePeak {
@@ -39,8 +43,12 @@ struct StagePeak {
   int weight_stashes = 0;    // most between I and W
   std::int64_t bytes = 0;    // most that all of it takes
   HeldBytes held = {};       // when it first does
-  std::size_t position = 0;  // behind which group that is
+  std::size_t position = 0;  // at which group that is
 };
+
+/// One a stage: what it holds throughout, by `stage_bytes` and slots.
+std::vector<std::int64_t> bytes_throughout(const std::vector<int>& stage_of_chunk, int stages,
+                                           bool training, const Limits& limits);
 
 /// One a stage. Counts what the lines say, whether or not the program is proven. Throws Error when
 /// `limits` lists sizes for other numbers of stages or chunks than the program has.

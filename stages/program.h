@@ -22,9 +22,6 @@ struct Program {
   friend bool operator==(const Program&, const Program&) = default;
 };
 
-/// Whether it has any B, I or W; otherwise it is an evaluation.
-bool trains(const Program& program);
-
 /// One line a stage behind a header; groups in parentheses:
 ///   program stages 2 chunks 2 microbatches 2
 ///   0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1

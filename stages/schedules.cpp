@@ -261,15 +261,6 @@ Program dualpipe_v(const ScheduleShape& shape) {
   });
 }
 
-bool trains(const Program& program) {
-  return std::any_of(program.stages.begin(), program.stages.end(), [](const StageProgram& line) {
-    return std::any_of(line.begin(), line.end(), [](const Group& group) {
-      return std::any_of(group.begin(), group.end(),
-                         [](const Instruction& i) { return is_compute(i.op) && i.op != forward; });
-    });
-  });
-}
-
 Program forwards_of(const Program& training) {
   Program program{.chunks = training.chunks,
                   .microbatches = training.microbatches,

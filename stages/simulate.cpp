@@ -75,28 +75,7 @@ class Simulator {
     require(good, "simulate", "a cost is negative or no number, or there is no slot");
   }
 
-  double cost(const Instruction& i) const {
-    const ComputeCosts& c =
-        costs_.chunks.at(costs_.chunks.size() == 1 ? 0 : static_cast<std::size_t>(i.chunk));
-    switch (i.op) {
-      case Op::forward:
-        return c.forward;
-      case Op::backward:
-        return c.backward.value_or(c.backward_input + c.backward_weight);
-      case Op::backward_input:
-        return c.backward_input;
-      case Op::backward_weight:
-        return c.backward_weight;
-      case Op::reduce_tied:
-        return costs_.reduce_tied;
-      case Op::reduce_data:
-        return costs_.reduce_data;
-      case Op::optimizer:
-        return costs_.optimizer;
-      default:
-        return 0;
-    }
-  }
+  double cost(const Instruction& i) const { return cost_of(costs_, i); }
 
   bool at_end(std::size_t stage) const {
     return stages_[stage].position == program_.stages[stage].size();
@@ -264,6 +243,29 @@ class Simulator {
 };
 
 }  // namespace
+
+double cost_of(const CostTable& costs, const Instruction& i) {
+  const ComputeCosts& c =
+      costs.chunks.at(costs.chunks.size() == 1 ? 0 : static_cast<std::size_t>(i.chunk));
+  switch (i.op) {
+    case Op::forward:
+      return c.forward;
+    case Op::backward:
+      return c.backward.value_or(c.backward_input + c.backward_weight);
+    case Op::backward_input:
+      return c.backward_input;
+    case Op::backward_weight:
+      return c.backward_weight;
+    case Op::reduce_tied:
+      return costs.reduce_tied;
+    case Op::reduce_data:
+      return costs.reduce_data;
+    case Op::optimizer:
+      return costs.optimizer;
+    default:
+      return 0;
+  }
+}
 
 Timeline simulate(const Program& program, const CostTable& costs) {
   return Simulator(program, costs).run();

@@ -26,6 +26,9 @@ struct CostTable {
   int slots = kReceiveSlots;
 };
 
+/// How long the instruction occupies its stage; transfers do not.
+double cost_of(const CostTable& costs, const Instruction& instruction);
+
 /// What one instruction did. Compute: from its start to its end. Send: from when its stage came to
 /// it until its slot was free. Receive: from when its stage came to it until the tensor was there.
 /// T and U: from when the last stage came to it.

@@ -47,12 +47,12 @@ Check check_bytes(const Program& program, const std::vector<StagePeak>& peaks, c
           stage, peak.bytes, *limits.bytes);
     }
     return object(
-        "stage {} holds {} bytes behind {} where {} are allowed: {} of saved activations, {} of "
-        "weight stashes, {} of tensors between chunks, {} throughout; run B or W earlier or F "
+        "stage {} holds {} bytes at {} where {} are allowed: {} of saved activations, {} of "
+        "weight stashes, {} of tensors between chunks and of what runs, {} throughout; run B or W earlier or F "
         "later, take smaller micro-batches, or raise the limit",
         stage, peak.bytes,
         Step{static_cast<int>(stage), static_cast<int>(peak.position), line[peak.position].front()},
-        *limits.bytes, peak.held.stash, peak.held.weight_stash, peak.held.tensors,
+        *limits.bytes, peak.held.stash, peak.held.weight_stash, peak.held.rest,
         peak.bytes - peak.held.total());
   }
   return {};

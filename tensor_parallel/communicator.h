@@ -1,6 +1,7 @@
 // What devices do together. A communicator is one member's end of a group; every member calls the
 // same operations in the same order. Operations are issued to a stream; on the CPU issue is
-// completion, so a call returns when its result is there.
+// completion, so a call returns when its result is there. On a GPU it may return before the others
+// have come; then an abort ends the work that was issued, and the next call throws.
 #pragma once
 
 #include <memory>
@@ -41,12 +42,19 @@ class Communicator {
   virtual void recv(Stream& stream, const Tensor& x, int from) = 0;
   virtual void barrier() = 0;
 
+  /// As all_reduce, but `stream` does not wait for the end: what is issued to it from now on runs
+  /// beside the communication, until it waits for the event. Until then x keeps its buffer, and
+  /// nobody else touches it. Where communication has no stream of its own, it is an all_reduce.
+  virtual Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order);
+
   /// Collective: members of equal `color` form a new group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
 
   /// May be called from any thread, also while others wait; wakes every wait of the group and of
   /// all groups split from the same world. The first culprit stays.
   virtual void abort(std::string_view culprit) noexcept = 0;
+  /// Throws AbortedError once abort has been called. From any thread; never waits.
+  virtual void check() = 0;
 };
 
 }  // namespace stagecraft

@@ -32,10 +32,16 @@ class ObservedCommunicator : public Communicator {
   void barrier() override {
     observed("barrier", [&] { inner_->barrier(); });
   }
+  Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
+    Event end;
+    observed("all_reduce", [&] { end = inner_->start_all_reduce(stream, x, op, order); });
+    return end;
+  }
   std::unique_ptr<Communicator> split(int color, int key) override {
     return observe(inner_->split(color, key), observer_);
   }
   void abort(std::string_view culprit) noexcept override { inner_->abort(culprit); }
+  void check() override { inner_->check(); }
 
  private:
   template <typename F>

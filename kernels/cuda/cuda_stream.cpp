@@ -108,8 +108,6 @@ void CudaStream::begin_range(const std::string& name) { nvtxRangePushA(name.c_st
 
 void CudaStream::end_range() { nvtxRangePop(); }
 
-cudaStream_t native_stream(Stream& stream) { return on_cuda(stream).native(); }
-
 std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options) {
   const DeviceCensus census = count_devices();
   require(index >= 0 && index < census.count, "make_stream", "cuda:{} cannot be used: {}", index,

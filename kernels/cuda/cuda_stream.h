@@ -24,6 +24,7 @@ class CudaStream : public Stream {
   Device device() const override { return {DeviceKind::cuda, index_}; }
   MemoryResource& memory() override { return memory_; }
   const OpTable& ops() const override;
+  void* native_handle() const override { return native(); }
   void record(Event& event) override;
   void wait(const Event& event) override;
   void synchronize() override;

@@ -9,6 +9,8 @@
 namespace stagecraft::cuda {
 
 /// `stream` is one of make_stream({DeviceKind::cuda, i}, ..).
-cudaStream_t native_stream(Stream& stream);
+inline cudaStream_t native_stream(const Stream& stream) {
+  return static_cast<cudaStream_t>(stream.native_handle());
+}
 
 }  // namespace stagecraft::cuda

@@ -14,6 +14,10 @@ struct CommunicatorFactory {
   int size = 1;
   /// Members that disagree get an Error; some libraries cannot see it.
   bool sees_disagreement = true;
+  /// Operations return when they are issued: an abort shows in the next one.
+  bool asynchronous = false;
+  /// A world takes a second to make, an operation milliseconds: tests repeat less.
+  bool costly = false;
   /// Runs the function once per member of a fresh world, on threads or processes, under a watchdog
   /// that bears the given name. Throws what a member of this process threw.
   std::function<void(const std::string& test, const MemberFunction&)> run;

@@ -2,8 +2,10 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tests/conformance/communicator.h"
+#include "tests/conformance/fake_links.h"
 
 namespace stagecraft::test {
 namespace {
@@ -11,6 +13,20 @@ namespace {
 std::vector<std::unique_ptr<Communicator>> solo_world() {
   std::vector<std::unique_ptr<Communicator>> ends;
   ends.push_back(make_solo_communicator());
+  return ends;
+}
+
+/// What lies above NCCL, over links of this process: each member has a world of its own, as a
+/// process would.
+std::vector<std::unique_ptr<Communicator>> world_over_links(int size) {
+  const auto fakes = std::make_shared<FakeLibrary>();
+  std::vector<std::unique_ptr<Communicator>> ends(static_cast<std::size_t>(size));
+  run_local("joining", size, [&](Member& member) {
+    auto world = std::make_shared<nccl::World>(fakes->library(), member.stream.device(),
+                                               member.group.split(0, member.rank()));
+    ends.at(static_cast<std::size_t>(member.rank())) =
+        make_nccl_communicator(std::move(world), member.group.split(0, member.rank()));
+  });
   return ends;
 }
 
@@ -29,6 +45,16 @@ std::vector<CommunicatorFactory> communicator_factories() {
                            .size = size,
                            .run = [size, place](const auto& test, const auto& function) {
                              run_local(test, size, function, place);
+                           }});
+    }
+  }
+  for (const int size : {1, 2, 3, 4}) {
+    if (testing::is_wanted("cpu")) {
+      factories.push_back({.name = "nccl of " + std::to_string(size) + " over links",
+                           .size = size,
+                           .sees_disagreement = false,
+                           .run = [size](const auto& test, const auto& function) {
+                             run_members(test, world_over_links(size), function);
                            }});
     }
   }

@@ -1,5 +1,3 @@
-// The main program of tests over processes. All run the same tests in the same order; rank 0
-// reports.
 #define CATCH_CONFIG_RUNNER
 #include "tests/conformance/processes.h"
 
@@ -47,6 +45,21 @@ std::string failure_of(const std::function<void()>& function) {
   return {};
 }
 
+int run_catch(int argc, char** argv) {
+  Catch::Session session;
+  int result = session.applyCommandLine(argc, argv);
+  if (result == 0) {
+    if (place().rank != 0) {
+      session.configData().outputFilename = "/dev/null";
+    }
+    result = session.run();
+  }
+  if (result != 0 && place().rank != 0) {
+    fmt::print(stderr, "rank {}: {} assertions failed\n", place().rank, result);
+  }
+  return result;
+}
+
 }  // namespace
 
 const std::shared_ptr<mpi::Runtime>& runtime() { return runtime_slot(); }
@@ -85,26 +98,21 @@ void run_processes(const std::string& test, std::optional<int> node,
   });
 }
 
-}  // namespace stagecraft::test
-
-int main(int argc, char** argv) {
-  using namespace stagecraft;
-  test::runtime_slot() = std::make_shared<mpi::Runtime>();
+int run_tests(int argc, char** argv, const std::function<std::string()>& why_skipped) {
+  runtime_slot() = std::make_shared<mpi::Runtime>();
   {
-    const auto session = mpi::make_session(test::runtime(), std::nullopt);
-    test::place() = {.rank = session->rank(), .count = session->size()};
+    const auto session = mpi::make_session(runtime(), std::nullopt);
+    place() = {.rank = session->rank(), .count = session->size()};
   }
-  Catch::Session catch_session;
-  int result = catch_session.applyCommandLine(argc, argv);
-  if (result == 0) {
-    if (test::process_rank() != 0) {
-      catch_session.configData().outputFilename = "/dev/null";
-    }
-    result = catch_session.run();
+  int result = 0;
+  const std::string skipped = why_skipped();
+  if (skipped.empty()) {
+    result = run_catch(argc, argv);
+  } else if (process_rank() == 0) {
+    fmt::print("{}\n", skipped);
   }
-  if (result != 0 && test::process_rank() != 0) {
-    fmt::print(stderr, "rank {}: {} assertions failed\n", test::process_rank(), result);
-  }
-  test::runtime_slot().reset();
+  runtime_slot().reset();
   return result;
 }
+
+}  // namespace stagecraft::test

@@ -28,4 +28,8 @@ void run_session(const std::string& test, std::optional<int> node, const Session
 void run_processes(const std::string& test, std::optional<int> node,
                    const MemberFunction& function);
 
+/// The main program. All processes run the same tests in the same order; rank 0 reports. When
+/// `why_skipped` says something, that is all that it reports.
+int run_tests(int argc, char** argv, const std::function<std::string()>& why_skipped);
+
 }  // namespace stagecraft::test

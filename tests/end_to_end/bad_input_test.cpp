@@ -212,6 +212,8 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
                                              {"--schedule", "1b1f"},
                                              {"--stages", "0"},
                                              {"--cost", "F=fast"},
+                                             {"--bytes", "limit=little"},
+                                             {"--schedule", "auto", "--bytes", "stash=2,limit=1"},
                                              {"--svg", "missing/folder/s.svg"},
                                              {"--stages", "2", "--verify", "good.program"}}) {
     const Ended ended = schedule(words);

@@ -5,6 +5,7 @@
 #include <regex>
 #include <set>
 
+#include "launch/byte_words.h"
 #include "launch/config_file.h"
 #include "launch/cost_words.h"
 #include "launch/schedule_svg.h"
@@ -51,6 +52,27 @@ TEST_CASE("wrong costs are named with the remedy") {
   CHECK_THROWS_WITH(parse_costs("F=1:2", 3), Contains("2 numbers for 3 chunks"));
   CHECK_THROWS_WITH(parse_costs("F=1,F=2", 1), Contains("twice"));
   CHECK_THROWS_AS(parse_costs("F=1,", 1), BadInput);
+}
+
+TEST_CASE("what stages hold as words") {
+  const Limits limits =
+      parse_bytes("stash=100:200,weight_stash=60,tensor=1,stage=7:8:9,limit=1560", 2, 3);
+  REQUIRE(limits.chunk_bytes.size() == 2);
+  CHECK(limits.chunk_bytes[0].stash == 100);
+  CHECK(limits.chunk_bytes[1].stash == 200);
+  CHECK(limits.chunk_bytes[1].weight_stash == 60);
+  CHECK(limits.tensor_bytes == 1);
+  CHECK(limits.stage_bytes == std::vector<std::int64_t>{7, 8, 9});
+  CHECK(limits.bytes == 1560);
+  CHECK_FALSE(parse_bytes("", 2, 3).bytes.has_value());
+
+  CHECK_THROWS_WITH(parse_bytes("stash=1,heap=2", 1, 1), Contains("heap=2") && Contains("limit"));
+  CHECK_THROWS_WITH(parse_bytes("limit=-1", 1, 1), Contains("\"-1\" is no number of bytes"));
+  CHECK_THROWS_WITH(parse_bytes("limit=1.5", 1, 1), Contains("whole number"));
+  CHECK_THROWS_WITH(parse_bytes("stash=1:2", 3, 1), Contains("2 numbers for 3 chunks"));
+  CHECK_THROWS_WITH(parse_bytes("stage=1:2", 1, 3), Contains("2 numbers for 3 stages"));
+  CHECK_THROWS_WITH(parse_bytes("limit=1,limit=2", 1, 1), Contains("twice"));
+  CHECK_THROWS_AS(parse_bytes("stash", 1, 1), BadInput);
 }
 
 TEST_CASE("the drawing is to scale: a box an instruction, as wide as it takes") {

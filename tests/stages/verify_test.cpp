@@ -198,20 +198,35 @@ TEST_CASE("bytes are counted from group to group, and hold against a limit") {
   CHECK(peaks[1].bytes == 2000 + 2 * 10 + 70 + 100);  // 1F1: micro-batch 0 waits for W
   CHECK(peaks[1].held.stash == 100);
   CHECK(peaks[1].held.weight_stash == 70);
-  CHECK(peaks[1].held.tensors == 0);
+  CHECK(peaks[1].held.rest == 0);
 
   Limits limits = sizes;
   limits.bytes = 2190;
   CHECK(verify(program, {}, limits).proven);
   limits.bytes = 2189;
   CHECK_THAT(verify(program, {}, limits).counter_example,
-             Contains("stage 1 holds 2190 bytes behind 1F1 (stage 1, position 4) where 2189 are "
+             Contains("stage 1 holds 2190 bytes at 1F1 (stage 1, position 4) where 2189 are "
                       "allowed: 100 of saved activations, 70 of weight stashes") &&
                  Contains("run B or W earlier"));
   limits.bytes = 900;
   CHECK_THAT(verify(program, {}, limits).counter_example, Contains("stage 0 holds 1240 bytes"));
   limits.stage_bytes = {1};
   CHECK_THROWS_WITH(verify(program, {}, limits), Contains("sizes of 1 stages"));
+}
+
+// Stage 1 of the program above: I takes the stash of 100 and the receives' tensors, and holds 400
+// while it runs, micro-batch 0 waiting for W meanwhile.
+TEST_CASE("what an instruction holds while it runs is counted where it is given") {
+  const Program program = parse_program(
+      "program stages 2 chunks 2 microbatches 2\n"
+      "0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1 U\n"
+      "1: 1RA0 1F0 1I0 (1SG0 1RA1) 1F1 1I1 1SG1 1W0 1W1 U\n");
+  const ChunkBytes bytes{.stash = 100, .weight_stash = 70, .forward = 150, .backward_input = 400};
+  const std::vector<StagePeak> peaks =
+      verify(program, {}, {.slots = 1, .chunk_bytes = {{}, bytes}, .tensor_bytes = 10}).peaks;
+  REQUIRE(peaks.size() == 2);
+  CHECK(peaks[1].bytes == 10 + 70 + 400);  // a slot, 1W0's, 1I1 as it runs
+  CHECK(peaks[1].position == 5);
 }
 
 TEST_CASE("an evaluation saves nothing, and has slots for activations alone") {

@@ -61,6 +61,7 @@ class LocalCommunicator : public Communicator {
   }
 
   void abort(std::string_view culprit) noexcept override { group_->world()->abort(culprit); }
+  void check() override { group_->world()->flag().check(); }
 
  private:
   void check_pair(const Call& call) const {

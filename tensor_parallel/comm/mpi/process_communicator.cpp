@@ -52,6 +52,7 @@ class ProcessCommunicator : public Communicator {
   }
 
   void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }
+  void check() override { world_->check(); }
 
  private:
   void begin(Stream& stream, const Call& call) {

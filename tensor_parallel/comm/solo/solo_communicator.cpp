@@ -18,25 +18,25 @@ class SoloCommunicator : public Communicator {
   int size() const override { return 1; }
 
   void all_reduce(Stream& /*stream*/, const Tensor& x, ReduceOp op, Order /*order*/) override {
-    check({.operation = Operation::all_reduce, .reduce = op, .in = x});
+    begin({.operation = Operation::all_reduce, .reduce = op, .in = x});
   }
   void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
-    check({.operation = Operation::all_gather, .in = part, .out = out});
+    begin({.operation = Operation::all_gather, .in = part, .out = out});
     copy(stream, {.from = part, .to = out.view(part.shape())});
   }
   void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part,
                       Order /*order*/) override {
-    check({.operation = Operation::reduce_scatter, .in = x, .out = part});
+    begin({.operation = Operation::reduce_scatter, .in = x, .out = part});
     copy(stream, {.from = x, .to = part.view(x.shape())});
   }
   void broadcast(Stream& /*stream*/, const Tensor& x, int root) override {
-    check({.operation = Operation::broadcast, .peer = root, .in = x});
+    begin({.operation = Operation::broadcast, .peer = root, .in = x});
   }
   void send(Stream& /*stream*/, const Tensor& x, int to) override {
-    check({.operation = Operation::send, .peer = to, .in = x});
+    begin({.operation = Operation::send, .peer = to, .in = x});
   }
   void recv(Stream& /*stream*/, const Tensor& x, int from) override {
-    check({.operation = Operation::recv, .peer = from, .in = x});
+    begin({.operation = Operation::recv, .peer = from, .in = x});
   }
   void barrier() override { flag_->check(); }
 
@@ -45,10 +45,11 @@ class SoloCommunicator : public Communicator {
     return std::make_unique<SoloCommunicator>(flag_);
   }
   void abort(std::string_view culprit) noexcept override { flag_->raise(culprit); }
+  void check() override { flag_->check(); }
 
  private:
   /// Throws also for every send and recv: there is nobody else.
-  void check(const Call& call) const {
+  void begin(const Call& call) const {
     flag_->check();
     const std::string fault = fault_of(call, 0, 1);
     require(fault.empty(), to_string(call.operation), "rank 0 calls {}: {}", to_string(call),

@@ -1,0 +1,44 @@
+// A schedule found by search: the best by simulate, within limits, among the named schedules, what
+// a list scheduler builds under several policies, and what small changes make of the best of them.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "stages/held.h"
+#include "stages/program.h"
+#include "stages/simulate.h"
+
+namespace stagecraft {
+
+/// What [parallel] schedule calls it.
+inline constexpr std::string_view kAutoSchedule = "auto";
+
+struct AutoProblem {
+  ScheduleShape shape = {};
+  CostTable costs = {};
+  /// What stages hold, and may hold, when chunks lie on these stages.
+  std::function<Limits(const std::vector<int>& stage_of_chunk)> limits = [](const auto&) {
+    return Limits{};
+  };
+  /// About how many instructions may be simulated beyond the named schedules, which always are. Not
+  /// a time: the result is a function of the problem.
+  std::size_t budget = 1'000'000;
+};
+
+struct AutoSchedule {
+  Program compute;
+  double makespan = 0;     // of compute and transfers
+  std::string origin;      // "zb-v", "a list", "changes of a list"
+  std::string best_named;  // that fits; empty if none does
+  double named_makespan = 0;
+};
+
+/// Never worse than the best named schedule that fits. Chunks lie in a loop or, two a stage, in a
+/// V. Throws Error when nothing is found that fits.
+AutoSchedule find_schedule(const AutoProblem& problem);
+
+}  // namespace stagecraft

@@ -1,0 +1,151 @@
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "kernels/ops/elementwise.h"
+#include "tensor_parallel/comm/call.h"
+#include "tensor_parallel/comm/nccl/tree.h"
+
+namespace stagecraft {
+namespace nccl {
+namespace {
+
+class NcclCommunicator : public Communicator {
+ public:
+  NcclCommunicator(std::shared_ptr<World> world, std::unique_ptr<Communicator> host,
+                   int most_blocks)
+      : world_(std::move(world)), host_(std::move(host)), most_blocks_(most_blocks) {
+    world_->check();
+    if (size() > 1) {
+      link_ = world_->connect(*host_, most_blocks_);
+    }
+  }
+
+  int rank() const override { return host_->rank(); }
+  int size() const override { return host_->size(); }
+
+  void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
+    issue(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x},
+          [&] { reduce_on(stream, x, op, order, stream.memory().account()); });
+  }
+  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
+    issue(stream, {.operation = Operation::all_gather, .in = part, .out = out},
+          [&] { link_->all_gather(stream, part, out); });
+    if (size() == 1) {
+      copy(stream, {.from = part, .to = out.view(part.shape())});
+    }
+  }
+  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part, Order order) override {
+    issue(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part}, [&] {
+      if (order == Order::tree) {
+        tree_reduce_scatter(tree_member(stream, stream.memory().account()), x, part);
+      } else {
+        link_->reduce_scatter(stream, x, part);
+      }
+    });
+    if (size() == 1) {
+      copy(stream, {.from = x, .to = part.view(x.shape())});
+    }
+  }
+  void broadcast(Stream& stream, const Tensor& x, int root) override {
+    issue(stream, {.operation = Operation::broadcast, .peer = root, .in = x},
+          [&] { link_->broadcast(stream, x, root); });
+  }
+  void send(Stream& stream, const Tensor& x, int to) override {
+    issue(stream, {.operation = Operation::send, .peer = to, .in = x}, [&] {
+      const Transfer transfer{Transfer::Way::send, x, to};
+      link_->exchange(stream, {&transfer, 1});
+    });
+  }
+  void recv(Stream& stream, const Tensor& x, int from) override {
+    issue(stream, {.operation = Operation::recv, .peer = from, .in = x}, [&] {
+      const Transfer transfer{Transfer::Way::recv, x, from};
+      link_->exchange(stream, {&transfer, 1});
+    });
+  }
+  void barrier() override { host_->barrier(); }
+
+  Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
+    Event end;
+    issue(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x}, [&] {
+      Stream& own = own_stream();
+      Event ready;
+      stream.record(ready);
+      own.wait(ready);
+      reduce_on(own, x, op, order, stream.memory().account());
+      own.record(end);
+    });
+    return end;
+  }
+
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    return std::make_unique<NcclCommunicator>(world_, host_->split(color, key), most_blocks_);
+  }
+
+  void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }
+  void check() override { world_->check(); }
+
+ private:
+  /// Checks the call and does `work`, unless the group has one member or the tensor no bytes.
+  template <typename F>
+  void issue(Stream& stream, const Call& call, F&& work) {
+    world_->check();
+    const std::string fault = fault_of(call, rank(), size());
+    require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank(),
+            to_string(call), fault);
+    require(stream.device() == world_->device(), to_string(call.operation),
+            "tensors of {} do not travel in a group on {}", to_string(stream.device()),
+            to_string(world_->device()));
+    if (size() == 1 || call.in.bytes() == 0) {
+      return;
+    }
+    try {
+      work();
+    } catch (...) {
+      world_->check();  // an abort's own words say less than its culprit
+      throw;
+    }
+  }
+
+  void reduce_on(Stream& stream, const Tensor& x, ReduceOp op, Order order,
+                 std::shared_ptr<MemoryAccount> payer) {
+    if (order == Order::tree) {
+      tree_all_reduce(tree_member(stream, std::move(payer)), x, op);
+    } else {
+      link_->all_reduce(stream, x, op);
+    }
+  }
+
+  TreeMember tree_member(Stream& stream, std::shared_ptr<MemoryAccount> payer) {
+    return {.link = *link_,
+            .stream = stream,
+            .rank = rank(),
+            .size = size(),
+            .payer = std::move(payer)};
+  }
+
+  Stream& own_stream() {
+    if (own_ == nullptr) {
+      own_ = make_stream(world_->device(), {});
+    }
+    return *own_;
+  }
+
+  std::shared_ptr<World> world_;
+  std::unique_ptr<Communicator> host_;
+  int most_blocks_;
+  std::unique_ptr<Stream> own_;  // of what is started; made when it is first needed
+  std::shared_ptr<Link> link_;   // null in a group of one
+};
+
+}  // namespace
+}  // namespace nccl
+
+std::unique_ptr<Communicator> make_nccl_communicator(std::shared_ptr<nccl::World> world,
+                                                     std::unique_ptr<Communicator> host,
+                                                     int most_blocks) {
+  return std::make_unique<nccl::NcclCommunicator>(std::move(world), std::move(host), most_blocks);
+}
+
+}  // namespace stagecraft

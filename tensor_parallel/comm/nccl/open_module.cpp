@@ -1,0 +1,29 @@
+#include "kernels/base/error.h"
+#include "kernels/base/shared_module.h"
+#include "tensor_parallel/comm/nccl/module.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+
+namespace stagecraft {
+namespace {
+
+const nccl::Module& module() {
+  const auto function = reinterpret_cast<nccl::ModuleFunction>(
+      symbol_of_module("nccl", nccl::kModuleFile, nccl::kModuleSymbol));
+  const nccl::Module* const found = function();
+  require(found->layout == nccl::kLayout, "nccl", "{} belongs to another build of this program",
+          nccl::kModuleFile);
+  return *found;
+}
+
+}  // namespace
+
+std::string nccl_version() { return module().version(); }
+
+std::shared_ptr<nccl::World> open_nccl(Device device, std::unique_ptr<Communicator> watched) {
+  const nccl::Module& library = module();
+  return std::make_shared<nccl::World>(
+      nccl::Library{.new_id = library.new_id, .connect = library.connect}, device,
+      std::move(watched));
+}
+
+}  // namespace stagecraft

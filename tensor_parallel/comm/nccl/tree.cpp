@@ -1,0 +1,107 @@
+#include "tensor_parallel/comm/nccl/tree.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "kernels/ops/elementwise.h"
+#include "tensor_parallel/reduction_tree.h"
+
+namespace stagecraft::nccl {
+namespace {
+
+/// Up to here every member gets all tensors and reduces by itself: one exchange instead of two.
+constexpr std::int64_t kSmallBytes = 64 << 10;
+/// A slice begins where a vector of 16 bytes may, and covers whole lines.
+constexpr std::int64_t kLineElements = 32;
+
+Tensor flat(const Tensor& x) { return x.view({x.elements()}); }
+
+/// Member `index`'s slice of x: whole lines, as even as these allow; of the last members it may be
+/// empty.
+Tensor slice_of(const Tensor& x, int index, int size) {
+  const std::int64_t elements = x.elements();
+  const std::int64_t lines = (elements + kLineElements - 1) / kLineElements;
+  const auto border = [&](int at) { return std::min(elements, lines * at / size * kLineElements); };
+  return flat(x).rows(border(index), border(index + 1));
+}
+
+Tensor workspace(const TreeMember& member, std::int64_t elements, DType dtype) {
+  Tensor x(member.stream.memory(), {elements}, dtype, MemoryLabel::workspace);
+  x.buffer()->charge_to(member.payer, MemoryLabel::workspace);
+  return x;
+}
+
+/// out = the parts, joined along the tree. `own` of them is this member's: only read, unless it is
+/// `out` itself; the others are workspace.
+void join(const TreeMember& member, ReduceOp op, std::vector<Tensor> parts, const Tensor& out) {
+  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
+  const auto own = static_cast<std::size_t>(member.rank);
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    const auto into = static_cast<std::size_t>(tree[i].into);
+    const auto from = static_cast<std::size_t>(tree[i].from);
+    const Tensor sum = i + 1 == tree.size() || into == own ? out : parts[into];
+    if (op == ReduceOp::sum) {
+      add(member.stream, {.a = parts[into], .b = parts[from], .c = sum});
+    } else {
+      maximum(member.stream, {.a = parts[into], .b = parts[from], .c = sum});
+    }
+    parts[into] = sum;
+  }
+}
+
+/// Every member's part, this one's as it lies and the others' in workspace, which is received as
+/// `mine` is sent to each: `sent(peer)` is what goes there.
+template <typename F>
+std::vector<Tensor> gather_parts(const TreeMember& member, const Tensor& mine, F&& sent) {
+  const std::int64_t elements = mine.elements();
+  const Tensor space = workspace(member, elements * (member.size - 1), mine.dtype());
+  std::vector<Tensor> parts;
+  std::vector<Transfer> transfers;
+  for (int peer = 0; peer < member.size; ++peer) {
+    if (peer == member.rank) {
+      parts.push_back(flat(mine));
+      continue;
+    }
+    const std::int64_t at = elements * (peer - (peer > member.rank ? 1 : 0));
+    parts.push_back(space.rows(at, at + elements));
+    transfers.push_back({Transfer::Way::send, sent(peer), peer});
+    transfers.push_back({Transfer::Way::recv, parts.back(), peer});
+  }
+  member.link.exchange(member.stream, transfers);
+  return parts;
+}
+
+/// Every member's slice goes to all others.
+void spread_slices(const TreeMember& member, const Tensor& x) {
+  std::vector<Transfer> transfers;
+  for (int peer = 0; peer < member.size; ++peer) {
+    if (peer != member.rank) {
+      transfers.push_back({Transfer::Way::send, slice_of(x, member.rank, member.size), peer});
+      transfers.push_back({Transfer::Way::recv, slice_of(x, peer, member.size), peer});
+    }
+  }
+  member.link.exchange(member.stream, transfers);
+}
+
+}  // namespace
+
+void tree_all_reduce(const TreeMember& member, const Tensor& x, ReduceOp op) {
+  if (x.bytes() <= kSmallBytes) {
+    join(member, op, gather_parts(member, x, [&](int) { return flat(x); }), flat(x));
+    return;
+  }
+  const Tensor mine = slice_of(x, member.rank, member.size);
+  join(member, op,
+       gather_parts(member, mine, [&](int peer) { return slice_of(x, peer, member.size); }), mine);
+  spread_slices(member, x);
+}
+
+void tree_reduce_scatter(const TreeMember& member, const Tensor& x, const Tensor& part) {
+  const std::int64_t elements = part.elements();
+  const auto part_of = [&](int peer) {
+    return flat(x).rows(peer * elements, (peer + 1) * elements);
+  };
+  join(member, ReduceOp::sum, gather_parts(member, part_of(member.rank), part_of), flat(part));
+}
+
+}  // namespace stagecraft::nccl

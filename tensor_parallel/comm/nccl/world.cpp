@@ -1,0 +1,107 @@
+#include "tensor_parallel/comm/nccl/world.h"
+
+#include <chrono>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "kernels/ops/host_copy.h"
+
+namespace stagecraft::nccl {
+namespace {
+
+/// How soon this process's GPU is let go when the abort was another process's.
+constexpr std::chrono::milliseconds kLookAround{5};
+
+}  // namespace
+
+World::World(Library library, Device device, std::unique_ptr<Communicator> watched)
+    : library_(std::move(library)),
+      device_(device),
+      watched_(std::move(watched)),
+      host_stream_(make_stream({DeviceKind::cpu, 0}, {})),
+      watcher_([this] { watch(); }) {}
+
+World::~World() {
+  {
+    const std::lock_guard lock(mutex_);
+    leaving_ = true;
+  }
+  changed_.notify_all();
+  watcher_.join();
+}
+
+std::shared_ptr<Link> World::connect(Communicator& host, int most_blocks) {
+  std::shared_ptr<Link> link = library_.connect({.device = device_.index,
+                                                 .rank = host.rank(),
+                                                 .size = host.size(),
+                                                 .id = shared_id(host),
+                                                 .most_blocks = most_blocks,
+                                                 .check = [this] { check(); }});
+  const std::lock_guard lock(mutex_);
+  std::erase_if(links_, [](const auto& old) { return old.expired(); });
+  links_.push_back(link);
+  return link;
+}
+
+/// Member 0's, as a tensor of bytes in whole words: its length, then its text.
+std::string World::shared_id(Communicator& host) {
+  constexpr std::size_t kMost = 252;
+  struct Card {
+    std::uint32_t length = 0;
+    std::array<char, kMost> text{};
+  } card;
+  if (host.rank() == 0) {
+    const std::string id = library_.new_id();
+    require(id.size() <= kMost, "nccl", "the id of a group has {} bytes", id.size());
+    card.length = static_cast<std::uint32_t>(id.size());
+    std::copy(id.begin(), id.end(), card.text.begin());
+  }
+  const Tensor words(host_stream_->memory(), {sizeof card / sizeof(std::int32_t)}, DType::int32,
+                     MemoryLabel::workspace);
+  copy_from_host(*host_stream_, {std::as_bytes(std::span(&card, 1)), words});
+  host.broadcast(*host_stream_, words, 0);
+  copy_to_host(*host_stream_, {words, std::as_writable_bytes(std::span(&card, 1))});
+  return {card.text.data(), card.length};
+}
+
+void World::abort(std::string_view culprit) noexcept {
+  watched_->abort(culprit);
+  abort_links();
+}
+
+bool World::is_over() noexcept {
+  try {
+    check();
+  } catch (...) {
+    return true;
+  }
+  return false;
+}
+
+void World::watch() {
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, kLookAround, [&] { return leaving_; })) {
+    if (is_over()) {
+      lock.unlock();
+      abort_links();
+      return;
+    }
+  }
+}
+
+void World::abort_links() noexcept {
+  std::vector<std::shared_ptr<Link>> links;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& known : links_) {
+      links.push_back(known.lock());
+    }
+  }
+  for (const auto& link : links) {
+    if (link != nullptr) {
+      link->abort();
+    }
+  }
+}
+
+}  // namespace stagecraft::nccl

@@ -1,0 +1,59 @@
+#include "tests/conformance/gpu_processes.h"
+
+#include <fmt/core.h>
+
+#include "launch/gpu_environment.h"
+
+namespace stagecraft::test {
+namespace {
+
+int& device_count() {
+  static int count = 0;
+  return count;
+}
+
+/// CUDA and NCCL read the environment when they are first used; counting the devices is CUDA's
+/// first use.
+std::string why_skipped() {
+  set_gpu_environment(process_rank(), false);
+  const DeviceCensus census = count_devices(DeviceKind::cuda);
+  device_count() = census.count;
+  if (census.count == 0) {
+    return fmt::format("cuda: skipped, no GPU ({})", census.why_none);  // ctest looks for this
+  }
+  set_gpu_environment(process_rank(), process_count() > census.count);
+  return {};
+}
+
+}  // namespace
+
+Device process_gpu() { return {DeviceKind::cuda, process_rank() % device_count()}; }
+
+std::shared_ptr<nccl::World> open_process_nccl(Communicator& world) {
+  return open_nccl(process_gpu(), world.split(0, world.rank()));
+}
+
+void run_on_gpus(const std::string& test, const MemberFunction& function) {
+  run_session(test, std::nullopt, [&](MpiSession& session, const auto& doing) {
+    auto world = session.world();
+    doing("joining");
+    auto nccl = open_process_nccl(*world);
+    const auto stream = make_stream(process_gpu(), {});
+    const auto group = make_nccl_communicator(std::move(nccl), std::move(world));
+    Member member{*group, *stream, doing};
+    try {
+      session.exchange("");  // nobody ends the world before all have joined it
+      doing("started");
+      function(member);
+    } catch (...) {
+      group->abort("a failed member");
+      throw;
+    }
+  });
+}
+
+}  // namespace stagecraft::test
+
+int main(int argc, char** argv) {
+  return stagecraft::test::run_tests(argc, argv, stagecraft::test::why_skipped);
+}
