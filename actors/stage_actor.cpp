@@ -1,11 +1,11 @@
 #include "actors/stage_actor.h"
 
-#include "actors/cast.h"
-
 #include <fmt/core.h>
 
 #include <caf/all.hpp>
 #include <iterator>
+
+#include "actors/cast.h"
 
 namespace stagecraft {
 
