@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "launch/key_binding.h"
+#include "launch/schedule_file.h"
 #include "stages/program.h"
 
 namespace stagecraft {
@@ -34,6 +35,7 @@ std::vector<Choice> schedule_choices() {
   for (const std::string& name : schedule_names()) {
     choices.push_back({name});
   }
+  choices.push_back({.name = std::string(kScheduleFile), .argument = "PATH"});
   return choices;
 }
 
@@ -148,9 +150,12 @@ void add_parallel(Keys& keys) {
       "Runs of layers per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
       "dualpipe-v",
       within(1, kMostLayers)));
-  keys.push_back(among(key<kParallel, &ParallelConfig::schedule>(
-                           "parallel.schedule", choice, "The order of forwards and backwards"),
-                       schedule_choices()));
+  keys.push_back(among(
+      key<kParallel, &ParallelConfig::schedule>(
+          "parallel.schedule", choice,
+          "The order of forwards and backwards; PATH, of a program as text or CSV, is relative "
+          "to the configuration, with --set to the current directory"),
+      schedule_choices()));
   keys.push_back(key<kParallel, &ParallelConfig::partition>(
       "parallel.partition", block_list,
       "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "
