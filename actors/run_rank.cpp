@@ -82,7 +82,11 @@ class RankStage {
       setup_->channels = connect_channels(process_.session, props_.plan, stream);
       return;
     }
+    ProgressSlot& progress = process_.board->slot(rank_);
+    progress.set(
+        Activity::starting);  // CUDA has started, which is progress, and so is each of these
     const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
+    progress.set(Activity::starting);
     setup_->channels = connect_device_channels(*setup_->world, nccl, props_.plan, stream);
     setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
       return make_nccl_communicator(nccl, std::move(group));

@@ -113,13 +113,24 @@ TEST_CASE("tensors of every size and shape arrive over NCCL, in order, as fast a
   const std::vector<Shape> shapes{{1}, {0}, {17, 59}, {}, {2, 1, 3, 1, 5}, {262'144}, {100'003}};
   constexpr std::uint64_t kTensors = 40;
   REQUIRE_NOTHROW(run_channel("stream", [&](End& end) {
+    // The credit of a slot goes before the envelope that needs it: words wait for each other.
+    const auto free_slot = [&](std::uint64_t sequence) {
+      if (sequence < kReceiveSlots) {
+        return;
+      }
+      const auto old = static_cast<std::int32_t>(sequence - kReceiveSlots);
+      if (end.is_source) {
+        expect(end.hear() == old, "credits come in order");
+        end.channel.credit(end.stream, sequence - kReceiveSlots);
+      } else {
+        end.say(old);
+      }
+    };
     for (std::uint64_t sequence = 0; sequence < kTensors; ++sequence) {
       const Shape& shape = shapes[sequence % shapes.size()];
       end.doing(fmt::format("tensor {}", sequence));
+      free_slot(sequence);
       if (end.is_source) {
-        if (sequence >= kReceiveSlots) {
-          end.channel.credit(end.stream, static_cast<std::uint64_t>(end.hear()));
-        }
         // The source's own handle goes at once.
         end.channel.send(end.stream, sequence,
                          tensor_of(end.stream, numbers(elements_of(shape), sequence), shape));
@@ -127,14 +138,10 @@ TEST_CASE("tensors of every size and shape arrive over NCCL, in order, as fast a
       } else {
         expect(end.hear() == static_cast<std::int32_t>(sequence), "envelopes come in order");
         const Tensor x = end.channel.receive(end.stream, envelope_of(sequence, shape));
-        end.say(static_cast<std::int32_t>(sequence));
         expect(x.shape() == shape, "the shape is the envelope's");
         expect(values_of<float>(end.stream, x) == numbers(elements_of(shape), sequence),
                fmt::format("tensor {} has its numbers", sequence));
       }
-    }
-    for (std::uint64_t left = 0; end.is_source && left < kReceiveSlots; ++left) {
-      end.channel.credit(end.stream, static_cast<std::uint64_t>(end.hear()));
     }
   }));
 }

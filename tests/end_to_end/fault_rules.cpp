@@ -23,11 +23,11 @@ bool ends_well(FaultKind kind) {
 
 bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
 
-double limit_seconds(FaultKind kind) {
+double limit_seconds(FaultKind kind, double watchdog_seconds) {
   const bool needs_the_watchdog = kind == FaultKind::hangs || kind == FaultKind::frozen ||
                                   kind == FaultKind::drops || kind == FaultKind::missing;
   const bool goes_on = kind == FaultKind::none || kind == FaultKind::late;
-  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? kWatchdogSeconds : 0);
+  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? watchdog_seconds : 0);
 }
 
 std::vector<std::string> owed_words(const FaultWords& fault, const std::string& place,

@@ -92,6 +92,7 @@ class Running {
   fs::path directory() const { return path() / (disk_ ? "disk/run" : "run"); }
   std::string mark() const { return "TMPDIR=" + (path() / "tmp").string(); }
   FaultKind kind() const { return run_.fault.kind; }
+  double watchdog_seconds() const { return run_.on_gpus ? kGpuWatchdogSeconds : kWatchdogSeconds; }
 
   std::vector<std::string> command() const {
     const FaultWords& f = run_.fault;
@@ -108,7 +109,7 @@ class Running {
         STAGECRAFT_FAULTY};
     std::vector<std::string> sets = {"run.mode=mpi",
                                      "run.directory=" + directory().string(),
-                                     fmt::format("run.watchdog_seconds={}", kWatchdogSeconds),
+                                     fmt::format("run.watchdog_seconds={}", watchdog_seconds()),
                                      fmt::format("parallel.pipeline={}", mesh.pipeline),
                                      fmt::format("parallel.tensor={}", mesh.tensor),
                                      fmt::format("parallel.data={}", mesh.data)};
@@ -193,7 +194,7 @@ class Running {
 
   void await_end() {
     const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
-    const double allowed = limit_seconds(kind()) - late;
+    const double allowed = limit_seconds(kind(), watchdog_seconds()) - late;
     const bool ended = becomes_true(
         allowed, [&] { return process_->has_ended() && processes_with(mark()).empty(); });
     outcome_.seconds = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
