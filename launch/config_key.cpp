@@ -32,7 +32,7 @@ std::string describe_choices(const std::vector<Choice>& choices) {
   std::vector<std::string> names;
   for (const Choice& choice : choices) {
     if (choice.built) {
-      names.push_back(fmt::format("\"{}\"", choice.name));
+      names.push_back(fmt::format("\"{}{}\"", choice.name, choice.argument));
     }
   }
   return fmt::format("{}", fmt::join(names, " or "));
@@ -47,13 +47,26 @@ void check_number(const ConfigKey& key, Number value) {
   }
 }
 
+void check_text(const ConfigKey& key, const std::string& value) {
+  if (value.find('\0') != std::string::npos) {
+    throw ConfigError(key.name, fmt::format("{} contains a zero byte; remove it", key.name));
+  }
+}
+
+bool is_choice(const Choice& choice, const std::string& value) {
+  return choice.argument.empty()
+             ? value == choice.name
+             : value.starts_with(choice.name) && value.size() > choice.name.size();
+}
+
 void check_choice(const ConfigKey& key, const std::string& value) {
+  check_text(key, value);
   const auto found = std::find_if(key.choices.begin(), key.choices.end(),
-                                  [&](const Choice& choice) { return choice.name == value; });
+                                  [&](const Choice& choice) { return is_choice(choice, value); });
   if (found == key.choices.end()) {
     std::vector<std::string> names;
     for (const Choice& choice : key.choices) {
-      names.push_back(choice.name);
+      names.push_back(choice.name + choice.argument);
     }
     throw ConfigError(key.name, fmt::format("{} must be {}, and \"{}\" is not; the nearest is "
                                             "\"{}\"",
@@ -63,12 +76,6 @@ void check_choice(const ConfigKey& key, const std::string& value) {
   if (!found->built) {
     throw ConfigError(key.name, fmt::format("{} = \"{}\" is not built yet; use {}", key.name, value,
                                             describe_choices(key.choices)));
-  }
-}
-
-void check_text(const ConfigKey& key, const std::string& value) {
-  if (value.find('\0') != std::string::npos) {
-    throw ConfigError(key.name, fmt::format("{} contains a zero byte; remove it", key.name));
   }
 }
 

@@ -44,6 +44,7 @@ enum class Need : std::uint8_t {
 struct Choice {
   std::string name;
   bool built = true;
+  std::string argument = {};  // what follows the word, if anything, as "PATH" behind "file:"
 };
 
 struct ConfigKey {

@@ -4,6 +4,7 @@
 #include <type_traits>
 
 #include "launch/key_binding.h"
+#include "launch/schedule_file.h"
 #include "stages/auto_schedule.h"
 
 namespace stagecraft {
@@ -35,6 +36,7 @@ std::vector<Choice> schedule_choices() {
     choices.push_back({name});
   }
   choices.push_back({std::string(kAutoSchedule)});
+  choices.push_back({.name = std::string(kScheduleFile), .argument = "PATH"});
   return choices;
 }
 
@@ -149,9 +151,12 @@ void add_parallel(Keys& keys) {
       "Runs of layers per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
       "dualpipe-v",
       within(1, kMostLayers)));
-  keys.push_back(among(key<kParallel, &ParallelConfig::schedule>(
-                           "parallel.schedule", choice, "The order of forwards and backwards"),
-                       schedule_choices()));
+  keys.push_back(among(
+      key<kParallel, &ParallelConfig::schedule>(
+          "parallel.schedule", choice,
+          "The order of forwards and backwards; PATH, of a program as text or CSV, is relative "
+          "to the configuration, with --set to the current directory"),
+      schedule_choices()));
   keys.push_back(
       key<kParallel, &ParallelConfig::memory_gib>("parallel.memory_gib", real,
                                                   "Memory that one rank may hold: what plans more "

@@ -78,7 +78,8 @@ This page is what `stagecraft config-reference` prints; a test keeps the two equ
 
 A configuration is a TOML file. Unknown keys, wrong types and values out of range are errors that
 begin `FILE:LINE:COLUMN: ` and say what to do. An integer may stand where a number is wanted, not
-the other way round. Relative paths, in the file and in `--set`, start from the current directory.
+the other way round. Relative paths, in the file and in `--set`, start from the current directory,
+unless the key says otherwise.
 
 `--set section.key=value` on the command line replaces what the file says, and the last one of a
 key counts; the value is TOML, and quotes around a plain text may be left out. `stagecraft check CONFIG --resolved` prints

@@ -6,6 +6,7 @@
 
 #include "launch/config_table.h"
 #include "launch/run_directory.h"
+#include "launch/schedule_file.h"
 
 namespace stagecraft {
 namespace {
@@ -80,6 +81,26 @@ void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig
   }
 }
 
+/// From the schedule's name, or from the file that is named in its place.
+TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
+  const ModelSpec model = gpt(settings.model, settings.parallel.tensor);
+  const std::filesystem::path file = schedule_file(config);
+  if (file.empty()) {
+    return make_plan(model, settings.parallel, settings.batch);
+  }
+  const WrittenProgram written = [&] {
+    try {
+      return read_schedule_file(file);
+    } catch (const Error& unreadable) {
+      throw ConfigError("parallel.schedule",
+                        fmt::format("{}; name a program as text or CSV", unreadable.what()));
+    }
+  }();
+  ParallelConfig parallel = settings.parallel;
+  parallel.schedule = file.string();
+  return make_plan(model, parallel, settings.batch, written.program, places_in(file, written));
+}
+
 /// What "auto" came to goes into the settings, and why into the sources.
 void settle_backend(ResolvedRun& run) {
   std::string& backend = run.settings.session.backend;
@@ -97,8 +118,11 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
   RunSettings& settings = run.settings;
   const int actors = ranks_of(settings.parallel);
   settings.model = resolved(settings.model, tokenizer_vocab(settings.data));
-  run.plan =
-      make_plan(gpt(settings.model, settings.parallel.tensor), settings.parallel, settings.batch);
+  run.plan = plan_of(config, settings);
+  if (const std::filesystem::path file = schedule_file(config); !file.empty()) {
+    settings.parallel.schedule =
+        fmt::format("{}{}", kScheduleFile, std::filesystem::absolute(file).string());
+  }
   fill_session(config, cores, actors, settings.session);
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);

@@ -25,10 +25,11 @@
 namespace stagecraft {
 namespace {
 
-/// A program and what to call it.
+/// A program, what to call it, and how its verdict words places.
 struct Named {
   std::string name;
   Program program;
+  PlaceWords where = place_words;
 };
 
 /// The reductions that the program has, so that they are checked for being whole.
@@ -44,11 +45,11 @@ ReductionShape reductions_in(const Program& program) {
 }
 
 Named from_file(const std::filesystem::path& file) try {
-  Program program = read_schedule_file(file).program;
-  if (!is_whole(program)) {
-    program = completed(std::move(program), reductions_in(program));
-  }
-  return {file.filename().string(), std::move(program)};
+  const WrittenProgram written = read_schedule_file(file);
+  const Program& program = written.program;
+  return {.name = file.filename().string(),
+          .program = is_whole(program) ? program : completed(program, reductions_in(program)),
+          .where = places_in(file, written)};
 } catch (const Error& unreadable) {
   throw BadInput(fmt::format("{}; name a program as text or CSV", unreadable.what()));
 }
@@ -202,7 +203,7 @@ int schedule(const ScheduleOptions& options) {
   const Named named = program_of(options);
   const Limits limits = parse_bytes(options.bytes, named.program.chunks,
                                     static_cast<int>(named.program.stages.size()));
-  const Verdict verdict = verify(named.program, reductions_in(named.program), limits);
+  const Verdict verdict = verify(named.program, reductions_in(named.program), limits, named.where);
   if (!verdict.proven) {
     return refused(options, named, verdict);
   }

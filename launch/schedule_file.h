@@ -2,13 +2,26 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
+#include "launch/config_file.h"
+#include "stages/plan.h"
 #include "stages/written_program.h"
 
 namespace stagecraft {
 
+/// What [parallel] schedule begins with where it names a file.
+constexpr std::string_view kScheduleFile = "file:";
+
+/// The file that [parallel] schedule names; empty where it names a schedule. What stands in the
+/// configuration is relative to its folder, what --set says to the current one.
+std::filesystem::path schedule_file(const ConfigFile& config);
+
 /// Text or CSV by its content. Throws BadInput "FILE:LINE:COLUMN: ..." with the remedy for wrong
 /// text, and Error for a file that cannot be read.
 WrittenProgram read_schedule_file(const std::filesystem::path& file);
+
+/// "FILE:LINE:COLUMN" of what the file has; of what was added to it the place on the stage's line.
+PlaceWords places_in(const std::filesystem::path& file, const WrittenProgram& written);
 
 }  // namespace stagecraft

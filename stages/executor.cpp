@@ -25,10 +25,15 @@ class NamedRange {
   Stream& stream_;
 };
 
-/// The same number at both ends: the channel and the position in it.
+/// The same number at both ends, and at no others: the channel and the position in it. A program
+/// whose chunks lie in a V sends activations to either side.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
-  return ((sequence + 1) << 32) | (static_cast<std::uint64_t>(column) << 16) |
-         (static_cast<std::uint64_t>(edge.payload) << 15) | static_cast<std::uint64_t>(edge.source);
+  constexpr int kRankBits = 12;  // a run has at most 4096 ranks
+  std::uint64_t flow = static_cast<std::uint64_t>(column);
+  flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.source);
+  flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.destination);
+  flow = (flow << 1) | static_cast<std::uint64_t>(edge.payload);
+  return (flow << 27) | (sequence + 1);
 }
 
 }  // namespace

@@ -41,18 +41,23 @@ Program schedule_of(const ParallelConfig& parallel, int microbatches) {
   }
 }
 
-void check_sizes(const Program& compute, const ParallelConfig& parallel, int microbatches) {
-  const auto stages = static_cast<int>(compute.stages.size());
+void check_given(const Program& given, const ParallelConfig& parallel, int microbatches) {
+  const auto stages = static_cast<int>(given.stages.size());
   const int chunks = parallel.pipeline * parallel.chunks;
-  if (stages != parallel.pipeline || compute.chunks != chunks ||
-      compute.microbatches != microbatches) {
+  if (stages != parallel.pipeline || given.chunks != chunks || given.microbatches != microbatches) {
     throw ConfigError(
-        "parallel.schedule parallel.pipeline parallel.chunks train.global_batch",
+        "parallel.schedule parallel.pipeline parallel.chunks train.global_batch train.micro_batch",
         fmt::format("{} is a program of {} stages, {} chunks and {} micro-batches where the "
                     "configuration has {}, {} (stages x chunks per stage) and {}; change one of "
                     "them",
-                    parallel.schedule, stages, compute.chunks, compute.microbatches,
-                    parallel.pipeline, chunks, microbatches));
+                    parallel.schedule, stages, given.chunks, given.microbatches, parallel.pipeline,
+                    chunks, microbatches));
+  }
+  if (!trains(given)) {
+    throw ConfigError("parallel.schedule",
+                      fmt::format("{} has forwards alone and trains nothing; add B, or I and W, of "
+                                  "every chunk and micro-batch",
+                                  parallel.schedule));
   }
 }
 
@@ -194,19 +199,21 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 }
 
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch, const Program& compute) {
-  check_sizes(compute, parallel, microbatches_of(parallel, batch));
+                       const BatchConfig& batch, const Program& given, const PlaceWords& where) {
+  check_given(given, parallel, microbatches_of(parallel, batch));
   TrainingPlan plan = divided(model, parallel, batch);
   const ReductionShape reductions = reductions_of(plan);
-  plan.program = with_reductions(with_transfers(compute), reductions);
-  plan.evaluation = with_transfers(forwards_of(compute));
+  plan.program = completed(given, reductions);
+  plan.evaluation = with_transfers(forwards_of(given));
   const std::vector<ChunkCost> costs = costs_of(plan);
   plan.verdict =
-      verify(plan.program, reductions, limits_of(plan, costs, plan.program.stage_of_chunk));
+      verify(plan.program, reductions, limits_of(plan, costs, plan.program.stage_of_chunk), where);
   const Verdict evaluation = verify(plan.evaluation, reductions);
-  require(plan.verdict.proven && evaluation.proven, "make_plan",
-          "the program of {} is not safe to run: {}{}", parallel.schedule,
-          plan.verdict.counter_example, evaluation.counter_example);
+  if (!plan.verdict.proven || !evaluation.proven) {
+    throw ConfigError("parallel.schedule",
+                      fmt::format("the program of {} is not safe to run: {}{}", parallel.schedule,
+                                  plan.verdict.counter_example, evaluation.counter_example));
+  }
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
     add_stage(plan, stage, costs);
   }

@@ -60,13 +60,15 @@ std::vector<LayerRange> partition_by_list(const ModelSpec& model,
                                           const std::vector<std::int64_t>& blocks, int chunks);
 
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
-/// chunks than blocks, a schedule that is not known), and Error when the program is not proven.
+/// chunks than blocks, a schedule that is not known, a program that is not proven).
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch);
-/// The same with `compute`, which lists compute only, for the schedule, whose name only messages
-/// use. Throws ConfigError when its sizes are not those of `parallel` and `batch`.
+/// The same with `given`, completed, for the schedule, whose name only messages use. Throws
+/// ConfigError when its sizes are not those of `parallel` and `batch`, and when it trains nothing.
+/// `where` words places in a program that is not proven.
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch, const Program& compute);
+                       const BatchConfig& batch, const Program& given,
+                       const PlaceWords& where = place_words);
 
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);

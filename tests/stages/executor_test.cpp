@@ -53,6 +53,27 @@ TEST_CASE("executors run over channels of two ends too") {
   }
 }
 
+TEST_CASE("a flow joins one send to its receive, whatever the placement of the chunks") {
+  for (const test::NamedProgram& each : test::every_schedule(3, 6)) {
+    INFO(each.name << ", " << each.shape.chunks << " chunks");
+    PipelineLoop loop(3);
+    REQUIRE(loop.run({PassKind::train, 1, 0}, with_transfers(each.program)));
+    std::vector<std::uint64_t> sent;
+    std::vector<std::uint64_t> received;
+    for (const int stage : {0, 1, 2}) {
+      for (const Span& span : loop.spans(stage)) {
+        if (span.lane == Lane::send || span.lane == Lane::receive) {
+          (span.lane == Lane::send ? sent : received).push_back(span.flow);
+        }
+      }
+    }
+    std::sort(sent.begin(), sent.end());
+    std::sort(received.begin(), received.end());
+    CHECK(sent == received);
+    CHECK(std::adjacent_find(sent.begin(), sent.end()) == sent.end());
+  }
+}
+
 TEST_CASE("an evaluation runs over the same channels") {
   PipelineLoop loop(3);
   const Program program = with_transfers(forward_only({3, 4}));

@@ -54,6 +54,9 @@ class PipelineLoop {
  public:
   explicit PipelineLoop(int stages, unsigned seed = 1, MakeChannel make_channel = local_channel)
       : random_(seed), spans_(64), ports_(64), make_channel_(std::move(make_channel)) {
+    for (SpanRecorder& recorder : spans_) {
+      recorder.enable(true);
+    }
     for (int stage = 0; stage < stages; ++stage) {
       works.push_back(std::make_unique<NotingWork>());
       slots_.push_back(std::make_unique<ProgressSlot>());
@@ -87,6 +90,9 @@ class PipelineLoop {
   const ProgressSlot& progress(int stage) const {
     return *slots_.at(static_cast<std::size_t>(stage));
   }
+
+  /// Taken out: what the stage did since it was asked last.
+  std::vector<Span> spans(int stage) { return spans_.at(static_cast<std::size_t>(stage)).take(); }
 
   /// Runs to the end; false when nobody can move any more.
   bool run(const Pass& pass, const Program& program) {

@@ -132,6 +132,21 @@ TEST_CASE("a program whose sizes are not the configuration's is refused") {
   }
 }
 
+TEST_CASE("a given program is completed, and refused when it is not proven or trains nothing") {
+  const BatchConfig batch{.global_batch = 4, .micro_batch = 2};
+  const ParallelConfig parallel{.pipeline = 2, .schedule = "mine"};
+  const Program compute = gpipe({2, 2});
+  const TrainingPlan plan = make_plan(small_model(), parallel, batch, compute);
+  CHECK(plan.program == with_reductions(with_transfers(compute), {.tied = true}));
+  CHECK(make_plan(small_model(), parallel, batch, plan.program).program == plan.program);
+  Program backwards = compute;
+  std::swap(backwards.stages[1][2], backwards.stages[1][3]);
+  CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, backwards),
+                    Contains("mine is not safe to run") && Contains("micro-batch order"));
+  CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, forward_only({2, 2})),
+                    Contains("trains nothing"));
+}
+
 TEST_CASE("rules that are broken name their keys") {
   const auto keys = [](const ParallelConfig& parallel, const BatchConfig& batch,
                        std::int64_t layers = 6) {
