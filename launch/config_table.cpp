@@ -6,7 +6,6 @@
 #include "launch/key_binding.h"
 #include "launch/schedule_file.h"
 #include "stages/auto_schedule.h"
-#include "stages/program.h"
 
 namespace stagecraft {
 namespace {

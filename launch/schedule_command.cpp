@@ -188,7 +188,7 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
       json["steps"].push_back({{"stage", step.stage},
                                {"position", step.position},
                                {"instruction", to_string(step.instruction)},
-                               {"where", place_words(step)}});
+                               {"where", named.where(step)}});
     }
     fmt::print("{}", json_text(json));
   } else {

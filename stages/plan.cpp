@@ -152,7 +152,7 @@ void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& cost
 
 /// All of a plan that no order of work changes.
 TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
-                     const BatchConfig& batch, int chunks) {
+                     const BatchConfig& batch) {
   TrainingPlan plan;
   plan.model = model;
   plan.parallel = parallel;
@@ -160,6 +160,7 @@ TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
   plan.mesh = {parallel.pipeline, parallel.tensor, parallel.data};
   plan.microbatches = microbatches_of(parallel, batch);
   const CostShape shape{.samples = batch.micro_batch, .tensor = parallel.tensor};
+  const int chunks = parallel.pipeline * parallel.chunks;
   plan.chunks = parallel.partition.empty() ? partition_by_cost(model, shape, chunks)
                                            : partition_by_list(model, parallel.partition, chunks);
   return plan;
@@ -167,7 +168,7 @@ TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
 
 /// Found from the chunks' FLOPs and bytes; transfers cost nothing beside.
 Program searched(const ModelSpec& model, const ParallelConfig& parallel, const BatchConfig& batch) {
-  const TrainingPlan plan = divided(model, parallel, batch, parallel.pipeline * parallel.chunks);
+  const TrainingPlan plan = divided(model, parallel, batch);
   const std::vector<ChunkCost> costs = costs_of(plan);
   AutoProblem problem{.shape = {.stages = parallel.pipeline,
                                 .microbatches = plan.microbatches,
@@ -200,7 +201,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given, const PlaceWords& where) {
   check_given(given, parallel, microbatches_of(parallel, batch));
-  TrainingPlan plan = divided(model, parallel, batch, given.chunks);
+  TrainingPlan plan = divided(model, parallel, batch);
   const ReductionShape reductions = reductions_of(plan);
   plan.program = completed(given, reductions);
   plan.evaluation = with_transfers(forwards_of(given));
