@@ -104,6 +104,7 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
   setup->initial = props.initial;
   setup->stream = make_stream(device_of(props.config, rank), {.threads = props.config.threads});
   setup->world = std::move(world);
+  setup->for_tensors = [](std::unique_ptr<Communicator> group) { return group; };
   setup->board = board;
   setup->same_clock = [](int) { return true; };
   setup->ended = [] {};

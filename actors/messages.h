@@ -103,7 +103,7 @@ struct StageEnded {
   std::int64_t idle_ns = 0;
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
-  StreamUse use;
+  StreamUse use = {};
 };
 
 /// A piece of a rank's trace: no message grows with the length of a run.

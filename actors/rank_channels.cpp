@@ -88,10 +88,35 @@ class Connecting {
   WindowKeys keys_;
 };
 
+/// Thread blocks of a transfer: enough for NVLink, few beside the computation.
+constexpr int kTransferBlocks = 4;
+
 }  // namespace
 
 Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream) {
   return Connecting(session, plan, stream).connect();
+}
+
+Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
+                                 const TrainingPlan& plan, Stream& stream) {
+  const MeshPlace place = place_of(plan.mesh, world.rank());
+  const int columns = plan.mesh.data * plan.mesh.tensor;
+  const int column = place.data * plan.mesh.tensor + place.tensor;
+  const std::int64_t capacity = largest_transfer_bytes(plan);
+  Channels channels;
+  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
+    const bool source = place.pipeline == edge.source;
+    const bool member = source || place.pipeline == edge.destination;
+    // Who is on neither end is alone with his color.
+    auto pair = world.split(member ? column : columns + world.rank(), source ? 0 : 1);
+    if (!member) {
+      continue;
+    }
+    auto group = make_nccl_communicator(nccl, std::move(pair), kTransferBlocks);
+    channels[edge] = source ? make_device_source(std::move(group), stream.device(), capacity)
+                            : make_device_destination(std::move(group), capacity, stream);
+  }
+  return channels;
 }
 
 }  // namespace stagecraft

@@ -39,7 +39,7 @@ class RankStage {
         setup_(make_stage_setup(props_, rank_, process.session.world(), process.board)),
         cast_(configure_control),
         network_(cast_.system(), control_options(props_, process)) {
-    setup_->channels = connect_channels(process.session, props_.plan, *setup_->stream);
+    connect_tensors();
     setup_->same_clock = [this](int rank) { return has_first_clock(rank); };
     setup_->ended = [this] { stage_ended_.set_value(); };
   }
@@ -71,7 +71,22 @@ class RankStage {
     process_.watch.on_cause({});
     cast_.await_actors();
     setup_->channels.clear();
+    setup_->for_tensors = {};
     setup_->world.reset();
+  }
+
+  /// Through memory that processes share and MPI, or between GPUs.
+  void connect_tensors() {
+    Stream& stream = *setup_->stream;
+    if (stream.device().kind == DeviceKind::cpu) {
+      setup_->channels = connect_channels(process_.session, props_.plan, stream);
+      return;
+    }
+    const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
+    setup_->channels = connect_device_channels(*setup_->world, nccl, props_.plan, stream);
+    setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
+      return make_nccl_communicator(nccl, std::move(group));
+    };
   }
 
   bool has_first_clock(int rank) const {

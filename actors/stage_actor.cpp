@@ -1,11 +1,11 @@
 #include "actors/stage_actor.h"
 
-#include "actors/cast.h"
-
 #include <fmt/core.h>
 
 #include <caf/all.hpp>
 #include <iterator>
+
+#include "actors/cast.h"
 
 namespace stagecraft {
 
@@ -110,7 +110,8 @@ void StageState::make_work() {
   StageSetup& s = *setup_;
   MeshCommunicators groups = mesh_communicators(*s.world, *s.plan);
   for (auto* group : {&groups.tensor, &groups.data, &groups.tied}) {
-    *group = observe(std::move(*group), *this);
+    progress().set(Activity::starting);  // each group is progress
+    *group = observe(s.for_tensors(std::move(*group)), *this);
   }
   auto real = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream),
                                                std::move(groups), s.data, s.work);

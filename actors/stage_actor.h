@@ -25,7 +25,9 @@ struct StageSetup {
   TextData data;
   std::shared_ptr<const InitialModel> initial;  // null: random weights
   std::unique_ptr<Stream> stream;
-  std::unique_ptr<Communicator> world;
+  std::unique_ptr<Communicator> world;  // of all ranks; on the host
+  /// Makes of a group on the host one for the stream's tensors. Collective over the group.
+  std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)> for_tensors;
   Channels channels;
   std::shared_ptr<ProgressBoard> board;
   /// Whether a rank reads rank 0's very clock (clock_reading.h).

@@ -64,6 +64,8 @@ void describe_train(CLI::App& train, Words& words) {
   train.add_option("--interface", words.train.interface,
                    "Network interface between the processes of run.mode = \"mpi\"; loopback if not "
                    "given");
+  train.add_flag("--share-gpu", words.train.share_gpu,
+                 "Let processes of run.mode = \"mpi\" share a GPU, through sockets: for tests");
   train.add_flag("--plain", words.train.plain, "Rewrite no line in place, as for a file");
 }
 
@@ -75,6 +77,7 @@ void describe_check(CLI::App& check, Words& words) {
       ->excludes(resolved);
   check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
   check.add_option("--interface", words.where.interface, "Network interface that they share");
+  check.add_flag("--share-gpu", words.where.share_gpu, "Processes may share a GPU, for tests");
 }
 
 void describe_schedule(CLI::App& command, ScheduleOptions& options) {

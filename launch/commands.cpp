@@ -12,6 +12,7 @@
 
 #include "kernels/base/file.h"
 #include "launch/config_text.h"
+#include "launch/gpu_environment.h"
 #include "launch/launched.h"
 #include "launch/plan_report.h"
 #include "launch/progress.h"
@@ -27,6 +28,15 @@ namespace stagecraft {
 namespace {
 
 DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
+
+GpuSharing gpu_sharing(bool allowed) {
+  GpuSharing sharing{.allowed = allowed};
+  if (const auto me = launched()) {
+    sharing.local_rank = me->local_rank;
+    sharing.local_size = me->local_size;
+  }
+  return sharing;
+}
 
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
@@ -147,7 +157,7 @@ void leave_the_word_to_rank_0() {
 
 int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
-  const ResolvedRun run = resolve(config, cores(), count_gpus);
+  const ResolvedRun run = resolve(config, cores(), count_gpus, gpu_sharing(options.share_gpu));
   const std::string words = command_words(config, options.config);
   return with_places(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
@@ -176,8 +186,9 @@ int picture_columns() {
 
 int train(const TrainOptions& options) {
   watch_stop_signals();
-  if (launched()) {
+  if (const auto me = launched()) {
     end_on_termination(nullptr);
+    set_gpu_environment(me->rank, options.share_gpu);
   }
   try {
     return train_as_configured(options);
@@ -189,7 +200,8 @@ int train(const TrainOptions& options) {
 
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
-  const ResolvedRun run = resolve(config, cores(), count_gpus);
+  const ResolvedRun run =
+      resolve(config, cores(), count_gpus, {.allowed = where.share_gpu, .local_size = 0});
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {

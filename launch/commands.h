@@ -20,8 +20,9 @@ struct ConfigOptions {
 
 struct TrainOptions {
   ConfigOptions config;
-  std::string interface;  // of the network between processes; "": loopback
-  bool plain = false;     // rewrite no line in place
+  std::string interface;   // of the network between processes; "": loopback
+  bool plain = false;      // rewrite no line in place
+  bool share_gpu = false;  // processes may share a GPU
   /// For tests: may change what the run is made with.
   std::function<void(RunConfig&)> adjust = {};
 };

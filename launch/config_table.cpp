@@ -5,7 +5,7 @@
 
 #include "launch/key_binding.h"
 #include "launch/schedule_file.h"
-#include "stages/program.h"
+#include "stages/auto_schedule.h"
 
 namespace stagecraft {
 namespace {
@@ -35,6 +35,7 @@ std::vector<Choice> schedule_choices() {
   for (const std::string& name : schedule_names()) {
     choices.push_back({name});
   }
+  choices.push_back({std::string(kAutoSchedule)});
   choices.push_back({.name = std::string(kScheduleFile), .argument = "PATH"});
   return choices;
 }
@@ -156,6 +157,11 @@ void add_parallel(Keys& keys) {
           "The order of forwards and backwards; PATH, of a program as text or CSV, is relative "
           "to the configuration, with --set to the current directory"),
       schedule_choices()));
+  keys.push_back(
+      key<kParallel, &ParallelConfig::memory_gib>("parallel.memory_gib", real,
+                                                  "Memory that one rank may hold: what plans more "
+                                                  "is refused, and auto keeps to it; 0: no limit",
+                                                  from(0)));
   keys.push_back(key<kParallel, &ParallelConfig::partition>(
       "parallel.partition", block_list,
       "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "

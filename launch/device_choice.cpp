@@ -9,11 +9,9 @@
 namespace stagecraft {
 namespace {
 
-constexpr const char* kThreadsOnly =
-    "processes (run.mode = \"mpi\") hand tensors over in memory of the host";
-
 DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
+/// GPUs for threads, one after the other.
 DeviceChoice on_gpus(int count, int actors) {
   DeviceChoice choice{.devices = {},
                       .why = count >= actors ? fmt::format("one for each of {} actors", actors)
@@ -24,47 +22,83 @@ DeviceChoice on_gpus(int count, int actors) {
   return choice;
 }
 
-DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGpus& count_gpus) {
-  if (session.mode == "mpi") {
-    throw ConfigError(
-        "device.backend run.mode",
-        fmt::format("{}; on GPUs take run.mode = \"threads\", or else device.backend = \"cpu\"",
-                    kThreadsOnly));
-  }
-  const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{actors, ""};
+/// A process's own GPU.
+DeviceChoice on_own_gpu(int count, int processes, const GpuSharing& sharing) {
+  return {.devices = {{DeviceKind::cuda, sharing.local_rank % count}},
+          .why = count >= processes
+                     ? fmt::format("one for each of {} processes of this host", processes)
+                     : fmt::format("{} for {} processes of this host, which share by --share-gpu: "
+                                   "for tests, since they talk through sockets",
+                                   count, processes)};
+}
+
+std::string too_few(int count, int processes) {
+  return fmt::format("{} GPU{} for {} processes of this host", count, count == 1 ? "" : "s",
+                     processes);
+}
+
+DeviceCensus census_of(const CountGpus& count_gpus, int unseen) {
+  return count_gpus ? count_gpus() : DeviceCensus{unseen, "nobody has looked"};
+}
+
+DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+                         const GpuSharing& sharing) {
+  const DeviceCensus census = census_of(count_gpus, actors);
   if (census.count == 0) {
     throw ConfigError("device.backend",
                       fmt::format("no GPU can be used: {}; take device.backend = \"cpu\", or "
                                   "\"auto\", which looks for one",
                                   census.why_none));
   }
-  return on_gpus(census.count, actors);
+  if (session.mode != "mpi") {
+    return on_gpus(census.count, actors);
+  }
+  const int processes = sharing.local_size == 0 ? actors : sharing.local_size;
+  if (census.count < processes && !sharing.allowed) {
+    throw ConfigError(
+        "device.backend run.mode",
+        fmt::format("{}: take run.mode = \"threads\", where actors share GPUs, or for "
+                    "tests give --share-gpu",
+                    too_few(census.count, processes)));
+  }
+  return on_own_gpu(census.count, processes, sharing);
 }
 
-DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus) {
-  if (session.mode == "mpi") {
-    return on_cpu(kThreadsOnly);
-  }
-  const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{0, "nobody has looked"};
+DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+                        const GpuSharing& sharing) {
+  const DeviceCensus census = census_of(count_gpus, 0);
   if (census.count == 0) {
     return on_cpu(fmt::format("no GPU: {}", census.why_none));
   }
-  if (census.count < actors) {
-    return on_cpu(fmt::format(
-        "{} GPU{} for {} actors; device.backend = \"cuda\" lets actors share what there are",
-        census.count, census.count == 1 ? "" : "s", actors));
+  if (session.mode != "mpi") {
+    return census.count >= actors
+               ? on_gpus(census.count, actors)
+               : on_cpu(fmt::format("{} GPU{} for {} actors; device.backend = \"cuda\" lets actors "
+                                    "share what there are",
+                                    census.count, census.count == 1 ? "" : "s", actors));
   }
-  return on_gpus(census.count, actors);
+  if (sharing.local_size != 0 && sharing.local_size < actors) {
+    return on_cpu("the hosts of a run have to agree; device.backend = \"cuda\" takes their GPUs");
+  }
+  return census.count >= actors || sharing.allowed
+             ? on_own_gpu(census.count, actors, sharing)
+             : on_cpu(too_few(census.count, actors) + "; --share-gpu lets them share, for tests");
 }
 
 }  // namespace
 
-DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus) {
+DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+                            const GpuSharing& sharing) {
+  if (sharing.allowed && session.mode != "mpi") {
+    throw ConfigError("run.mode",
+                      "--share-gpu is for processes (run.mode = \"mpi\"); actors that are threads "
+                      "share GPUs without it");
+  }
   if (session.backend == "cpu") {
     return on_cpu("as asked");
   }
-  return session.backend == "cuda" ? choose_gpus(session, actors, count_gpus)
-                                   : choose_any(session, actors, count_gpus);
+  return session.backend == "cuda" ? choose_gpus(session, actors, count_gpus, sharing)
+                                   : choose_any(session, actors, count_gpus, sharing);
 }
 
 std::string devices_text(const DeviceChoice& choice) {

@@ -10,8 +10,15 @@
 
 namespace stagecraft {
 
+/// How the run's processes, if it has any, share the GPUs of a host.
+struct GpuSharing {
+  bool allowed = false;  // --share-gpu
+  int local_rank = 0;    // this process's number on its host
+  int local_size = 0;    // how many there are on it; 0: all of the run's
+};
+
 struct DeviceChoice {
-  std::vector<Device> devices = {{}};  // taken by the ranks in turn; not more than there are ranks
+  std::vector<Device> devices = {{}};  // taken by the ranks in turn; of a process, its own
   std::string why;                     // half a sentence
   bool on_gpus() const { return devices.front().kind == DeviceKind::cuda; }
 };
@@ -20,9 +27,10 @@ struct DeviceChoice {
 /// then, and "cuda" taken at its word.
 using CountGpus = std::function<DeviceCensus()>;
 
-/// "auto" takes GPUs where every actor has one of its own, "cuda" lets actors share what there are.
-/// Throws ConfigError for "cuda" where it cannot be had.
-DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus);
+/// "auto" takes GPUs where every actor has one of its own, "cuda" lets actors share what there are;
+/// processes only where that is allowed. Throws ConfigError for what cannot be had.
+DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+                            const GpuSharing& sharing = {});
 
 /// "CPU", "cuda:0", "cuda:0 to cuda:3".
 std::string devices_text(const DeviceChoice& choice);

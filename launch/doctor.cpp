@@ -9,6 +9,7 @@
 
 #include "launch/units.h"
 #include "tensor_parallel/comm/mpi/session.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 
 namespace stagecraft {
 namespace {
@@ -55,6 +56,10 @@ std::string first_line(const std::string& text) {
   return text.substr(0, text.find_first_of("\n,"));
 }
 
+std::string nccl_line(const Findings& found) {
+  return line("NCCL", found.nccl.empty() ? "cannot be used" : found.nccl);
+}
+
 std::string mpi_lines(const Findings& found) {
   return line("MPI", found.mpi.empty() ? "not in this build" : first_line(found.mpi)) +
          line("", found.mpirun.empty() ? "no mpirun in PATH" : found.mpirun);
@@ -66,6 +71,9 @@ std::string missing_lines(const Findings& found) {
   if (!found.cuda.fault.empty()) {
     text += fmt::format("  GPUs: {}\n", found.cuda.remedy);
   }
+  if (!found.nccl_fault.empty()) {
+    text += fmt::format("  GPUs of several processes: {}\n", found.nccl_fault);
+  }
   if (found.mpi.empty()) {
     text +=
         "  a process per actor (run.mode = \"mpi\"): apt-get install libopenmpi-dev openmpi-bin, "
@@ -76,18 +84,29 @@ std::string missing_lines(const Findings& found) {
   return text.empty() ? "\nNothing is missing\n" : "\nWhat is missing, and how to get it\n" + text;
 }
 
+void ask_nccl(Findings& found) {
+  try {
+    found.nccl = nccl_version();
+  } catch (const Error& error) {
+    found.nccl_fault = error.text();
+  }
+}
+
 }  // namespace
 
 Findings find_out() {
-  return {.cpu = report_backend(DeviceKind::cpu),
-          .cuda = report_backend(DeviceKind::cuda),
-          .mpi = mpi_version(),
-          .mpirun = program_path("mpirun")};
+  Findings found{.cpu = report_backend(DeviceKind::cpu),
+                 .cuda = report_backend(DeviceKind::cuda),
+                 .mpi = mpi_version(),
+                 .mpirun = program_path("mpirun")};
+  ask_nccl(found);
+  return found;
 }
 
 std::string doctor_text(const Findings& found) {
   return line("Program", "stagecraft " STAGECRAFT_VERSION) + backend_lines("CPU", found.cpu) +
-         backend_lines("CUDA", found.cuda) + mpi_lines(found) + missing_lines(found);
+         backend_lines("CUDA", found.cuda) + nccl_line(found) + mpi_lines(found) +
+         missing_lines(found);
 }
 
 int doctor() {

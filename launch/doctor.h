@@ -12,8 +12,10 @@ namespace stagecraft {
 struct Findings {
   BackendReport cpu;
   BackendReport cuda;
-  std::string mpi;     // the library's own words; "": the program was built without MPI
-  std::string mpirun;  // its path; "": there is none
+  std::string nccl = {};        // its version; "": it cannot be used
+  std::string nccl_fault = {};  // why, and what to do
+  std::string mpi;              // the library's own words; "": the program was built without MPI
+  std::string mpirun;           // its path; "": there is none
 };
 
 Findings find_out();

@@ -10,9 +10,10 @@ namespace stagecraft {
 
 /// Where the processes go, as the script was told.
 struct HostWords {
-  std::string hosts;      // "a:4,b:4"; "": this machine, or the allocation of a batch system
-  bool several = false;   // not on this machine alone; launch_words() finds out
-  std::string interface;  // network interface that the hosts share; "": loopback
+  std::string hosts;       // "a:4,b:4"; "": this machine, or the allocation of a batch system
+  bool several = false;    // not on this machine alone; launch_words() finds out
+  std::string interface;   // network interface that the hosts share; "": loopback
+  bool share_gpu = false;  // processes may share a GPU
 };
 
 /// One "KEY VALUE" a line:

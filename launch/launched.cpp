@@ -49,7 +49,10 @@ std::optional<Launched> launched() {
   if (!rank || !size) {
     return {};
   }
-  return Launched{*rank, *size};
+  return Launched{.rank = *rank,
+                  .size = *size,
+                  .local_rank = number_from("OMPI_COMM_WORLD_LOCAL_RANK").value_or(*rank),
+                  .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size)};
 }
 
 std::string address_of_interface(const std::string& name) {

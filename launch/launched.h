@@ -10,6 +10,8 @@ namespace stagecraft {
 struct Launched {
   int rank = 0;
   int size = 1;
+  int local_rank = 0;  // among those of this host
+  int local_size = 1;
 };
 
 /// From the environment that mpirun gives; empty for a process that it did not start.

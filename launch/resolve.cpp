@@ -110,7 +110,8 @@ void settle_backend(ResolvedRun& run) {
   }
 }
 
-ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus& count_gpus) {
+ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus& count_gpus,
+                            const GpuSharing& sharing) {
   check_rules(config);
   ResolvedRun run;
   run.cores = cores;
@@ -127,7 +128,7 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);
   }
-  run.devices = choose_devices(settings.session, actors, count_gpus);
+  run.devices = choose_devices(settings.session, actors, count_gpus, sharing);
   settle_backend(run);
   return run;
 }
@@ -139,8 +140,9 @@ void check_rules(const ConfigFile& config) {
   check_validation(config);
 }
 
-ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus) {
-  return with_places(config, [&] { return resolve_checked(config, cores, count_gpus); });
+ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus,
+                    const GpuSharing& sharing) {
+  return with_places(config, [&] { return resolve_checked(config, cores, count_gpus, sharing); });
 }
 
 }  // namespace stagecraft

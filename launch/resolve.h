@@ -24,9 +24,10 @@ struct ResolvedRun {
 /// Rules over several keys; throws ConfigError naming all of them.
 void check_rules(const ConfigFile& config);
 
-/// `cores` and `count_gpus` are what the machine offers. Looks at the disk only for a free name
-/// under runs/. Throws BadInput.
-ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {});
+/// `cores`, `count_gpus` and `sharing` are what the machine offers. Looks at the disk only for a
+/// free name under runs/. Throws BadInput.
+ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {},
+                    const GpuSharing& sharing = {});
 
 /// Calls `work` and gives ConfigErrors that come out of it their places.
 template <typename Work>

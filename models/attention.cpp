@@ -100,9 +100,11 @@ Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
                                       .dqkv = dqkv});
   dout = out = qkv = log_sum = Tensor();
   const Tensor dnormed = temporary(context, dy.shape());
-  column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dnormed);
+  const Event summed =
+      column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dnormed);
   qkv_.backward(context, norm.y, dqkv, weights);
   dqkv = Tensor();
+  context.stream.wait(summed);
   return norm_.backward(context, dnormed, norm, dy, weights);
 }
 

@@ -56,7 +56,8 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
                                     .scale = context.batch.loss_scale});
   const Tensor dnormed = temporary(context, norm.y.shape());
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
-  context.tensor.all_reduce(context.stream, dnormed, ReduceOp::sum, Order::tree);
+  const Event summed =
+      context.tensor.start_all_reduce(context.stream, dnormed, ReduceOp::sum, Order::tree);
   weights.add(context, {dlogits, norm.y},
               [dlogits, y = norm.y, dtable = dtable_,
                accumulate = !context.batch.first](LayerContext& later) {
@@ -67,6 +68,7 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
                                       .accumulate = accumulate});
               });
   dlogits = Tensor();
+  context.stream.wait(summed);
   return norm_.backward(context, dnormed, norm, {}, weights);
 }
 

@@ -69,9 +69,11 @@ Tensor Mlp::backward_input(LayerContext& context, Tensor dy, Stash& stash, Weigh
   gelu_backward(context.stream, {.dy = dup, .x = up, .dx = dup});
   active = up = Tensor();
   const Tensor dnormed = temporary(context, dy.shape());
-  column_linear_backward_input(context.stream, context.tensor, dup, up_.weight, dnormed);
+  const Event summed =
+      column_linear_backward_input(context.stream, context.tensor, dup, up_.weight, dnormed);
   up_.backward(context, norm.y, dup, weights);
   dup = Tensor();
+  context.stream.wait(summed);
   return norm_.backward(context, dnormed, norm, dy, weights);
 }
 

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "stages/channel.h"
+#include "stages/auto_schedule.h"
+#include "stages/simulate.h"
 
 namespace stagecraft {
 namespace {
@@ -26,8 +27,8 @@ Program schedule_of(const ParallelConfig& parallel, int microbatches) {
   const std::vector<std::string>& names = schedule_names();
   if (std::find(names.begin(), names.end(), parallel.schedule) == names.end()) {
     throw ConfigError("parallel.schedule",
-                      fmt::format("\"{}\" is no schedule; the schedules are {}", parallel.schedule,
-                                  fmt::join(names, ", ")));
+                      fmt::format("\"{}\" is no schedule; the schedules are {}, {}",
+                                  parallel.schedule, fmt::join(names, ", "), kAutoSchedule));
   }
   try {
     return build_schedule(
@@ -66,7 +67,8 @@ struct ChunkCost {
   std::int64_t stash_bytes = 0;
   std::int64_t weight_stash_bytes = 0;
   std::int64_t workspace_bytes = 0;
-  double flops = 0;
+  ComputeCosts flops = {.forward = 0, .backward_input = 0, .backward_weight = 0};
+  double all_flops() const { return flops.forward + flops.backward_input + flops.backward_weight; }
 };
 
 ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
@@ -78,47 +80,11 @@ ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostSha
     sum.stash_bytes += cost.stash_bytes;
     sum.weight_stash_bytes += cost.weight_stash_bytes;
     sum.workspace_bytes = std::max(sum.workspace_bytes, cost.workspace_bytes);
-    sum.flops += cost.forward_flops + cost.backward_input_flops + cost.backward_weight_flops;
+    sum.flops.forward += cost.forward_flops;
+    sum.flops.backward_input += cost.backward_input_flops;
+    sum.flops.backward_weight += cost.backward_weight_flops;
   }
   return sum;
-}
-
-/// What the program's tensors take, for the proof's peaks.
-Limits sizes_of(const std::vector<ChunkCost>& costs) {
-  Limits limits;
-  for (const ChunkCost& cost : costs) {
-    limits.chunk_bytes.push_back(
-        {.stash = cost.stash_bytes, .weight_stash = cost.weight_stash_bytes});
-  }
-  return limits;
-}
-
-void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
-               const std::vector<Edge>& edges) {
-  StageMemory memory;
-  std::vector<ParameterUse> uses;
-  double flops = 0;
-  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
-    if (plan.program.stage_of_chunk[chunk] == stage) {
-      uses.insert(uses.end(), costs[chunk].uses.begin(), costs[chunk].uses.end());
-      memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
-      flops += costs[chunk].flops * plan.microbatches;
-    }
-  }
-  const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
-  memory.weights = parameters.weights;
-  memory.gradients = parameters.gradients;
-  memory.optimizer = parameters.optimizer;
-  const auto inputs = std::count_if(edges.begin(), edges.end(),
-                                    [&](const Edge& edge) { return edge.destination == stage; });
-  memory.transfer_slots =
-      inputs * kReceiveSlots * 4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
-  const HeldBytes& held = plan.verdict.peaks.at(static_cast<std::size_t>(stage)).held;
-  memory.saved_activations = held.stash;
-  memory.weight_stashes = held.weight_stash;
-  plan.memory.push_back(memory);
-  plan.stage_flops.push_back(flops);
-  plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
 std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
@@ -130,40 +96,126 @@ std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
   return costs;
 }
 
-}  // namespace
-
-TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch) {
-  return make_plan(model, parallel, batch, schedule_of(parallel, microbatches_of(parallel, batch)));
+/// What `stage` holds throughout when chunks lie on these stages, without slots.
+StageMemory held_throughout(const TrainingPlan& plan, const std::vector<ChunkCost>& costs,
+                            const std::vector<int>& stage_of_chunk, int stage) {
+  StageMemory memory;
+  std::vector<ParameterUse> uses;
+  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+    if (stage_of_chunk[chunk] == stage) {
+      uses.insert(uses.end(), costs[chunk].uses.begin(), costs[chunk].uses.end());
+      memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
+    }
+  }
+  const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
+  memory.weights = parameters.weights;
+  memory.gradients = parameters.gradients;
+  memory.optimizer = parameters.optimizer;
+  return memory;
 }
 
-TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch, const Program& given, const PlaceWords& where) {
+/// The sizes that the proof needs when chunks lie on these stages.
+Limits limits_of(const TrainingPlan& plan, const std::vector<ChunkCost>& costs,
+                 const std::vector<int>& stage_of_chunk) {
+  constexpr double kGiB = 1 << 30;
+  Limits limits{.tensor_bytes =
+                    4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden};
+  if (plan.parallel.memory_gib > 0) {
+    limits.bytes = static_cast<std::int64_t>(plan.parallel.memory_gib * kGiB);
+  }
+  for (const ChunkCost& cost : costs) {
+    limits.chunk_bytes.push_back(
+        {.stash = cost.stash_bytes, .weight_stash = cost.weight_stash_bytes});
+  }
+  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
+    limits.stage_bytes.push_back(held_throughout(plan, costs, stage_of_chunk, stage).total());
+  }
+  return limits;
+}
+
+void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs) {
+  const StagePeak& peak = plan.verdict.peaks.at(static_cast<std::size_t>(stage));
+  StageMemory memory = held_throughout(plan, costs, plan.program.stage_of_chunk, stage);
+  memory.transfer_slots = peak.bytes - peak.held.total() - memory.total();
+  memory.saved_activations = peak.held.stash;
+  memory.weight_stashes = peak.held.weight_stash;
+  memory.workspace += peak.held.rest;
+  double flops = 0;
+  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+    const bool here = plan.program.stage_of_chunk[chunk] == stage;
+    flops += here ? costs[chunk].all_flops() * plan.microbatches : 0;
+  }
+  plan.memory.push_back(memory);
+  plan.stage_flops.push_back(flops);
+  plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
+}
+
+/// All of a plan that no order of work changes.
+TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
+                     const BatchConfig& batch) {
   TrainingPlan plan;
   plan.model = model;
   plan.parallel = parallel;
   plan.batch = batch;
   plan.mesh = {parallel.pipeline, parallel.tensor, parallel.data};
   plan.microbatches = microbatches_of(parallel, batch);
-  check_given(given, parallel, plan.microbatches);
   const CostShape shape{.samples = batch.micro_batch, .tensor = parallel.tensor};
-  plan.chunks = parallel.partition.empty()
-                    ? partition_by_cost(model, shape, given.chunks)
-                    : partition_by_list(model, parallel.partition, given.chunks);
+  const int chunks = parallel.pipeline * parallel.chunks;
+  plan.chunks = parallel.partition.empty() ? partition_by_cost(model, shape, chunks)
+                                           : partition_by_list(model, parallel.partition, chunks);
+  return plan;
+}
+
+/// Found from the chunks' FLOPs and bytes; transfers cost nothing beside.
+Program searched(const ModelSpec& model, const ParallelConfig& parallel, const BatchConfig& batch) {
+  const TrainingPlan plan = divided(model, parallel, batch);
+  const std::vector<ChunkCost> costs = costs_of(plan);
+  AutoProblem problem{.shape = {.stages = parallel.pipeline,
+                                .microbatches = plan.microbatches,
+                                .chunks = parallel.chunks},
+                      .costs = {.chunks = {}},
+                      .limits = [&](const std::vector<int>& stage_of_chunk) {
+                        return limits_of(plan, costs, stage_of_chunk);
+                      }};
+  for (const ChunkCost& cost : costs) {
+    problem.costs.chunks.push_back(cost.flops);
+  }
+  try {
+    return find_schedule(problem).compute;
+  } catch (const Error& none) {
+    throw ConfigError("parallel.memory_gib parallel.schedule parallel.pipeline train.micro_batch",
+                      std::string(none.text()));
+  }
+}
+
+}  // namespace
+
+TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
+                       const BatchConfig& batch) {
+  return make_plan(model, parallel, batch,
+                   parallel.schedule == kAutoSchedule
+                       ? searched(model, parallel, batch)
+                       : schedule_of(parallel, microbatches_of(parallel, batch)));
+}
+
+TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
+                       const BatchConfig& batch, const Program& given, const PlaceWords& where) {
+  check_given(given, parallel, microbatches_of(parallel, batch));
+  TrainingPlan plan = divided(model, parallel, batch);
   const ReductionShape reductions = reductions_of(plan);
   plan.program = completed(given, reductions);
   plan.evaluation = with_transfers(forwards_of(given));
   const std::vector<ChunkCost> costs = costs_of(plan);
-  plan.verdict = verify(plan.program, reductions, sizes_of(costs), where);
+  plan.verdict =
+      verify(plan.program, reductions, limits_of(plan, costs, plan.program.stage_of_chunk), where);
   const Verdict evaluation = verify(plan.evaluation, reductions);
   if (!plan.verdict.proven || !evaluation.proven) {
-    throw ConfigError("parallel.schedule",
+    throw ConfigError("parallel.schedule parallel.memory_gib",
                       fmt::format("the program of {} is not safe to run: {}{}", parallel.schedule,
                                   plan.verdict.counter_example, evaluation.counter_example));
   }
-  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    add_stage(plan, stage, costs, edges);
+    add_stage(plan, stage, costs);
   }
   return plan;
 }

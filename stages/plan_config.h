@@ -12,7 +12,8 @@ struct ParallelConfig {
   int tensor = 1;
   int data = 1;
   int chunks = 1;                            // runs of layers per stage
-  std::string schedule = "1f1b";             // a name of schedule_names()
+  std::string schedule = "1f1b";             // a name of schedule_names(), or "auto"
+  double memory_gib = 0;                     // that one rank may hold; 0: no limit
   std::vector<std::int64_t> partition = {};  // transformer blocks per chunk; empty: by cost
 };
 

@@ -10,10 +10,10 @@ void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight
   matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias});
 }
 
-void column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
-                                  const Tensor& weight, const Tensor& dx) {
+Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
+                                   const Tensor& weight, const Tensor& dx) {
   matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
-  tensor.all_reduce(stream, dx, ReduceOp::sum, Order::tree);
+  return tensor.start_all_reduce(stream, dx, ReduceOp::sum, Order::tree);
 }
 
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,

@@ -11,9 +11,11 @@ namespace stagecraft {
 /// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t].
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                            const Tensor& bias, const Tensor& y);
-/// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T.
-void column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
-                                  const Tensor& weight, const Tensor& dx);
+/// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is there when `stream`
+/// has waited for the event; until then it runs beside what is issued, as the weight's gradient.
+[[nodiscard]] Event column_linear_backward_input(Stream& stream, Communicator& tensor,
+                                                 const Tensor& dy, const Tensor& weight,
+                                                 const Tensor& dx);
 /// y [rows, out] = sum over ranks of x [rows, in / t] weight [in / t, out]; the bias comes after.
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,
                         const Tensor& y);

@@ -4,9 +4,7 @@
 #include <cuda_runtime_api.h>
 #include <fmt/format.h>
 
-#include <charconv>
-#include <sstream>
-
+#include "kernels/cuda/architectures.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/status.h"
 
@@ -74,20 +72,6 @@ std::vector<NamedFact> parts() {
 }
 
 }  // namespace
-
-bool has_code_for(const std::string& architectures, int major, int minor) {
-  std::istringstream words(architectures);
-  for (std::string word; words >> word;) {
-    int number = 0;
-    std::from_chars(word.data(), word.data() + word.size(), number);
-    const bool same_family = number / 10 == major && number % 10 <= minor;
-    const bool has_ptx = word.find("-real") == std::string::npos;
-    if (same_family || (has_ptx && number <= major * 10 + minor)) {
-      return true;
-    }
-  }
-  return false;
-}
 
 DeviceCensus count_devices() {
   int all = 0;

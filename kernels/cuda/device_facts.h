@@ -11,8 +11,4 @@ DeviceCensus count_devices();
 
 BackendReport report();
 
-/// Whether machine code, or PTX, for `architectures` ("80-real 90") runs on a device of compute
-/// capability `major`.`minor`.
-bool has_code_for(const std::string& architectures, int major, int minor);
-
 }  // namespace stagecraft::cuda

@@ -30,6 +30,8 @@ struct ChannelFactory {
   std::string name;
   bool slots_for_life;  // charged at their capacity from begin to end, not by what lies in them
   std::function<ChannelPair(std::int64_t capacity_bytes)> make;
+  bool sees_mismatch = true;       // between the envelope and what was sent
+  bool keeps_until_reuse = false;  // what was sent, beyond the credit
 };
 
 std::vector<ChannelFactory> channel_factories();

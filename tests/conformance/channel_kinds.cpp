@@ -1,7 +1,10 @@
 // Every kind of channel that one process can have both ends of.
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tests/conformance/channel.h"
 #include "tests/conformance/devices.h"
 #include "tests/conformance/fake_courier.h"
+#include "tests/conformance/members.h"
+#include "tests/conformance/post_links.h"
 
 namespace stagecraft::test {
 namespace {
@@ -31,12 +34,36 @@ ChannelPair courier(std::int64_t capacity_bytes, Delivery delivery) {
   return pair;
 }
 
+/// Channels of GPUs, over links that stand in for NCCL's.
+ChannelPair device(std::int64_t capacity_bytes) {
+  ChannelPair pair = streams_only();
+  const auto office = std::make_shared<PostOffice>();
+  const nccl::Library library{.new_id = [] { return "the pair"; },
+                              .connect =
+                                  [office](const nccl::LinkSetup& setup) {
+                                    return std::make_unique<PostLink>(office, setup.rank);
+                                  }};
+  run_local("joining", 2, [&](Member& member) {
+    const auto world =
+        std::make_shared<nccl::World>(library, Device{}, member.group.split(0, member.rank()));
+    auto group = make_nccl_communicator(world, member.group.split(0, member.rank()));
+    if (member.rank() == 0) {
+      pair.source = make_device_source(std::move(group), {}, capacity_bytes);
+      pair.abort = [world] { world->abort("the test"); };
+    } else {
+      pair.destination =
+          make_device_destination(std::move(group), capacity_bytes, *pair.destination_stream);
+    }
+  });
+  return pair;
+}
+
 /// Those whose slots are memory of the host.
 std::vector<ChannelFactory> host_factories() {
-  return {
-      {"window", true, window},
-      {"courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }},
-      {"late courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::late); }}};
+  return {{"window", true, window},
+          {"courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }},
+          {"late courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::late); }},
+          {"device, over links", true, device, false, true}};
 }
 
 }  // namespace

@@ -116,6 +116,10 @@ class Running {
       sets.emplace_back("train.global_batch=65536");  // a step takes minutes
     }
     sets.insert(sets.end(), run_.sets.begin(), run_.sets.end());
+    if (run_.on_gpus) {
+      sets.emplace_back("device.backend=cuda");
+      words.emplace_back("--share-gpu");
+    }
     for (const std::string& set : sets) {
       words.insert(words.end(), {"--set", set});
     }

@@ -17,6 +17,7 @@ struct FaultyRun {
   FaultWords fault;  // the harness gives the file
   MeshShape mesh{.pipeline = 2, .tensor = 2, .data = 1};
   std::vector<std::string> sets = {};  // further "section.key=value"
+  bool on_gpus = false;                // which the processes may share
 };
 
 struct FaultOutcome {

@@ -52,12 +52,44 @@ TEST_CASE("the CPU, where it is asked for, looks for no GPU") {
               }).on_gpus());
 }
 
-TEST_CASE("processes compute on the CPU") {
+TEST_CASE("a process has a GPU of its own, or shares one where that is allowed") {
   SessionConfig session;
   session.mode = "mpi";
-  CHECK_FALSE(choose_devices(session, 1, gpus(1)).on_gpus());
   session.backend = "cuda";
-  CHECK_THROWS_AS(choose_devices(session, 1, gpus(1)), ConfigError);
+  const auto choose = [&](int gpu_count, const GpuSharing& sharing) {
+    return choose_devices(session, 4, gpus(gpu_count), sharing);
+  };
+  // 4 processes on one host, then on two.
+  CHECK(choose(4, {.local_rank = 3, .local_size = 4}).devices ==
+        std::vector<Device>{{DeviceKind::cuda, 3}});
+  CHECK(choose(2, {.local_rank = 1, .local_size = 2}).devices ==
+        std::vector<Device>{{DeviceKind::cuda, 1}});
+  CHECK_THROWS_WITH(choose(2, {.local_rank = 1, .local_size = 4}),
+                    Catch::Contains("2 GPUs for 4 processes") && Catch::Contains("--share-gpu") &&
+                        Catch::Contains("\"threads\""));
+  CHECK_THROWS_AS(choose(2, {}), ConfigError);  // what the launcher asks
+  const DeviceChoice shared = choose(2, {.allowed = true, .local_rank = 3, .local_size = 4});
+  CHECK(shared.devices == std::vector<Device>{{DeviceKind::cuda, 1}});
+  CHECK_THAT(shared.why, Catch::Contains("for tests"));
+}
+
+TEST_CASE("auto takes GPUs for processes where each has one, and all hosts see the same") {
+  SessionConfig session;
+  session.mode = "mpi";
+  const auto on_gpus = [&](int gpu_count, const GpuSharing& sharing) {
+    return choose_devices(session, 2, gpus(gpu_count), sharing).on_gpus();
+  };
+  CHECK(on_gpus(2, {}));
+  CHECK(on_gpus(2, {.local_rank = 1, .local_size = 2}));
+  CHECK_FALSE(on_gpus(1, {}));
+  CHECK(on_gpus(1, {.allowed = true}));
+  CHECK_FALSE(on_gpus(0, {.allowed = true}));
+  CHECK_FALSE(on_gpus(2, {.local_rank = 0, .local_size = 1}));
+}
+
+TEST_CASE("threads share GPUs without being told") {
+  CHECK_THROWS_WITH(choose_devices({}, 2, gpus(1), {.allowed = true}),
+                    Catch::Contains("--share-gpu is for processes"));
 }
 
 TEST_CASE("the resolved configuration names the backend and what it came from") {

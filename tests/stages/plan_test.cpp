@@ -92,6 +92,36 @@ TEST_CASE("a stage costs what its chunks cost") {
   CHECK(plan.memory[0].transfer_slots == 2 * 2 * 4 * 2 * 32 * 48);
 }
 
+TEST_CASE("a limit of memory refuses what plans more, and auto keeps to it") {
+  const BatchConfig batch{.global_batch = 16, .micro_batch = 1};
+  ParallelConfig parallel{.pipeline = 4, .schedule = "gpipe"};
+  const ModelSpec model = small_model();
+  const auto most = [](const TrainingPlan& plan) {
+    std::int64_t bytes = 0;
+    for (std::size_t stage = 0; stage < plan.memory.size(); ++stage) {
+      CHECK(plan.memory[stage].total() == plan.verdict.peaks[stage].bytes);
+      bytes = std::max(bytes, plan.memory[stage].total());
+    }
+    return bytes;
+  };
+  const std::int64_t all = most(make_plan(model, parallel, batch));
+  parallel.schedule = "1f1b";
+  const std::int64_t flush = most(make_plan(model, parallel, batch));
+  REQUIRE(flush < all);
+
+  constexpr double kGiB = 1 << 30;
+  parallel.memory_gib = static_cast<double>(flush) / kGiB;
+  CHECK(most(make_plan(model, parallel, batch)) == flush);
+  parallel.schedule = "auto";
+  CHECK(most(make_plan(model, parallel, batch)) <= flush);
+  parallel.schedule = "gpipe";
+  CHECK_THROWS_WITH(make_plan(model, parallel, batch),
+                    Contains("gpipe is not safe") && Contains("are allowed"));
+  parallel.schedule = "auto";
+  parallel.memory_gib = 1e-6;
+  CHECK_THROWS_WITH(make_plan(model, parallel, batch), Contains("fits the memory"));
+}
+
 TEST_CASE("a program whose sizes are not the configuration's is refused") {
   const BatchConfig batch{.global_batch = 8, .micro_batch = 2};
   const ParallelConfig parallel{.pipeline = 2, .chunks = 2, .schedule = "mine"};

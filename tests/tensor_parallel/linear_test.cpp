@@ -113,7 +113,7 @@ Results computed(Kind kind, int ranks) {
     const Tensor dbias = empty_like(member, bias.shape());
     if (column) {
       column_linear_forward(stream, x, weight, bias, y);
-      column_linear_backward_input(stream, member.group, dy, weight, dx);
+      stream.wait(column_linear_backward_input(stream, member.group, dy, weight, dx));
     } else {
       row_linear_forward(stream, member.group, x, weight, y);
       row_linear_backward_input(stream, dy, weight, dx);

@@ -38,7 +38,7 @@ class NcclCommunicator : public Communicator {
   }
   void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part, Order order) override {
     issue(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part}, [&] {
-      if (order == Order::tree) {
+      if (needs_tree(ReduceOp::sum, order)) {
         tree_reduce_scatter(tree_member(stream, stream.memory().account()), x, part);
       } else {
         link_->reduce_scatter(stream, x, part);
@@ -108,9 +108,14 @@ class NcclCommunicator : public Communicator {
     }
   }
 
+  /// A sum of two parts has one order, which NCCL keeps too.
+  bool needs_tree(ReduceOp op, Order order) const {
+    return order == Order::tree && (size() > 2 || op != ReduceOp::sum);
+  }
+
   void reduce_on(Stream& stream, const Tensor& x, ReduceOp op, Order order,
                  std::shared_ptr<MemoryAccount> payer) {
-    if (order == Order::tree) {
+    if (needs_tree(op, order)) {
       tree_all_reduce(tree_member(stream, std::move(payer)), x, op);
     } else {
       link_->all_reduce(stream, x, op);

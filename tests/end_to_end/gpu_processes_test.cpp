@@ -1,0 +1,176 @@
+// Runs whose ranks are processes with GPUs: the losses of the CPU, the bits of threads on the same
+// GPUs, and faults that end them in time and by name. Skipped where there is no GPU.
+#include <fmt/core.h>
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "tests/conformance/devices.h"
+#include "tests/end_to_end/process.h"
+#include "tests/end_to_end/process_faults.h"
+#include "tests/end_to_end/small_run.h"
+
+using namespace stagecraft;
+using namespace stagecraft::test;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kConfig = R"([model]
+family = "gpt"
+layers = 4
+hidden = 32
+heads = 4
+sequence = 16
+dropout = 0.1
+[train]
+steps = 20
+global_batch = 8
+micro_batch = 1
+[data]
+train = ["text.txt"]
+validation_fraction = 0.25
+)";
+
+using Words = std::vector<std::string>;
+
+int gpu_count() {
+  static const int count = [] {
+    const auto places = stagecraft::testing::placements();  // says so where there is none
+    return places.empty() ? 0 : count_devices(DeviceKind::cuda).count;
+  }();
+  return count;
+}
+
+struct Losses {
+  std::vector<double> training;
+  double validation = 0;
+};
+
+class Workplace {
+ public:
+  Workplace() {
+    const auto text = made_up_text(4000);
+    std::ofstream(path() / "run.toml") << kConfig;
+    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
+  }
+  const fs::path& path() const { return folder_.path(); }
+
+  Ended train(const Words& words) const {
+    Words all = {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_EXECUTABLE};
+    all.insert(all.end(), words.begin(), words.end());
+    return Process(all, path()).wait();
+  }
+
+  Losses losses(const std::string& run) const {
+    Losses losses;
+    std::ifstream file(path() / run / "metrics.jsonl");
+    for (std::string line; std::getline(file, line);) {
+      const auto step = nlohmann::json::parse(line);
+      losses.training.push_back(step["loss"].get<double>());
+      if (step.contains("validation_loss")) {
+        losses.validation = step["validation_loss"].get<double>();
+      }
+    }
+    return losses;
+  }
+
+  std::string model(const std::string& run) const {
+    return read_file(path() / run / "model/model.safetensors");
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+Words with_mesh(int pipeline, int tensor, int data, const Words& more) {
+  Words words = {"--set", fmt::format("parallel.pipeline={}", pipeline),
+                 "--set", fmt::format("parallel.tensor={}", tensor),
+                 "--set", fmt::format("parallel.data={}", data)};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+Words run_words(const std::string& name, const std::string& mode, const std::string& backend) {
+  return {"--set", "run.directory=" + name,    "--set", "run.mode=" + mode,
+          "--set", "device.backend=" + backend};
+}
+
+void check_mesh(int pipeline, int tensor, int data) {
+  CAPTURE(pipeline, tensor, data);
+  const Workplace place;
+  Words shared = run_words("processes", "mpi", "cuda");
+  shared.emplace_back("--share-gpu");
+  for (const Words& words :
+       {run_words("cpu", "threads", "cpu"), run_words("threads", "threads", "cuda"), shared}) {
+    const Ended ended = place.train(with_mesh(pipeline, tensor, data, words));
+    CAPTURE(words, ended.out, ended.err);
+    REQUIRE(ended.status == 0);
+  }
+  const Losses cpu = place.losses("cpu");
+  const Losses processes = place.losses("processes");
+  REQUIRE(cpu.training.size() == 20);
+  REQUIRE(processes.training.size() == 20);
+  for (std::size_t step = 0; step < cpu.training.size(); ++step) {
+    CHECK(processes.training[step] == Approx(cpu.training[step]).epsilon(1e-4));
+  }
+  CHECK(processes.validation == Approx(cpu.validation).epsilon(1e-4));
+  CHECK(processes.training == place.losses("threads").training);
+  CHECK((place.model("processes") == place.model("threads")));
+}
+
+void check_fault(FaultKind kind, int rank, std::int64_t step, int call) {
+  const FaultyRun run{.fault = {.kind = kind, .rank = rank, .step = step, .call = call, .file = ""},
+                      .on_gpus = true};
+  const FaultOutcome outcome = run_with_fault(run);
+  INFO(describe(run, outcome));
+  CHECK(outcome.wrong.empty());
+}
+
+}  // namespace
+
+TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GPUs: a pipeline") {
+  if (gpu_count() > 0) {
+    check_mesh(2, 1, 1);
+  }
+}
+
+TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GPUs: tensor") {
+  if (gpu_count() > 0) {
+    check_mesh(1, 2, 1);
+  }
+}
+
+TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GPUs: data") {
+  if (gpu_count() > 0) {
+    check_mesh(1, 1, 2);
+  }
+}
+
+TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GPUs: a mixture") {
+  if (gpu_count() > 0) {
+    check_mesh(2, 2, 1);
+  }
+}
+
+TEST_CASE("more processes than GPUs are an error that names what helps") {
+  if (gpu_count() == 0 || gpu_count() > 7) {
+    return;
+  }
+  const Workplace place;
+  const Ended ended =
+      place.train(with_mesh(1, 1, gpu_count() < 2 ? 2 : 8, run_words("few", "mpi", "cuda")));
+  CHECK(ended.status == 2);
+  CHECK_THAT(ended.err, Catch::Contains("--share-gpu") && Catch::Contains("\"threads\""));
+}
+
+TEST_CASE("a fault in a process with a GPU ends the run in time and by name") {
+  if (gpu_count() == 0) {
+    return;
+  }
+  check_fault(FaultKind::throws, 1, 2, 7);
+  check_fault(FaultKind::killed, 3, 2, 11);
+  check_fault(FaultKind::killed, 0, 4, 3);
+  check_fault(FaultKind::hangs, 2, 3, 4);
+}
