@@ -210,7 +210,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
       verify(plan.program, reductions, limits_of(plan, costs, plan.program.stage_of_chunk), where);
   const Verdict evaluation = verify(plan.evaluation, reductions);
   if (!plan.verdict.proven || !evaluation.proven) {
-    throw ConfigError("parallel.schedule",
+    throw ConfigError("parallel.schedule parallel.memory_gib",
                       fmt::format("the program of {} is not safe to run: {}{}", parallel.schedule,
                                   plan.verdict.counter_example, evaluation.counter_example));
   }

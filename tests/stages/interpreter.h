@@ -18,7 +18,10 @@ struct Bounds {
   std::vector<std::int64_t> stage = {};         // held throughout, one a stage
   std::vector<std::int64_t> stash = {};         // of a micro-batch from F to B or I, one a chunk
   std::vector<std::int64_t> weight_stash = {};  // from I to W
-  std::int64_t tensor = 0;                      // what one chunk hands to the next
+  std::vector<std::int64_t> forward = {};       // while F runs, in place of what it takes
+  std::vector<std::int64_t> backward_input = {};
+  std::vector<std::int64_t> backward = {};
+  std::int64_t tensor = 0;  // what one chunk hands to the next
 };
 
 struct Outcome {

@@ -95,9 +95,20 @@ std::int64_t Stages::slot_bytes(int stage) const {
 
 void Stages::hold(State& state, std::size_t stage, std::int64_t bytes) {
   state.held[stage] += bytes;
-  peaks_[stage] = std::max(peaks_[stage], state.held[stage]);
-  expect(!bounds_.bytes || state.held[stage] <= *bounds_.bytes, "stage {} holds {} bytes", stage,
-         state.held[stage]);
+  need(state, stage, 0);
+}
+
+void Stages::need(const State& state, std::size_t stage, std::int64_t bytes) {
+  const std::int64_t sum = state.held[stage] + bytes;
+  peaks_[stage] = std::max(peaks_[stage], sum);
+  expect(!bounds_.bytes || sum <= *bounds_.bytes, "stage {} holds {} bytes", stage, sum);
+}
+
+std::int64_t Stages::taken(const Instruction& i) const {
+  if (i.op == Op::forward) {
+    return i.chunk > 0 ? bounds_.tensor : 0;
+  }
+  return of_chunk(bounds_.stash, i) + (exists(i.chunk + 1) ? bounds_.tensor : 0);
 }
 
 void Stages::take(State& state, const Instruction& i, Thing thing) const {
@@ -142,9 +153,13 @@ void Stages::check_member(const Instruction& i, const Group& issued, std::size_t
 void Stages::run(const Instruction& i, std::size_t stage, State& state) {
   switch (i.op) {
     case Op::forward:
+      need(state, stage, of_chunk(bounds_.forward, i) - taken(i));
       return hold(state, stage, forward(i, state));
     case Op::backward:
+      need(state, stage, of_chunk(bounds_.backward, i) - taken(i));
+      return hold(state, stage, backward(i, state));
     case Op::backward_input:
+      need(state, stage, of_chunk(bounds_.backward_input, i) - taken(i));
       return hold(state, stage, backward(i, state));
     case Op::backward_weight:
       take(state, i, kWeightStash);
@@ -164,10 +179,9 @@ void Stages::run(const Instruction& i, std::size_t stage, State& state) {
 }
 
 std::int64_t Stages::forward(const Instruction& i, State& state) const {
-  std::int64_t bytes = 0;
+  std::int64_t bytes = -taken(i);
   if (i.chunk > 0) {
     take(state, i, kInput);
-    bytes -= bounds_.tensor;
   }
   put(state, i, kForward);
   if (trains_) {
@@ -183,11 +197,10 @@ std::int64_t Stages::forward(const Instruction& i, State& state) const {
 }
 
 std::int64_t Stages::backward(const Instruction& i, State& state) const {
+  std::int64_t bytes = -taken(i);
   take(state, i, kStash);
-  std::int64_t bytes = -of_chunk(bounds_.stash, i);
   if (exists(i.chunk + 1)) {
     take(state, i, kOutputGradient);
-    bytes -= bounds_.tensor;
   }
   if (i.op == Op::backward) {
     add_gradient(i, state);

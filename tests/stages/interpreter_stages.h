@@ -83,6 +83,10 @@ class Stages {
   bool exists(int chunk) const { return chunk >= 0 && chunk < program_.chunks; }
   std::int64_t slot_bytes(int stage) const;
   void hold(State& state, std::size_t stage, std::int64_t bytes);
+  /// Counts so many bytes beside what is held, for the time that an instruction runs.
+  void need(const State& state, std::size_t stage, std::int64_t bytes);
+  /// Of F, B or I: the bytes that it lets go.
+  std::int64_t taken(const Instruction& i) const;
   void take(State& state, const Instruction& i, Thing thing) const;
   void put(State& state, const Instruction& i, Thing thing, int chunk_offset = 0) const;
   /// The stage issues the group that it has come to, if any.

@@ -54,6 +54,9 @@ void Mutants::bound(Mutant& mutant) {
   for (int chunk = 0; chunk < mutant.program.chunks; ++chunk) {
     bounds.stash.push_back(below(10));
     bounds.weight_stash.push_back(below(6));
+    bounds.forward.push_back(below(12));
+    bounds.backward_input.push_back(below(16));
+    bounds.backward.push_back(below(20));
   }
   const Outcome outcome = interpret(mutant.program, mutant.reductions, bounds, 1, 0);
   bounds.bytes = *std::max_element(outcome.peaks.begin(), outcome.peaks.end()) + below(4);

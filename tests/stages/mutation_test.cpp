@@ -25,8 +25,11 @@ Limits limits_of(const test::Bounds& bounds) {
                 .stage_bytes = bounds.stage,
                 .tensor_bytes = bounds.tensor};
   for (std::size_t chunk = 0; chunk < bounds.stash.size(); ++chunk) {
-    limits.chunk_bytes.push_back(
-        {.stash = bounds.stash[chunk], .weight_stash = bounds.weight_stash[chunk]});
+    limits.chunk_bytes.push_back({.stash = bounds.stash[chunk],
+                                  .weight_stash = bounds.weight_stash[chunk],
+                                  .forward = bounds.forward[chunk],
+                                  .backward_input = bounds.backward_input[chunk],
+                                  .backward = bounds.backward[chunk]});
   }
   return limits;
 }
