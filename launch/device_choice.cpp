@@ -16,7 +16,7 @@ DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
 DeviceChoice on_gpus(int count, int actors) {
   DeviceChoice choice{.devices = {},
-                      .why = count >= actors ? fmt::format("one for each of {} actors", actors)
+                      .why = count >= actors ? "one for each actor"
                                              : fmt::format("shared by {} actors", actors)};
   for (int index = 0; index < std::min(count, actors); ++index) {
     choice.devices.push_back({DeviceKind::cuda, index});
