@@ -15,9 +15,9 @@ constexpr const char* kThreadsOnly =
 DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
 DeviceChoice on_gpus(int count, int actors) {
-  DeviceChoice choice{.devices = {},
-                      .why = count >= actors ? "one for each actor"
-                                             : fmt::format("shared by {} actors", actors)};
+  DeviceChoice choice{
+      .devices = {},
+      .why = count >= actors ? "one for each actor" : fmt::format("shared by {} actors", actors)};
   for (int index = 0; index < std::min(count, actors); ++index) {
     choice.devices.push_back({DeviceKind::cuda, index});
   }
