@@ -13,9 +13,9 @@ DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
 /// GPUs for threads, one after the other.
 DeviceChoice on_gpus(int count, int actors) {
-  DeviceChoice choice{.devices = {},
-                      .why = count >= actors ? fmt::format("one for each of {} actors", actors)
-                                             : fmt::format("shared by {} actors", actors)};
+  DeviceChoice choice{
+      .devices = {},
+      .why = count >= actors ? "one for each actor" : fmt::format("shared by {} actors", actors)};
   for (int index = 0; index < std::min(count, actors); ++index) {
     choice.devices.push_back({DeviceKind::cuda, index});
   }

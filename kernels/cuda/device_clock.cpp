@@ -1,6 +1,7 @@
 #include "kernels/cuda/device_clock.h"
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/base/span.h"
 #include "kernels/cuda/device_scope.h"
@@ -11,6 +12,7 @@ namespace {
 
 constexpr std::string_view kPlace = "Stream::mark_time";
 constexpr std::int64_t kFresh_ns = 1'000'000'000;
+constexpr int kAttempts = 8;
 
 }  // namespace
 
@@ -45,15 +47,22 @@ DeviceClock::TimedEvent DeviceClock::recorded(cudaStream_t stream) const {
   return event;
 }
 
-/// The device reaches the event between two looks at the host's clock; the first mark of a busy
-/// stream waits for it here.
+/// The device reaches the event between two looks at the host's clock; of a few tries the quickest
+/// counts, which is wrong by half of its time at most. The first mark of a busy stream waits for it
+/// here.
 void DeviceClock::compare(cudaStream_t stream) {
   check(cudaStreamSynchronize(stream), kPlace);
-  const std::int64_t before = now_ns();
-  auto event = recorded(stream);
-  check(cudaEventSynchronize(event.get()), kPlace);
-  const std::int64_t after = now_ns();
-  anchor_ = std::make_shared<const Anchor>(Anchor{std::move(event), before + (after - before) / 2});
+  std::int64_t quickest = std::numeric_limits<std::int64_t>::max();
+  for (int attempt = 0; attempt < kAttempts; ++attempt) {
+    const std::int64_t before = now_ns();
+    auto event = recorded(stream);
+    check(cudaEventSynchronize(event.get()), kPlace);
+    const std::int64_t took = now_ns() - before;
+    if (took < quickest) {
+      quickest = took;
+      anchor_ = std::make_shared<const Anchor>(Anchor{std::move(event), before + took / 2});
+    }
+  }
 }
 
 }  // namespace stagecraft::cuda

@@ -25,7 +25,7 @@ TEST_CASE("auto takes GPUs where every actor has one, else the CPU, and says why
   const DeviceChoice enough = choice_of("auto", 2, 4);
   CHECK(enough.devices == std::vector<Device>{{DeviceKind::cuda, 0}, {DeviceKind::cuda, 1}});
   CHECK(devices_text(enough) == "cuda:0 to cuda:1");
-  CHECK(enough.why == "one for each of 2 actors");
+  CHECK(enough.why == "one for each actor");
   const DeviceChoice few = choice_of("auto", 4, 2);
   CHECK(few.devices == std::vector<Device>{{}});
   CHECK_THAT(few.why, Catch::Contains("2 GPUs for 4 actors") && Catch::Contains("\"cuda\""));
@@ -95,6 +95,6 @@ TEST_CASE("threads share GPUs without being told") {
 TEST_CASE("the resolved configuration names the backend and what it came from") {
   const ResolvedRun run = resolve(example(), 2, gpus(2));
   CHECK(run.settings.session.backend == "cuda");
-  CHECK(run.sources.at("device.backend") == "default; auto: one for each of 2 actors");
+  CHECK(run.sources.at("device.backend") == "default; auto: one for each actor");
   CHECK(resolve(example(), 2, gpus(1)).settings.session.backend == "cpu");
 }

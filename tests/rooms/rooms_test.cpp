@@ -33,7 +33,7 @@ struct ThirdParty {
 
 const std::vector<ThirdParty> kThirdParties{
     {"(oneapi/)?dnnl.*", {"kernels/cpu/"}},
-    {"cub/.*|cuda.*|cublas.*|cudnn.*|nvrtc.*|cooperative_groups.*", {"kernels/cuda/"}},
+    {"cub/.*|cuda.*|cublas.*|cudnn.*|nvrtc.*|nvtx3/.*|cooperative_groups.*", {"kernels/cuda/"}},
     {"mpi\\.h", {"tensor_parallel/comm/mpi"}},
     {"nccl.*", {"tensor_parallel/comm/nccl"}},
     {"nlohmann/.*", {"models/", "launch/"}},
