@@ -22,6 +22,10 @@ int microbatches_of(const ParallelConfig& parallel, const BatchConfig& batch) {
   return static_cast<int>(batch.global_batch / per_step);
 }
 
+CostShape cost_shape(const ParallelConfig& parallel, const BatchConfig& batch) {
+  return {.samples = batch.micro_batch, .tensor = parallel.tensor, .compute = batch.compute()};
+}
+
 Program schedule_of(const ParallelConfig& parallel, int microbatches) {
   const std::vector<std::string>& names = schedule_names();
   if (std::find(names.begin(), names.end(), parallel.schedule) == names.end()) {
@@ -113,14 +117,14 @@ void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& cost
       flops += costs[chunk].flops * plan.microbatches;
     }
   }
-  const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
+  const ParameterBytes parameters =
+      parameter_bytes(uses, 0, plan.mesh.tensor, plan.batch.compute());
   memory.weights = parameters.weights;
   memory.gradients = parameters.gradients;
   memory.optimizer = parameters.optimizer;
   const auto inputs = std::count_if(edges.begin(), edges.end(),
                                     [&](const Edge& edge) { return edge.destination == stage; });
-  memory.transfer_slots =
-      inputs * kReceiveSlots * 4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
+  memory.transfer_slots = inputs * kReceiveSlots * transfer_bytes(plan.model, plan.batch);
   add_held(plan, stage, costs, memory);
   plan.memory.push_back(memory);
   plan.stage_flops.push_back(flops);
@@ -128,7 +132,7 @@ void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& cost
 }
 
 void add_costs(TrainingPlan& plan) {
-  const CostShape shape{.samples = plan.batch.micro_batch, .tensor = plan.mesh.tensor};
+  const CostShape shape = cost_shape(plan.parallel, plan.batch);
   std::vector<ChunkCost> costs;
   for (const LayerRange& chunk : plan.chunks) {
     costs.push_back(cost_of(plan.model, chunk, shape));
@@ -155,7 +159,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
   plan.mesh = {parallel.pipeline, parallel.tensor, parallel.data};
   plan.microbatches = microbatches_of(parallel, batch);
   check_sizes(compute, parallel, plan.microbatches);
-  const CostShape shape{.samples = batch.micro_batch, .tensor = parallel.tensor};
+  const CostShape shape = cost_shape(parallel, batch);
   plan.chunks = parallel.partition.empty()
                     ? partition_by_cost(model, shape, compute.chunks)
                     : partition_by_list(model, parallel.partition, compute.chunks);
@@ -169,6 +173,10 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
           plan.verdict.counter_example, evaluation.counter_example);
   add_costs(plan);
   return plan;
+}
+
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch) {
+  return batch.micro_batch * model.sequence * model.hidden * size_of(batch.compute());
 }
 
 ReductionShape reductions_of(const TrainingPlan& plan) {

@@ -68,6 +68,9 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& compute);
 
+/// What a channel carries of one micro-batch.
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
+
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);
 
