@@ -102,7 +102,9 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
                  props.evaluation_samples};
   setup->data = props.data;
   setup->initial = props.initial;
-  setup->stream = make_stream(device_of(props.config, rank), {.threads = props.config.threads});
+  setup->stream = make_stream(
+      device_of(props.config, rank),
+      {.threads = props.config.threads, .tf32 = props.plan.batch.precision == Precision::tf32});
   setup->world = std::move(world);
   setup->for_tensors = [](std::unique_ptr<Communicator> group) { return group; };
   setup->board = board;
@@ -123,7 +125,7 @@ void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
 }
 
 std::int64_t largest_transfer_bytes(const TrainingPlan& plan) {
-  return plan.batch.micro_batch * plan.model.sequence * plan.model.hidden * size_of(DType::float32);
+  return transfer_bytes(plan.model, plan.batch);
 }
 
 }  // namespace stagecraft

@@ -136,6 +136,7 @@ void StageState::fill_weights() {
       initialize(work_->stream(), parameter, setup_->work.seed, place_.tensor, tensor_ranks);
     }
   }
+  real_->weights_written();
 }
 
 /// Runs `action`; what it throws ends this stage's part of the run.

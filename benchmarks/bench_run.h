@@ -32,7 +32,8 @@ using Runner =
 /// Runs `steps` measured steps behind two that warm up. Throws Error when the run fails.
 inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel,
                         const BatchConfig& batch, int threads, std::int64_t steps,
-                        const Runner& runner = run_training) {
+                        const Runner& runner = run_training,
+                        const std::vector<Device>& devices = {{}}) {
   struct Observer : RunObserver {
     void on_step(const StepReport& report) override { seconds.push_back(report.seconds); }
     std::vector<double> seconds;
@@ -40,6 +41,7 @@ inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel
   constexpr std::int64_t kWarmup = 2;
   RunConfig config;
   config.optimizer.steps = steps + kWarmup;
+  config.devices = devices;
   config.threads = threads;
   config.watchdog_seconds = 600;
   Measured measured;

@@ -1,12 +1,13 @@
 // Every operation of a device beside what bounds it, measured in the same run: the memory-bound
 // ones beside the copy of a large tensor, matrix products and attention beside the best matrix
 // product.
-//   usage: bench_device [cuda | cpu] [rows = 32768 on cuda, 1024 on cpu] [attention]
-// The last word leaves out all but attention.
+//   usage: bench_device [cuda | cpu] [rows = 32768 on cuda, 1024 on cpu] [attention | bfloat16]
+// The last word leaves out all but attention in float32, or all but what is computed in bfloat16.
 #include <fmt/core.h>
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
 #include <memory>
@@ -47,25 +48,22 @@ double best_seconds(Stream& stream, F&& call) {
   return best;
 }
 
-/// Makes tensors of normal numbers from one block of them.
+/// Makes tensors of normal numbers from one block of them: activations in `dtype`, and numbers that
+/// are always float32.
 class Source {
  public:
-  explicit Source(Stream& stream)
-      : stream_(stream), block_(stream.memory(), {kBlock}, DType::float32, MemoryLabel::workspace) {
+  Source(Stream& stream, DType dtype)
+      : stream_(stream),
+        dtype_(dtype),
+        block_(stream.memory(), {kBlock}, DType::float32, MemoryLabel::workspace) {
     std::vector<float> numbers(kBlock);
     fill_normal({.key = random_key(1, "bench")}, 0, kBlock, 1, numbers.data());
     copy_from_host(stream, std::span<const float>(numbers), block_);
   }
 
-  Tensor tensor(const Shape& shape) const {
-    Tensor made(stream_.memory(), shape, DType::float32, MemoryLabel::workspace);
-    const Tensor flat = made.view({made.elements()});
-    for (std::int64_t at = 0; at < flat.elements(); at += kBlock) {
-      const std::int64_t count = std::min<std::int64_t>(kBlock, flat.elements() - at);
-      copy(stream_, {block_.rows(0, count), flat.rows(at, at + count)});
-    }
-    return made;
-  }
+  DType dtype() const { return dtype_; }
+  Tensor tensor(const Shape& shape) const { return made(shape, dtype_); }
+  Tensor number(const Shape& shape) const { return made(shape, DType::float32); }
 
   /// Squares, for second moments.
   Tensor ones_like(const Tensor& other) const {
@@ -88,7 +86,19 @@ class Source {
 
  private:
   static constexpr std::int64_t kBlock = 1 << 20;
+
+  Tensor made(const Shape& shape, DType dtype) const {
+    Tensor tensor(stream_.memory(), shape, dtype, MemoryLabel::workspace);
+    const Tensor flat = tensor.view({tensor.elements()});
+    for (std::int64_t at = 0; at < flat.elements(); at += kBlock) {
+      const std::int64_t count = std::min<std::int64_t>(kBlock, flat.elements() - at);
+      convert(stream_, {block_.rows(0, count), flat.rows(at, at + count)});
+    }
+    return tensor;
+  }
+
   Stream& stream_;
+  DType dtype_;
   Tensor block_;
 };
 
@@ -99,21 +109,27 @@ double copy_rate(Stream& stream, const Source& source, std::int64_t elements) {
   return 2e-9 * static_cast<double>(from.bytes()) / seconds;
 }
 
-/// Prints operations that move `floats` floats at least.
+/// Prints operations beside the least that they have to move.
 class MemoryTable {
  public:
-  MemoryTable(Stream& stream, double copy_gb_s) : stream_(stream), copy_gb_s_(copy_gb_s) {
-    fmt::print("\n{:44} {:>9} {:>9} {:>14}\n", "memory-bound", "us", "GB/s", "ratio to copy");
+  MemoryTable(Stream& stream, DType dtype, double copy_gb_s)
+      : stream_(stream),
+        element_bytes_(static_cast<double>(size_of(dtype))),
+        copy_gb_s_(copy_gb_s) {
+    fmt::print("\n{:44} {:>9} {:>9} {:>14}\n", fmt::format("memory-bound, {}", to_string(dtype)),
+               "us", "GB/s", "ratio to copy");
   }
+  /// `elements` of activations, and `floats` beside them.
   template <typename F>
-  void row(std::string_view name, double floats, F&& call) {
+  void row(std::string_view name, double elements, F&& call, double floats = 0) {
     const double seconds = best_seconds(stream_, call);
-    const double rate = 4e-9 * floats / seconds;
+    const double rate = 1e-9 * (element_bytes_ * elements + 4 * floats) / seconds;
     fmt::print("{:44} {:9.1f} {:9.0f} {:14.2f}\n", name, seconds * 1e6, rate, rate / copy_gb_s_);
   }
 
  private:
   Stream& stream_;
+  double element_bytes_;
   double copy_gb_s_;
 };
 
@@ -123,10 +139,11 @@ void norms(Stream& stream, const Source& source, MemoryTable& table, std::int64_
   const Tensor y = source.tensor({rows, kHidden});
   const Tensor dy = source.tensor({rows, kHidden});
   const Tensor residual = source.tensor({rows, kHidden});
-  const Tensor gamma = source.tensor({kHidden});
-  const Tensor beta = source.tensor({kHidden});
-  const Tensor mean = source.tensor({rows});
-  const Tensor rstd = source.tensor({rows});
+  const Tensor gamma = source.number({kHidden});
+  const Tensor beta = source.number({kHidden});
+  const Tensor mean = source.number({rows});
+  const Tensor rstd = source.number({rows});
+  const Tensor sums = source.number(norm_sums_shape(rows, kHidden));
   table.row("layer_norm_forward", 2 * area, [&] {
     layer_norm_forward(stream,
                        {.x = x, .gamma = gamma, .beta = beta, .y = y, .mean = mean, .rstd = rstd});
@@ -138,12 +155,13 @@ void norms(Stream& stream, const Source& source, MemoryTable& table, std::int64_
                                        .mean = mean,
                                        .rstd = rstd,
                                        .residual_gradient = residual,
-                                       .dx = y});
+                                       .dx = y,
+                                       .sums = sums});
   });
-  table.row("layer_norm_backward_weight", 2 * area, [&] {
-    layer_norm_backward_weight(
-        stream, {.dy = dy, .x = x, .mean = mean, .rstd = rstd, .dgamma = gamma, .dbeta = beta});
-  });
+  table.row(
+      "layer_norm_backward_weight", 0,
+      [&] { layer_norm_backward_weight(stream, {.sums = sums, .dgamma = gamma, .dbeta = beta}); },
+      static_cast<double>(sums.elements()));
 }
 
 void elementwise(Stream& stream, const Source& source, MemoryTable& table, std::int64_t rows) {
@@ -156,9 +174,12 @@ void elementwise(Stream& stream, const Source& source, MemoryTable& table, std::
   table.row("gelu_forward", 2 * area, [&] { gelu_forward(stream, {a, c}); });
   table.row("gelu_backward", 3 * area, [&] { gelu_backward(stream, {a, b, c}); });
   table.row("add", 3 * area, [&] { add(stream, {a, b, c}); });
-  table.row("maximum", 3 * area, [&] { maximum(stream, {a, b, c}); });
+  if (source.dtype() == DType::float32) {
+    table.row("maximum", 3 * area, [&] { maximum(stream, {a, b, c}); });
+  }
   table.row("fill_zero", area, [&] { fill_zero(stream, {c}); });
-  table.row("bias_gradient", area, [&] { bias_gradient(stream, {a, bias}); });
+  const Tensor dbias = source.number({kWide});
+  table.row("bias_gradient", area, [&] { bias_gradient(stream, {a, dbias}); });
   table.row("bias + residual", 3 * area,
             [&] { bias_dropout_residual(stream, {.x = a, .bias = bias, .residual = b, .y = c}); });
   table.row("bias + dropout + residual", 3 * area, [&] {
@@ -176,21 +197,29 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, std::i
   const Tensor y = source.tensor({rows, kHidden});
   const Tensor tokens = source.tokens(rows, kVocabulary);
   const Tensor bytes = source.tokens(rows, 256);
+  const Tensor dweights = source.number({kVocabulary, kHidden});
+  const Tensor dpositions = source.number({kSequence, kHidden});
+  // Rows of the table are read and written once for each token that occurs.
+  const auto occurring = [rows](double vocabulary) {
+    return 2 * kHidden * vocabulary * (1 - std::pow(1 - 1 / vocabulary, rows));
+  };
   table.row("token_embedding_forward", 2 * area,
             [&] { token_embedding_forward(stream, {.tokens = tokens, .table = weights, .y = y}); });
-  table.row("token_embedding_backward, 50304 tokens", 3 * area, [&] {
-    token_embedding_backward(stream, {.tokens = tokens, .dy = x, .dtable = weights});
-  });
-  table.row("token_embedding_backward, 256 tokens", area, [&] {
-    token_embedding_backward(stream, {.tokens = bytes, .dy = x, .dtable = weights});
-  });
+  table.row(
+      "token_embedding_backward, 50304 tokens", area,
+      [&] { token_embedding_backward(stream, {.tokens = tokens, .dy = x, .dtable = dweights}); },
+      occurring(kVocabulary));
+  table.row(
+      "token_embedding_backward, 256 tokens", area,
+      [&] { token_embedding_backward(stream, {.tokens = bytes, .dy = x, .dtable = dweights}); },
+      occurring(256));
   table.row("position_embedding_forward", 2 * area, [&] {
     position_embedding_forward(
         stream, {.x = x, .table = positions, .dropout = {.rows_per_sample = kSequence}, .y = y});
   });
   table.row("position_embedding_backward", area, [&] {
     position_embedding_backward(stream,
-                                {.dy = x, .rows_per_sample = kSequence, .dtable = positions});
+                                {.dy = x, .rows_per_sample = kSequence, .dtable = dpositions});
   });
 }
 
@@ -198,8 +227,8 @@ void losses(Stream& stream, const Source& source, MemoryTable& table, std::int64
   const auto area = static_cast<double>(rows * kVocabulary);
   const VocabularyShard shard{.vocabulary = 50257};
   const Tensor logits = source.tensor({rows, kVocabulary});
-  const Tensor top = source.tensor({rows});
-  const Tensor sums = source.tensor({2, rows});
+  const Tensor top = source.number({rows});
+  const Tensor sums = source.number({2, rows});
   const Tensor targets = source.tokens(rows, 50257);
   const Tensor loss(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
   table.row("softmax_maximum", area, [&] { softmax_maximum(stream, {logits, shard, top}); });
@@ -207,26 +236,41 @@ void losses(Stream& stream, const Source& source, MemoryTable& table, std::int64
   table.row("softmax_gradient", 2 * area, [&] {
     softmax_gradient(stream, {logits, top, sums, targets, shard, 1e-3F});
   });
-  table.row("cross_entropy_loss", 3 * static_cast<double>(rows), [&] {
-    cross_entropy_loss(stream, {sums, targets, loss});
+  table.row("softmax_cross_entropy", 2 * area, [&] {
+    softmax_cross_entropy(stream, {logits, targets, shard.vocabulary, 1e-3F, loss});
   });
+  table.row(
+      "cross_entropy_loss", 0,
+      [&] {
+        cross_entropy_loss(stream, {sums, targets, loss});
+      },
+      3 * static_cast<double>(rows));
 }
 
 void optimizer(Stream& stream, const Source& source, MemoryTable& table, std::int64_t count) {
   const auto elements = static_cast<double>(count);
   AdamW args;
-  args.weight = source.tensor({count});
-  args.gradient = source.tensor({count});
-  args.first_moment = source.tensor({count});
+  args.weight = source.number({count});
+  args.gradient = source.number({count});
+  args.first_moment = source.number({count});
   args.second_moment = source.ones_like(args.weight);
   args.learning_rate = 1e-6F;
   const Tensor out(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
-  table.row("adamw", 7 * elements, [&] { adamw(stream, args); });
-  table.row("sum_of_squares", elements, [&] { sum_of_squares(stream, {args.gradient, out}); });
+  if (source.dtype() == DType::bfloat16) {
+    args.rounded = source.tensor({count});
+  }
+  table.row(
+      "adamw", args.rounded.empty() ? 0 : elements, [&] { adamw(stream, args); }, 7 * elements);
+  table.row(
+      "sum_of_squares", 0,
+      [&] {
+        sum_of_squares(stream, {args.gradient, out});
+      },
+      elements);
 }
 
 void host_copies(Stream& stream, const Source& source, std::int64_t count) {
-  const Tensor tensor = source.tensor({count});
+  const Tensor tensor = source.number({count});
   std::vector<float> host(static_cast<std::size_t>(count), 1.0F);
   const double gigabytes = 1e-9 * static_cast<double>(tensor.bytes());
   const double in =
@@ -255,6 +299,7 @@ Rates rates_of(Stream& stream, const Source& source, const Linear& s) {
   const Tensor w = source.tensor({s.in, s.out});
   const Tensor y = source.tensor({s.rows, s.out});
   const Tensor bias = source.tensor({s.out});
+  const Tensor dw = source.number({s.in, s.out});
   const double teraflops =
       2e-12 * static_cast<double>(s.rows) * static_cast<double>(s.in) * static_cast<double>(s.out);
   const double forward =
@@ -262,7 +307,7 @@ Rates rates_of(Stream& stream, const Source& source, const Linear& s) {
   const double input = best_seconds(
       stream, [&] { matmul(stream, {.a = y, .b = w, .transpose_b = Transpose::yes, .c = x}); });
   const double weight = best_seconds(stream, [&] {
-    matmul(stream, {.a = x, .transpose_a = Transpose::yes, .b = y, .c = w, .accumulate = true});
+    matmul(stream, {.a = x, .transpose_a = Transpose::yes, .b = y, .c = dw, .accumulate = true});
   });
   return {teraflops / forward, teraflops / input, teraflops / weight};
 }
@@ -273,6 +318,29 @@ double best_product(Stream& stream, const Source& source, std::int64_t size) {
   const Tensor c = source.tensor({size, size});
   const double seconds = best_seconds(stream, [&] { matmul(stream, {.a = a, .b = b, .c = c}); });
   return 2e-12 * static_cast<double>(size * size) * static_cast<double>(size) / seconds;
+}
+
+/// The MLP's products with GELU, or its slope, joined.
+void gelu_products(Stream& stream, const Source& source, std::int64_t rows, double best) {
+  const Tensor x = source.tensor({rows, kHidden});
+  const Tensor w = source.tensor({kHidden, kWide});
+  const Tensor w_down = source.tensor({kWide, kHidden});
+  const Tensor bias = source.tensor({kWide});
+  const Tensor up = source.tensor({rows, kWide});
+  const Tensor y = source.tensor({rows, kWide});
+  const double teraflops = 2e-12 * static_cast<double>(rows * kHidden * kWide);
+  const double forward =
+      teraflops / best_seconds(stream, [&] {
+        matmul(stream, {.a = x, .b = w, .c = y, .bias = bias, .before_gelu = up});
+      });
+  const double backward =
+      teraflops / best_seconds(stream, [&] {
+        matmul(stream,
+               {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .slope_at = up});
+      });
+  fmt::print("{:26} {:9.2f} {:9.2f} {:>9} {:8.2f} {:7.2f}\n",
+             fmt::format("{}, {}, {}, GELU", rows, kHidden, kWide), forward, backward, "",
+             forward / best, backward / best);
 }
 
 void products(Stream& stream, const Source& source, std::int64_t rows, double best) {
@@ -286,6 +354,7 @@ void products(Stream& stream, const Source& source, std::int64_t rows, double be
                fmt::format("{}, {}, {}", s.rows, s.in, s.out), r.forward, r.input, r.weight,
                r.forward / best, r.input / best, r.weight / best);
   }
+  gelu_products(stream, source, rows, best);
 }
 
 /// Whether the first rows of y = x w have the same bits whatever the number of rows: then data
@@ -297,11 +366,12 @@ void bits(Stream& stream, const Source& source, std::int64_t most) {
   const auto first_rows = [&](std::int64_t rows) {
     const Tensor y = source.tensor({rows, kWide});
     matmul(stream, {.a = x.rows(0, rows), .b = w, .c = y});
-    std::vector<float> numbers(static_cast<std::size_t>(kFew * kWide));
-    copy_to_host(stream, y.rows(0, kFew), std::span<float>(numbers));
-    return numbers;
+    const Tensor few = y.rows(0, kFew);
+    std::vector<std::byte> bytes(static_cast<std::size_t>(few.bytes()));
+    copy_to_host(stream, {few, bytes});
+    return bytes;
   };
-  const std::vector<float> expected = first_rows(kFew);
+  const std::vector<std::byte> expected = first_rows(kFew);
   fmt::print("\nbits of the first {} rows of (rows, {}, {}) as those of {} rows:", kFew, kHidden,
              kWide, kFew);
   for (std::int64_t rows = 2 * kFew; rows <= most; rows *= 2) {
@@ -334,7 +404,7 @@ void attention(Stream& stream, const Source& source, std::int64_t rows, double b
     const Tensor dqkv = source.tensor({tokens, 3 * row});
     const Tensor out = source.tensor({tokens, row});
     const Tensor dout = source.tensor({tokens, row});
-    const Tensor log_sum = source.tensor({shape.samples, s.heads, s.sequence});
+    const Tensor log_sum = source.number({shape.samples, s.heads, s.sequence});
     const double square = 1e-12 * static_cast<double>(tokens * s.sequence * row);
     const double forward = 2 * square / best_seconds(stream, [&] {
                              attention_forward(stream, {shape, qkv, out, log_sum});
@@ -350,22 +420,23 @@ void attention(Stream& stream, const Source& source, std::int64_t rows, double b
 
 double print_best_product(Stream& stream, const Source& source, std::int64_t rows) {
   const double best = best_product(stream, source, rows / 4);
-  fmt::print("\nfloat32: a product of {0} x {0} x {0} runs at {1:.2f} TFLOP/s\n", rows / 4, best);
+  fmt::print("\n{0}: a product of {1} x {1} x {1} runs at {2:.2f} TFLOP/s\n",
+             to_string(source.dtype()), rows / 4, best);
   return best;
 }
 
 void measure_attention(Device device, std::int64_t rows) {
   const auto stream = make_stream(device, {.threads = 2});
-  const Source source(*stream);
+  const Source source(*stream, DType::float32);
   attention(*stream, source, rows, print_best_product(*stream, source, rows));
 }
 
-void measure(Device device, std::int64_t rows) {
+void measure(Device device, DType dtype, std::int64_t rows) {
   const auto stream = make_stream(device, {.threads = 2});
-  const Source source(*stream);
+  const Source source(*stream, dtype);
   const double copied = copy_rate(*stream, source, rows * kWide);
   fmt::print("{}: a copy moves {:.0f} GB/s\n", to_string(device), copied);
-  MemoryTable table(*stream, copied);
+  MemoryTable table(*stream, dtype, copied);
   norms(*stream, source, table, rows);
   elementwise(*stream, source, table, rows);
   embeddings(*stream, source, table, rows);
@@ -380,7 +451,7 @@ void measure(Device device, std::int64_t rows) {
 
 void measure_tf32(Device device, std::int64_t rows) {
   const auto stream = make_stream(device, {.tf32 = true});
-  const Source source(*stream);
+  const Source source(*stream, DType::float32);
   const double best = best_product(*stream, source, rows / 4);
   fmt::print("\ntf32: a product of {0} x {0} x {0} runs at {1:.0f} TFLOP/s\n", rows / 4, best);
   products(*stream, source, rows, best);
@@ -394,14 +465,20 @@ int main(int count, char** words) {
   const bool on_cpu = count > 1 && std::string_view(words[1]) == "cpu";
   const Device device{on_cpu ? DeviceKind::cpu : DeviceKind::cuda, 0};
   const std::int64_t rows = count > 2 ? std::atoll(words[2]) : on_cpu ? 1024 : 32768;
+  const std::string_view only = count > 3 ? words[3] : "";
   try {
-    if (count > 3) {
+    if (only == "attention") {
       bench::measure_attention(device, rows);
       return 0;
     }
-    bench::measure(device, rows);
+    if (only.empty()) {
+      bench::measure(device, DType::float32, rows);
+    }
     if (!on_cpu) {
-      bench::measure_tf32(device, rows);
+      if (only.empty()) {
+        bench::measure_tf32(device, rows);
+      }
+      bench::measure(device, DType::bfloat16, rows);
     }
   } catch (const Error& error) {
     fmt::print(stderr, "{}\n", error.what());

@@ -52,3 +52,21 @@ if(STAGECRAFT_HAS_CUDA)
     message(STATUS "NCCL: missing (2.26 or later); GPUs are of one process only")
   endif()
 endif()
+
+# cuDNN's attention is an option of that: libcudnn, and its C++ frontend, headers alone, which are
+# also in Python's wheel nvidia-cudnn-frontend (include/).
+set(STAGECRAFT_HAS_CUDNN OFF)
+if(STAGECRAFT_HAS_CUDA)
+  file(GLOB python_includes /usr/local/lib/python3*/site-packages/include
+    /usr/local/lib/python3*/dist-packages/include $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/include)
+  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${python_includes})
+  find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
+  find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib)
+  if(CUDNN_FRONTEND_INCLUDE_DIR AND CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY AND TARGET CUDA::nvrtc)
+    set(STAGECRAFT_HAS_CUDNN ON)
+    message(STATUS "cuDNN: ${CUDNN_LIBRARY}, for attention in bfloat16")
+  else()
+    message(STATUS "cuDNN: it or its frontend (pip install nvidia-cudnn-frontend) is missing; "
+      "attention in bfloat16 is computed by the slower own kernel")
+  endif()
+endif()

@@ -7,6 +7,7 @@
 #include <string>
 #include <type_traits>
 
+#include "kernels/base/bfloat16.h"
 #include "kernels/base/error.h"
 #include "kernels/memory.h"
 
@@ -24,6 +25,8 @@ constexpr DType dtype_of() {
     return DType::float32;
   } else if constexpr (std::is_same_v<T, double>) {
     return DType::float64;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return DType::bfloat16;
   } else {
     static_assert(std::is_same_v<T, std::int32_t>, "no dtype stands for this element type");
     return DType::int32;

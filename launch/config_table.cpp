@@ -179,6 +179,12 @@ void add_batch(Keys& keys) {
       "train.micro_batch", integer,
       "Sequences of one micro-batch on one data rank; parallel.data times it divides global_batch",
       size)));
+  keys.push_back(among(
+      key<kBatch, &BatchConfig::precision>(
+          "train.precision", choice,
+          "How layers compute: tf32 rounds the factors of matrix products, bf16 keeps activations "
+          "and a copy of the weights in bfloat16; on GPUs, bf16 also where the processor has it"),
+      {{"float32"}, {"tf32"}, {"bf16"}}));
 }
 
 void add_optimizer(Keys& keys) {

@@ -54,6 +54,19 @@ struct FieldValue<SampleOrder> {
   }
 };
 
+template <>
+struct FieldValue<Precision> {
+  static Precision from(const ConfigValue& value) {
+    const auto& name = std::get<std::string>(value);
+    return name == "bf16" ? Precision::bf16 : name == "tf32" ? Precision::tf32 : Precision::float32;
+  }
+  static ConfigValue to(Precision field) {
+    return std::string(field == Precision::bf16   ? "bf16"
+                       : field == Precision::tf32 ? "tf32"
+                                                  : "float32");
+  }
+};
+
 template <auto Table, auto Field>
 struct KeyBinding {
   static void set(RunSettings& settings, const ConfigValue& value) {

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/checks.h"
 #include "launch/config_table.h"
 #include "launch/run_directory.h"
 #include "launch/schedule_file.h"
@@ -110,6 +111,31 @@ void settle_backend(ResolvedRun& run) {
   }
 }
 
+/// Why the CPU does not compute in `precision`; empty where it does.
+std::string fault_of_cpu(Precision precision) {
+  if (precision == Precision::tf32) {
+    return "which has no tf32";
+  }
+  const std::string_view reason = without_bfloat16(*make_stream({}, {}));
+  return precision == Precision::float32 || reason.empty() ? std::string()
+                                                           : fmt::format("and {}", reason);
+}
+
+/// Where nobody has looked for GPUs, "auto" may still find some.
+void check_precision(const ConfigFile& config, const DeviceChoice& choice, bool looked) {
+  const RunSettings& settings = config.settings;
+  if (choice.on_gpus() || (!looked && settings.session.backend != "cpu")) {
+    return;
+  }
+  const std::string fault = fault_of_cpu(settings.batch.precision);
+  if (!fault.empty()) {
+    throw ConfigError("train.precision device.backend",
+                      fmt::format("this run computes on the CPU ({}), {}; take train.precision = "
+                                  "\"float32\", or a GPU",
+                                  choice.why, fault));
+  }
+}
+
 ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus& count_gpus,
                             const GpuSharing& sharing) {
   check_rules(config);
@@ -129,6 +155,7 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
     run.sources[key.name] = source_of(config, key);
   }
   run.devices = choose_devices(settings.session, actors, count_gpus, sharing);
+  check_precision(config, run.devices, count_gpus != nullptr);
   settle_backend(run);
   return run;
 }

@@ -30,13 +30,15 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
   const std::int64_t statistics = 2 * rows + rows * (config.heads / shape.tensor);
+  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
-  return {.forward_flops = linear + scores,
-          .backward_input_flops = linear + 2 * scores,
-          .backward_weight_flops = linear,
-          .stash_bytes = 4 * (rows * (2 * h + 4 * local) + statistics),
-          .weight_stash_bytes = 4 * (rows * (4 * h + 4 * local) + 2 * rows),
-          .workspace_bytes = 4 * (rows * (3 * h + 4 * local) + branch)};
+  return {
+      .forward_flops = linear + scores,
+      .backward_input_flops = linear + 2 * scores,
+      .backward_weight_flops = linear,
+      .stash_bytes = shape.activation_bytes() * rows * (2 * h + 4 * local) + 4 * statistics,
+      .weight_stash_bytes = shape.activation_bytes() * rows * (2 * h + 4 * local) + norm,
+      .workspace_bytes = shape.activation_bytes() * (rows * (3 * h + 4 * local) + branch) + norm};
 }
 
 Attention::Attention(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)
@@ -63,15 +65,15 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
   const std::int64_t rows = context.batch.rows();
   const std::int64_t width = heads_ * head_size_;
   const Tensor normed = norm_.forward(context, x, stash);
-  const Tensor qkv = temporary(context, {rows, 3 * width});
+  const Tensor qkv = temporary(context, {rows, 3 * width}, x.dtype());
   column_linear_forward(context.stream, normed, qkv_.weight, qkv_.bias, qkv);
-  const Tensor out = temporary(context, {rows, width});
+  const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor log_sum =
-      temporary(context, {context.batch.samples, heads_, context.batch.sequence});
+      temporary(context, {context.batch.samples, heads_, context.batch.sequence}, DType::float32);
   attention_forward(context.stream,
                     {.shape = shape_of(context), .qkv = qkv, .out = out, .log_sum = log_sum});
   save(context, stash, {qkv, out, log_sum});
-  Tensor y = temporary(context, x.shape());
+  Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
   bias_dropout_residual(context.stream, {.x = y,
                                          .bias = projection_.bias,
@@ -88,10 +90,10 @@ Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
   Tensor qkv = unsave(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
-  Tensor dout = temporary(context, out.shape());
+  Tensor dout = temporary(context, out.shape(), out.dtype());
   row_linear_backward_input(context.stream, branch, projection_.weight, dout);
   projection_.backward(context, out, branch, weights);
-  Tensor dqkv = temporary(context, qkv.shape());
+  Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
   attention_backward(context.stream, {.shape = shape_of(context),
                                       .dout = dout,
                                       .qkv = qkv,
@@ -99,7 +101,7 @@ Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
                                       .log_sum = log_sum,
                                       .dqkv = dqkv});
   dout = out = qkv = log_sum = Tensor();
-  const Tensor dnormed = temporary(context, dy.shape());
+  const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());
   const Event summed =
       column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dnormed);
   qkv_.backward(context, norm.y, dqkv, weights);

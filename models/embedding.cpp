@@ -27,22 +27,22 @@ std::vector<ParameterUse> Embedding::parameters(const ModelConfig& config, int t
 
 LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
-  return {.weight_stash_bytes = 4 * rows * config.hidden,
-          .workspace_bytes = 8 * rows * config.hidden};
+  const std::int64_t activation = shape.activation_bytes() * rows * config.hidden;
+  return {.weight_stash_bytes = activation, .workspace_bytes = 2 * activation};
 }
 
 Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)
     : dropout_(config.dropout),
       dropout_key_(random_key(place.seed, "drop")),
-      tokens_(place.parameters.at("wte.weight").weight),
-      positions_(place.parameters.at("wpe.weight").weight),
+      tokens_(place.parameters.at("wte.weight").computed),
+      positions_(place.parameters.at("wpe.weight").computed),
       dtokens_(place.parameters.gradient("wte.weight", "embedding")),
       dpositions_(place.parameters.gradient("wpe.weight", "")) {
   first_token_ = place.tensor_rank * tokens_.size(0);
 }
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
-  Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)});
+  Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)}, tokens_.dtype());
   token_embedding_forward(
       context.stream,
       {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});

@@ -16,45 +16,43 @@ LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocab, shape.tensor) / shape.tensor;
+  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
   const auto product = static_cast<double>(2 * rows * h * columns);
   return {.forward_flops = product,
           .backward_input_flops = product,
           .backward_weight_flops = product,
-          .stash_bytes = 4 * rows * (2 * h + columns + 2 + 3),
-          .weight_stash_bytes = 4 * rows * (3 * h + columns + 2),
-          .workspace_bytes = 4 * rows * 2 * h};
+          .stash_bytes = shape.activation_bytes() * rows * (2 * h + columns) + 4 * rows * 2,
+          .weight_stash_bytes = shape.activation_bytes() * rows * (h + columns) + norm,
+          .workspace_bytes = shape.activation_bytes() * rows * 2 * h + norm};
 }
 
 Head::Head(const ModelConfig& config, const LayerPlace& place)
     : norm_(place, "ln_f"),
-      table_(place.parameters.at("wte.weight").weight),
+      table_(place.parameters.at("wte.weight").computed),
       dtable_(place.parameters.gradient("wte.weight", "head")),
       shard_{.first_token = place.tensor_rank * table_.size(0), .vocabulary = config.vocab} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
-  const Tensor logits = temporary(context, {x.size(0), table_.size(0)});
+  const Tensor logits = temporary(context, {x.size(0), table_.size(0)}, x.dtype());
   matmul(context.stream, {.a = normed, .b = table_, .transpose_b = Transpose::yes, .c = logits});
-  const SoftmaxStatistics statistics =
-      vocab_cross_entropy_forward(context.stream, context.tensor, logits, context.batch.targets,
-                                  shard_, context.batch.loss, MemoryLabel::workspace);
-  save(context, stash, {logits, statistics.maximum, statistics.sum_and_target});
+  const MicroBatch& batch = context.batch;
+  if (batch.training) {
+    // The gradient takes the place of the logits, which nothing else needs.
+    vocab_cross_entropy_gradient(context.stream, context.tensor, logits, batch.targets, shard_,
+                                 batch.loss, batch.loss_scale);
+    save(context, stash, {logits});
+  } else {
+    vocab_cross_entropy(context.stream, context.tensor, logits, batch.targets, shard_, batch.loss);
+  }
   return {};
 }
 
 Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
                             WeightStash& weights) {
-  const Tensor sum_and_target = unsave(stash);
-  const Tensor maximum = unsave(stash);
   Tensor dlogits = unsave(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
-  softmax_gradient(context.stream, {.logits = dlogits,
-                                    .maximum = maximum,
-                                    .sum_and_target = sum_and_target,
-                                    .targets = context.batch.targets,
-                                    .shard = shard_,
-                                    .scale = context.batch.loss_scale});
-  const Tensor dnormed = temporary(context, norm.y.shape());
+  const Tensor dnormed = temporary(context, norm.y.shape(), norm.y.dtype());
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
   const Event summed =
       context.tensor.start_all_reduce(context.stream, dnormed, ReduceOp::sum, Order::tree);

@@ -83,8 +83,10 @@ struct LayerCost {
 
 /// Sizes that a cost depends on.
 struct CostShape {
-  std::int64_t samples = 0;  // of one micro-batch
-  int tensor = 1;            // ranks of the tensor axis
+  std::int64_t samples = 0;        // of one micro-batch
+  int tensor = 1;                  // ranks of the tensor axis
+  DType compute = DType::float32;  // of activations
+  std::int64_t activation_bytes() const { return size_of(compute); }
 };
 
 /// The runtime sizes that make() needs.

@@ -22,6 +22,8 @@ class LayerNorm {
     Tensor x, y, mean, rstd;
   };
   static Saved take(Stash& stash);
+  /// What W needs of a norm over `rows` rows: partial sums of its weights' gradients.
+  static std::int64_t weight_stash_bytes(std::int64_t rows, std::int64_t hidden);
   /// dx = residual_gradient + gradient through the norm.
   Tensor backward(LayerContext& context, const Tensor& dy, const Saved& saved,
                   const Tensor& residual_gradient, WeightStash& weights) const;

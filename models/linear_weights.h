@@ -1,4 +1,5 @@
-// A linear layer's weight [in, out] and bias [out], this rank's part, with their gradients.
+// A linear layer's weight [in, out] and bias [out], this rank's part as it is computed with, and
+// their gradients.
 #pragma once
 
 #include <string>
@@ -13,8 +14,8 @@ struct LinearWeights {
 
   /// Parameters PREFIX.weight and PREFIX.bias.
   LinearWeights(const LayerPlace& place, const std::string& prefix)
-      : weight(place.parameters.at(prefix + ".weight").weight),
-        bias(place.parameters.at(prefix + ".bias").weight),
+      : weight(place.parameters.at(prefix + ".weight").computed),
+        bias(place.parameters.at(prefix + ".bias").computed),
         dweight(place.parameters.gradient(prefix + ".weight", "")),
         dbias(place.parameters.gradient(prefix + ".bias", "")) {}
 

@@ -25,13 +25,14 @@ LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t h = config.hidden;
   const std::int64_t local = 4 * h / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * h * 2 * local);
+  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
   return {.forward_flops = linear,
           .backward_input_flops = linear,
           .backward_weight_flops = linear,
-          .stash_bytes = 4 * (rows * (2 * h + 2 * local) + 2 * rows),
-          .weight_stash_bytes = 4 * (rows * (4 * h + 2 * local) + 2 * rows),
-          .workspace_bytes = 4 * (rows * (3 * h + local) + branch)};
+          .stash_bytes = shape.activation_bytes() * rows * (2 * h + 2 * local) + 4 * 2 * rows,
+          .weight_stash_bytes = shape.activation_bytes() * rows * (2 * h + 2 * local) + norm,
+          .workspace_bytes = shape.activation_bytes() * (rows * (3 * h + local) + branch) + norm};
 }
 
 Mlp::Mlp(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)
@@ -43,12 +44,11 @@ Mlp::Mlp(const ModelConfig& config, const LayerPlace& place, const std::string& 
 
 Tensor Mlp::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
-  const Tensor up = temporary(context, {x.size(0), up_.weight.size(1)});
-  column_linear_forward(context.stream, normed, up_.weight, up_.bias, up);
-  const Tensor active = temporary(context, up.shape());
-  gelu_forward(context.stream, {.x = up, .y = active});
+  const Tensor up = temporary(context, {x.size(0), up_.weight.size(1)}, x.dtype());
+  const Tensor active = temporary(context, up.shape(), up.dtype());
+  column_linear_gelu_forward(context.stream, normed, up_.weight, up_.bias, up, active);
   save(context, stash, {up, active});
-  Tensor y = temporary(context, x.shape());
+  Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, active, down_.weight, y);
   bias_dropout_residual(context.stream, {.x = y,
                                          .bias = down_.bias,
@@ -63,12 +63,11 @@ Tensor Mlp::backward_input(LayerContext& context, Tensor dy, Stash& stash, Weigh
   Tensor up = unsave(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
-  Tensor dup = temporary(context, up.shape());
-  row_linear_backward_input(context.stream, branch, down_.weight, dup);
+  Tensor dup = temporary(context, up.shape(), up.dtype());
+  row_linear_gelu_backward_input(context.stream, branch, down_.weight, up, dup);
   down_.backward(context, active, branch, weights);
-  gelu_backward(context.stream, {.dy = dup, .x = up, .dx = dup});
   active = up = Tensor();
-  const Tensor dnormed = temporary(context, dy.shape());
+  const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());
   const Event summed =
       column_linear_backward_input(context.stream, context.tensor, dup, up_.weight, dnormed);
   up_.backward(context, norm.y, dup, weights);

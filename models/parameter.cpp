@@ -3,13 +3,14 @@
 #include <algorithm>
 
 #include "kernels/base/random.h"
+#include "kernels/ops/adamw.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
 namespace {
 
-constexpr std::int64_t kAlignment = 16;  // elements: 64 bytes
+constexpr std::int64_t kAlignment = kDecayUnit;  // elements: 64 bytes
 
 /// A distinct parameter of a stage with its uses, in model order.
 struct Entry {
@@ -38,8 +39,9 @@ std::int64_t aligned(std::int64_t elements) {
   return (elements + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-Tensor zeroed_arena(Stream& stream, std::int64_t elements, MemoryLabel label) {
-  Tensor arena(stream.memory(), {elements}, DType::float32, label);
+Tensor zeroed_arena(Stream& stream, std::int64_t elements, MemoryLabel label,
+                    DType dtype = DType::float32) {
+  Tensor arena(stream.memory(), {elements}, dtype, label);
   fill_zero(stream, {arena});
   return arena;
 }
@@ -48,27 +50,63 @@ Tensor part_of(const Tensor& arena, std::int64_t begin, const Shape& shape) {
   return arena.rows(begin, begin + elements_of(shape)).view(shape);
 }
 
-}  // namespace
+/// Of entries in the order of the arenas; neighbours that both decay are one range.
+Tensor decayed_ranges(Stream& stream, const std::vector<Entry>& entries) {
+  std::vector<std::int32_t> bounds;
+  std::int64_t begin = 0;
+  for (const Entry& entry : entries) {
+    const std::int64_t end = begin + aligned(elements_of(entry.local));
+    if (entry.spec.decayed() && end > begin) {
+      const auto first = static_cast<std::int32_t>(begin / kDecayUnit);
+      if (!bounds.empty() && bounds.back() == first) {
+        bounds.pop_back();
+      } else {
+        bounds.push_back(first);
+      }
+      bounds.push_back(static_cast<std::int32_t>(end / kDecayUnit));
+    }
+    begin = end;
+  }
+  Tensor ranges(stream.memory(), {static_cast<std::int64_t>(bounds.size())}, DType::int32,
+                MemoryLabel::optimizer);
+  copy_from_host(stream, std::span<const std::int32_t>(bounds), ranges);
+  return ranges;
+}
 
-ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& uses, int rank,
-                               int ranks) {
-  std::vector<Entry> entries = entries_of(uses, rank, ranks);
-  std::reverse(entries.begin(), entries.end());  // backward order
+ParameterArenas make_arenas(Stream& stream, const std::vector<Entry>& entries, DType compute) {
   std::int64_t total = 0;
   for (const Entry& entry : entries) {
     total += aligned(elements_of(entry.local));
   }
-  weights_ = zeroed_arena(stream, total, MemoryLabel::weights);
-  gradients_ = zeroed_arena(stream, total, MemoryLabel::gradients);
-  moments_ = zeroed_arena(stream, 2 * total, MemoryLabel::optimizer);
+  ParameterArenas arenas{.weights = zeroed_arena(stream, total, MemoryLabel::weights),
+                         .rounded = {},
+                         .gradients = zeroed_arena(stream, total, MemoryLabel::gradients),
+                         .first_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
+                         .second_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
+                         .decayed = decayed_ranges(stream, entries)};
+  if (compute == DType::bfloat16) {
+    arenas.rounded = zeroed_arena(stream, total, MemoryLabel::weights, compute);
+  }
+  return arenas;
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& uses, int rank,
+                               int ranks, DType compute) {
+  std::vector<Entry> entries = entries_of(uses, rank, ranks);
+  std::reverse(entries.begin(), entries.end());  // backward order
+  arenas_ = make_arenas(stream, entries, compute);
+  const Tensor& computed = arenas_.rounded.empty() ? arenas_.weights : arenas_.rounded;
   std::int64_t begin = 0;
   for (Entry& entry : entries) {
     Parameter parameter{.spec = entry.spec,
-                        .weight = part_of(weights_, begin, entry.local),
+                        .weight = part_of(arenas_.weights, begin, entry.local),
+                        .computed = part_of(computed, begin, entry.local),
                         .uses = entry.uses,
-                        .gradients = {part_of(gradients_, begin, entry.local)},
-                        .first_moment = part_of(moments_, begin, entry.local),
-                        .second_moment = part_of(moments_, total + begin, entry.local)};
+                        .gradients = {part_of(arenas_.gradients, begin, entry.local)},
+                        .first_moment = part_of(arenas_.first_moments, begin, entry.local),
+                        .second_moment = part_of(arenas_.second_moments, begin, entry.local)};
     while (parameter.gradients.size() < parameter.uses.size()) {
       const std::int64_t elements = elements_of(entry.local);
       parameter.gradients.push_back(
@@ -94,12 +132,19 @@ const Tensor& ParameterStore::gradient(std::string_view name, std::string_view u
   return parameter.gradients[static_cast<std::size_t>(found - parameter.uses.begin())];
 }
 
-ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks) {
+void ParameterStore::round_weights(Stream& stream) const {
+  if (!arenas_.rounded.empty()) {
+    convert(stream, {arenas_.weights, arenas_.rounded});
+  }
+}
+
+ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks,
+                               DType compute) {
   ParameterBytes bytes;
   for (const Entry& entry : entries_of(uses, rank, ranks)) {
     const std::int64_t padded = 4 * aligned(elements_of(entry.local));
     const auto more_uses = static_cast<std::int64_t>(entry.uses.size()) - 1;
-    bytes.weights += padded;
+    bytes.weights += compute == DType::bfloat16 ? padded + padded / 2 : padded;
     bytes.gradients += padded + more_uses * 4 * elements_of(entry.local);
     bytes.optimizer += 2 * padded;
   }

@@ -9,9 +9,9 @@
 
 namespace stagecraft {
 
-/// A float32 tensor for the duration of an instruction, unless it is saved.
-inline Tensor temporary(LayerContext& context, Shape shape) {
-  return {context.stream.memory(), std::move(shape), DType::float32, MemoryLabel::workspace};
+/// A tensor for the duration of an instruction, unless it is saved.
+inline Tensor temporary(LayerContext& context, Shape shape, DType dtype) {
+  return {context.stream.memory(), std::move(shape), dtype, MemoryLabel::workspace};
 }
 
 /// Pushes tensors on the stash, from now on counted as saved activations. An evaluation saves
@@ -50,7 +50,7 @@ inline Tensor dropout_gradient(LayerContext& context, const Tensor& dy, double p
   if (probability == 0) {
     return dy;
   }
-  Tensor branch = temporary(context, dy.shape());
+  Tensor branch = temporary(context, dy.shape(), dy.dtype());
   dropout_backward(context.stream,
                    {.dy = dy, .dropout = dropout_at(context, probability, key), .dx = branch});
   return branch;

@@ -84,7 +84,8 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       data_(std::move(data)),
       config_(config),
       parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, place_.pipeline),
-                                                   place_.tensor, plan.mesh.tensor)),
+                                                   place_.tensor, plan.mesh.tensor,
+                                                   plan.batch.compute())),
       chunks_(plan.chunks.size()) {
   const LayerPlace layer_place{.stream = *stream_,
                                .parameters = *parameters_,
@@ -328,21 +329,20 @@ void ModelStageWork::update(const Update& update) {
   if (update.step == 0) {
     return;
   }
-  for (const Parameter& parameter : parameters_->parameters()) {
-    const double decay = parameter.spec.decayed() ? config_.optimizer.weight_decay : 0;
-    const std::int64_t n = parameter.weight.elements();
-    adamw(*stream_, {.weight = parameter.weight.view({n}),
-                     .gradient = parameter.gradients.front().view({n}),
-                     .first_moment = parameter.first_moment.view({n}),
-                     .second_moment = parameter.second_moment.view({n}),
-                     .learning_rate = static_cast<float>(update.learning_rate),
-                     .beta1 = static_cast<float>(config_.optimizer.beta1),
-                     .beta2 = static_cast<float>(config_.optimizer.beta2),
-                     .epsilon = static_cast<float>(config_.optimizer.epsilon),
-                     .weight_decay = static_cast<float>(decay),
-                     .gradient_scale = static_cast<float>(update.gradient_scale),
-                     .step = update.step});
-  }
+  const ParameterArenas& arenas = parameters_->arenas();
+  adamw(*stream_, {.weight = arenas.weights,
+                   .gradient = arenas.gradients,
+                   .first_moment = arenas.first_moments,
+                   .second_moment = arenas.second_moments,
+                   .rounded = arenas.rounded,
+                   .decayed = arenas.decayed,
+                   .learning_rate = static_cast<float>(update.learning_rate),
+                   .beta1 = static_cast<float>(config_.optimizer.beta1),
+                   .beta2 = static_cast<float>(config_.optimizer.beta2),
+                   .epsilon = static_cast<float>(config_.optimizer.epsilon),
+                   .weight_decay = static_cast<float>(config_.optimizer.weight_decay),
+                   .gradient_scale = static_cast<float>(update.gradient_scale),
+                   .step = update.step});
 }
 
 }  // namespace stagecraft

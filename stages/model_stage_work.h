@@ -45,6 +45,8 @@ class ModelStageWork : public StageWork {
   ~ModelStageWork() override;
 
   const ParameterStore& parameters() const { return *parameters_; }
+  /// The weights have been filled.
+  void weights_written() { parameters_->round_weights(*stream_); }
 
   Stream& stream() override { return *stream_; }
   void begin(const Pass& pass) override;

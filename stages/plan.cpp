@@ -23,6 +23,10 @@ int microbatches_of(const ParallelConfig& parallel, const BatchConfig& batch) {
   return static_cast<int>(batch.global_batch / per_step);
 }
 
+CostShape cost_shape(const ParallelConfig& parallel, const BatchConfig& batch) {
+  return {.samples = batch.micro_batch, .tensor = parallel.tensor, .compute = batch.compute()};
+}
+
 Program schedule_of(const ParallelConfig& parallel, int microbatches) {
   const std::vector<std::string>& names = schedule_names();
   if (std::find(names.begin(), names.end(), parallel.schedule) == names.end()) {
@@ -88,7 +92,7 @@ ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostSha
 }
 
 std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
-  const CostShape shape{.samples = plan.batch.micro_batch, .tensor = plan.mesh.tensor};
+  const CostShape shape = cost_shape(plan.parallel, plan.batch);
   std::vector<ChunkCost> costs;
   for (const LayerRange& chunk : plan.chunks) {
     costs.push_back(cost_of(plan.model, chunk, shape));
@@ -107,7 +111,8 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<ChunkCos
       memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
     }
   }
-  const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
+  const ParameterBytes parameters =
+      parameter_bytes(uses, 0, plan.mesh.tensor, plan.batch.compute());
   memory.weights = parameters.weights;
   memory.gradients = parameters.gradients;
   memory.optimizer = parameters.optimizer;
@@ -118,8 +123,7 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<ChunkCos
 Limits limits_of(const TrainingPlan& plan, const std::vector<ChunkCost>& costs,
                  const std::vector<int>& stage_of_chunk) {
   constexpr double kGiB = 1 << 30;
-  Limits limits{.tensor_bytes =
-                    4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden};
+  Limits limits{.tensor_bytes = transfer_bytes(plan.model, plan.batch)};
   if (plan.parallel.memory_gib > 0) {
     limits.bytes = static_cast<std::int64_t>(plan.parallel.memory_gib * kGiB);
   }
@@ -159,7 +163,7 @@ TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
   plan.batch = batch;
   plan.mesh = {parallel.pipeline, parallel.tensor, parallel.data};
   plan.microbatches = microbatches_of(parallel, batch);
-  const CostShape shape{.samples = batch.micro_batch, .tensor = parallel.tensor};
+  const CostShape shape = cost_shape(parallel, batch);
   const int chunks = parallel.pipeline * parallel.chunks;
   plan.chunks = parallel.partition.empty() ? partition_by_cost(model, shape, chunks)
                                            : partition_by_list(model, parallel.partition, chunks);
@@ -218,6 +222,10 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
     add_stage(plan, stage, costs);
   }
   return plan;
+}
+
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch) {
+  return batch.micro_batch * model.sequence * model.hidden * size_of(batch.compute());
 }
 
 ReductionShape reductions_of(const TrainingPlan& plan) {

@@ -70,6 +70,9 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given,
                        const PlaceWords& where = place_words);
 
+/// What a channel carries of one micro-batch.
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
+
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);
 

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "kernels/precision.h"
+
 namespace stagecraft {
 
 struct ParallelConfig {
@@ -20,6 +22,8 @@ struct ParallelConfig {
 struct BatchConfig {
   std::int64_t global_batch = 0;  // sequences per step over all data ranks
   std::int64_t micro_batch = 0;   // sequences of one micro-batch on one data rank
+  Precision precision = Precision::float32;
+  DType compute() const { return activation_dtype(precision); }
 };
 
 }  // namespace stagecraft

@@ -28,7 +28,8 @@ class Communicator {
   virtual int rank() const = 0;
   virtual int size() const = 0;
 
-  /// x of every member becomes the sum (or maximum) of all; float32 or, for sums, float64.
+  /// x of every member becomes the sum (or maximum) of all; float32 or, for sums, float64
+  /// or bfloat16, every join of which is rounded.
   virtual void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) = 0;
   /// out [size * n] receives the parts [n] in rank order; part does not lie within out.
   virtual void all_gather(Stream& stream, const Tensor& part, const Tensor& out) = 0;

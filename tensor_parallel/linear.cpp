@@ -10,6 +10,11 @@ void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight
   matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias});
 }
 
+void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
+                                const Tensor& bias, const Tensor& before_gelu, const Tensor& y) {
+  matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias, .before_gelu = before_gelu});
+}
+
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
                                    const Tensor& weight, const Tensor& dx) {
   matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
@@ -25,6 +30,12 @@ void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, c
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx) {
   matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
+}
+
+void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
+                                    const Tensor& before_gelu, const Tensor& dx) {
+  matmul(stream,
+         {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx, .slope_at = before_gelu});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,

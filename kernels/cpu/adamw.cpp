@@ -1,6 +1,8 @@
 #include "kernels/cpu/adamw.h"
 
+#include <algorithm>
 #include <cmath>
+#include <span>
 
 #include "kernels/cpu/parallel.h"
 
@@ -17,6 +19,7 @@ struct Arenas {
   const float* gradient;
   float* first;
   float* second;
+  BFloat16* rounded;
 };
 
 /// By value, so that the loop need not ask whether a store to an arena changed them.
@@ -42,7 +45,7 @@ struct Coefficients {
 };
 
 /// 28 bytes an element; the memory is the limit.
-void update(const Arenas on, const Coefficients with, std::int64_t begin, std::int64_t end) {
+void update_run(const Arenas on, const Coefficients with, std::int64_t begin, std::int64_t end) {
 #pragma omp simd
   for (std::int64_t i = begin; i < end; ++i) {
     const float g = on.gradient[i] * with.scale;
@@ -54,6 +57,24 @@ void update(const Arenas on, const Coefficients with, std::int64_t begin, std::i
     on.second[i] = v;
     on.weight[i] = w - with.rate * (with.decay * w + step);
   }
+  if (on.rounded != nullptr) {
+    std::transform(on.weight + begin, on.weight + end, on.rounded + begin, to_bfloat16);
+  }
+}
+
+/// Run by run of elements that all decay or all do not.
+void update(const Arenas& on, const Coefficients& decaying, std::span<const std::int32_t> decayed,
+            std::int64_t begin, std::int64_t end) {
+  Coefficients plain = decaying;
+  plain.decay = 0;
+  auto bound = std::upper_bound(decayed.begin(), decayed.end(), begin / kDecayUnit);
+  while (begin < end) {
+    const std::int64_t next = bound == decayed.end() ? end : std::min(end, *bound * kDecayUnit);
+    const bool inside = decayed.empty() || (bound - decayed.begin()) % 2 == 1;
+    update_run(on, inside ? decaying : plain, begin, next);
+    begin = next;
+    bound += bound == decayed.end() ? 0 : 1;
+  }
 }
 
 }  // namespace
@@ -61,10 +82,16 @@ void update(const Arenas on, const Coefficients with, std::int64_t begin, std::i
 void adamw(Stream& stream, const AdamW& args) {
   constexpr std::int64_t kRange = 65536;  // elements
   const Arenas on = {args.weight.data<float>(), args.gradient.data<float>(),
-                     args.first_moment.data<float>(), args.second_moment.data<float>()};
+                     args.first_moment.data<float>(), args.second_moment.data<float>(),
+                     args.rounded.empty() ? nullptr : args.rounded.data<BFloat16>()};
+  std::span<const std::int32_t> decayed;
+  if (!args.decayed.empty()) {
+    decayed = {args.decayed.data<std::int32_t>(), static_cast<std::size_t>(args.decayed.size(0))};
+  }
   const Coefficients with(args);
-  for_each_range(stream, args.weight.elements(), kRange,
-                 [&](std::int64_t begin, std::int64_t end) { update(on, with, begin, end); });
+  for_each_range(stream, args.weight.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+    update(on, with, decayed, begin, end);
+  });
 }
 
 }  // namespace stagecraft::cpu

@@ -98,4 +98,15 @@ void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
   });
 }
 
+void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
+  const std::int64_t rows = args.targets.size(0);
+  const VocabularyShard shard{.first_token = 0, .vocabulary = args.vocabulary};
+  const Tensor maximum(stream.memory(), {rows}, DType::float32, MemoryLabel::workspace);
+  const Tensor sums(stream.memory(), {2, rows}, DType::float32, MemoryLabel::workspace);
+  cpu::softmax_maximum(stream, {args.logits, shard, maximum});
+  cpu::softmax_sum(stream, {args.logits, maximum, args.targets, shard, sums});
+  cpu::cross_entropy_loss(stream, {sums, args.targets, args.loss});
+  cpu::softmax_gradient(stream, {args.logits, maximum, sums, args.targets, shard, args.scale});
+}
+
 }  // namespace stagecraft::cpu

@@ -93,6 +93,25 @@ void copy(Stream& stream, const Copy& args) {
   });
 }
 
+void convert(Stream& stream, const Convert& args) {
+  const bool narrows = args.to.dtype() == DType::bfloat16;
+  const bool widens = args.from.dtype() == DType::bfloat16;
+  if (narrows == widens) {
+    cpu::copy(stream, {args.from, args.to});
+    return;
+  }
+  for_each_range(stream, args.from.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+    if (narrows) {
+      const auto* from = args.from.data<float>();
+      std::transform(from + begin, from + end, args.to.data<BFloat16>() + begin, to_bfloat16);
+    } else {
+      const auto* from = args.from.data<BFloat16>();
+      std::transform(from + begin, from + end, args.to.data<float>() + begin,
+                     [](BFloat16 value) { return to_float(value); });
+    }
+  });
+}
+
 void fill_zero(Stream& stream, const FillZero& args) {
   auto* x = static_cast<char*>(args.x.raw());
   for_each_range(stream, args.x.bytes(), kRangeBytes, [&](std::int64_t begin, std::int64_t end) {

@@ -13,6 +13,7 @@ void bias_gradient(Stream& stream, const BiasGradient& args);
 void add(Stream& stream, const Add& args);
 void maximum(Stream& stream, const Maximum& args);
 void copy(Stream& stream, const Copy& args);
+void convert(Stream& stream, const Convert& args);
 void fill_zero(Stream& stream, const FillZero& args);
 
 }  // namespace stagecraft::cpu

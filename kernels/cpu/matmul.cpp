@@ -6,24 +6,13 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/cpu/elementwise.h"
+#include "kernels/cpu/one_thread.h"
 #include "kernels/cpu/parallel.h"
 #include "kernels/cpu/scratch.h"
 
 namespace stagecraft::cpu {
 namespace {
-
-/// dnnl_sgemm divides its work, K included, over the threads of the calling thread's next parallel
-/// region; this makes that one, also where the caller is the only thread.
-class OneThread {
- public:
-  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
-  ~OneThread() { omp_set_num_threads(before_); }
-  OneThread(const OneThread&) = delete;
-  OneThread& operator=(const OneThread&) = delete;
-
- private:
-  int before_;
-};
 
 /// The operands as dnnl_sgemm takes them; row and column are where a piece of c begins.
 struct Operands {
@@ -214,9 +203,7 @@ dnnl_status_t compute(const Operands& on, const Piece& piece, std::int64_t depth
   return status;
 }
 
-}  // namespace
-
-void matmul(Stream& stream, const Matmul& args) {
+void multiply_pieces(Stream& stream, const Matmul& args) {
   const Operands on(args);
   if (on.m == 0 || on.n == 0) {
     return;
@@ -241,6 +228,19 @@ void matmul(Stream& stream, const Matmul& args) {
   });
   require(failure == dnnl_success, "matmul", "oneDNN gave up with status {} on {} x {} x {}",
           failure.load(), on.m, on.n, on.k);
+}
+
+}  // namespace
+
+void matmul(Stream& stream, const Matmul& args) {
+  Matmul product = args;
+  product.c = args.before_gelu.empty() ? args.c : args.before_gelu;
+  multiply_pieces(stream, product);
+  if (!args.before_gelu.empty()) {
+    cpu::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
+  } else if (!args.slope_at.empty()) {
+    cpu::gelu_backward(stream, {.dy = args.c, .x = args.slope_at, .dx = args.c});
+  }
 }
 
 }  // namespace stagecraft::cpu

@@ -1,5 +1,6 @@
 #include "kernels/cpu/norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/cpu/lane_sum.h"
@@ -50,6 +51,15 @@ void backward_row(const float* dy, const float* x, const float* gamma, const flo
   }
 }
 
+/// sums[0] += dy n, sums[1] += dy with n the normalised x.
+void add_row(const float* dy, const float* x, std::int64_t h, float mean, float rstd, float* sums) {
+#pragma omp simd
+  for (std::int64_t i = 0; i < h; ++i) {
+    sums[i] += dy[i] * ((x[i] - mean) * rstd);
+    sums[h + i] += dy[i];
+  }
+}
+
 }  // namespace
 
 void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
@@ -77,36 +87,24 @@ void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& arg
   const float* residual =
       args.residual_gradient.empty() ? nullptr : args.residual_gradient.data<float>();
   auto* dx = args.dx.data<float>();
-  for_each_range(stream, args.x.size(0), rows_per_piece(h), [&](std::int64_t r, std::int64_t end) {
+  auto* sums = args.sums.data<float>();
+  const auto backward = [&](std::int64_t r, std::int64_t end) {
+    float* const block = sums + r / kNormSumRows * 2 * h;
+    std::fill_n(block, 2 * h, 0.0F);
     for (; r < end; ++r) {
+      add_row(dy + r * h, x + r * h, h, mean[r], rstd[r], block);
       backward_row(dy + r * h, x + r * h, gamma, residual == nullptr ? nullptr : residual + r * h,
                    h, mean[r], rstd[r], dx + r * h);
     }
-  });
+  };
+  for_each_range(stream, args.x.size(0), kNormSumRows, backward);
 }
 
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
-  const std::int64_t h = args.x.size(1);
-  const auto* dy = args.dy.data<float>();
-  const auto* x = args.x.data<float>();
-  const auto* mean = args.mean.data<float>();
-  const auto* rstd = args.rstd.data<float>();
-  const auto add_rows = [&](std::int64_t r, std::int64_t end, float* sums) {
-    for (; r < end; ++r) {
-      const float* dy_row = dy + r * h;
-      const float* x_row = x + r * h;
-      const float centre = mean[r];
-      const float scale = rstd[r];
-#pragma omp simd
-      for (std::int64_t i = 0; i < h; ++i) {
-        sums[i] += dy_row[i] * ((x_row[i] - centre) * scale);
-        sums[h + i] += dy_row[i];
-      }
-    }
-  };
-  const Tensor partial = sum_row_blocks(stream, args.x.size(0), 2 * h, add_rows);
-  join_row_blocks(stream, partial, 0, h, args.dgamma.data<float>(), args.accumulate);
-  join_row_blocks(stream, partial, h, h, args.dbeta.data<float>(), args.accumulate);
+  const std::int64_t h = args.sums.size(2);
+  const Tensor sums = args.sums.view({args.sums.size(0), 2 * h});
+  join_row_blocks(stream, sums, 0, h, args.dgamma.data<float>(), args.accumulate);
+  join_row_blocks(stream, sums, h, h, args.dbeta.data<float>(), args.accumulate);
 }
 
 }  // namespace stagecraft::cpu

@@ -1,43 +1,44 @@
 #include "kernels/ops/op_table.h"
 
 #include "kernels/cpu/adamw.h"
-#include "kernels/cpu/attention.h"
+#include "kernels/cpu/bfloat16.h"
 #include "kernels/cpu/cpu_stream.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/elementwise.h"
-#include "kernels/cpu/embedding.h"
 #include "kernels/cpu/host_copy.h"
-#include "kernels/cpu/matmul.h"
 #include "kernels/cpu/norm.h"
 #include "kernels/cpu/reduce.h"
 
 namespace stagecraft::cpu {
 
 const OpTable& op_table() {
-  static constexpr OpTable kTable = {
-      .matmul = matmul,
-      .layer_norm_forward = layer_norm_forward,
-      .layer_norm_backward_input = layer_norm_backward_input,
+  static const OpTable kTable = {
+      .without_bfloat16 = without_bfloat16(),
+      .matmul = either::matmul,
+      .layer_norm_forward = either::layer_norm_forward,
+      .layer_norm_backward_input = either::layer_norm_backward_input,
       .layer_norm_backward_weight = layer_norm_backward_weight,
-      .gelu_forward = gelu_forward,
-      .gelu_backward = gelu_backward,
-      .bias_dropout_residual = bias_dropout_residual,
-      .dropout_backward = dropout_backward,
-      .bias_gradient = bias_gradient,
-      .add = add,
+      .gelu_forward = either::gelu_forward,
+      .gelu_backward = either::gelu_backward,
+      .bias_dropout_residual = either::bias_dropout_residual,
+      .dropout_backward = either::dropout_backward,
+      .bias_gradient = either::bias_gradient,
+      .add = either::add,
       .maximum = maximum,
       .copy = copy,
+      .convert = convert,
       .fill_zero = fill_zero,
-      .token_embedding_forward = token_embedding_forward,
-      .token_embedding_backward = token_embedding_backward,
-      .position_embedding_forward = position_embedding_forward,
-      .position_embedding_backward = position_embedding_backward,
-      .attention_forward = attention_forward,
-      .attention_backward = attention_backward,
-      .softmax_maximum = softmax_maximum,
-      .softmax_sum = softmax_sum,
+      .token_embedding_forward = either::token_embedding_forward,
+      .token_embedding_backward = either::token_embedding_backward,
+      .position_embedding_forward = either::position_embedding_forward,
+      .position_embedding_backward = either::position_embedding_backward,
+      .attention_forward = either::attention_forward,
+      .attention_backward = either::attention_backward,
+      .softmax_maximum = either::softmax_maximum,
+      .softmax_sum = either::softmax_sum,
       .cross_entropy_loss = cross_entropy_loss,
-      .softmax_gradient = softmax_gradient,
+      .softmax_gradient = either::softmax_gradient,
+      .softmax_cross_entropy = either::softmax_cross_entropy,
       .adamw = adamw,
       .sum_of_squares = sum_of_squares,
       .copy_from_host = copy_from_host,

@@ -8,15 +8,16 @@
 namespace stagecraft::cuda {
 namespace {
 
+template <typename T>
 struct Forward {
   HeadLayout layout;
   int head_count;
   int tiles;
-  const float* qkv;
-  float* out;
+  const T* qkv;
+  T* out;
   float* log_sum;
 
-  __device__ Rows rows(int head, int part, int first, int count) const {
+  __device__ Rows<T> rows(int head, int part, int first, int count) const {
     const std::int64_t stride = 3 * layout.row;
     return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size, layout.wide};
   }
@@ -93,8 +94,8 @@ __device__ void scale_rows(const float (&factors)[R], float (&sums)[R][C]) {
   }
 }
 
-template <typename Cut>
-__global__ void __launch_bounds__(Cut::Threads) forward_kernel(Forward on) {
+template <typename Cut, typename T>
+__global__ void __launch_bounds__(Cut::Threads) forward_kernel(Forward<T> on) {
   extern __shared__ float4 shared[];
   float* const queries = reinterpret_cast<float*>(shared);
   float* const keys = queries + Cut::OwnFloats;
@@ -138,33 +139,42 @@ __global__ void __launch_bounds__(Cut::Threads) forward_kernel(Forward on) {
     }
   }
   store_rows<Cut>(sums, factors,
-                  {on.out + layout.out(head) + first * layout.row, layout.row, count, layout.size,
-                   layout.wide});
+                  Target<T>{on.out + layout.out(head) + first * layout.row, layout.row, count,
+                            layout.size, layout.wide});
 }
 
-template <typename Cut>
-void run(Stream& stream, const AttentionForward& args) {
+template <typename Cut, typename T>
+void run_on(Stream& stream, const AttentionForward& args) {
   const AttentionShape& shape = args.shape;
   const std::int64_t heads = shape.samples * shape.heads;
   const std::int64_t tiles = parts_of(shape.sequence, Cut::OwnRows);
-  const auto* qkv = args.qkv.data<float>();
-  auto* out = args.out.data<float>();
-  const Forward on = {.layout = HeadLayout(shape, moves_wide({qkv, out}, shape.head_size)),
-                      .head_count = static_cast<int>(heads),
-                      .tiles = static_cast<int>(tiles),
-                      .qkv = qkv,
-                      .out = out,
-                      .log_sum = args.log_sum.data<float>()};
+  const auto* qkv = args.qkv.data<T>();
+  auto* out = args.out.data<T>();
+  const Forward<T> on = {.layout = HeadLayout(shape, moves_wide({qkv, out}, shape.head_size)),
+                         .head_count = static_cast<int>(heads),
+                         .tiles = static_cast<int>(tiles),
+                         .qkv = qkv,
+                         .out = out,
+                         .log_sum = args.log_sum.data<float>()};
   launch(stream, kPlace,
          {.blocks = heads * tiles,
           .threads = dim3(Cut::X, Cut::Y),
           .shared_bytes = Cut::shared_bytes(1, 2)},
-         forward_kernel<Cut>, on);
+         forward_kernel<Cut, T>, on);
+}
+
+template <typename Cut>
+void run(Stream& stream, const AttentionForward& args) {
+  with_element(args.qkv.dtype(), [&]<typename T>() { run_on<Cut, T>(stream, args); });
 }
 
 }  // namespace
 
 void attention_forward(Stream& stream, const AttentionForward& args) {
+  if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
+    on_cuda(stream).cudnn_attention().forward(stream, args);
+    return;
+  }
   const std::int64_t size = args.shape.head_size;
   check_head_size(kPlace, size);
   if (size <= 32) {

@@ -9,25 +9,26 @@
 namespace stagecraft::cuda {
 namespace {
 
+template <typename T>
 struct Backward {
   HeadLayout layout;
   int head_count;
   int tiles;
-  const float* qkv;
-  const float* dout;
+  const T* qkv;
+  const T* dout;
   const float* log_sum;
   const float* delta;
-  float* dqkv;
+  T* dqkv;
 
-  __device__ Rows rows(int head, int part, int first, int count) const {
+  __device__ Rows<T> rows(int head, int part, int first, int count) const {
     const std::int64_t stride = 3 * layout.row;
     return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size, layout.wide};
   }
-  __device__ Rows dout_rows(int head, int first, int count) const {
+  __device__ Rows<T> dout_rows(int head, int first, int count) const {
     return {dout + layout.out(head) + first * layout.row, layout.row, count, layout.size,
             layout.wide};
   }
-  __device__ Target target(int head, int part, int first, int count) const {
+  __device__ Target<T> target(int head, int part, int first, int count) const {
     const std::int64_t stride = 3 * layout.row;
     return {dqkv + layout.qkv(head, part) + first * stride, stride, count, layout.size,
             layout.wide};
@@ -39,8 +40,9 @@ constexpr std::string_view kPlace = "attention_backward";
 constexpr int kDeltaWarps = 8;
 
 /// One warp for a query of a head; delta is [samples, heads, T] as log_sum is.
-__global__ void delta_kernel(HeadLayout layout, std::int64_t count, const float* out,
-                             const float* dout, float* delta) {
+template <typename T>
+__global__ void delta_kernel(HeadLayout layout, std::int64_t count, const T* out, const T* dout,
+                             float* delta) {
   const std::int64_t number = static_cast<std::int64_t>(blockIdx.x) * kDeltaWarps + threadIdx.y;
   if (number >= count) {
     return;
@@ -49,7 +51,7 @@ __global__ void delta_kernel(HeadLayout layout, std::int64_t count, const float*
   const std::int64_t at = layout.out(head) + number % layout.sequence * layout.row;
   float sum = 0;
   for (int d = static_cast<int>(threadIdx.x); d < layout.size; d += kWarp) {
-    sum = fmaf(out[at + d], dout[at + d], sum);
+    sum = fmaf(widened(out[at + d]), widened(dout[at + d]), sum);
   }
   sum = join_lanes<kWarp, Plus>(sum);
   if (threadIdx.x == 0) {
@@ -63,7 +65,8 @@ struct Saved {
   float delta;
 };
 
-__device__ Saved saved_of(const Backward& on, int head, int query) {
+template <typename T>
+__device__ Saved saved_of(const Backward<T>& on, int head, int query) {
   if (query >= on.layout.sequence) {
     return {0, 0};
   }
@@ -78,8 +81,8 @@ __device__ float probability(const HeadLayout& layout, float score, const Saved&
 }
 
 /// A block owns a tile of keys and walks over the queries from the diagonal on.
-template <typename Cut>
-__global__ void __launch_bounds__(Cut::Threads) keys_kernel(Backward on) {
+template <typename Cut, typename T>
+__global__ void __launch_bounds__(Cut::Threads) keys_kernel(Backward<T> on) {
   extern __shared__ float4 shared[];
   float* const keys = reinterpret_cast<float*>(shared);
   float* const values = keys + Cut::OwnFloats;
@@ -137,8 +140,8 @@ __global__ void __launch_bounds__(Cut::Threads) keys_kernel(Backward on) {
 }
 
 /// A block owns a tile of queries and walks over the keys up to the diagonal.
-template <typename Cut>
-__global__ void __launch_bounds__(Cut::Threads) queries_kernel(Backward on) {
+template <typename Cut, typename T>
+__global__ void __launch_bounds__(Cut::Threads) queries_kernel(Backward<T> on) {
   extern __shared__ float4 shared[];
   float* const queries = reinterpret_cast<float*>(shared);
   float* const douts = queries + Cut::OwnFloats;
@@ -195,8 +198,8 @@ __global__ void __launch_bounds__(Cut::Threads) queries_kernel(Backward on) {
   store_rows<Cut>(dqueries, factors, on.target(head, 0, first, count));
 }
 
-template <typename Cut>
-void run(Stream& stream, Backward on, void (*kernel)(Backward)) {
+template <typename Cut, typename T>
+void run(Stream& stream, Backward<T> on, void (*kernel)(Backward<T>)) {
   on.tiles = static_cast<int>(parts_of(on.layout.sequence, Cut::OwnRows));
   launch(stream, kPlace,
          {.blocks = std::int64_t{on.head_count} * on.tiles,
@@ -205,13 +208,14 @@ void run(Stream& stream, Backward on, void (*kernel)(Backward)) {
          kernel, on);
 }
 
-template <typename KeysCut, typename QueriesCut>
-void run(Stream& stream, const Backward& on) {
-  run<KeysCut>(stream, on, keys_kernel<KeysCut>);
-  run<QueriesCut>(stream, on, queries_kernel<QueriesCut>);
+template <typename KeysCut, typename QueriesCut, typename T>
+void run(Stream& stream, const Backward<T>& on) {
+  run<KeysCut, T>(stream, on, keys_kernel<KeysCut, T>);
+  run<QueriesCut, T>(stream, on, queries_kernel<QueriesCut, T>);
 }
 
-void run(Stream& stream, const Backward& on) {
+template <typename T>
+void run(Stream& stream, const Backward<T>& on) {
   const int size = on.layout.size;
   if (size <= 32) {
     run<TileCut<8, 16, 8, 4, 4>, TileCut<8, 16, 8, 4, 4>>(stream, on);
@@ -226,29 +230,38 @@ void run(Stream& stream, const Backward& on) {
   }
 }
 
-}  // namespace
-
-void attention_backward(Stream& stream, const AttentionBackward& args) {
+template <typename T>
+void run(Stream& stream, const AttentionBackward& args) {
   const AttentionShape& shape = args.shape;
-  check_head_size(kPlace, shape.head_size);
   const std::int64_t heads = shape.samples * shape.heads;
   const std::int64_t queries = heads * shape.sequence;
   const Tensor delta(stream.memory(), {queries}, DType::float32, MemoryLabel::workspace);
-  const auto* qkv = args.qkv.data<float>();
-  const auto* dout = args.dout.data<float>();
-  auto* dqkv = args.dqkv.data<float>();
+  const auto* qkv = args.qkv.data<T>();
+  const auto* dout = args.dout.data<T>();
+  auto* dqkv = args.dqkv.data<T>();
   const HeadLayout layout(shape, moves_wide({qkv, dout, dqkv}, shape.head_size));
   launch(stream, kPlace,
          {.blocks = parts_of(queries, kDeltaWarps), .threads = dim3(kWarp, kDeltaWarps)},
-         delta_kernel, layout, queries, args.out.data<float>(), dout, delta.data<float>());
-  run(stream, {.layout = layout,
-               .head_count = static_cast<int>(heads),
-               .tiles = 0,
-               .qkv = qkv,
-               .dout = dout,
-               .log_sum = args.log_sum.data<float>(),
-               .delta = delta.data<float>(),
-               .dqkv = dqkv});
+         delta_kernel<T>, layout, queries, args.out.data<T>(), dout, delta.data<float>());
+  run(stream, Backward<T>{.layout = layout,
+                          .head_count = static_cast<int>(heads),
+                          .tiles = 0,
+                          .qkv = qkv,
+                          .dout = dout,
+                          .log_sum = args.log_sum.data<float>(),
+                          .delta = delta.data<float>(),
+                          .dqkv = dqkv});
+}
+
+}  // namespace
+
+void attention_backward(Stream& stream, const AttentionBackward& args) {
+  if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
+    on_cuda(stream).cudnn_attention().backward(stream, args);
+    return;
+  }
+  check_head_size(kPlace, args.shape.head_size);
+  with_element(args.qkv.dtype(), [&]<typename T>() { run<T>(stream, args); });
 }
 
 }  // namespace stagecraft::cuda

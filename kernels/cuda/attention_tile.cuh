@@ -60,7 +60,7 @@ struct HeadLayout {
   int sequence;
   int heads;
   int size;
-  std::int64_t row;  // floats between tokens of out; qkv has three times as many
+  std::int64_t row;  // numbers between tokens of out; qkv has three times as many
   std::int64_t first_head;
   float factor;
   bool wide;
@@ -82,13 +82,19 @@ struct HeadLayout {
   }
 };
 
+/// Which of the two kinds of attention a call is: the same answer for both directions.
+inline bool computes_by_cudnn(Stream& stream, const AttentionShape& shape, DType dtype) {
+  return dtype == DType::bfloat16 && on_cuda(stream).cudnn_attention().takes(shape);
+}
+
 inline void check_head_size(std::string_view place, std::int64_t size) {
   require(size <= kMostHeadSize, place, "heads of {} numbers: at most {} are attended on CUDA",
           size, kMostHeadSize);
 }
 
+template <typename T>
 struct Rows {
-  const float* first;
+  const T* first;
   std::int64_t stride;
   int count;  // those beyond are zero
   int size;
@@ -96,8 +102,8 @@ struct Rows {
 };
 
 /// tile[position of row] = factor * row, filled up with zeros; Lanes x Each rows, interleaved.
-template <typename Cut, int Lanes, int Each>
-__device__ void load_tile(const Rows& rows, float factor, float* tile) {
+template <typename Cut, int Lanes, int Each, typename T>
+__device__ void load_tile(const Rows<T>& rows, float factor, float* tile) {
   constexpr int kGroups = Cut::Width / 4;
   const int thread = static_cast<int>(threadIdx.y * Cut::X + threadIdx.x);
 #pragma unroll 4
@@ -107,7 +113,7 @@ __device__ void load_tile(const Rows& rows, float factor, float* tile) {
     const int row = position % Lanes * Each + position / Lanes;
     float4 value = {0, 0, 0, 0};
     if (row < rows.count && column < rows.size) {
-      const float* const from = rows.first + row * rows.stride;
+      const T* const from = rows.first + row * rows.stride;
       value =
           rows.wide ? load4<true>(from, column, rows.size) : load4<false>(from, column, rows.size);
     }
@@ -115,13 +121,13 @@ __device__ void load_tile(const Rows& rows, float factor, float* tile) {
   }
 }
 
-template <typename Cut>
-__device__ void load_own(const Rows& rows, float factor, float* tile) {
+template <typename Cut, typename T>
+__device__ void load_own(const Rows<T>& rows, float factor, float* tile) {
   load_tile<Cut, Cut::Y, Cut::R>(rows, factor, tile);
 }
 
-template <typename Cut>
-__device__ void load_walked(const Rows& rows, float factor, float* tile) {
+template <typename Cut, typename T>
+__device__ void load_walked(const Rows<T>& rows, float factor, float* tile) {
   load_tile<Cut, Cut::X, Cut::W>(rows, factor, tile);
 }
 
@@ -238,8 +244,9 @@ __device__ void add_weighted(const float* weights, const float* walked,
 }
 
 /// The first row, of those that there are, and the numbers between rows.
+template <typename T>
 struct Target {
-  float* first;
+  T* first;
   std::int64_t stride;
   int count;
   int size;
@@ -247,9 +254,9 @@ struct Target {
 };
 
 /// Row y R + i of `to` becomes factors[i] * sums[i].
-template <typename Cut>
+template <typename Cut, typename T>
 __device__ void store_rows(const float (&sums)[Cut::R][Cut::C], const float (&factors)[Cut::R],
-                           const Target& to) {
+                           const Target<T>& to) {
 #pragma unroll
   for (int i = 0; i < Cut::R; ++i) {
     const int row = static_cast<int>(threadIdx.y) * Cut::R + i;

@@ -33,9 +33,19 @@ struct Columns {
   std::int64_t vocabulary;
 };
 
-template <bool Wide>
-__global__ void maximum_kernel(const float* logits, Columns columns, float* maximum) {
-  const float* const row = logits + blockIdx.x * columns.all;
+/// bfloat16 has no use for more than the fast function gives.
+template <typename T>
+__device__ float exponential(float x) {
+  if constexpr (std::is_same_v<T, float>) {
+    return expf(x);
+  } else {
+    return __expf(x);
+  }
+}
+
+/// Of the block's row; every thread gets it.
+template <bool Wide, typename T>
+__device__ float row_maximum(const T* row, const Columns& columns) {
   const Larger larger;
   float largest = kLowest;
 #pragma unroll 4
@@ -43,14 +53,32 @@ __global__ void maximum_kernel(const float* logits, Columns columns, float* maxi
     const float4 v = load4<Wide>(row, at, columns.tokens, kLowest);
     largest = larger(larger(larger(v.x, v.y), larger(v.z, v.w)), largest);
   }
-  largest = join_threads<kThreads, Larger>(largest);
+  return join_threads<kThreads, Larger>(largest);
+}
+
+template <bool Wide, typename T>
+__device__ float row_sum(const T* row, const Columns& columns, float maximum) {
+  float total = 0;
+#pragma unroll 4
+  for (std::int64_t at = threadIdx.x * kGroup; at < columns.tokens; at += kThreads * kGroup) {
+    const float4 v = load4<Wide>(row, at, columns.tokens, kLowest) - maximum;
+    total +=
+        (exponential<T>(v.x) + exponential<T>(v.y)) + (exponential<T>(v.z) + exponential<T>(v.w));
+  }
+  return join_threads<kThreads, Plus>(total);
+}
+
+template <bool Wide, typename T>
+__global__ void maximum_kernel(const T* logits, Columns columns, float* maximum) {
+  const float largest = row_maximum<Wide>(logits + blockIdx.x * columns.all, columns);
   if (threadIdx.x == 0) {
     maximum[blockIdx.x] = largest;
   }
 }
 
+template <typename T>
 struct Sum {
-  const float* logits;
+  const T* logits;
   const float* maximum;
   const std::int32_t* targets;
   Columns columns;
@@ -58,30 +86,25 @@ struct Sum {
   float* target_logits;
 };
 
-__device__ float target_logit(const Sum& on, const float* row, float maximum) {
-  const std::int32_t target = on.targets[blockIdx.x];
-  if (on.columns.holds(target)) {
-    return row[target - on.columns.first_token] - maximum;
+template <typename T>
+__device__ float target_logit(const Columns& columns, const T* row, std::int32_t target,
+                              float maximum) {
+  if (columns.holds(target)) {
+    return widened(row[target - columns.first_token]) - maximum;
   }
-  return target == kIgnoredTarget || on.columns.is_token(target)
+  return target == kIgnoredTarget || columns.is_token(target)
              ? 0.0F
              : std::numeric_limits<float>::quiet_NaN();
 }
 
-template <bool Wide>
-__global__ void sum_kernel(Sum on) {
-  const float* const row = on.logits + blockIdx.x * on.columns.all;
+template <bool Wide, typename T>
+__global__ void sum_kernel(Sum<T> on) {
+  const T* const row = on.logits + blockIdx.x * on.columns.all;
   const float maximum = on.maximum[blockIdx.x];
-  float total = 0;
-#pragma unroll 4
-  for (std::int64_t at = threadIdx.x * kGroup; at < on.columns.tokens; at += kThreads * kGroup) {
-    const float4 v = load4<Wide>(row, at, on.columns.tokens, kLowest) - maximum;
-    total += (expf(v.x) + expf(v.y)) + (expf(v.z) + expf(v.w));
-  }
-  total = join_threads<kThreads, Plus>(total);
+  const float total = row_sum<Wide>(row, on.columns, maximum);
   if (threadIdx.x == 0) {
     on.sums[blockIdx.x] = total;
-    on.target_logits[blockIdx.x] = target_logit(on, row, maximum);
+    on.target_logits[blockIdx.x] = target_logit(on.columns, row, on.targets[blockIdx.x], maximum);
   }
 }
 
@@ -102,41 +125,99 @@ __global__ void loss_kernel(const float* sums, const float* target_logits,
   }
 }
 
+/// What a row's gradient is computed with.
+struct RowGradient {
+  __device__ RowGradient(const Columns& columns, std::int32_t token, float maximum, float sum,
+                         float scaled_by)
+      : top(maximum),
+        scale(scaled_by),
+        factor(scaled_by / sum),
+        counted(token == kIgnoredTarget ? 0 : columns.tokens),
+        target(token - columns.first_token) {}
+
+  template <typename T>
+  __device__ float of(float logit, std::int64_t column) const {
+    if (column >= counted) {
+      return 0;
+    }
+    const float value = exponential<T>(logit - top) * factor;
+    return column == target ? value - scale : value;
+  }
+
+  /// Of the logits in `row`; `to` may be `row`.
+  template <bool Wide, typename T>
+  __device__ void write(const T* row, T* to, const Columns& columns) const {
+#pragma unroll 4
+    for (std::int64_t at = threadIdx.x * kGroup; at < columns.all; at += kThreads * kGroup) {
+      const float4 v = load4<Wide>(row, at, columns.all);
+      store4<Wide>(to, at, columns.all,
+                   {of<T>(v.x, at), of<T>(v.y, at + 1), of<T>(v.z, at + 2), of<T>(v.w, at + 3)});
+    }
+  }
+
+  float top;
+  float scale;
+  float factor;
+  std::int64_t counted;  // columns that get a gradient
+  std::int64_t target;
+};
+
+template <typename T>
 struct Gradient {
-  float* logits;
+  T* logits;
   const float* maximum;
   const float* sums;
   const std::int32_t* targets;
   Columns columns;
   float scale;
-
-  /// `factor` is scale / sum; `counted` columns get a gradient.
-  __device__ float of(float logit, std::int64_t column, float top, float factor,
-                      std::int64_t counted, std::int64_t target) const {
-    if (column >= counted) {
-      return 0;
-    }
-    const float value = expf(logit - top) * factor;
-    return column == target ? value - scale : value;
-  }
 };
 
-template <bool Wide>
-__global__ void gradient_kernel(Gradient on) {
-  float* const row = on.logits + blockIdx.x * on.columns.all;
-  const float top = on.maximum[blockIdx.x];
-  const float factor = on.scale / on.sums[blockIdx.x];
-  const std::int32_t token = on.targets[blockIdx.x];
-  const std::int64_t counted = token == kIgnoredTarget ? 0 : on.columns.tokens;
-  const std::int64_t target = token - on.columns.first_token;
-  for (std::int64_t at = threadIdx.x * kGroup; at < on.columns.all; at += kThreads * kGroup) {
-    const float4 v = load4<Wide>(row, at, on.columns.all);
-    store4<Wide>(row, at, on.columns.all,
-                 {on.of(v.x, at, top, factor, counted, target),
-                  on.of(v.y, at + 1, top, factor, counted, target),
-                  on.of(v.z, at + 2, top, factor, counted, target),
-                  on.of(v.w, at + 3, top, factor, counted, target)});
+template <bool Wide, typename T>
+__global__ void gradient_kernel(Gradient<T> on) {
+  const RowGradient gradient(on.columns, on.targets[blockIdx.x], on.maximum[blockIdx.x],
+                             on.sums[blockIdx.x], on.scale);
+  T* const row = on.logits + blockIdx.x * on.columns.all;
+  gradient.write<Wide>(row, row, on.columns);
+}
+
+template <typename T>
+struct Whole {
+  T* logits;
+  const std::int32_t* targets;
+  Columns columns;
+  float scale;
+  float* sums;
+  float* target_logits;
+};
+
+/// A block's row in shared memory, where it is short enough for two blocks to fit in.
+constexpr std::int64_t kMostHeldBytes = 110 << 10;
+
+/// The row comes from memory once: it is held in shared memory or, a longer one, likely found in
+/// the cache the second and the third time.
+template <bool Wide, bool Held, typename T>
+__global__ void __launch_bounds__(kThreads) whole_kernel(Whole<T> on) {
+  extern __shared__ float4 shared[];
+  T* const target = on.logits + blockIdx.x * on.columns.all;
+  T* row = target;
+  if constexpr (Held) {
+    row = reinterpret_cast<T*>(shared);
+#pragma unroll 4
+    for (std::int64_t at = threadIdx.x * kGroup; at < on.columns.all; at += kThreads * kGroup) {
+      store4<Wide>(row, at, on.columns.all, load4<Wide>(target, at, on.columns.all));
+    }
   }
+  const std::int32_t token = on.targets[blockIdx.x];
+  // Each thread has so far read and written the same elements; joining the maxima makes all of them
+  // seen by all.
+  const float maximum = row_maximum<Wide>(row, on.columns);
+  const float total = row_sum<Wide>(row, on.columns, maximum);
+  if (threadIdx.x == 0) {
+    on.sums[blockIdx.x] = total;
+    on.target_logits[blockIdx.x] = target_logit(on.columns, row, token, maximum);
+  }
+  __syncthreads();  // the target's logit is read before it is written over
+  RowGradient(on.columns, token, maximum, total, on.scale).write<Wide>(row, target, on.columns);
 }
 
 Grid grid_of(const Tensor& logits) { return {.blocks = logits.size(0), .threads = kThreads}; }
@@ -144,23 +225,28 @@ Grid grid_of(const Tensor& logits) { return {.blocks = logits.size(0), .threads 
 }  // namespace
 
 void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
-  const auto* logits = args.logits.data<float>();
   const Columns columns(args.logits, args.shard);
-  launch(stream, "softmax_maximum", grid_of(args.logits),
-         moves_wide({logits}, columns.all) ? maximum_kernel<true> : maximum_kernel<false>, logits,
-         columns, args.maximum.data<float>());
+  with_element(args.logits.dtype(), [&]<typename T>() {
+    const T* logits = args.logits.data<T>();
+    launch(stream, "softmax_maximum", grid_of(args.logits),
+           moves_wide({logits}, columns.all) ? maximum_kernel<true, T> : maximum_kernel<false, T>,
+           logits, columns, args.maximum.data<float>());
+  });
 }
 
 void softmax_sum(Stream& stream, const SoftmaxSum& args) {
   auto* const sums = args.sum_and_target.data<float>();
-  const Sum on = {.logits = args.logits.data<float>(),
-                  .maximum = args.maximum.data<float>(),
-                  .targets = args.targets.data<std::int32_t>(),
-                  .columns = Columns(args.logits, args.shard),
-                  .sums = sums,
-                  .target_logits = sums + args.logits.size(0)};
-  launch(stream, "softmax_sum", grid_of(args.logits),
-         moves_wide({on.logits}, on.columns.all) ? sum_kernel<true> : sum_kernel<false>, on);
+  with_element(args.logits.dtype(), [&]<typename T>() {
+    const Sum<T> on = {.logits = args.logits.data<T>(),
+                       .maximum = args.maximum.data<float>(),
+                       .targets = args.targets.data<std::int32_t>(),
+                       .columns = Columns(args.logits, args.shard),
+                       .sums = sums,
+                       .target_logits = sums + args.logits.size(0)};
+    launch(stream, "softmax_sum", grid_of(args.logits),
+           moves_wide({on.logits}, on.columns.all) ? sum_kernel<true, T> : sum_kernel<false, T>,
+           on);
+  });
 }
 
 void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
@@ -171,15 +257,42 @@ void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
 }
 
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
-  const Gradient on = {.logits = args.logits.data<float>(),
-                       .maximum = args.maximum.data<float>(),
-                       .sums = args.sum_and_target.data<float>(),
-                       .targets = args.targets.data<std::int32_t>(),
-                       .columns = Columns(args.logits, args.shard),
-                       .scale = args.scale};
-  launch(stream, "softmax_gradient", grid_of(args.logits),
-         moves_wide({on.logits}, on.columns.all) ? gradient_kernel<true> : gradient_kernel<false>,
-         on);
+  with_element(args.logits.dtype(), [&]<typename T>() {
+    const Gradient<T> on = {.logits = args.logits.data<T>(),
+                            .maximum = args.maximum.data<float>(),
+                            .sums = args.sum_and_target.data<float>(),
+                            .targets = args.targets.data<std::int32_t>(),
+                            .columns = Columns(args.logits, args.shard),
+                            .scale = args.scale};
+    const bool wide = moves_wide({on.logits}, on.columns.all);
+    launch(stream, "softmax_gradient", grid_of(args.logits),
+           wide ? gradient_kernel<true, T> : gradient_kernel<false, T>, on);
+  });
+}
+
+void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
+  constexpr std::string_view kPlace = "softmax_cross_entropy";
+  const std::int64_t rows = args.targets.size(0);
+  const Tensor sums(stream.memory(), {2, rows}, DType::float32, MemoryLabel::workspace);
+  with_element(args.logits.dtype(), [&]<typename T>() {
+    const Whole<T> on = {.logits = args.logits.data<T>(),
+                         .targets = args.targets.data<std::int32_t>(),
+                         .columns = Columns(args.logits, {.vocabulary = args.vocabulary}),
+                         .scale = args.scale,
+                         .sums = sums.data<float>(),
+                         .target_logits = sums.data<float>() + rows};
+    const bool wide = moves_wide({on.logits}, on.columns.all);
+    const std::int64_t row_bytes = on.columns.all * size_of(args.logits.dtype());
+    Grid grid = grid_of(args.logits);
+    if (wide && row_bytes <= kMostHeldBytes) {
+      grid.shared_bytes = static_cast<std::size_t>(row_bytes);
+      launch(stream, kPlace, grid, whole_kernel<true, true, T>, on);
+    } else {
+      launch(stream, kPlace, grid,
+             wide ? whole_kernel<true, false, T> : whole_kernel<false, false, T>, on);
+    }
+  });
+  cuda::cross_entropy_loss(stream, {sums, args.targets, args.loss});
 }
 
 }  // namespace stagecraft::cuda

@@ -13,5 +13,6 @@ void softmax_sum(Stream& stream, const SoftmaxSum& args);
 
 void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args);
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args);
+void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args);
 
 }  // namespace stagecraft::cuda

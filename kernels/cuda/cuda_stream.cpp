@@ -43,7 +43,8 @@ CudaStream::CudaStream(int index, const StreamOptions& options)
       memory_(pool_, std::make_shared<MemoryAccount>()),
       native_(new_stream(index)),
       clock_(index),
-      matmul_plans_(index, options.tf32) {}
+      matmul_plans_(index, options.tf32),
+      cudnn_attention_(index) {}
 
 CudaStream::~CudaStream() { cudaStreamSynchronize(native()); }
 

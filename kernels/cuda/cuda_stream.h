@@ -3,6 +3,7 @@
 
 #include <set>
 
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/device_clock.h"
 #include "kernels/cuda/device_pool.h"
 #include "kernels/cuda/handle.h"
@@ -37,6 +38,7 @@ class CudaStream : public Stream {
 
   cudaStream_t native() const { return native_.get(); }
   MatmulPlans& matmul_plans() { return matmul_plans_; }
+  CudnnAttention& cudnn_attention() { return cudnn_attention_; }
   PinnedStaging& staging() { return staging_; }
 
  private:
@@ -48,6 +50,7 @@ class CudaStream : public Stream {
   Handle<cudaStream_t, cudaStreamDestroy> native_;
   DeviceClock clock_;
   MatmulPlans matmul_plans_;
+  CudnnAttention cudnn_attention_;
   PinnedStaging staging_;
   std::set<int> reached_;  // devices
   std::int64_t full_waits_ = 0;

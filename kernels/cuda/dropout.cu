@@ -1,6 +1,7 @@
 #include "kernels/cuda/dropout.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "kernels/cuda/groups.cuh"
 #include "kernels/cuda/launch.h"
@@ -11,14 +12,15 @@ namespace {
 
 constexpr int kRows = 4;  // of a block
 
+template <typename T>
 struct Arrays {
   std::uint32_t rows;
   std::int64_t columns;
-  const float* x;
-  const float* added;
+  const T* x;
+  const T* added;
   std::uint32_t added_rows;
-  const float* residual;
-  float* y;
+  const T* residual;
+  T* y;
   Mask mask;
   std::uint32_t rows_per_sample;
 };
@@ -36,7 +38,8 @@ struct Place {
   std::uint32_t row;
 };
 
-__device__ float4 masked(const Arrays& on, const Place& place, std::int64_t column,
+template <typename T>
+__device__ float4 masked(const Arrays<T>& on, const Place& place, std::int64_t column,
                          const float4& value) {
   float factors[4];
   on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
@@ -44,33 +47,69 @@ __device__ float4 masked(const Arrays& on, const Place& place, std::int64_t colu
   return value * float4{factors[0], factors[1], factors[2], factors[3]};
 }
 
-/// What is read of a thread's rows, all of it under way before the first is used.
-template <bool Wide>
+/// Four elements as they lie in memory. Widened where they are used: between loads that would wait
+/// for each before the next is under way.
+template <typename T>
+using Packed = std::conditional_t<std::is_same_v<T, float>, float4, uint2>;
+
+template <bool Wide, typename T>
+__device__ Packed<T> load_packed(const T* row, std::int64_t column, std::int64_t columns) {
+  if constexpr (Wide) {
+    return *reinterpret_cast<const Packed<T>*>(row + column);
+  } else {
+    alignas(Packed<T>) T elements[kGroup];
+#pragma unroll
+    for (int i = 0; i < kGroup; ++i) {
+      elements[i] = column + i < columns ? row[column + i] : T{};
+    }
+    return *reinterpret_cast<const Packed<T>*>(elements);
+  }
+}
+
+template <typename T>
+__device__ float4 unpacked(const Packed<T>& group) {
+  return load_group(reinterpret_cast<const T*>(&group));
+}
+
+/// What is read of a thread's rows, all of it under way before the first is used. Beyond the last
+/// row it is read again.
+template <bool Wide, typename T>
 struct Loaded {
-  __device__ Loaded(const Arrays& on, std::uint32_t first_row, std::uint32_t rows,
-                    std::int64_t column) {
+  __device__ Loaded(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
+    const std::uint32_t last = on.rows - 1;
 #pragma unroll
     for (std::uint32_t r = 0; r < kRows; ++r) {
-      if (r < rows) {
-        const std::uint32_t row = first_row + r;
-        values[r] = load4<Wide>(on.x + row * on.columns, column, on.columns);
-        if (on.added != nullptr) {
-          const std::uint32_t added_row = on.added_rows == 1 ? 0 : row % on.added_rows;
-          added[r] = load4<Wide>(on.added + added_row * on.columns, column, on.columns);
-        }
-        if (on.residual != nullptr) {
-          residuals[r] = load4<Wide>(on.residual + row * on.columns, column, on.columns);
-        }
+      const std::int64_t row = min(first_row + r, last);
+      values[r] = load_packed<Wide>(on.x + row * on.columns, column, on.columns);
+    }
+    if (on.residual != nullptr) {
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::int64_t row = min(first_row + r, last);
+        residuals[r] = load_packed<Wide>(on.residual + row * on.columns, column, on.columns);
+      }
+    }
+    if (on.added != nullptr && on.added_rows == 1) {
+      const Packed<T> bias = load_packed<Wide>(on.added, column, on.columns);
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        added[r] = bias;
+      }
+    } else if (on.added != nullptr) {
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::int64_t row = min(first_row + r, last) % on.added_rows;
+        added[r] = load_packed<Wide>(on.added + row * on.columns, column, on.columns);
       }
     }
   }
-  float4 values[kRows];
-  float4 added[kRows];
-  float4 residuals[kRows];
+  Packed<T> values[kRows];
+  Packed<T> added[kRows];
+  Packed<T> residuals[kRows];
 };
 
-template <bool Wide>
-__global__ void dropout_rows_kernel(Arrays on) {
+template <bool Wide, typename T>
+__global__ void dropout_rows_kernel(Arrays<T> on) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * kGroup;
   const std::uint32_t first_row = blockIdx.x * kRows;
@@ -78,15 +117,15 @@ __global__ void dropout_rows_kernel(Arrays on) {
   if (column >= on.columns) {
     return;
   }
-  const Loaded<Wide> loaded(on, first_row, rows, column);
+  const Loaded<Wide, T> loaded(on, first_row, column);
   Place place(first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
     if (r < rows) {
-      float4 value = loaded.values[r];
-      value = on.added != nullptr ? value + loaded.added[r] : value;
+      float4 value = unpacked<T>(loaded.values[r]);
+      value = on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
       value = on.mask.active() ? masked(on, place, column, value) : value;
-      value = on.residual != nullptr ? loaded.residuals[r] + value : value;
+      value = on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
       store4<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
       place.next(on.rows_per_sample);
     }
@@ -102,25 +141,31 @@ unsigned threads_for(std::int64_t columns) {
 }  // namespace
 
 void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& args) {
-  require(args.rows < std::int64_t{1} << 31, place, "{} rows are more than 2^31", args.rows);
-  if (args.columns == 0) {
+  const std::int64_t rows = args.x.size(0);
+  const std::int64_t columns = args.x.size(1);
+  require(rows < std::int64_t{1} << 31, place, "{} rows are more than 2^31", rows);
+  if (columns == 0) {
     return;
   }
-  const Arrays on = {.rows = static_cast<std::uint32_t>(args.rows),
-                     .columns = args.columns,
-                     .x = args.x,
-                     .added = args.added,
-                     .added_rows = static_cast<std::uint32_t>(args.added_rows),
-                     .residual = args.residual,
-                     .y = args.y,
-                     .mask = Mask(args.dropout),
-                     .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
-  const bool wide = moves_wide({args.x, args.added, args.residual, args.y}, args.columns);
-  const unsigned threads = threads_for(args.columns);
-  const Grid grid{.blocks = parts_of(args.rows, kRows),
+  const unsigned threads = threads_for(columns);
+  const Grid grid{.blocks = parts_of(rows, kRows),
                   .threads = threads,
-                  .strips = parts_of(args.columns, threads * kGroup)};
-  launch(stream, place, grid, wide ? dropout_rows_kernel<true> : dropout_rows_kernel<false>, on);
+                  .strips = parts_of(columns, threads * kGroup)};
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Arrays<T> on = {
+        .rows = static_cast<std::uint32_t>(rows),
+        .columns = columns,
+        .x = args.x.data<T>(),
+        .added = data_or_null<T>(args.added),
+        .added_rows = static_cast<std::uint32_t>(args.added_rows),
+        .residual = data_or_null<T>(args.residual),
+        .y = args.y.data<T>(),
+        .mask = Mask(args.dropout),
+        .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
+    const bool wide = moves_wide({on.x, on.added, on.residual, on.y}, columns);
+    launch(stream, place, grid, wide ? dropout_rows_kernel<true, T> : dropout_rows_kernel<false, T>,
+           on);
+  });
 }
 
 }  // namespace stagecraft::cuda

@@ -5,15 +5,14 @@
 
 namespace stagecraft::cuda {
 
-/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero.
+/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]), all of one dtype; `added` and
+/// `residual` may be empty and count as zero then.
 struct DropoutRows {
-  std::int64_t rows = 0;
-  std::int64_t columns = 0;
-  const float* x = nullptr;
-  const float* added = nullptr;
+  Tensor x;
+  Tensor added = {};
   std::int64_t added_rows = 1;
-  const float* residual = nullptr;
-  float* y = nullptr;
+  Tensor residual = {};
+  Tensor y;
   Dropout dropout;
 };
 void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& args);

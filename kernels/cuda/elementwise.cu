@@ -7,10 +7,11 @@
 namespace stagecraft::cuda {
 namespace {
 
+template <typename T>
 struct AddGroups {
-  const float* a;
-  const float* b;
-  float* c;
+  const T* a;
+  const T* b;
+  T* c;
   template <bool Wide>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
     store4<Wide>(c, at, count, load4<Wide>(a, at, count) + load4<Wide>(b, at, count));
@@ -45,8 +46,19 @@ struct MaximumGroups {
   }
 };
 
+template <typename From, typename To>
+struct ConvertGroups {
+  const From* from;
+  To* to;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    store4<Wide>(to, at, count, load4<Wide>(from, at, count));
+  }
+};
+
+template <typename T>
 struct BiasTerms {
-  const float* dy;
+  const T* dy;
   template <bool Wide>
   __device__ void add(std::int64_t row, std::int64_t column, std::int64_t columns,
                       float4 (&sums)[1]) const {
@@ -58,32 +70,27 @@ struct BiasTerms {
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
   dropout_rows(stream, "bias_dropout_residual",
-               {.rows = args.x.size(0),
-                .columns = args.x.size(1),
-                .x = args.x.data<float>(),
-                .added = data_or_null(args.bias),
-                .residual = data_or_null(args.residual),
-                .y = args.y.data<float>(),
+               {.x = args.x,
+                .added = args.bias,
+                .residual = args.residual,
+                .y = args.y,
                 .dropout = args.dropout});
 }
 
 void dropout_backward(Stream& stream, const DropoutBackward& args) {
-  dropout_rows(stream, "dropout_backward",
-               {.rows = args.dy.size(0),
-                .columns = args.dy.size(1),
-                .x = args.dy.data<float>(),
-                .y = args.dx.data<float>(),
-                .dropout = args.dropout});
+  dropout_rows(stream, "dropout_backward", {.x = args.dy, .y = args.dx, .dropout = args.dropout});
 }
 
 void bias_gradient(Stream& stream, const BiasGradient& args) {
-  const BiasTerms terms{args.dy.data<float>()};
-  sum_rows<1>(stream, "bias_gradient", terms,
-              {.rows = args.dy.size(0),
-               .columns = args.dy.size(1),
-               .wide = moves_wide({terms.dy}, args.dy.size(1)),
-               .outputs = {args.dbias.data<float>()},
-               .accumulate = args.accumulate});
+  with_element(args.dy.dtype(), [&]<typename T>() {
+    const BiasTerms<T> terms{args.dy.data<T>()};
+    sum_rows<1>(stream, "bias_gradient", terms,
+                {.rows = args.dy.size(0),
+                 .columns = args.dy.size(1),
+                 .wide = moves_wide({terms.dy}, args.dy.size(1)),
+                 .outputs = {args.dbias.data<float>()},
+                 .accumulate = args.accumulate});
+  });
 }
 
 void add(Stream& stream, const Add& args) {
@@ -93,8 +100,10 @@ void add(Stream& stream, const Add& args) {
                    AddDoubles{args.a.data<double>(), args.b.data<double>(), args.c.data<double>()});
     return;
   }
-  const AddGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
-  for_each_group(stream, "add", count, moves_wide({f.a, f.b, f.c}), f);
+  with_element(args.a.dtype(), [&]<typename T>() {
+    const AddGroups<T> f{args.a.data<T>(), args.b.data<T>(), args.c.data<T>()};
+    for_each_group(stream, "add", count, moves_wide({f.a, f.b, f.c}), f);
+  });
 }
 
 void maximum(Stream& stream, const Maximum& args) {
@@ -107,6 +116,15 @@ void copy(Stream& stream, const Copy& args) {
   check(cudaMemcpyAsync(args.to.raw(), args.from.raw(), static_cast<std::size_t>(args.to.bytes()),
                         cudaMemcpyDeviceToDevice, native_stream(stream)),
         "copy");
+}
+
+void convert(Stream& stream, const Convert& args) {
+  with_element(args.from.dtype(), [&]<typename From>() {
+    with_element(args.to.dtype(), [&]<typename To>() {
+      const ConvertGroups<From, To> f{args.from.data<From>(), args.to.data<To>()};
+      for_each_group(stream, "convert", args.from.elements(), moves_wide({f.from, f.to}), f);
+    });
+  });
 }
 
 void fill_zero(Stream& stream, const FillZero& args) {

@@ -12,17 +12,18 @@ namespace {
 
 constexpr unsigned kThreads = 128;
 
+template <typename T>
 struct Lookup {
   const std::int32_t* tokens;
-  const float* table;
+  const T* table;
   std::int64_t first_token;
   std::int64_t held;
   std::int64_t h;
-  float* y;
+  T* y;
 };
 
-template <bool Wide>
-__global__ void lookup_kernel(Lookup on) {
+template <bool Wide, typename T>
+__global__ void lookup_kernel(Lookup<T> on) {
   const std::int64_t row = blockIdx.x;
   const std::int64_t at = on.tokens[row] - on.first_token;
   const bool held = at >= 0 && at < on.held;
@@ -34,8 +35,9 @@ __global__ void lookup_kernel(Lookup on) {
 }
 
 /// One group of four columns of one position, over all samples.
+template <typename T>
 struct PositionSums {
-  const float* dy;
+  const T* dy;
   std::int64_t samples;
   std::int64_t positions;
   std::int64_t h;
@@ -44,8 +46,8 @@ struct PositionSums {
   bool accumulate;
 };
 
-template <bool Wide>
-__global__ void position_sums_kernel(PositionSums on) {
+template <bool Wide, typename T>
+__global__ void position_sums_kernel(PositionSums<T> on) {
   const std::int64_t position = blockIdx.x;
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kGroup;
@@ -65,41 +67,44 @@ __global__ void position_sums_kernel(PositionSums on) {
 }  // namespace
 
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) {
-  const Lookup on = {.tokens = args.tokens.data<std::int32_t>(),
-                     .table = args.table.data<float>(),
-                     .first_token = args.first_token,
-                     .held = args.table.size(0),
-                     .h = args.table.size(1),
-                     .y = args.y.data<float>()};
-  launch(stream, "token_embedding_forward", {.blocks = args.tokens.size(0), .threads = kThreads},
-         moves_wide({on.table, on.y}, on.h) ? lookup_kernel<true> : lookup_kernel<false>, on);
+  with_element(args.table.dtype(), [&]<typename T>() {
+    const Lookup<T> on = {.tokens = args.tokens.data<std::int32_t>(),
+                          .table = args.table.data<T>(),
+                          .first_token = args.first_token,
+                          .held = args.table.size(0),
+                          .h = args.table.size(1),
+                          .y = args.y.data<T>()};
+    launch(stream, "token_embedding_forward", {.blocks = args.tokens.size(0), .threads = kThreads},
+           moves_wide({on.table, on.y}, on.h) ? lookup_kernel<true, T> : lookup_kernel<false, T>,
+           on);
+  });
 }
 
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
   dropout_rows(stream, "position_embedding_forward",
-               {.rows = args.x.size(0),
-                .columns = args.x.size(1),
-                .x = args.x.data<float>(),
-                .added = args.table.data<float>(),
+               {.x = args.x,
+                .added = args.table,
                 .added_rows = args.dropout.rows_per_sample,
-                .y = args.y.data<float>(),
+                .y = args.y,
                 .dropout = args.dropout});
 }
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {
-  const PositionSums on = {.dy = args.dy.data<float>(),
-                           .samples = args.dy.size(0) / args.rows_per_sample,
-                           .positions = args.rows_per_sample,
-                           .h = args.dy.size(1),
-                           .dtable = args.dtable.data<float>(),
-                           .table_rows = args.dtable.size(0),
-                           .accumulate = args.accumulate};
-  const Grid grid{
-      .blocks = on.table_rows, .threads = kThreads, .strips = parts_of(on.h, kThreads * kGroup)};
-  launch(stream, "position_embedding_backward", grid,
-         moves_wide({on.dy, on.dtable}, on.h) ? position_sums_kernel<true>
-                                              : position_sums_kernel<false>,
-         on);
+  with_element(args.dy.dtype(), [&]<typename T>() {
+    const PositionSums<T> on = {.dy = args.dy.data<T>(),
+                                .samples = args.dy.size(0) / args.rows_per_sample,
+                                .positions = args.rows_per_sample,
+                                .h = args.dy.size(1),
+                                .dtable = args.dtable.data<float>(),
+                                .table_rows = args.dtable.size(0),
+                                .accumulate = args.accumulate};
+    const Grid grid{
+        .blocks = on.table_rows, .threads = kThreads, .strips = parts_of(on.h, kThreads * kGroup)};
+    launch(stream, "position_embedding_backward", grid,
+           moves_wide({on.dy, on.dtable}, on.h) ? position_sums_kernel<true, T>
+                                                : position_sums_kernel<false, T>,
+           on);
+  });
 }
 
 }  // namespace stagecraft::cuda

@@ -28,20 +28,21 @@ __global__ void keys_kernel(const std::int32_t* tokens, std::int64_t first_token
   }
 }
 
+template <typename T>
 struct Sorted {
   const std::int32_t* keys;
   const std::int32_t* rows;
   std::int32_t count;
   std::int64_t held;
-  const float* dy;
+  const T* dy;
   std::int64_t h;
   float* dtable;
 };
 
 /// sum += dy[rows of lanes 0 .. count - 1], in this order; several loads are under way at a time.
-template <bool Wide>
-__device__ void add_rows(const Sorted& on, std::int32_t lanes_row, int count, std::int64_t column,
-                         float4& sum) {
+template <bool Wide, typename T>
+__device__ void add_rows(const Sorted<T>& on, std::int32_t lanes_row, int count,
+                         std::int64_t column, float4& sum) {
   constexpr int kAhead = 8;
   for (int done = 0; done < count; done += kAhead) {
     float4 terms[kAhead];
@@ -58,8 +59,8 @@ __device__ void add_rows(const Sorted& on, std::int32_t lanes_row, int count, st
 }
 
 /// The warp of a token's first row adds all of its rows; the others have nothing to do.
-template <bool Wide>
-__global__ void add_rows_kernel(Sorted on) {
+template <bool Wide, typename T>
+__global__ void add_rows_kernel(Sorted<T> on) {
   const auto first = static_cast<std::int32_t>(blockIdx.x * kWarps + threadIdx.y);
   const auto lane = static_cast<std::int32_t>(threadIdx.x);
   const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kWarp + lane) * kGroup;
@@ -137,18 +138,20 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
          args.tokens.data<std::int32_t>(), args.first_token, held, count,
          memory.keys.data<std::int32_t>(), memory.row_numbers.data<std::int32_t>());
   sort(stream, memory, held);
-  const Sorted on = {.keys = memory.sorted_keys.data<std::int32_t>(),
-                     .rows = memory.sorted_rows.data<std::int32_t>(),
-                     .count = count,
-                     .held = held,
-                     .dy = args.dy.data<float>(),
-                     .h = args.dtable.size(1),
-                     .dtable = args.dtable.data<float>()};
   const Grid grid{.blocks = parts_of(rows, kWarps),
                   .threads = dim3(kWarp, kWarps),
-                  .strips = parts_of(on.h, kWarp * kGroup)};
-  launch(stream, kPlace, grid,
-         moves_wide({on.dy, on.dtable}, on.h) ? add_rows_kernel<true> : add_rows_kernel<false>, on);
+                  .strips = parts_of(args.dtable.size(1), kWarp * kGroup)};
+  with_element(args.dy.dtype(), [&]<typename T>() {
+    const Sorted<T> on = {.keys = memory.sorted_keys.data<std::int32_t>(),
+                          .rows = memory.sorted_rows.data<std::int32_t>(),
+                          .count = count,
+                          .held = held,
+                          .dy = args.dy.data<T>(),
+                          .h = args.dtable.size(1),
+                          .dtable = args.dtable.data<float>()};
+    const bool wide = moves_wide({on.dy, on.dtable}, on.h);
+    launch(stream, kPlace, grid, wide ? add_rows_kernel<true, T> : add_rows_kernel<false, T>, on);
+  });
 }
 
 }  // namespace stagecraft::cuda

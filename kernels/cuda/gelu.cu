@@ -22,9 +22,10 @@ __device__ float slope(float x) {
   return g + x * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * x * x);
 }
 
+template <typename T>
 struct Forward {
-  const float* x;
-  float* y;
+  const T* x;
+  T* y;
   template <bool Wide>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
     const float4 v = load4<Wide>(x, at, count);
@@ -32,10 +33,11 @@ struct Forward {
   }
 };
 
+template <typename T>
 struct Backward {
-  const float* dy;
-  const float* x;
-  float* dx;
+  const T* dy;
+  const T* x;
+  T* dx;
   template <bool Wide>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
     const float4 v = load4<Wide>(x, at, count);
@@ -47,13 +49,17 @@ struct Backward {
 }  // namespace
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
-  const Forward f{args.x.data<float>(), args.y.data<float>()};
-  for_each_group(stream, "gelu_forward", args.x.elements(), moves_wide({f.x, f.y}), f);
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Forward<T> f{args.x.data<T>(), args.y.data<T>()};
+    for_each_group(stream, "gelu_forward", args.x.elements(), moves_wide({f.x, f.y}), f);
+  });
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
-  const Backward f{args.dy.data<float>(), args.x.data<float>(), args.dx.data<float>()};
-  for_each_group(stream, "gelu_backward", args.x.elements(), moves_wide({f.dy, f.x, f.dx}), f);
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Backward<T> f{args.dy.data<T>(), args.x.data<T>(), args.dx.data<T>()};
+    for_each_group(stream, "gelu_backward", args.x.elements(), moves_wide({f.dy, f.x, f.dx}), f);
+  });
 }
 
 }  // namespace stagecraft::cuda

@@ -1,6 +1,9 @@
-// Memory is moved in groups of four floats, whatever the count and the alignment: who owns which
+// Memory is moved in groups of four elements, whatever the count and the alignment: who owns which
 // group, and so the order of every sum, does not depend on whether a group is one load or four.
+// Elements are float32 or bfloat16 in memory and float32 in registers.
 #pragma once
+
+#include <cuda_bf16.h>
 
 #include <cstdint>
 #include <initializer_list>
@@ -13,38 +16,83 @@ inline constexpr std::int64_t kGroup = 4;
 
 /// Whether groups of all of these may be moved at once: each lies on 16 bytes, and so do its rows
 /// of `columns`. Null counts as aligned.
-inline bool moves_wide(std::initializer_list<const float*> arrays, std::int64_t columns = kGroup) {
+inline bool moves_wide(std::initializer_list<const void*> arrays, std::int64_t columns = kGroup) {
   bool wide = columns % kGroup == 0;
-  for (const float* array : arrays) {
+  for (const void* array : arrays) {
     wide = wide && reinterpret_cast<std::uintptr_t>(array) % 16 == 0;
   }
   return wide;
 }
 
-inline const float* data_or_null(const Tensor& tensor) {
-  return tensor.empty() ? nullptr : tensor.data<float>();
+template <typename T = float>
+const T* data_or_null(const Tensor& tensor) {
+  return tensor.empty() ? nullptr : tensor.data<T>();
+}
+
+/// f.operator()<T>() with the element type of an operation that computes on `dtype`.
+template <typename F>
+void with_element(DType dtype, F&& f) {
+  if (dtype == DType::bfloat16) {
+    f.template operator()<BFloat16>();
+  } else {
+    f.template operator()<float>();
+  }
+}
+
+__device__ inline float widened(float value) { return value; }
+__device__ inline float widened(BFloat16 value) {
+  return __uint_as_float(static_cast<std::uint32_t>(value.bits) << 16);
+}
+
+/// To the nearest, ties to the even one.
+template <typename T>
+__device__ T narrowed(float value) {
+  if constexpr (std::is_same_v<T, float>) {
+    return value;
+  } else {
+    return {__bfloat16_as_ushort(__float2bfloat16_rn(value))};
+  }
+}
+
+__device__ inline float4 load_group(const float* from) {
+  return *reinterpret_cast<const float4*>(from);
+}
+__device__ inline float4 load_group(const BFloat16* from) {
+  const uint2 pairs = *reinterpret_cast<const uint2*>(from);
+  return {__uint_as_float(pairs.x << 16), __uint_as_float(pairs.x & 0xFFFF0000U),
+          __uint_as_float(pairs.y << 16), __uint_as_float(pairs.y & 0xFFFF0000U)};
+}
+__device__ inline void store_group(float* to, const float4& value) {
+  *reinterpret_cast<float4*>(to) = value;
+}
+__device__ inline void store_group(BFloat16* to, const float4& value) {
+  const __nv_bfloat162 low = __floats2bfloat162_rn(value.x, value.y);
+  const __nv_bfloat162 high = __floats2bfloat162_rn(value.z, value.w);
+  *reinterpret_cast<uint2*>(to) = {*reinterpret_cast<const std::uint32_t*>(&low),
+                                   *reinterpret_cast<const std::uint32_t*>(&high)};
 }
 
 /// Elements at .. at + 3 of the `count` at `from`; `rest` for those beyond.
-template <bool Wide>
-__device__ float4 load4(const float* from, std::int64_t at, std::int64_t count, float rest = 0) {
+template <bool Wide, typename T>
+__device__ float4 load4(const T* from, std::int64_t at, std::int64_t count, float rest = 0) {
   if (Wide && at + kGroup <= count) {
-    return *reinterpret_cast<const float4*>(from + at);
+    return load_group(from + at);
   }
-  return {at < count ? from[at] : rest, at + 1 < count ? from[at + 1] : rest,
-          at + 2 < count ? from[at + 2] : rest, at + 3 < count ? from[at + 3] : rest};
+  return {at < count ? widened(from[at]) : rest, at + 1 < count ? widened(from[at + 1]) : rest,
+          at + 2 < count ? widened(from[at + 2]) : rest,
+          at + 3 < count ? widened(from[at + 3]) : rest};
 }
 
-template <bool Wide>
-__device__ void store4(float* to, std::int64_t at, std::int64_t count, const float4& value) {
+template <bool Wide, typename T>
+__device__ void store4(T* to, std::int64_t at, std::int64_t count, const float4& value) {
   if (Wide && at + kGroup <= count) {
-    *reinterpret_cast<float4*>(to + at) = value;
+    store_group(to + at, value);
     return;
   }
   const float values[] = {value.x, value.y, value.z, value.w};
   for (int i = 0; i < 4; ++i) {
     if (at + i < count) {
-      to[at + i] = values[i];
+      to[at + i] = narrowed<T>(values[i]);
     }
   }
 }

@@ -12,11 +12,13 @@ constexpr std::uint64_t kMostWorkspace = 96 << 20;
 
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
+cudaDataType_t native(DType dtype) { return dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
+
 /// `rows` x `columns` as cublasLt counts them, column by column without gaps.
-LayoutHandle layout(std::int64_t rows, std::int64_t columns) {
+LayoutHandle layout(DType dtype, std::int64_t rows, std::int64_t columns) {
   return make_handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>(
       [&](cublasLtMatrixLayout_t* out) {
-        check(cublasLtMatrixLayoutCreate(out, CUDA_R_32F, static_cast<std::uint64_t>(rows),
+        check(cublasLtMatrixLayoutCreate(out, native(dtype), static_cast<std::uint64_t>(rows),
                                          static_cast<std::uint64_t>(columns), rows),
               kPlace);
       });
@@ -50,7 +52,7 @@ PreferenceHandle preference(const MatmulShape& shape) {
       [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kPlace); });
   set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
   set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, allowed_reductions(shape));
-  const std::uint32_t alignment = shape.aligned ? 16 : 4;
+  const auto alignment = static_cast<std::uint32_t>(shape.aligned ? 16 : size_of(shape.factors));
   for (const auto operand :
        {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
         CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
@@ -60,7 +62,7 @@ PreferenceHandle preference(const MatmulShape& shape) {
 }
 
 std::string described(const MatmulShape& shape) {
-  return fmt::format("{} x {} x {}{}{}", shape.m, shape.n, shape.k,
+  return fmt::format("{} x {} x {} of {}{}{}", shape.m, shape.n, shape.k, to_string(shape.factors),
                      shape.a_turned ? ", a transposed" : "",
                      shape.b_turned ? ", b transposed" : "");
 }
@@ -93,7 +95,7 @@ auto new_library(int device) {
 }  // namespace
 
 MatmulPlans::MatmulPlans(int device, bool tf32)
-    : compute_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC),
+    : float32_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC),
       library_(new_library(device)) {}
 
 const MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
@@ -102,11 +104,15 @@ const MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
                                : plans_.emplace(shape, make_plan(shape)).first->second;
 }
 
+cublasComputeType_t MatmulPlans::compute(const MatmulShape& shape) const {
+  return shape.factors == DType::bfloat16 ? CUBLAS_COMPUTE_32F : float32_;
+}
+
 DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
                                         cublasLtEpilogue_t epilogue) const {
   auto description =
       make_handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>([&](cublasLtMatmulDesc_t* out) {
-        check(cublasLtMatmulDescCreate(out, compute_, CUDA_R_32F), kPlace);
+        check(cublasLtMatmulDescCreate(out, compute(shape), CUDA_R_32F), kPlace);
       });
   set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
@@ -114,21 +120,38 @@ DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
   return description;
 }
 
+DescriptionHandle MatmulPlans::describe_joined(const MatmulShape& shape) const {
+  if (shape.epilogue == Epilogue::none) {
+    return shape.a_turned ? nullptr : describe(shape, CUBLASLT_EPILOGUE_BIAS);
+  }
+  auto description =
+      describe(shape, shape.epilogue == Epilogue::gelu ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
+                                                       : CUBLASLT_EPILOGUE_DGELU);
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.n);
+  return description;
+}
+
 MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
   MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
-                  .with_bias = shape.a_turned ? nullptr : describe(shape, CUBLASLT_EPILOGUE_BIAS),
-                  .left = shape.b_turned ? layout(shape.k, shape.n) : layout(shape.n, shape.k),
-                  .right = shape.a_turned ? layout(shape.m, shape.k) : layout(shape.k, shape.m),
-                  .result = layout(shape.n, shape.m)};
+                  .joined = describe_joined(shape),
+                  .left = shape.b_turned ? layout(shape.factors, shape.k, shape.n)
+                                         : layout(shape.factors, shape.n, shape.k),
+                  .right = shape.a_turned ? layout(shape.factors, shape.m, shape.k)
+                                          : layout(shape.factors, shape.k, shape.m),
+                  .result = layout(shape.result, shape.n, shape.m)};
   // Asked for the product with a bias, which fewer algorithms can do, and used for all.
-  cublasLtMatmulDesc_t asked = shape.a_turned ? plan.plain.get() : plan.with_bias.get();
+  cublasLtMatmulDesc_t asked = plan.joined == nullptr ? plan.plain.get() : plan.joined.get();
   cublasLtMatmulHeuristicResult_t best{};
   int found = 0;
-  check(cublasLtMatmulAlgoGetHeuristic(library(), asked, plan.left.get(), plan.right.get(),
-                                       plan.result.get(), plan.result.get(),
-                                       preference(shape).get(), 1, &best, &found),
-        kPlace);
-  require(found > 0, kPlace, "cublasLt knows no way to compute {}", described(shape));
+  const cublasStatus_t answer = cublasLtMatmulAlgoGetHeuristic(
+      library(), asked, plan.left.get(), plan.right.get(), plan.result.get(), plan.result.get(),
+      preference(shape).get(), 1, &best, &found);
+  plan.known = answer == CUBLAS_STATUS_SUCCESS && found > 0;
+  if (!plan.known) {
+    require(shape.epilogue != Epilogue::none, kPlace, "cublasLt knows no way to compute {}",
+            described(shape));
+    return plan;
+  }
   check_reduction(shape, best.algo);
   plan.algorithm = best.algo;
   plan.workspace_bytes = static_cast<std::int64_t>(best.workspaceSize);

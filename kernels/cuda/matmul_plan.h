@@ -6,18 +6,25 @@
 #include <map>
 
 #include "kernels/cuda/handle.h"
+#include "kernels/tensor.h"
 
 namespace stagecraft::cuda {
 
+/// What a step of cublasLt's joins to a product beside a bias.
+enum class Epilogue : std::uint8_t { none, gelu, gelu_slope };
+
 /// What an algorithm is a function of. Beyond the shape only whether all operands lie on 16 bytes,
-/// as tensors of their own and everything whose rows are multiples of four floats do.
+/// as tensors of their own and everything whose rows are multiples of 16 bytes do.
 struct MatmulShape {
   std::int64_t m = 0;
   std::int64_t n = 0;
   std::int64_t k = 0;
+  DType factors = DType::float32;
+  DType result = DType::float32;
   bool a_turned = false;
   bool b_turned = false;
   bool aligned = false;
+  Epilogue epilogue = Epilogue::none;
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 finds it in what the compiler writes
   auto operator<=>(const MatmulShape&) const = default;
 };
@@ -29,18 +36,22 @@ using DescriptionHandle = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy
 /// `left` describes b and `right` a, each as it lies.
 struct MatmulPlan {
   DescriptionHandle plain;
-  DescriptionHandle with_bias;  // its pointer is set call by call; null where a is transposed
+  /// With a bias, or with what the shape's epilogue is; pointers are set call by call. Null where a
+  /// is transposed.
+  DescriptionHandle joined;
   LayoutHandle left;
   LayoutHandle right;
   LayoutHandle result;
   cublasLtMatmulAlgo_t algorithm{};
   std::int64_t workspace_bytes = 0;
+  bool known = false;  // whether cublasLt has a way; always without an epilogue
 };
 
 /// The plans of one stream.
 class MatmulPlans {
  public:
-  /// float32 throughout ("pedantic"), or factors rounded to tf32.
+  /// Products of float32 factors are float32 throughout ("pedantic"), or round them to tf32; those
+  /// of bfloat16 factors are added up in float32.
   MatmulPlans(int device, bool tf32);
 
   /// Sizes are at least 1.
@@ -49,9 +60,11 @@ class MatmulPlans {
 
  private:
   MatmulPlan make_plan(const MatmulShape& shape) const;
+  cublasComputeType_t compute(const MatmulShape& shape) const;
   DescriptionHandle describe(const MatmulShape& shape, cublasLtEpilogue_t epilogue) const;
+  DescriptionHandle describe_joined(const MatmulShape& shape) const;
 
-  cublasComputeType_t compute_;
+  cublasComputeType_t float32_;
   Handle<cublasLtHandle_t, cublasLtDestroy> library_;
   std::map<MatmulShape, MatmulPlan> plans_;
 };

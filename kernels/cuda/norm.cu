@@ -1,5 +1,7 @@
 #include "kernels/cuda/norm.h"
 
+#include <array>
+
 #include "kernels/cuda/groups.cuh"
 #include "kernels/cuda/join.cuh"
 #include "kernels/cuda/launch.h"
@@ -46,12 +48,13 @@ void with_cut(std::string_view place, std::int64_t columns, F&& f) {
           Cut<1024, 16>::Most);
 }
 
+template <typename T>
 struct Forward {
-  const float* x;
+  const T* x;
   const float* gamma;
   const float* beta;
   float epsilon;
-  float* y;
+  T* y;
   float* mean;
   float* rstd;
   std::int64_t rows;
@@ -64,8 +67,8 @@ __device__ float sum_of_squares_within(const float4& centred, std::int64_t left)
          ((left > 2 ? centred.z * centred.z : 0.0F) + (left > 3 ? centred.w * centred.w : 0.0F));
 }
 
-template <typename C, bool Wide>
-__global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward on) {
+template <typename C, bool Wide, typename T>
+__global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T> on) {
   const std::int64_t row = C::row();
   if (row >= on.rows) {
     return;
@@ -100,44 +103,60 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward on
   }
 }
 
+template <typename T>
 struct BackwardInput {
-  const float* dy;
-  const float* x;
+  const T* dy;
+  const T* x;
   const float* gamma;
   const float* mean;
   const float* rstd;
-  const float* residual;
-  float* dx;
+  const T* residual;
+  T* dx;
+  float* sums;
   std::int64_t rows;
   std::int64_t h;
 };
 
-/// dx = rstd (g - avg(g) - n avg(g n)) with g = dy gamma and n the normalised x. Beyond the row g
-/// is zero, and so is what it adds to the averages.
-template <typename C, bool Wide>
-__global__ void __launch_bounds__(C::Threads* C::Rows) backward_input_kernel(BackwardInput on) {
-  const std::int64_t row = C::row();
-  if (row >= on.rows) {
-    return;
-  }
-  const float inverse_h = 1.0F / static_cast<float>(on.h);
+/// A thread's columns of one row, between its two passes.
+template <typename C>
+struct BackwardRow {
+  float4 g[C::Groups];  // dy gamma
+  float4 n[C::Groups];  // the normalised x
+};
+
+/// Reads a row and adds its terms of the weights' gradients, sums[0] += dy n and sums[1] += dy.
+/// Beyond the row all are zero.
+template <typename C, bool Wide, typename T>
+__device__ void read_row(const BackwardInput<T>& on, std::int64_t row, BackwardRow<C>& to,
+                         float4 (&sums)[2][C::Groups]) {
   const float rstd = on.rstd[row];
   const float mean = on.mean[row];
-  float4 g[C::Groups];
-  float4 n[C::Groups];
-  float4 residual[C::Groups] = {};
+#pragma unroll
+  for (int i = 0; i < C::Groups; ++i) {
+    to.g[i] = load4<Wide>(on.dy + row * on.h, C::column(i), on.h);
+    to.n[i] = load4<Wide>(on.x + row * on.h, C::column(i), on.h);
+  }
+#pragma unroll
+  for (int i = 0; i < C::Groups; ++i) {
+    to.n[i] = (to.n[i] - mean) * rstd;
+    sums[0][i] = sums[0][i] + to.g[i] * to.n[i];
+    sums[1][i] = sums[1][i] + to.g[i];
+    to.g[i] = to.g[i] * load4<Wide>(on.gamma, C::column(i), on.h);
+  }
+}
+
+/// dx = rstd (g - avg(g) - n avg(g n)), on top of the residual's gradient.
+template <typename C, bool Wide, typename T>
+__device__ void write_row(const BackwardInput<T>& on, std::int64_t row,
+                          const BackwardRow<C>& from) {
+  const float inverse_h = 1.0F / static_cast<float>(on.h);
+  const float rstd = on.rstd[row];
   float g_sum = 0;
   float gn_sum = 0;
 #pragma unroll
   for (int i = 0; i < C::Groups; ++i) {
-    const std::int64_t column = C::column(i);
-    g[i] = load4<Wide>(on.dy + row * on.h, column, on.h) * load4<Wide>(on.gamma, column, on.h);
-    n[i] = (load4<Wide>(on.x + row * on.h, column, on.h) - mean) * rstd;
-    if (on.residual != nullptr) {
-      residual[i] = load4<Wide>(on.residual + row * on.h, column, on.h);
-    }
-    g_sum += sum(g[i]);
-    gn_sum += sum(g[i] * n[i]);
+    g_sum += sum(from.g[i]);
+    gn_sum += sum(from.g[i] * from.n[i]);
   }
   const float g_mean = join_threads<C::Threads, Plus>(g_sum) * inverse_h;
   const float gn_mean = join_threads<C::Threads, Plus>(gn_sum) * inverse_h;
@@ -145,73 +164,103 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) backward_input_kernel(Bac
   for (int i = 0; i < C::Groups; ++i) {
     const std::int64_t column = C::column(i);
     if (column < on.h) {
-      const float4 dx = ((g[i] - g_mean) + n[i] * -gn_mean) * rstd;
-      store4<Wide>(on.dx + row * on.h, column, on.h, residual[i] + dx);
+      float4 dx = ((from.g[i] - g_mean) + from.n[i] * -gn_mean) * rstd;
+      if (on.residual != nullptr) {
+        dx = load4<Wide>(on.residual + row * on.h, column, on.h) + dx;
+      }
+      store4<Wide>(on.dx + row * on.h, column, on.h, dx);
     }
   }
 }
 
-/// sums[0] += dy n, sums[1] += dy.
-struct WeightTerms {
-  const float* dy;
-  const float* x;
-  const float* mean;
-  const float* rstd;
-  template <bool Wide>
-  __device__ void add(std::int64_t row, std::int64_t column, std::int64_t columns,
-                      float4 (&sums)[2]) const {
-    const float4 up = load4<Wide>(dy + row * columns, column, columns);
-    const float4 value = load4<Wide>(x + row * columns, column, columns);
-    sums[0] = sums[0] + up * ((value - mean[row]) * rstd[row]);
-    sums[1] = sums[1] + up;
+/// The sums of the block's threads of one column group, in the order of their rows, go to `to`.
+template <typename C>
+__device__ void store_sums(const float4 (&sums)[2][C::Groups], std::int64_t h, float* to) {
+  __shared__ float4 parts[2][C::Rows][C::Threads];
+#pragma unroll
+  for (int i = 0; i < C::Groups; ++i) {
+    __syncthreads();  // those of the group before may still be read
+    parts[0][threadIdx.y][threadIdx.x] = sums[0][i];
+    parts[1][threadIdx.y][threadIdx.x] = sums[1][i];
+    __syncthreads();
+    for (int s = static_cast<int>(threadIdx.y); s < 2; s += C::Rows) {
+      float4 total = parts[s][0][threadIdx.x];
+      for (int part = 1; part < C::Rows; ++part) {
+        total = total + parts[s][part][threadIdx.x];
+      }
+      store4<false>(to + s * h, C::column(i), h, total);
+    }
   }
-};
+}
+
+/// A block takes the rows of one partial sum, C::Rows at a time.
+template <typename C, bool Wide, typename T>
+__global__ void __launch_bounds__(C::Threads* C::Rows) backward_kernel(BackwardInput<T> on) {
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kNormSumRows;
+  const std::int64_t end = first + kNormSumRows < on.rows ? first + kNormSumRows : on.rows;
+  float4 sums[2][C::Groups] = {};
+  for (std::int64_t row = first + threadIdx.y; row < end; row += C::Rows) {
+    BackwardRow<C> values;
+    read_row<C, Wide>(on, row, values, sums);
+    write_row<C, Wide>(on, row, values);
+  }
+  store_sums<C>(sums, on.h, on.sums + static_cast<std::int64_t>(blockIdx.x) * 2 * on.h);
+}
 
 }  // namespace
 
 void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
-  const Forward on = {.x = args.x.data<float>(),
-                      .gamma = args.gamma.data<float>(),
-                      .beta = args.beta.data<float>(),
-                      .epsilon = args.epsilon,
-                      .y = args.y.data<float>(),
-                      .mean = args.mean.data<float>(),
-                      .rstd = args.rstd.data<float>(),
-                      .rows = args.x.size(0),
-                      .h = args.x.size(1)};
-  const bool wide = moves_wide({on.x, on.gamma, on.beta, on.y}, on.h);
-  with_cut("layer_norm_forward", on.h, [&]<typename C>(C) {
-    launch(stream, "layer_norm_forward", C::grid(on.rows),
-           wide ? forward_kernel<C, true> : forward_kernel<C, false>, on);
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Forward<T> on = {.x = args.x.data<T>(),
+                           .gamma = args.gamma.data<float>(),
+                           .beta = args.beta.data<float>(),
+                           .epsilon = args.epsilon,
+                           .y = args.y.data<T>(),
+                           .mean = args.mean.data<float>(),
+                           .rstd = args.rstd.data<float>(),
+                           .rows = args.x.size(0),
+                           .h = args.x.size(1)};
+    const bool wide = moves_wide({on.x, on.gamma, on.beta, on.y}, on.h);
+    with_cut("layer_norm_forward", on.h, [&]<typename C>(C) {
+      launch(stream, "layer_norm_forward", C::grid(on.rows),
+             wide ? forward_kernel<C, true, T> : forward_kernel<C, false, T>, on);
+    });
   });
 }
 
 void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args) {
-  const BackwardInput on = {.dy = args.dy.data<float>(),
-                            .x = args.x.data<float>(),
-                            .gamma = args.gamma.data<float>(),
-                            .mean = args.mean.data<float>(),
-                            .rstd = args.rstd.data<float>(),
-                            .residual = data_or_null(args.residual_gradient),
-                            .dx = args.dx.data<float>(),
-                            .rows = args.x.size(0),
-                            .h = args.x.size(1)};
-  const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx}, on.h);
-  with_cut("layer_norm_backward_input", on.h, [&]<typename C>(C) {
-    launch(stream, "layer_norm_backward_input", C::grid(on.rows),
-           wide ? backward_input_kernel<C, true> : backward_input_kernel<C, false>, on);
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const BackwardInput<T> on = {.dy = args.dy.data<T>(),
+                                 .x = args.x.data<T>(),
+                                 .gamma = args.gamma.data<float>(),
+                                 .mean = args.mean.data<float>(),
+                                 .rstd = args.rstd.data<float>(),
+                                 .residual = data_or_null<T>(args.residual_gradient),
+                                 .dx = args.dx.data<T>(),
+                                 .sums = args.sums.data<float>(),
+                                 .rows = args.x.size(0),
+                                 .h = args.x.size(1)};
+    const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx}, on.h);
+    with_cut("layer_norm_backward_input", on.h, [&]<typename C>(C) {
+      launch(stream, "layer_norm_backward_input",
+             {.blocks = parts_of(on.rows, kNormSumRows), .threads = dim3(C::Threads, C::Rows)},
+             wide ? backward_kernel<C, true, T> : backward_kernel<C, false, T>, on);
+    });
   });
 }
 
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
-  const WeightTerms terms = {args.dy.data<float>(), args.x.data<float>(), args.mean.data<float>(),
-                             args.rstd.data<float>()};
-  sum_rows<2>(stream, "layer_norm_backward_weight", terms,
-              {.rows = args.x.size(0),
-               .columns = args.x.size(1),
-               .wide = moves_wide({terms.dy, terms.x}, args.x.size(1)),
-               .outputs = {args.dgamma.data<float>(), args.dbeta.data<float>()},
-               .accumulate = args.accumulate});
+  const std::int64_t h = args.sums.size(2);
+  const std::array<const Tensor*, 2> outputs = {&args.dgamma, &args.dbeta};
+  for (int s = 0; s < 2; ++s) {
+    join_row_blocks(stream, "layer_norm_backward_weight",
+                    {.partial = args.sums.data<float>() + s * h,
+                     .blocks = args.sums.size(0),
+                     .width = 2 * h,
+                     .columns = h,
+                     .out = outputs[s]->data<float>(),
+                     .accumulate = args.accumulate});
+  }
 }
 
 }  // namespace stagecraft::cuda

@@ -15,6 +15,7 @@ namespace stagecraft::cuda {
 
 const OpTable& op_table() {
   static constexpr OpTable kTable = {
+      .without_bfloat16 = {},
       .matmul = matmul,
       .layer_norm_forward = layer_norm_forward,
       .layer_norm_backward_input = layer_norm_backward_input,
@@ -27,6 +28,7 @@ const OpTable& op_table() {
       .add = add,
       .maximum = maximum,
       .copy = copy,
+      .convert = convert,
       .fill_zero = fill_zero,
       .token_embedding_forward = token_embedding_forward,
       .token_embedding_backward = token_embedding_backward,
@@ -38,6 +40,7 @@ const OpTable& op_table() {
       .softmax_sum = softmax_sum,
       .cross_entropy_loss = cross_entropy_loss,
       .softmax_gradient = softmax_gradient,
+      .softmax_cross_entropy = softmax_cross_entropy,
       .adamw = adamw,
       .sum_of_squares = sum_of_squares,
       .copy_from_host = copy_from_host,

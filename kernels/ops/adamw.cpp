@@ -18,6 +18,14 @@ void adamw(Stream& stream, const AdamW& args) {
   expect_apart(kPlace, "first_moment", args.first_moment, "gradient", args.gradient);
   expect_apart(kPlace, "second_moment", args.second_moment, "gradient", args.gradient);
   expect_apart(kPlace, "first_moment", args.first_moment, "second_moment", args.second_moment);
+  if (!args.rounded.empty()) {
+    expect_shape(kPlace, "rounded", args.rounded, shape, DType::bfloat16);
+  }
+  if (!args.decayed.empty()) {
+    expect_rank(kPlace, "decayed", args.decayed, 1, DType::int32);
+    require(args.decayed.size(0) % 2 == 0, kPlace, "decayed has {} numbers: each range has two",
+            args.decayed.size(0));
+  }
   require(args.step >= 1, kPlace, "step is {}: steps are counted from 1", args.step);
   require(args.beta1 >= 0 && args.beta1 < 1 && args.beta2 >= 0 && args.beta2 < 1, kPlace,
           "beta1 is {} and beta2 {}: both should be in [0, 1)", args.beta1, args.beta2);

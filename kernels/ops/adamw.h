@@ -1,4 +1,4 @@
-// AdamW (Loshchilov & Hutter, arXiv 1711.05101) over one range of a flat arena.
+// AdamW (Loshchilov & Hutter, arXiv 1711.05101) over a flat arena of any number of parameters.
 #pragma once
 
 #include "kernels/stream.h"
@@ -6,16 +6,23 @@
 
 namespace stagecraft {
 
+/// What the bounds of AdamW::decayed are counted in, in elements.
+inline constexpr std::int64_t kDecayUnit = 16;
+
 /// With g = gradient * gradient_scale, t = step:
 ///   m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
 ///   w = w - learning_rate * (weight_decay * w + (m / (1 - beta1^t)) / (sqrt(v / (1 - beta2^t)) +
 ///   epsilon))
-/// Element by element: no cut of the range changes a bit.   updates w, m, v
+/// weight_decay is 0 outside of the ranges `decayed`: [2 r] int32 with begin and end of each, in
+/// ascending order, in units of kDecayUnit elements; without them all decay. Element by element: no
+/// cut of the arena changes a bit.   updates w, m, v; = rounded
 struct AdamW {
-  Tensor weight;         // [n]
+  Tensor weight;         // [n] float32, as are gradient and moments
   Tensor gradient;       // [n]
   Tensor first_moment;   // [n]
   Tensor second_moment;  // [n]
+  Tensor rounded = {};   // [n] bfloat16 or empty: the new weight, to the nearest
+  Tensor decayed = {};
   float learning_rate = 0;
   float beta1 = 0.9F;
   float beta2 = 0.95F;

@@ -43,8 +43,9 @@ Shape log_sum_shape(const AttentionShape& shape) {
 void attention_forward(Stream& stream, const AttentionForward& args) {
   constexpr std::string_view kPlace = "attention_forward";
   check_shape(kPlace, args.shape);
-  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape));
-  expect_shape(kPlace, "out", args.out, out_shape(args.shape));
+  const DType dtype = computed_dtype(stream, kPlace, "qkv", args.qkv);
+  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape), dtype);
+  expect_shape(kPlace, "out", args.out, out_shape(args.shape), dtype);
   expect_shape(kPlace, "log_sum", args.log_sum, log_sum_shape(args.shape));
   expect_apart(kPlace, "out", args.out, "qkv", args.qkv);
   expect_apart(kPlace, "log_sum", args.log_sum, "qkv", args.qkv);
@@ -55,11 +56,12 @@ void attention_forward(Stream& stream, const AttentionForward& args) {
 void attention_backward(Stream& stream, const AttentionBackward& args) {
   constexpr std::string_view kPlace = "attention_backward";
   check_shape(kPlace, args.shape);
-  expect_shape(kPlace, "dout", args.dout, out_shape(args.shape));
-  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape));
-  expect_shape(kPlace, "out", args.out, out_shape(args.shape));
+  const DType dtype = computed_dtype(stream, kPlace, "qkv", args.qkv);
+  expect_shape(kPlace, "dout", args.dout, out_shape(args.shape), dtype);
+  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape), dtype);
+  expect_shape(kPlace, "out", args.out, out_shape(args.shape), dtype);
   expect_shape(kPlace, "log_sum", args.log_sum, log_sum_shape(args.shape));
-  expect_shape(kPlace, "dqkv", args.dqkv, qkv_shape(args.shape));
+  expect_shape(kPlace, "dqkv", args.dqkv, qkv_shape(args.shape), dtype);
   expect_apart(kPlace, "dqkv", args.dqkv, "dout", args.dout);
   expect_apart(kPlace, "dqkv", args.dqkv, "qkv", args.qkv);
   expect_apart(kPlace, "dqkv", args.dqkv, "out", args.out);

@@ -8,9 +8,13 @@
 
 namespace stagecraft {
 
+// qkv, out and their gradients hold the same, float32 or bfloat16; log_sum is float32, as are
+// scores and probabilities.
+
 /// Sizes and mask shared by both directions. Dropout acts on the probabilities: probability (q, k)
 /// of local head n in sample s is number ((first_head + n) * T + q) * T + k of the sequence
-/// (key, step, first_sample + s); rows_per_sample is not used.
+/// (key, step, first_sample + s); rows_per_sample is not used. In bfloat16 a device may draw a mask
+/// of its own instead (kernels/cuda/cudnn_attention.h).
 struct AttentionShape {
   std::int64_t samples = 0;
   std::int64_t sequence = 0;    // T

@@ -1,5 +1,7 @@
 #include "kernels/ops/checks.h"
 
+#include "kernels/ops/op_table.h"
+
 namespace stagecraft {
 namespace {
 
@@ -23,6 +25,21 @@ void expect_dtype(std::string_view place, std::string_view name, const Tensor& t
   require(!tensor.empty(), place, "{} is missing", name);
   require(tensor.dtype() == dtype, place, "{} holds {}, not {}", name, to_string(tensor.dtype()),
           to_string(dtype));
+}
+
+std::string_view without_bfloat16(Stream& stream) { return stream.ops().without_bfloat16; }
+
+DType computed_dtype(Stream& stream, std::string_view place, std::string_view name,
+                     const Tensor& tensor) {
+  require(!tensor.empty(), place, "{} is missing", name);
+  const DType dtype = tensor.dtype();
+  require(dtype == DType::float32 || dtype == DType::bfloat16, place,
+          "{} holds {}, neither float32 nor bfloat16", name, to_string(dtype));
+  const std::string_view reason = without_bfloat16(stream);
+  require(dtype == DType::float32 || reason.empty(), place,
+          "{} holds bfloat16, and {} computes in float32 only: {}", name,
+          to_string(stream.device()), reason);
+  return dtype;
 }
 
 void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,

@@ -3,6 +3,7 @@
 
 #include <string_view>
 
+#include "kernels/stream.h"
 #include "kernels/tensor.h"
 
 namespace stagecraft {
@@ -10,6 +11,15 @@ namespace stagecraft {
 /// `tensor` exists and holds `dtype`.
 void expect_dtype(std::string_view place, std::string_view name, const Tensor& tensor,
                   DType dtype = DType::float32);
+
+/// What an operation computes on: `tensor` exists, and what it holds, float32 or bfloat16, is
+/// returned. Throws Error for other dtypes, and where the stream's device does not compute in
+/// bfloat16, saying why.
+DType computed_dtype(Stream& stream, std::string_view place, std::string_view name,
+                     const Tensor& tensor);
+
+/// Why the stream's device does not compute in bfloat16; empty where it does.
+std::string_view without_bfloat16(Stream& stream);
 
 /// `tensor` exists, holds `dtype` and has `dimensions` dimensions.
 void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,

@@ -18,7 +18,8 @@ void check_shard(std::string_view place, const VocabularyShard& shard) {
 void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
   constexpr std::string_view kPlace = "softmax_maximum";
   check_shard(kPlace, args.shard);
-  expect_rank(kPlace, "logits", args.logits, 2);
+  expect_rank(kPlace, "logits", args.logits, 2,
+              computed_dtype(stream, kPlace, "logits", args.logits));
   expect_shape(kPlace, "maximum", args.maximum, {args.logits.size(0)});
   expect_apart(kPlace, "maximum", args.maximum, "logits", args.logits);
   stream.ops().softmax_maximum(stream, args);
@@ -27,7 +28,8 @@ void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
 void softmax_sum(Stream& stream, const SoftmaxSum& args) {
   constexpr std::string_view kPlace = "softmax_sum";
   check_shard(kPlace, args.shard);
-  expect_rank(kPlace, "logits", args.logits, 2);
+  expect_rank(kPlace, "logits", args.logits, 2,
+              computed_dtype(stream, kPlace, "logits", args.logits));
   const std::int64_t rows = args.logits.size(0);
   expect_shape(kPlace, "maximum", args.maximum, {rows});
   expect_shape(kPlace, "targets", args.targets, {rows}, DType::int32);
@@ -51,7 +53,8 @@ void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
   constexpr std::string_view kPlace = "softmax_gradient";
   check_shard(kPlace, args.shard);
-  expect_rank(kPlace, "logits", args.logits, 2);
+  expect_rank(kPlace, "logits", args.logits, 2,
+              computed_dtype(stream, kPlace, "logits", args.logits));
   const std::int64_t rows = args.logits.size(0);
   expect_shape(kPlace, "maximum", args.maximum, {rows});
   expect_shape(kPlace, "sum_and_target", args.sum_and_target, {2, rows});
@@ -60,6 +63,22 @@ void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
   expect_apart(kPlace, "logits", args.logits, "sum_and_target", args.sum_and_target);
   expect_apart(kPlace, "logits", args.logits, "targets", args.targets);
   stream.ops().softmax_gradient(stream, args);
+}
+
+void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
+  constexpr std::string_view kPlace = "softmax_cross_entropy";
+  check_shard(kPlace, {.first_token = 0, .vocabulary = args.vocabulary});
+  expect_rank(kPlace, "logits", args.logits, 2,
+              computed_dtype(stream, kPlace, "logits", args.logits));
+  require(args.logits.size(1) >= args.vocabulary, kPlace,
+          "logits is {}: the vocabulary has {} tokens", to_string(args.logits.shape()),
+          args.vocabulary);
+  expect_shape(kPlace, "targets", args.targets, {args.logits.size(0)}, DType::int32);
+  expect_shape(kPlace, "loss", args.loss, {1}, DType::float64);
+  expect_apart(kPlace, "logits", args.logits, "targets", args.targets);
+  expect_apart(kPlace, "loss", args.loss, "logits", args.logits);
+  expect_apart(kPlace, "loss", args.loss, "targets", args.targets);
+  stream.ops().softmax_cross_entropy(stream, args);
 }
 
 }  // namespace stagecraft

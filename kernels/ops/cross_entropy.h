@@ -1,7 +1,8 @@
 // Softmax cross-entropy over vocabulary shards: logits are never gathered. Three passes with two
 // reductions between them (Megatron-LM, arXiv 1909.08053, section 3); on one shard the reductions
-// do nothing. Column c of the local logits is token first_token + c; columns from
-// `vocabulary - first_token` on are padding and take part in nothing.
+// do nothing. Logits are float32 or bfloat16, statistics and everything between float32. Column c
+// of the local logits is token first_token + c; columns from `vocabulary - first_token` on are
+// padding and take part in nothing.
 #pragma once
 
 #include "kernels/stream.h"
@@ -57,5 +58,16 @@ struct SoftmaxGradient {
   float scale = 1;
 };
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args);
+
+/// All of these in one, for logits of the whole vocabulary: the loss, and the gradient in place.
+/// The bits are those of the parts; each row is read from memory once.
+struct SoftmaxCrossEntropy {
+  Tensor logits;   // [rows, at least vocabulary], becomes the gradient
+  Tensor targets;  // [rows] int32
+  std::int64_t vocabulary = 0;
+  float scale = 1;
+  Tensor loss;  // [1] float64
+};
+void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args);
 
 }  // namespace stagecraft

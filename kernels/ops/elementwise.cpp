@@ -33,17 +33,17 @@ void check_pairwise(std::string_view place, const Tensor& a, const Tensor& b, co
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
   constexpr std::string_view kPlace = "gelu_forward";
-  expect_dtype(kPlace, "x", args.x);
-  expect_shape(kPlace, "y", args.y, args.x.shape());
+  const DType dtype = computed_dtype(stream, kPlace, "x", args.x);
+  expect_shape(kPlace, "y", args.y, args.x.shape(), dtype);
   expect_apart(kPlace, "y", args.y, "x", args.x);
   stream.ops().gelu_forward(stream, args);
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
   constexpr std::string_view kPlace = "gelu_backward";
-  expect_dtype(kPlace, "x", args.x);
-  expect_shape(kPlace, "dy", args.dy, args.x.shape());
-  expect_shape(kPlace, "dx", args.dx, args.x.shape());
+  const DType dtype = computed_dtype(stream, kPlace, "x", args.x);
+  expect_shape(kPlace, "dy", args.dy, args.x.shape(), dtype);
+  expect_shape(kPlace, "dx", args.dx, args.x.shape(), dtype);
   expect_same_or_apart(kPlace, "dx", args.dx, "dy", args.dy);
   expect_same_or_apart(kPlace, "dx", args.dx, "x", args.x);
   stream.ops().gelu_backward(stream, args);
@@ -51,16 +51,17 @@ void gelu_backward(Stream& stream, const GeluBackward& args) {
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
   constexpr std::string_view kPlace = "bias_dropout_residual";
-  expect_rank(kPlace, "x", args.x, 2);
+  const DType dtype = computed_dtype(stream, kPlace, "x", args.x);
+  expect_rank(kPlace, "x", args.x, 2, dtype);
   if (!args.bias.empty()) {
-    expect_shape(kPlace, "bias", args.bias, {args.x.size(1)});
+    expect_shape(kPlace, "bias", args.bias, {args.x.size(1)}, dtype);
     expect_apart(kPlace, "y", args.y, "bias", args.bias);
   }
   if (!args.residual.empty()) {
-    expect_shape(kPlace, "residual", args.residual, args.x.shape());
+    expect_shape(kPlace, "residual", args.residual, args.x.shape(), dtype);
   }
   check_dropout(kPlace, args.dropout, args.x);
-  expect_shape(kPlace, "y", args.y, args.x.shape());
+  expect_shape(kPlace, "y", args.y, args.x.shape(), dtype);
   expect_same_or_apart(kPlace, "y", args.y, "x", args.x);
   expect_same_or_apart(kPlace, "y", args.y, "residual", args.residual);
   stream.ops().bias_dropout_residual(stream, args);
@@ -68,16 +69,17 @@ void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
 
 void dropout_backward(Stream& stream, const DropoutBackward& args) {
   constexpr std::string_view kPlace = "dropout_backward";
-  expect_rank(kPlace, "dy", args.dy, 2);
+  const DType dtype = computed_dtype(stream, kPlace, "dy", args.dy);
+  expect_rank(kPlace, "dy", args.dy, 2, dtype);
   check_dropout(kPlace, args.dropout, args.dy);
-  expect_shape(kPlace, "dx", args.dx, args.dy.shape());
+  expect_shape(kPlace, "dx", args.dx, args.dy.shape(), dtype);
   expect_same_or_apart(kPlace, "dx", args.dx, "dy", args.dy);
   stream.ops().dropout_backward(stream, args);
 }
 
 void bias_gradient(Stream& stream, const BiasGradient& args) {
   constexpr std::string_view kPlace = "bias_gradient";
-  expect_rank(kPlace, "dy", args.dy, 2);
+  expect_rank(kPlace, "dy", args.dy, 2, computed_dtype(stream, kPlace, "dy", args.dy));
   expect_shape(kPlace, "dbias", args.dbias, {args.dy.size(1)});
   expect_apart(kPlace, "dbias", args.dbias, "dy", args.dy);
   stream.ops().bias_gradient(stream, args);
@@ -86,9 +88,10 @@ void bias_gradient(Stream& stream, const BiasGradient& args) {
 void add(Stream& stream, const Add& args) {
   constexpr std::string_view kPlace = "add";
   require(!args.a.empty(), kPlace, "a is missing");
-  require(args.a.dtype() == DType::float32 || args.a.dtype() == DType::float64, kPlace,
-          "a holds {}: only float32 and float64 are added", to_string(args.a.dtype()));
-  check_pairwise(kPlace, args.a, args.b, args.c, args.a.dtype());
+  const DType dtype = args.a.dtype() == DType::float64
+                          ? DType::float64
+                          : computed_dtype(stream, kPlace, "a", args.a);
+  check_pairwise(kPlace, args.a, args.b, args.c, dtype);
   stream.ops().add(stream, args);
 }
 
@@ -103,6 +106,17 @@ void copy(Stream& stream, const Copy& args) {
   expect_shape(kPlace, "to", args.to, args.from.shape(), args.from.dtype());
   expect_apart(kPlace, "to", args.to, "from", args.from);
   stream.ops().copy(stream, args);
+}
+
+void convert(Stream& stream, const Convert& args) {
+  constexpr std::string_view kPlace = "convert";
+  const auto either = [](const Tensor& tensor) {
+    return !tensor.empty() && tensor.dtype() == DType::bfloat16 ? DType::bfloat16 : DType::float32;
+  };
+  expect_dtype(kPlace, "from", args.from, either(args.from));
+  expect_shape(kPlace, "to", args.to, args.from.shape(), either(args.to));
+  expect_apart(kPlace, "to", args.to, "from", args.from);
+  stream.ops().convert(stream, args);
 }
 
 void fill_zero(Stream& stream, const FillZero& args) {

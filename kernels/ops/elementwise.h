@@ -1,4 +1,5 @@
-// Operations that look at one element, or one row of a bias, at a time.
+// Operations that look at one element, or one row of a bias, at a time. Where nothing else is said
+// all tensors of a call hold the same, float32 or bfloat16, and are computed on in float32.
 #pragma once
 
 #include "kernels/base/random.h"
@@ -56,12 +57,12 @@ void dropout_backward(Stream& stream, const DropoutBackward& args);
 /// dbias (+)= sum over rows of dy, added in fixed blocks of rows.
 struct BiasGradient {
   Tensor dy;     // [rows, n]
-  Tensor dbias;  // [n]
+  Tensor dbias;  // [n] float32
   bool accumulate = true;
 };
 void bias_gradient(Stream& stream, const BiasGradient& args);
 
-/// c = a + b, element by element, float32 or float64. c may be a or b.
+/// c = a + b, element by element, float32, bfloat16 or float64. c may be a or b.
 struct Add {
   Tensor a;
   Tensor b;
@@ -83,6 +84,13 @@ struct Copy {
   Tensor to;
 };
 void copy(Stream& stream, const Copy& args);
+
+/// to = from, of the same shape; float32 and bfloat16, to the nearest where `to` is the narrower.
+struct Convert {
+  Tensor from;
+  Tensor to;
+};
+void convert(Stream& stream, const Convert& args);
 
 /// Sets every byte to zero.
 struct FillZero {

@@ -8,8 +8,8 @@ namespace {
 
 /// x is [samples * rows_per_sample, h] and the table is [at least rows_per_sample, h].
 void check_position_table(std::string_view place, const Tensor& x, std::int64_t rows_per_sample,
-                          std::string_view table_name, const Tensor& table) {
-  expect_rank(place, table_name, table, 2);
+                          std::string_view table_name, const Tensor& table, DType dtype) {
+  expect_rank(place, table_name, table, 2, dtype);
   require(rows_per_sample >= 1 && x.size(0) % rows_per_sample == 0, place,
           "{} rows are not whole samples of {} rows", x.size(0), rows_per_sample);
   require(table.size(0) >= rows_per_sample && table.size(1) == x.size(1), place,
@@ -22,9 +22,10 @@ void check_position_table(std::string_view place, const Tensor& x, std::int64_t 
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) {
   constexpr std::string_view kPlace = "token_embedding_forward";
   expect_rank(kPlace, "tokens", args.tokens, 1, DType::int32);
-  expect_rank(kPlace, "table", args.table, 2);
+  const DType dtype = computed_dtype(stream, kPlace, "table", args.table);
+  expect_rank(kPlace, "table", args.table, 2, dtype);
   require(args.first_token >= 0, kPlace, "first_token is {}", args.first_token);
-  expect_shape(kPlace, "y", args.y, {args.tokens.size(0), args.table.size(1)});
+  expect_shape(kPlace, "y", args.y, {args.tokens.size(0), args.table.size(1)}, dtype);
   expect_apart(kPlace, "y", args.y, "table", args.table);
   stream.ops().token_embedding_forward(stream, args);
 }
@@ -34,18 +35,20 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   expect_rank(kPlace, "tokens", args.tokens, 1, DType::int32);
   expect_rank(kPlace, "dtable", args.dtable, 2);
   require(args.first_token >= 0, kPlace, "first_token is {}", args.first_token);
-  expect_shape(kPlace, "dy", args.dy, {args.tokens.size(0), args.dtable.size(1)});
+  expect_shape(kPlace, "dy", args.dy, {args.tokens.size(0), args.dtable.size(1)},
+               computed_dtype(stream, kPlace, "dy", args.dy));
   expect_apart(kPlace, "dtable", args.dtable, "dy", args.dy);
   stream.ops().token_embedding_backward(stream, args);
 }
 
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
   constexpr std::string_view kPlace = "position_embedding_forward";
-  expect_rank(kPlace, "x", args.x, 2);
-  check_position_table(kPlace, args.x, args.dropout.rows_per_sample, "table", args.table);
+  const DType dtype = computed_dtype(stream, kPlace, "x", args.x);
+  expect_rank(kPlace, "x", args.x, 2, dtype);
+  check_position_table(kPlace, args.x, args.dropout.rows_per_sample, "table", args.table, dtype);
   require(args.dropout.probability >= 0 && args.dropout.probability < 1, kPlace,
           "the dropout probability is {}: it should be in [0, 1)", args.dropout.probability);
-  expect_shape(kPlace, "y", args.y, args.x.shape());
+  expect_shape(kPlace, "y", args.y, args.x.shape(), dtype);
   expect_same_or_apart(kPlace, "y", args.y, "x", args.x);
   expect_apart(kPlace, "y", args.y, "table", args.table);
   stream.ops().position_embedding_forward(stream, args);
@@ -53,8 +56,9 @@ void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& 
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {
   constexpr std::string_view kPlace = "position_embedding_backward";
-  expect_rank(kPlace, "dy", args.dy, 2);
-  check_position_table(kPlace, args.dy, args.rows_per_sample, "dtable", args.dtable);
+  expect_rank(kPlace, "dy", args.dy, 2, computed_dtype(stream, kPlace, "dy", args.dy));
+  check_position_table(kPlace, args.dy, args.rows_per_sample, "dtable", args.dtable,
+                       DType::float32);
   expect_apart(kPlace, "dtable", args.dtable, "dy", args.dy);
   stream.ops().position_embedding_backward(stream, args);
 }

@@ -1,4 +1,5 @@
-// Token and position embeddings.
+// Token and position embeddings. Tables and rows hold the same, float32 or bfloat16; the gradient
+// of a table is float32.
 #pragma once
 
 #include "kernels/ops/elementwise.h"

@@ -25,20 +25,43 @@ void check_shapes(const Matmul& args) {
           to_string(args.c.shape()), to_string(product));
 }
 
+/// c may be wider than its factors.
+DType check_dtypes(Stream& stream, const Matmul& args) {
+  const DType factors = computed_dtype(stream, kPlace, "a", args.a);
+  expect_rank(kPlace, "a", args.a, 2, factors);
+  expect_rank(kPlace, "b", args.b, 2, factors);
+  const DType result = computed_dtype(stream, kPlace, "c", args.c);
+  expect_rank(kPlace, "c", args.c, 2, factors == DType::float32 ? factors : result);
+  return result;
+}
+
+void check_gelu(const Matmul& args, std::string_view name, const Tensor& tensor, DType dtype) {
+  if (tensor.empty()) {
+    return;
+  }
+  require(!args.accumulate, kPlace, "{} cannot be joined with accumulate", name);
+  expect_shape(kPlace, name, tensor, args.c.shape(), dtype);
+  expect_apart(kPlace, "c", args.c, name, tensor);
+  expect_apart(kPlace, name, tensor, "a", args.a);
+  expect_apart(kPlace, name, tensor, "b", args.b);
+}
+
 }  // namespace
 
 void matmul(Stream& stream, const Matmul& args) {
-  expect_rank(kPlace, "a", args.a, 2);
-  expect_rank(kPlace, "b", args.b, 2);
-  expect_rank(kPlace, "c", args.c, 2);
+  const DType result = check_dtypes(stream, args);
   check_shapes(args);
   expect_apart(kPlace, "c", args.c, "a", args.a);
   expect_apart(kPlace, "c", args.c, "b", args.b);
   if (!args.bias.empty()) {
     require(!args.accumulate, kPlace, "a bias cannot be joined with accumulate");
-    expect_shape(kPlace, "bias", args.bias, {args.c.size(1)});
+    expect_shape(kPlace, "bias", args.bias, {args.c.size(1)}, result);
     expect_apart(kPlace, "c", args.c, "bias", args.bias);
   }
+  require(args.before_gelu.empty() || args.slope_at.empty(), kPlace,
+          "before_gelu and slope_at cannot be joined to one product");
+  check_gelu(args, "before_gelu", args.before_gelu, result);
+  check_gelu(args, "slope_at", args.slope_at, result);
   stream.ops().matmul(stream, args);
 }
 

@@ -9,10 +9,18 @@ namespace stagecraft {
 enum class Transpose : std::uint8_t { no, yes };
 
 /// c = op(a) op(b) [+ bias] or, with `accumulate`, c += op(a) op(b).
-/// op(a) is [M, K], op(b) is [K, N], c is [M, N], all float32; bias, if not empty, is [N] and may
-/// not be joined with `accumulate`. The product is cut into pieces of M x N that depend on the
+/// op(a) is [M, K], op(b) is [K, N], c is [M, N], all float32; or a and b are bfloat16, c bfloat16
+/// or float32, and the sums float32. bias, if not empty, is [N], holds what c does and may not be
+/// joined with `accumulate`. The product is cut into pieces of M x N that depend on the
 /// shape alone, each computed by one thread over all of K: no bit depends on the thread count.
-/// With a bias the bits are those of the product followed by the sum.
+/// In float32 the bits with a bias are those of the product followed by the sum; a result in
+/// bfloat16 may be rounded once, behind the bias.
+///
+/// GELU (elementwise.h) may be joined to a product that does not accumulate, in one of two ways:
+/// before_gelu, if not empty, receives what c would have been, and c becomes gelu(before_gelu); or
+/// c becomes the product times gelu'(slope_at). Both are [M, N] and hold what c does. On the CPU,
+/// and in float32, the bits are those of the parts; in bfloat16 GELU may be taken of the sum before
+/// it is rounded.
 struct Matmul {
   Tensor a;
   Transpose transpose_a = Transpose::no;
@@ -20,6 +28,8 @@ struct Matmul {
   Transpose transpose_b = Transpose::no;
   Tensor c;
   Tensor bias = {};
+  Tensor before_gelu = {};
+  Tensor slope_at = {};
   bool accumulate = false;
 };
 void matmul(Stream& stream, const Matmul& args);

@@ -1,4 +1,6 @@
-// Layer normalisation (Ba et al., arXiv 1607.06450) over the last dimension of x [rows, h].
+// Layer normalisation (Ba et al., arXiv 1607.06450) over the last dimension of x [rows, h]. x, y
+// and their gradients hold the same, float32 or bfloat16; gamma, beta, their gradients and the
+// statistics are float32, as is everything between.
 #pragma once
 
 #include "kernels/stream.h"
@@ -19,8 +21,18 @@ struct LayerNormForward {
 };
 void layer_norm_forward(Stream& stream, const LayerNormForward& args);
 
+/// Rows whose terms of the weights' gradients are added to one partial sum.
+inline constexpr std::int64_t kNormSumRows = 128;
+
+/// The shape of the partial sums of `rows` rows of h elements.
+inline Shape norm_sums_shape(std::int64_t rows, std::int64_t h) {
+  return {(rows + kNormSumRows - 1) / kNormSumRows, 2, h};
+}
+
 /// dx = residual_gradient + d(loss)/dx through the norm; an empty residual_gradient counts as zero.
-/// dx may be residual_gradient itself.   = (writes dx)
+/// dx may be residual_gradient itself. In the same pass sums[b] receives what rows 128 b .. 128 b +
+/// 127 add to the gradients of gamma, dy * (x - mean) * rstd, and of beta, dy.
+/// = (writes dx and sums)
 struct LayerNormBackwardInput {
   Tensor dy;                      // [rows, h]
   Tensor x;                       // [rows, h]
@@ -29,16 +41,14 @@ struct LayerNormBackwardInput {
   Tensor rstd;                    // [rows]
   Tensor residual_gradient = {};  // [rows, h] or empty
   Tensor dx;                      // [rows, h]
+  Tensor sums;                    // norm_sums_shape(rows, h), float32
 };
 void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args);
 
-/// dgamma (+)= sum over rows of dy * (x - mean) * rstd; dbeta (+)= sum over rows of dy. Rows are
-/// added in fixed blocks.   = or, with accumulate, +=
+/// dgamma (+)= sum over b of sums[b][0]; dbeta (+)= sum over b of sums[b][1], in a fixed order.
+/// = or, with accumulate, +=
 struct LayerNormBackwardWeight {
-  Tensor dy;      // [rows, h]
-  Tensor x;       // [rows, h]
-  Tensor mean;    // [rows]
-  Tensor rstd;    // [rows]
+  Tensor sums;    // [blocks, 2, h]
   Tensor dgamma;  // [h]
   Tensor dbeta;   // [h]
   bool accumulate = true;

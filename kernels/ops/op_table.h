@@ -18,6 +18,8 @@ template <typename Args>
 using Op = void (*)(Stream&, const Args&);
 
 struct OpTable {
+  /// Why the device does not compute in bfloat16; empty where it does.
+  std::string_view without_bfloat16;
   Op<Matmul> matmul;
   Op<LayerNormForward> layer_norm_forward;
   Op<LayerNormBackwardInput> layer_norm_backward_input;
@@ -30,6 +32,7 @@ struct OpTable {
   Op<Add> add;
   Op<Maximum> maximum;
   Op<Copy> copy;
+  Op<Convert> convert;
   Op<FillZero> fill_zero;
   Op<TokenEmbeddingForward> token_embedding_forward;
   Op<TokenEmbeddingBackward> token_embedding_backward;
@@ -41,6 +44,7 @@ struct OpTable {
   Op<SoftmaxSum> softmax_sum;
   Op<CrossEntropyLoss> cross_entropy_loss;
   Op<SoftmaxGradient> softmax_gradient;
+  Op<SoftmaxCrossEntropy> softmax_cross_entropy;
   Op<AdamW> adamw;
   Op<SumOfSquares> sum_of_squares;
   Op<CopyFromHost> copy_from_host;

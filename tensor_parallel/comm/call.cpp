@@ -7,8 +7,8 @@ namespace {
 
 std::string fault_of_sum(const Call& call) {
   const DType dtype = call.in.dtype();
-  const bool known =
-      dtype == DType::float32 || (dtype == DType::float64 && call.reduce == ReduceOp::sum);
+  const bool summed = dtype == DType::float64 || dtype == DType::bfloat16;
+  const bool known = dtype == DType::float32 || (summed && call.reduce == ReduceOp::sum);
   return known ? std::string()
                : fmt::format("{} has no {}", to_string(dtype),
                              call.reduce == ReduceOp::sum ? "sum" : "maximum");

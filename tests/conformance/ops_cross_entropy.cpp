@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/ops/op_table.h"
 #include "tests/conformance/reference.h"
 
 namespace stagecraft::testing {
@@ -238,6 +239,38 @@ TEST_CASE("rows that are all ignored have no loss and no gradient") {
     sharded.find_sum();
     CHECK(sharded.find_loss() == Values{0});
     CHECK(sharded.find_gradient() == Values(9 * 40, 0));
+  }
+}
+
+TEST_CASE("softmax_cross_entropy gives the bits of its parts") {
+  for (const DType dtype : {DType::float32, DType::bfloat16}) {
+    for (const Case& with : {Case{1, 1, 1, 1}, Case{5, 7, 1, 9}, Case{9, 33, 1, 40},
+                             Case{6, 4001, 1, 4096}, Case{3, 50257, 1, 50304}}) {
+      CAPTURE(to_string(dtype), with.rows, with.vocabulary);
+      for (DeviceUnderTest& device : devices_under_test()) {
+        Stream& stream = *device.streams.back();
+        if (dtype == DType::bfloat16 && !stream.ops().without_bfloat16.empty()) {
+          continue;
+        }
+        const VocabularyShard shard{.vocabulary = with.vocabulary};
+        const Shape shape = {with.rows, with.columns};
+        const Values drawn = random_values(elements_of(shape), 3);
+        const Tensor targets = tensor_of(stream, {with.rows}, with.targets, DType::int32);
+        const Tensor whole = tensor_of(stream, shape, drawn, dtype);
+        const Tensor whole_loss = poisoned(stream, {1}, DType::float64);
+        softmax_cross_entropy(stream, {whole, targets, with.vocabulary, 0.25F, whole_loss});
+        const Tensor parts = tensor_of(stream, shape, drawn, dtype);
+        const Tensor loss = poisoned(stream, {1}, DType::float64);
+        const Tensor maximum = poisoned(stream, {with.rows});
+        const Tensor sums = poisoned(stream, {2, with.rows});
+        softmax_maximum(stream, {parts, shard, maximum});
+        softmax_sum(stream, {parts, maximum, targets, shard, sums});
+        cross_entropy_loss(stream, {sums, targets, loss});
+        softmax_gradient(stream, {parts, maximum, sums, targets, shard, 0.25F});
+        CHECK(same_bits({values_of(stream, whole), values_of(stream, whole_loss)},
+                        {values_of(stream, parts), values_of(stream, loss)}));
+      }
+    }
   }
 }
 

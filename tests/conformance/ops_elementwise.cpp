@@ -175,7 +175,7 @@ TEST_CASE("elementwise operations refuse what does not fit") {
         const Tensor a = poisoned(stream, {3}, DType::int32);
         add(stream, {a, a, a});
       },
-      "only float32 and float64");
+      "neither float32 nor bfloat16");
   refuses(
       [](Stream& stream) {
         maximum(stream, {poisoned(stream, {3}), poisoned(stream, {4}), poisoned(stream, {3})});

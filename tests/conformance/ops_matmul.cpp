@@ -115,6 +115,37 @@ TEST_CASE("matmul with a bias gives the bits of the product followed by the sum"
   }
 }
 
+TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
+  for (const Product& product : products()) {
+    CAPTURE(product.m, product.n, product.k, product.a_turned, product.b_turned);
+    const Shape shape = {product.m, product.n};
+    const Values at = random_values(product.m * product.n, 5);
+    for (DeviceUnderTest& device : devices_under_test()) {
+      Stream& stream = *device.streams.back();
+      const Tensor bias = tensor_of(stream, {product.n}, random_values(product.n, 4));
+      Matmul joined = product.args(stream, poisoned(stream, shape));
+      joined.bias = bias;
+      joined.before_gelu = poisoned(stream, shape);
+      matmul(stream, joined);
+      Matmul sloped = product.args(stream, poisoned(stream, shape));
+      sloped.slope_at = tensor_of(stream, shape, at);
+      matmul(stream, sloped);
+      Matmul sum = product.args(stream, poisoned(stream, shape));
+      sum.bias = bias;
+      matmul(stream, sum);
+      const Tensor active = poisoned(stream, shape);
+      gelu_forward(stream, {.x = sum.c, .y = active});
+      const Matmul plain = product.args(stream, poisoned(stream, shape));
+      matmul(stream, plain);
+      gelu_backward(stream, {.dy = plain.c, .x = sloped.slope_at, .dx = plain.c});
+      CHECK(same_bits(
+          {values_of(stream, joined.before_gelu), values_of(stream, joined.c),
+           values_of(stream, sloped.c)},
+          {values_of(stream, sum.c), values_of(stream, active), values_of(stream, plain.c)}));
+    }
+  }
+}
+
 TEST_CASE("matmul of long sums and of many pieces does not depend on the threads") {
   // Sizes at which a GEMM that divides K over its threads was seen to change bits.
   for (const Product& product :
@@ -188,7 +219,7 @@ TEST_CASE("matmul refuses what does not fit") {
                         .b = poisoned(stream, {2, 2}),
                         .c = poisoned(stream, {2, 2})});
       },
-      "a holds float64, not float32");
+      "a holds float64, neither float32 nor bfloat16");
   refuses(
       [](Stream& stream) {
         const Tensor a = poisoned(stream, {2, 2});

@@ -86,7 +86,8 @@ LayerNormBackwardInput backward_input(Stream& stream, const Case& with) {
           .mean = tensor_of(stream, {with.rows}, saved.mean),
           .rstd = tensor_of(stream, {with.rows}, saved.rstd),
           .residual_gradient = {},
-          .dx = poisoned(stream, {with.rows, with.h})};
+          .dx = poisoned(stream, {with.rows, with.h}),
+          .sums = poisoned(stream, norm_sums_shape(with.rows, with.h))};
 }
 
 // The terms of dx cancel in part, the more the fewer columns there are.
@@ -209,13 +210,9 @@ TEST_CASE("layer_norm_backward_weight against finite differences") {
         const auto target = [&] {
           return accumulate ? tensor_of(stream, {with.h}, before) : poisoned(stream, {with.h});
         };
-        const LayerNormBackwardWeight args = {.dy = saved.dy,
-                                              .x = saved.x,
-                                              .mean = saved.mean,
-                                              .rstd = saved.rstd,
-                                              .dgamma = target(),
-                                              .dbeta = target(),
-                                              .accumulate = accumulate};
+        layer_norm_backward_input(stream, saved);
+        const LayerNormBackwardWeight args = {
+            .sums = saved.sums, .dgamma = target(), .dbeta = target(), .accumulate = accumulate};
         layer_norm_backward_weight(stream, args);
         return std::vector<Values>{values_of(stream, args.dgamma), values_of(stream, args.dbeta)};
       };
@@ -232,10 +229,7 @@ TEST_CASE("layer_norm_backward_weight against finite differences") {
 
 TEST_CASE("layer_norm_backward_weight of no rows writes zero") {
   const auto backward = [](Stream& stream) {
-    const LayerNormBackwardWeight args = {.dy = poisoned(stream, {0, 3}),
-                                          .x = poisoned(stream, {0, 3}),
-                                          .mean = poisoned(stream, {0}),
-                                          .rstd = poisoned(stream, {0}),
+    const LayerNormBackwardWeight args = {.sums = poisoned(stream, norm_sums_shape(0, 3)),
                                           .dgamma = poisoned(stream, {3}),
                                           .dbeta = poisoned(stream, {3}),
                                           .accumulate = false};
@@ -243,6 +237,33 @@ TEST_CASE("layer_norm_backward_weight of no rows writes zero") {
     return std::vector<Values>{values_of(stream, args.dgamma), values_of(stream, args.dbeta)};
   };
   conform(backward, {Values(3, 0.0), Values(3, 0.0)}, 0);
+}
+
+TEST_CASE("layer_norm_backward_weight of rows of many threads") {
+  for (const auto& [rows, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {257, 768}, {130, 1600}, {300, 1021}, {129, 3000}, {3, 20001}}) {
+    CAPTURE(rows, h);
+    const Case with{rows, h};
+    const Normed normed =
+        reference(with.x, Values(with.gamma.size(), 1.0), Values(with.gamma.size(), 0.0));
+    Values dgamma(with.gamma.size());
+    Values dbeta(with.gamma.size());
+    for (std::size_t i = 0; i < with.x.size(); ++i) {
+      dgamma[i % dgamma.size()] += with.dy[i] * normed.y[i];
+      dbeta[i % dbeta.size()] += with.dy[i];
+    }
+    const auto backward = [&](Stream& stream) {
+      const LayerNormBackwardInput input = backward_input(stream, with);
+      layer_norm_backward_input(stream, input);
+      const LayerNormBackwardWeight args = {.sums = input.sums,
+                                            .dgamma = poisoned(stream, {h}),
+                                            .dbeta = poisoned(stream, {h}),
+                                            .accumulate = false};
+      layer_norm_backward_weight(stream, args);
+      return std::vector<Values>{values_of(stream, args.dgamma), values_of(stream, args.dbeta)};
+    };
+    conform(backward, {dgamma, dbeta}, 1e-6);
+  }
 }
 
 TEST_CASE("layer normalisation refuses what does not fit") {
@@ -267,12 +288,7 @@ TEST_CASE("layer normalisation refuses what does not fit") {
       [](Stream& stream) {
         const LayerNormBackwardInput saved = backward_input(stream, Case{3, 4});
         const Tensor target = poisoned(stream, {4});
-        layer_norm_backward_weight(stream, {.dy = saved.dy,
-                                            .x = saved.x,
-                                            .mean = saved.mean,
-                                            .rstd = saved.rstd,
-                                            .dgamma = target,
-                                            .dbeta = target});
+        layer_norm_backward_weight(stream, {.sums = saved.sums, .dgamma = target, .dbeta = target});
       },
       "dgamma shares memory with dbeta");
 }

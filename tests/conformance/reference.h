@@ -27,12 +27,40 @@ inline Values random_values(std::int64_t count, std::uint64_t seed) {
   return {drawn.begin(), drawn.end()};
 }
 
+template <typename T>
+T element_of(double value) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return to_bfloat16(static_cast<float>(value));
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
+template <typename T>
+double value_of(T element) {
+  if constexpr (std::is_same_v<T, BFloat16>) {
+    return to_float(element);
+  } else {
+    return element;
+  }
+}
+
+/// The numbers as bfloat16 holds them: what an operation on it is given, and what the reference has
+/// to be given too.
+inline Values rounded_to(DType dtype, Values values) {
+  if (dtype == DType::bfloat16) {
+    for (double& value : values) {
+      value = to_float(to_bfloat16(static_cast<float>(value)));
+    }
+  }
+  return values;
+}
+
 /// To the device, as elements of type T.
 template <typename T>
 void store(Stream& stream, const Values& values, const Tensor& tensor) {
   std::vector<T> elements(values.size());
-  std::transform(values.begin(), values.end(), elements.begin(),
-                 [](double value) { return static_cast<T>(value); });
+  std::transform(values.begin(), values.end(), elements.begin(), element_of<T>);
   copy_from_host(stream, std::span<const T>(elements), tensor);
 }
 
@@ -41,7 +69,9 @@ template <typename T>
 Values load(Stream& stream, const Tensor& tensor) {
   std::vector<T> elements(static_cast<std::size_t>(tensor.elements()));
   copy_to_host(stream, tensor, std::span<T>(elements));
-  return {elements.begin(), elements.end()};
+  Values values(elements.size());
+  std::transform(elements.begin(), elements.end(), values.begin(), value_of<T>);
+  return values;
 }
 
 inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values,
@@ -52,6 +82,8 @@ inline Tensor tensor_of(Stream& stream, const Shape& shape, const Values& values
     store<double>(stream, values, tensor);
   } else if (dtype == DType::int32) {
     store<std::int32_t>(stream, values, tensor);
+  } else if (dtype == DType::bfloat16) {
+    store<BFloat16>(stream, values, tensor);
   } else {
     store<float>(stream, values, tensor);
   }
@@ -72,6 +104,8 @@ inline Values values_of(Stream& stream, const Tensor& tensor) {
       return load<double>(stream, tensor);
     case DType::int32:
       return load<std::int32_t>(stream, tensor);
+    case DType::bfloat16:
+      return load<BFloat16>(stream, tensor);
     default:
       return load<float>(stream, tensor);
   }

@@ -1,7 +1,10 @@
 #include "launch/device_choice.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 
+#include "kernels/ops/checks.h"
 #include "launch/resolve.h"
 #include "tests/launch/example_config.h"
 
@@ -50,6 +53,27 @@ TEST_CASE("the CPU, where it is asked for, looks for no GPU") {
   CHECK_FALSE(choose_devices(session, 1, []() -> DeviceCensus {
                 throw Error("count", "was called");
               }).on_gpus());
+}
+
+TEST_CASE("tf32 is for GPUs, and so is bf16 where the processor does not multiply it") {
+  const bool cpu_has_bfloat16 = without_bfloat16(*make_stream({}, {})).empty();
+  for (const char* precision : {"tf32", "bf16"}) {
+    const std::string word = fmt::format("train.precision={}", precision);
+    const ResolvedRun run = resolve(example({word}), 2, gpus(2));
+    CHECK(run.plan.batch.precision == run.settings.batch.precision);
+    CHECK(run.settings.batch.precision != Precision::float32);
+    if (precision == std::string("bf16") && cpu_has_bfloat16) {
+      CHECK_NOTHROW(resolve(example({word}), 2, gpus(0)));
+      continue;
+    }
+    CHECK_THAT(message_of([&] { resolve(example({word}), 2, gpus(0)); }),
+               Catch::Contains("--set " + word) && Catch::Contains("the driver is too old") &&
+                   Catch::Contains("float32"));
+    CHECK_THAT(message_of([&] {
+                 resolve(example({word, "device.backend=cpu"}), 2);
+               }),
+               Catch::Contains("--set device.backend=cpu") && Catch::Contains("as asked"));
+  }
 }
 
 TEST_CASE("a process has a GPU of its own, or shares one where that is allowed") {

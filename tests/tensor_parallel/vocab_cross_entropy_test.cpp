@@ -57,16 +57,11 @@ Result computed(const Problem& problem, int ranks) {
     const Tensor loss(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
     const VocabularyShard shard{.first_token = member.rank() * local[1],
                                 .vocabulary = problem.vocabulary};
-    const SoftmaxStatistics statistics = vocab_cross_entropy_forward(
-        stream, member.group, x, targets, shard, loss, MemoryLabel::saved_activations);
-    expect(statistics.maximum.buffer()->label() == MemoryLabel::saved_activations, "the label");
-    softmax_gradient(stream, {.logits = x,
-                              .maximum = statistics.maximum,
-                              .sum_and_target = statistics.sum_and_target,
-                              .targets = targets,
-                              .shard = shard,
-                              .scale = 0.5F});
+    vocab_cross_entropy(stream, member.group, x, targets, shard, loss);
+    const double alone = values_of<double>(stream, loss).front();
+    vocab_cross_entropy_gradient(stream, member.group, x, targets, shard, loss, 0.5F);
     result.loss.at(member.rank()) = values_of<double>(stream, loss).front();
+    expect(result.loss.at(member.rank()) == alone, "the same loss without the gradient");
     const auto gradient = values_of<float>(stream, x);
     for (const ShardRun& run : runs) {
       std::copy_n(gradient.data() + run.local_begin, run.count,

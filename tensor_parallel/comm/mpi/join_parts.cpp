@@ -18,6 +18,9 @@ struct Sum {
   T operator()(T a, T b) const {
     return a + b;
   }
+  BFloat16 operator()(BFloat16 a, BFloat16 b) const {
+    return to_bfloat16(to_float(a) + to_float(b));
+  }
 };
 
 /// As the kernels' maximum: b where neither is larger.
@@ -72,6 +75,8 @@ void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> part
                 std::int64_t elements, std::byte* out, std::byte* copy) {
   if (dtype == DType::float64) {
     join_all<double, Sum>(parts, elements, out, copy);
+  } else if (dtype == DType::bfloat16) {
+    join_all<BFloat16, Sum>(parts, elements, out, copy);
   } else if (op == ReduceOp::sum) {
     join_all<float, Sum>(parts, elements, out, copy);
   } else {

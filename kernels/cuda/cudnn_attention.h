@@ -1,0 +1,35 @@
+// Attention in bfloat16 through cuDNN: plans, one a shape, made when a shape is first seen.
+#pragma once
+
+#include <memory>
+
+#include "kernels/ops/attention.h"
+
+namespace stagecraft::cuda {
+
+/// The plans of one stream. A build without cuDNN takes no shape (no_cudnn_attention.cpp).
+class CudnnAttention {
+ public:
+  explicit CudnnAttention(int device);
+  ~CudnnAttention();
+  CudnnAttention(const CudnnAttention&) = delete;
+  CudnnAttention& operator=(const CudnnAttention&) = delete;
+
+  /// Whether cuDNN computes both directions of this shape in bfloat16: heads of a multiple of 8
+  /// numbers, up to 256, if it has a plan for them. A function of shape, device and version.
+  bool takes(const AttentionShape& shape);
+
+  /// `shape` is one that it takes. The mask of dropout is cuDNN's own: drawn by its Philox under a
+  /// seed that is a function of (key, step, first_sample, first_head), so it does not depend on
+  /// pipeline, schedule or data rank, and does on the sizes of micro-batches and tensor shards.
+  void forward(Stream& stream, const AttentionForward& args);
+  /// The same bits at every call.
+  void backward(Stream& stream, const AttentionBackward& args);
+
+ private:
+  struct Plans;
+  int device_;
+  std::unique_ptr<Plans> plans_;  // null until the first question: loading cuDNN takes its time
+};
+
+}  // namespace stagecraft::cuda
