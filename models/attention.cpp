@@ -1,5 +1,6 @@
 #include "models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/saved.h"
@@ -29,14 +30,22 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
   const auto linear = static_cast<double>(2 * rows * h * 4 * local);
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
-  const std::int64_t statistics = 2 * rows + rows * (config.heads / shape.tensor);
+  const std::int64_t log_sum = rows * (config.heads / shape.tensor);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
+  const std::int64_t stash = rows * (2 * h + 4 * local + 2) + log_sum;
+  const std::int64_t scores_end = stash + rows * (h + 4 * local) + branch;  // with dy, dout, dqkv
+  // From then on dqkv, the gradients behind the projection and behind the norm, and its inputs.
+  const std::int64_t norm_end = rows * (5 * h + 2) + branch;
   return {.forward_flops = linear + scores,
           .backward_input_flops = linear + 2 * scores,
           .backward_weight_flops = linear,
-          .stash_bytes = 4 * (rows * (2 * h + 4 * local) + statistics),
-          .weight_stash_bytes = 4 * (rows * (4 * h + 4 * local) + 2 * rows),
-          .workspace_bytes = 4 * (rows * (3 * h + 4 * local) + branch)};
+          .forward_sum_bytes = 4 * rows * h,
+          .backward_sum_bytes = 4 * rows * h,
+          .stash_bytes = 4 * stash,
+          .weight_stash_bytes = 4 * rows * (4 * h + 4 * local + 2),
+          .forward_bytes = 4 * (stash + rows * h),
+          .backward_bytes = 4 * std::max(scores_end, norm_end),
+          .backward_input_bytes = 4 * std::max(scores_end, norm_end + rows * 4 * local)};
 }
 
 Attention::Attention(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)

@@ -1,5 +1,7 @@
 #include "models/head.h"
 
+#include <algorithm>
+
 #include "kernels/ops/matmul.h"
 #include "models/embedding.h"
 #include "models/saved.h"
@@ -20,9 +22,13 @@ LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
   return {.forward_flops = product,
           .backward_input_flops = product,
           .backward_weight_flops = product,
+          .forward_sum_bytes = 4 * rows * 3,
+          .backward_sum_bytes = 4 * rows * h,
           .stash_bytes = 4 * rows * (2 * h + columns + 2 + 3),
           .weight_stash_bytes = 4 * rows * (3 * h + columns + 2),
-          .workspace_bytes = 4 * rows * 2 * h};
+          .forward_bytes = 4 * rows * (2 * h + columns + 2 + 3),
+          .backward_bytes = 4 * rows * (std::max(3 * h + columns, 4 * h) + 2 + 3),
+          .backward_input_bytes = 4 * rows * (4 * h + columns + 2 + 3)};
 }
 
 Head::Head(const ModelConfig& config, const LayerPlace& place)

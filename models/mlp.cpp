@@ -1,5 +1,7 @@
 #include "models/mlp.h"
 
+#include <algorithm>
+
 #include "models/saved.h"
 
 namespace stagecraft {
@@ -26,12 +28,20 @@ LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t local = 4 * h / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * h * 2 * local);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
+  const std::int64_t stash = rows * (2 * h + 2 * local + 2);
+  const std::int64_t up_end = stash + rows * (h + local) + branch;  // with dy, dup
+  // From then on the gradients before and behind the norm, and its inputs.
+  const std::int64_t norm_end = rows * (5 * h + 2) + branch;
   return {.forward_flops = linear,
           .backward_input_flops = linear,
           .backward_weight_flops = linear,
-          .stash_bytes = 4 * (rows * (2 * h + 2 * local) + 2 * rows),
-          .weight_stash_bytes = 4 * (rows * (4 * h + 2 * local) + 2 * rows),
-          .workspace_bytes = 4 * (rows * (3 * h + local) + branch)};
+          .forward_sum_bytes = 4 * rows * h,
+          .backward_sum_bytes = 4 * rows * h,
+          .stash_bytes = 4 * stash,
+          .weight_stash_bytes = 4 * rows * (4 * h + 2 * local + 2),
+          .forward_bytes = 4 * (stash + rows * h),
+          .backward_bytes = 4 * std::max(up_end, norm_end),
+          .backward_input_bytes = 4 * std::max(up_end, norm_end + rows * 2 * local)};
 }
 
 Mlp::Mlp(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)

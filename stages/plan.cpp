@@ -55,49 +55,33 @@ void check_sizes(const Program& compute, const ParallelConfig& parallel, int mic
   }
 }
 
-/// What the layers of a chunk cost in one micro-batch.
-struct ChunkCost {
-  std::vector<ParameterUse> uses;
-  std::int64_t stash_bytes = 0;
-  std::int64_t weight_stash_bytes = 0;
-  std::int64_t workspace_bytes = 0;
-  double flops = 0;
-};
+double flops_of(const LayerCost& work) {
+  return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
+}
 
-ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
-  ChunkCost sum;
+/// Micro-batches' tokens and targets, which the first and the last chunk keep until the step's end.
+std::int64_t token_bytes(const TrainingPlan& plan, int chunk) {
+  const bool reads = chunk == 0 || chunk + 1 == plan.program.chunks;
+  return reads ? 2 * 4 * plan.microbatches * plan.batch.micro_batch * plan.model.sequence : 0;
+}
+
+void add_uses(const TrainingPlan& plan, const LayerRange& range, std::vector<ParameterUse>& uses) {
   for (int i = range.first; i < range.last; ++i) {
-    const LayerSpec& layer = model.layers[static_cast<std::size_t>(i)];
-    const LayerCost cost = layer.cost(shape);
-    sum.uses.insert(sum.uses.end(), layer.parameters.begin(), layer.parameters.end());
-    sum.stash_bytes += cost.stash_bytes;
-    sum.weight_stash_bytes += cost.weight_stash_bytes;
-    sum.workspace_bytes = std::max(sum.workspace_bytes, cost.workspace_bytes);
-    sum.flops += cost.forward_flops + cost.backward_input_flops + cost.backward_weight_flops;
+    const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
+    uses.insert(uses.end(), layer.begin(), layer.end());
   }
-  return sum;
 }
 
-/// What the program's tensors take, for the proof's peaks.
-Limits sizes_of(const std::vector<ChunkCost>& costs) {
-  Limits limits;
-  for (const ChunkCost& cost : costs) {
-    limits.chunk_bytes.push_back(
-        {.stash = cost.stash_bytes, .weight_stash = cost.weight_stash_bytes});
-  }
-  return limits;
-}
-
-void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs,
-               const std::vector<Edge>& edges) {
+/// What does not depend on the program's order.
+void add_stage(TrainingPlan& plan, int stage, const std::vector<Edge>& edges) {
   StageMemory memory;
   std::vector<ParameterUse> uses;
   double flops = 0;
-  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
     if (plan.program.stage_of_chunk[chunk] == stage) {
-      uses.insert(uses.end(), costs[chunk].uses.begin(), costs[chunk].uses.end());
-      memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
-      flops += costs[chunk].flops * plan.microbatches;
+      add_uses(plan, plan.chunks[chunk], uses);
+      memory.workspace += token_bytes(plan, static_cast<int>(chunk));
+      flops += flops_of(plan.work[chunk]) * plan.microbatches;
     }
   }
   const ParameterBytes parameters = parameter_bytes(uses, 0, plan.mesh.tensor);
@@ -106,26 +90,63 @@ void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& cost
   memory.optimizer = parameters.optimizer;
   const auto inputs = std::count_if(edges.begin(), edges.end(),
                                     [&](const Edge& edge) { return edge.destination == stage; });
-  memory.transfer_slots =
-      inputs * kReceiveSlots * 4 * plan.batch.micro_batch * plan.model.sequence * plan.model.hidden;
-  const HeldBytes& held = plan.verdict.peaks.at(static_cast<std::size_t>(stage)).held;
-  memory.saved_activations = held.stash;
-  memory.weight_stashes = held.weight_stash;
+  memory.transfer_slots = inputs * kReceiveSlots * transfer_bytes(plan.model, plan.batch);
   plan.memory.push_back(memory);
   plan.stage_flops.push_back(flops);
   plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
-std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
+void add_stages(TrainingPlan& plan) {
   const CostShape shape{.samples = plan.batch.micro_batch, .tensor = plan.mesh.tensor};
-  std::vector<ChunkCost> costs;
   for (const LayerRange& chunk : plan.chunks) {
-    costs.push_back(cost_of(plan.model, chunk, shape));
+    plan.work.push_back(chunk_work(plan.model, chunk, shape));
   }
-  return costs;
+  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
+  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
+    add_stage(plan, stage, edges);
+  }
+}
+
+/// What the program's tensors take, for the proof's peaks.
+Limits sizes_of(const TrainingPlan& plan) {
+  Limits limits = held_sizes(plan.work, transfer_bytes(plan.model, plan.batch));
+  for (const StageMemory& memory : plan.memory) {
+    limits.stage_bytes.push_back(memory.total() - memory.transfer_slots);
+  }
+  return limits;
+}
+
+/// What the stages hold when they hold most.
+void add_peaks(TrainingPlan& plan) {
+  for (std::size_t stage = 0; stage < plan.memory.size(); ++stage) {
+    const HeldBytes& held = plan.verdict.peaks[stage].held;
+    plan.memory[stage].saved_activations = held.stash;
+    plan.memory[stage].weight_stashes = held.weight_stash;
+    plan.memory[stage].workspace += held.rest;
+  }
 }
 
 }  // namespace
+
+Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes) {
+  Limits limits{.tensor_bytes = tensor_bytes};
+  for (const LayerCost& chunk : work) {
+    limits.chunk_bytes.push_back({.stash = chunk.stash_bytes,
+                                  .weight_stash = chunk.weight_stash_bytes,
+                                  .forward = chunk.forward_bytes,
+                                  .backward_input = chunk.backward_input_bytes,
+                                  .backward = chunk.backward_bytes});
+  }
+  return limits;
+}
+
+LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
+  LayerCost sum;
+  for (int i = range.first; i < range.last; ++i) {
+    sum = joined(sum, model.layers[static_cast<std::size_t>(i)].cost(shape));
+  }
+  return sum;
+}
 
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch) {
@@ -148,17 +169,18 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
   const ReductionShape reductions = reductions_of(plan);
   plan.program = with_reductions(with_transfers(compute), reductions);
   plan.evaluation = with_transfers(forwards_of(compute));
-  const std::vector<ChunkCost> costs = costs_of(plan);
-  plan.verdict = verify(plan.program, reductions, sizes_of(costs));
+  add_stages(plan);
+  plan.verdict = verify(plan.program, reductions, sizes_of(plan));
   const Verdict evaluation = verify(plan.evaluation, reductions);
   require(plan.verdict.proven && evaluation.proven, "make_plan",
           "the program of {} is not safe to run: {}{}", parallel.schedule,
           plan.verdict.counter_example, evaluation.counter_example);
-  const std::vector<Edge> edges = edges_of(plan.program.stage_of_chunk);
-  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    add_stage(plan, stage, costs, edges);
-  }
+  add_peaks(plan);
   return plan;
+}
+
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch) {
+  return 4 * batch.micro_batch * model.sequence * model.hidden;
 }
 
 ReductionShape reductions_of(const TrainingPlan& plan) {
