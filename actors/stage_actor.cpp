@@ -251,6 +251,7 @@ void StageState::report() {
   for (const ParameterSquare& square : work_->gradient_squares()) {
     done.squares.push_back({square.parameter, bits_of(square.square)});
   }
+  spans_.at(pass.step, "");
   spans_.add(Lane::optimizer, begin, now_ns(), "gradient norm");
   progress().set(Activity::waiting);
   self_->send(driver_, std::move(done));

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "launch/config_table.h"
+#include "launch/cost_words.h"
 #include "launch/run_directory.h"
 
 namespace stagecraft {
@@ -38,6 +39,15 @@ void check_validation(const ConfigFile& config) {
     throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
                       "there is no text to evaluate on; raise validation_fraction, name texts in "
                       "data.validation, or leave eval_every and eval_batches out");
+  }
+}
+
+/// That the costs can be read, before a run spends time on what they are for.
+void check_costs(const SessionConfig& session, const TrainingPlan& plan) {
+  try {
+    parse_costs(session.trace_cost, plan.program.chunks);
+  } catch (const Error& error) {
+    throw ConfigError("trace.cost parallel.pipeline parallel.chunks", std::string(error.text()));
   }
 }
 
@@ -90,6 +100,7 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores) {
   settings.model = resolved(settings.model, tokenizer_vocab(settings.data));
   run.plan =
       make_plan(gpt(settings.model, settings.parallel.tensor), settings.parallel, settings.batch);
+  check_costs(settings.session, run.plan);
   fill_session(config, cores, actors, settings.session);
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace stagecraft {
@@ -26,6 +27,8 @@ struct Span {
   std::int64_t end_ns = 0;
   /// Joins a send to its receive in the trace: the same number on both; 0: none.
   std::uint64_t flow = 0;
+  std::int64_t step = 0;
+  std::string instruction = {};  // within which it was, as "2F0"; "": within none
 };
 
 /// Keeps spans while enabled, and always the total time per lane.
@@ -33,11 +36,16 @@ class SpanRecorder {
  public:
   void enable(bool enabled) { enabled_ = enabled; }
   bool enabled() const { return enabled_; }
+  /// Spans that are added from now on are of this step and this instruction.
+  void at(std::int64_t step, std::string instruction) {
+    step_ = step;
+    instruction_ = std::move(instruction);
+  }
   void add(Lane lane, std::int64_t begin_ns, std::int64_t end_ns, std::string_view name,
            std::uint64_t flow = 0) {
     totals_ns_[static_cast<int>(lane)] += end_ns - begin_ns;
     if (enabled_) {
-      spans_.push_back({lane, std::string(name), begin_ns, end_ns, flow});
+      spans_.push_back({lane, std::string(name), begin_ns, end_ns, flow, step_, instruction_});
     }
   }
   std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
@@ -45,6 +53,8 @@ class SpanRecorder {
 
  private:
   bool enabled_ = false;
+  std::int64_t step_ = 0;
+  std::string instruction_;
   std::int64_t totals_ns_[kLanes] = {};
   std::vector<Span> spans_;
 };
