@@ -196,7 +196,8 @@ auto inspect(Inspector& f, Finish& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, Span& x) {
-  return f(caf::meta::type_name("Span"), x.lane, x.name, x.begin_ns, x.end_ns, x.flow);
+  return f(caf::meta::type_name("Span"), x.lane, x.name, x.begin_ns, x.end_ns, x.flow, x.step,
+           x.instruction);
 }
 template <class Inspector>
 auto inspect(Inspector& f, StreamUse& x) {

@@ -283,6 +283,7 @@ void StageState::report() {
   for (const ParameterSquare& square : results.squares) {
     done.squares.push_back({square.parameter, bits_of(square.square)});
   }
+  spans_.at(pass.step, "");
   span.end(Lane::optimizer, "gradient norm");
   progress().set(Activity::waiting);
   self_->send(driver_, std::move(done));

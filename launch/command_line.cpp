@@ -9,6 +9,8 @@
 #include "launch/commands.h"
 #include "launch/config_file.h"
 #include "launch/doctor.h"
+#include "launch/explain_command.h"
+#include "launch/plan_command.h"
 #include "launch/schedule_command.h"
 
 namespace stagecraft {
@@ -31,15 +33,19 @@ struct Words {
   TrainOptions train;
   bool resolved = false;
   bool launch = false;
+  bool json = false;
   HostWords where;
   std::filesystem::path run;
   bool failure = false;
   ScheduleOptions schedule;
+  ExplainOptions explain;
+  PlanOptions plan;
 };
 
 CheckOutput check_output(const Words& words) {
   return words.launch     ? CheckOutput::launch
          : words.resolved ? CheckOutput::resolved
+         : words.json     ? CheckOutput::json
                           : CheckOutput::plan;
 }
 
@@ -52,6 +58,12 @@ int run_command(const CLI::App& app, const Words& words) {
   }
   if (app.got_subcommand("status")) {
     return words.failure ? last_words(words.run) : run_status(words.run);
+  }
+  if (app.got_subcommand("explain")) {
+    return explain(words.explain);
+  }
+  if (app.got_subcommand("plan")) {
+    return plan(words.plan);
   }
   if (app.got_subcommand("schedule")) {
     return schedule(words.schedule);
@@ -73,8 +85,12 @@ void describe_check(CLI::App& check, Words& words) {
   add_config(check, words.train.config)->required();
   CLI::Option* resolved =
       check.add_flag("--resolved", words.resolved, "Print every value with its source instead");
-  check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
-      ->excludes(resolved);
+  CLI::Option* launch =
+      check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
+          ->excludes(resolved);
+  check.add_flag("--json", words.json, "Print the plan as JSON")
+      ->excludes(resolved)
+      ->excludes(launch);
   check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
   check.add_option("--interface", words.where.interface, "Network interface that they share");
   check.add_flag("--share-gpu", words.where.share_gpu, "Processes may share a GPU, for tests");
@@ -113,6 +129,25 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
+void describe_plan(CLI::App& command, PlanOptions& options) {
+  add_config(command, options.config)->required();
+  constexpr int kMost = 65536;
+  command.add_option("--devices", options.devices, "How many there are")
+      ->required()
+      ->check(CLI::Range(1, kMost));
+  command.add_option("--memory", options.memory,
+                     "Of one device, as 80GiB; machine.memory_gib if not given");
+  command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
+      ->check(CLI::Range(1, 10))
+      ->capture_default_str();
+}
+
+void describe_explain(CLI::App& command, ExplainOptions& options) {
+  command.add_option("RUN", options.run, "The run's directory")->required();
+  command.add_option("--svg", options.svg,
+                     "Write the picture of a typical step, predicted and measured, to this file");
+}
+
 void describe(CLI::App& app, Words& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
@@ -132,6 +167,11 @@ void describe(CLI::App& app, Words& words) {
       words.schedule);
   app.add_subcommand("doctor",
                      "Print what this program and this host have, and how to get what is missing");
+  describe_plan(*app.add_subcommand("plan", "Find the fastest splits over a machine's devices"),
+                words.plan);
+  describe_explain(
+      *app.add_subcommand("explain", "Print where a run's time went, and why stages were idle"),
+      words.explain);
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 

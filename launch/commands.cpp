@@ -14,12 +14,13 @@
 #include "launch/config_text.h"
 #include "launch/gpu_environment.h"
 #include "launch/launched.h"
+#include "launch/plan_json.h"
 #include "launch/plan_report.h"
 #include "launch/progress.h"
+#include "launch/run_analysis.h"
 #include "launch/run_summary.h"
 #include "launch/signals.h"
 #include "launch/toml_reader.h"
-#include "launch/trace_file.h"
 #include "launch/train_rank.h"
 #include "models/checkpoint/model_file.h"
 #include "stages/board_report.h"
@@ -122,7 +123,7 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
       resolved_run.plan, run_config(resolved_run, directory.path(), options), text, progress);
   directory.keep();
   progress.finish_line();
-  write_trace(settings, result);
+  write_trace(resolved_run.plan, settings, result);
   if (!result.failure.empty()) {
     return report_failure(result, directory);
   }
@@ -211,6 +212,7 @@ int check(const ConfigOptions& options, CheckOutput output, const HostWords& whe
                }));
   } else {
     fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
+                     : output == CheckOutput::json   ? plan_json(run)
                                                      : plan_report(run, text, picture_columns()));
   }
   return 0;

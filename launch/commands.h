@@ -29,9 +29,10 @@ struct TrainOptions {
 
 int train(const TrainOptions& options);
 
-enum class CheckOutput : std::uint8_t { plan, resolved, launch };
+enum class CheckOutput : std::uint8_t { plan, json, resolved, launch };
 
-/// Prints the plan, every value with its source, or what launch/train needs (launch_words.h).
+/// Prints the plan, as text or JSON, every value with its source, or what launch/train needs
+/// (launch_words.h).
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where);
 
 /// Prints the progress board of a run, live or dead.

@@ -108,6 +108,8 @@ void check_value(const ConfigKey& key, const ConfigValue& value) {
     check_number(key, *integer);
   } else if (const auto* real = std::get_if<double>(&value)) {
     check_number(key, *real);
+  } else if (std::holds_alternative<bool>(value)) {
+    return;
   } else if (const auto* text = std::get_if<std::string>(&value)) {
     key.type == KeyType::choice ? check_choice(key, *text) : check_text(key, *text);
   } else if (const auto* integers = std::get_if<std::vector<std::int64_t>>(&value)) {
@@ -132,6 +134,8 @@ std::string describe_type(const ConfigKey& key) {
       return "an integer" + describe_range(key.range);
     case KeyType::real:
       return "a number" + describe_range(key.range);
+    case KeyType::boolean:
+      return "true or false";
     case KeyType::text:
       return "a text in quotes";
     case KeyType::choice:
@@ -151,6 +155,9 @@ std::string to_toml(const ConfigKey& key, const ConfigValue& value) {
   }
   if (const auto* real = std::get_if<double>(&value)) {
     return real_text(*real);
+  }
+  if (const auto* truth = std::get_if<bool>(&value)) {
+    return *truth ? "true" : "false";
   }
   if (const auto* text = std::get_if<std::string>(&value)) {
     return quoted(*text);

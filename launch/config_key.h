@@ -13,12 +13,13 @@
 namespace stagecraft {
 
 /// A value as a file writes it.
-using ConfigValue = std::variant<std::int64_t, double, std::string, std::vector<std::int64_t>,
+using ConfigValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>,
                                  std::vector<std::string>>;
 
 enum class KeyType : std::uint8_t {
   integer,
   real,        // an integer is accepted too
+  boolean,     // true or false
   text,        // anything in quotes
   choice,      // one of ConfigKey::choices
   text_list,   // ["a", "b"]

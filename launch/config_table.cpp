@@ -6,6 +6,7 @@
 #include "launch/key_binding.h"
 #include "launch/schedule_file.h"
 #include "stages/auto_schedule.h"
+#include "stages/machine.h"
 
 namespace stagecraft {
 namespace {
@@ -254,6 +255,16 @@ void add_trace_and_device(Keys& keys) {
                           "trace.json in the run directory"));
   keys.push_back(key<kSession, &SessionConfig::trace_steps>(
       "trace.steps", integer, "How many first steps the trace holds", within(0, kMostSteps)));
+  keys.push_back(key<kSession, &SessionConfig::trace_calibrate>(
+      "trace.calibrate", boolean,
+      "Predict the traced steps from costs that the first of them show, unless trace.cost is "
+      "given"));
+  keys.push_back(computed(
+      key<kSession, &SessionConfig::trace_cost>(
+          "trace.cost", text,
+          "Predict the traced steps from these costs in milliseconds, as \"F=1.5,B=3:4,U=2\" "
+          "(docs/prediction.md)"),
+      "none"));
   keys.push_back(among(
       key<kSession, &SessionConfig::backend>(
           "device.backend", choice,
@@ -266,6 +277,42 @@ void add_trace_and_device(Keys& keys) {
                "cores / actors, at least 1"));
 }
 
+std::vector<Choice> machine_choices() {
+  std::vector<Choice> choices;
+  for (const MachinePreset& preset : machine_presets()) {
+    choices.push_back({std::string(preset.name)});
+  }
+  return choices;
+}
+
+void add_machine(Keys& keys) {
+  constexpr auto kMachine = &RunSettings::machine;
+  constexpr double kMost = 1e9;
+  const auto of_preset = [](ConfigKey entry) { return computed(std::move(entry), "the preset's"); };
+  const Range size{.least = 0, .most = kMost, .least_open = true};
+  keys.push_back(computed(
+      among(key<kMachine, &MachineConfig::preset>(
+                "machine.preset", choice,
+                "A known machine, for stagecraft plan; values given beside it replace its"),
+            machine_choices()),
+      "none"));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::memory_gib>(
+      "machine.memory_gib", real, "Memory of a device that a program can use, in GiB", size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::tflops>(
+      "machine.tflops", real, "Peak of a device's matrix products, in TFLOP/s", size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::efficiency>(
+      "machine.efficiency", real, "Share of the peak that products of a layer's size reach",
+      Range{.least = 0, .most = 1, .least_open = true})));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::memory_gb_s>(
+      "machine.memory_gb_s", real, "Bandwidth of a device's memory, in GB/s", size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::node_devices>(
+      "machine.node_devices", integer, "Devices of a node", within(1, kMostRanks))));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::within_gb_s>(
+      "machine.within_gb_s", real, "From a device to another of its node, in GB/s", size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::between_gb_s>(
+      "machine.between_gb_s", real, "From a device to one of another node, in GB/s", size)));
+}
+
 Keys make_table() {
   Keys keys;
   add_run(keys);
@@ -274,6 +321,7 @@ Keys make_table() {
   add_train(keys);
   add_data(keys);
   add_trace_and_device(keys);
+  add_machine(keys);
   return keys;
 }
 

@@ -12,6 +12,9 @@ namespace {
 
 bool left_out(const ConfigKey& key, const ConfigValue& value, const RunSettings& settings) {
   const auto* text = std::get_if<std::string>(&value);
+  if (key.section() == "machine" && key.get(RunSettings{}) == value) {
+    return true;  // nothing was said of it
+  }
   if (key.type == KeyType::choice && text != nullptr && text->empty()) {
     return true;
   }
@@ -48,6 +51,9 @@ std::string_view introduction(const std::string& section) {
   }
   if (section == "data") {
     return "The text. Files are read as they are and joined with nothing between.";
+  }
+  if (section == "machine") {
+    return "What `stagecraft plan` plans for; a run does not look at it.";
   }
   return section == "trace" ? "What happened when, for https://ui.perfetto.dev."
                             : "What computes, with how many threads.";

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <set>
 
-#include "launch/config_file.h"
+#include "kernels/base/error.h"
 
 namespace stagecraft {
 namespace {
@@ -28,8 +28,9 @@ double number(std::string_view word, std::string_view text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) ||
       value < 0) {
-    throw BadInput(fmt::format(
-        "--cost {}: \"{}\" is no cost; write a number that is not negative, as F=1.5", word, text));
+    throw Error("costs",
+                fmt::format("{}: \"{}\" is no cost; write a number that is not negative, as F=1.5",
+                            word, text));
   }
   return value;
 }
@@ -47,9 +48,9 @@ void set_chunk(ComputeCosts& costs, std::string_view name, double value) {
 void set_chunks(CostTable& costs, std::string_view word, std::string_view name,
                 const std::vector<std::string_view>& values) {
   if (values.size() != 1 && values.size() != costs.chunks.size()) {
-    throw BadInput(
-        fmt::format("--cost {}: {} numbers for {} chunks; list one for each chunk, or one for all",
-                    word, values.size(), costs.chunks.size()));
+    throw Error("costs",
+                fmt::format("{}: {} numbers for {} chunks; list one for each chunk, or one for all",
+                            word, values.size(), costs.chunks.size()));
   }
   for (std::size_t chunk = 0; chunk < costs.chunks.size(); ++chunk) {
     set_chunk(costs.chunks[chunk], name, number(word, values[values.size() == 1 ? 0 : chunk]));
@@ -78,14 +79,14 @@ CostTable parse_costs(std::string_view words, int chunks) {
     const std::string_view name = word.substr(0, equals);
     if (equals == std::string_view::npos ||
         (kChunkNames.count(name) == 0 && whole(costs, name) == nullptr)) {
-      throw BadInput(
-          fmt::format("--cost: \"{}\" is no cost; write NAME=NUMBER, joined by commas, with the "
-                      "names F, I, W, B, "
-                      "transfer, T, D and U",
-                      word));
+      throw Error("costs",
+                  fmt::format("\"{}\" is no cost; write NAME=NUMBER, joined by commas, with the "
+                              "names F, I, W, B, "
+                              "transfer, T, D and U",
+                              word));
     }
     if (!seen.insert(name).second) {
-      throw BadInput(fmt::format("--cost {}: {} stands there twice; remove one", word, name));
+      throw Error("costs", fmt::format("{}: {} stands there twice; remove one", word, name));
     }
     const std::string_view value = word.substr(equals + 1);
     if (double* cost = whole(costs, name)) {

@@ -7,6 +7,7 @@
 
 #include "kernels/base/text_table.h"
 #include "launch/units.h"
+#include "stages/communication.h"
 #include "stages/picture.h"
 
 namespace stagecraft {
@@ -81,26 +82,6 @@ std::string stage_layers(const TrainingPlan& plan, int stage) {
   return fmt::format("{}", fmt::join(texts, " | "));
 }
 
-// A tensor that a stage uses twice counts once.
-std::int64_t stage_parameters(const TrainingPlan& plan, int stage) {
-  std::set<std::string> seen;
-  std::int64_t count = 0;
-  for (const LayerRange& range : ranges_of(plan, stage)) {
-    for (int layer = range.first; layer < range.last; ++layer) {
-      for (const ParameterUse& use : plan.model.layers[layer].parameters) {
-        if (seen.insert(use.parameter.name).second) {
-          std::int64_t size = 1;
-          for (const std::int64_t extent : use.parameter.shape) {
-            size *= extent;
-          }
-          count += size;
-        }
-      }
-    }
-  }
-  return count;
-}
-
 std::string stage_ranks(const TrainingPlan& plan, int stage) {
   const int first = rank_at(plan.mesh, {.pipeline = stage});
   const int last = first + plan.mesh.data * plan.mesh.tensor - 1;
@@ -135,13 +116,22 @@ std::string memory_table(const TrainingPlan& plan) {
   return "\nMemory of one rank, at its peak\n" + table.text();
 }
 
+std::string communication_lines(const TrainingPlan& plan) {
+  const CommunicationBytes sent = communication_of(plan);
+  return fmt::format(
+      "\nCommunication of a step, over all ranks: pipeline {}, tensor {}, data {}, tied {}\n",
+      bytes_text(sent.pipeline), bytes_text(sent.tensor), bytes_text(sent.data),
+      bytes_text(sent.tied));
+}
+
 std::string schedule_lines(const TrainingPlan& plan, int columns) {
   const Picture picture = draw(plan.program, columns);
   return fmt::format(
       "\nOne step (a row a stage; a forward takes one unit of time, a backward two)\n{}{}"
-      "idle {} of the time by the schedule alone\n"
+      "idle {} of the time by the schedule alone, {} with the FLOPs of this partition\n"
       "Verdict   proven: every execution of this program ends\n",
-      picture.text, picture.text.ends_with('\n') ? "" : "\n", percent_text(picture.bubble));
+      picture.text, picture.text.ends_with('\n') ? "" : "\n", percent_text(picture.bubble),
+      percent_text(planned_bubble(plan)));
 }
 
 }  // namespace
@@ -167,9 +157,39 @@ std::string layers_text(const ModelSpec& model, const LayerRange& range) {
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
+std::int64_t stage_parameters(const TrainingPlan& plan, int stage) {
+  std::set<std::string> seen;
+  std::int64_t count = 0;
+  for (const LayerRange& range : ranges_of(plan, stage)) {
+    for (int layer = range.first; layer < range.last; ++layer) {
+      for (const ParameterUse& use : plan.model.layers[layer].parameters) {
+        if (seen.insert(use.parameter.name).second) {
+          std::int64_t size = 1;
+          for (const std::int64_t extent : use.parameter.shape) {
+            size *= extent;
+          }
+          count += size;
+        }
+      }
+    }
+  }
+  return count;
+}
+
+double planned_bubble(const TrainingPlan& plan) {
+  CostTable costs;
+  costs.chunks.clear();
+  for (const LayerCost& work : plan.work) {
+    costs.chunks.push_back({.forward = work.forward_flops,
+                            .backward_input = work.backward_input_flops,
+                            .backward_weight = work.backward_weight_flops});
+  }
+  return simulate(plan.program, costs).bubble;
+}
+
 std::string plan_report(const ResolvedRun& run, const TextData& text, int columns) {
   return model_lines(run) + text_lines(run, text) + split_lines(run) + ownership(run.plan) +
-         memory_table(run.plan) + schedule_lines(run.plan, columns);
+         memory_table(run.plan) + communication_lines(run.plan) + schedule_lines(run.plan, columns);
 }
 
 }  // namespace stagecraft

@@ -6,6 +6,7 @@
 
 #include "kernels/ops/checks.h"
 #include "launch/config_table.h"
+#include "launch/cost_words.h"
 #include "launch/run_directory.h"
 #include "launch/schedule_file.h"
 
@@ -40,6 +41,15 @@ void check_validation(const ConfigFile& config) {
     throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
                       "there is no text to evaluate on; raise validation_fraction, name texts in "
                       "data.validation, or leave eval_every and eval_batches out");
+  }
+}
+
+/// That the costs can be read, before a run spends time on what they are for.
+void check_costs(const SessionConfig& session, const TrainingPlan& plan) {
+  try {
+    parse_costs(session.trace_cost, plan.program.chunks);
+  } catch (const Error& error) {
+    throw ConfigError("trace.cost parallel.pipeline parallel.chunks", std::string(error.text()));
   }
 }
 
@@ -150,6 +160,7 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
     settings.parallel.schedule =
         fmt::format("{}{}", kScheduleFile, std::filesystem::absolute(file).string());
   }
+  check_costs(settings.session, run.plan);
   fill_session(config, cores, actors, settings.session);
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);

@@ -32,6 +32,8 @@ fs::path free_run_directory(const fs::path& parent, const std::string& name) {
 
 fs::path model_folder(const fs::path& run) { return run / "model"; }
 
+fs::path trace_summary_file(const fs::path& run) { return run / "trace_summary.json"; }
+
 fs::path progress_board_file(const fs::path& run) { return run / "progress"; }
 
 RunDirectory::RunDirectory(fs::path path, std::string_view resolved_config)

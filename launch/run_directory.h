@@ -14,6 +14,7 @@ std::filesystem::path free_run_directory(const std::filesystem::path& parent,
 
 /// What lies where in a run directory.
 std::filesystem::path model_folder(const std::filesystem::path& run);
+std::filesystem::path trace_summary_file(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
 
 /// Makes the folder; until keep() is called its destructor takes back everything that was made, so

@@ -8,6 +8,7 @@
 #include "models/model_config.h"
 #include "models/optim/optimizer_config.h"
 #include "models/text/token_dataset.h"
+#include "stages/machine_config.h"
 #include "stages/plan_config.h"
 
 namespace stagecraft {
@@ -23,6 +24,8 @@ struct SessionConfig {
   std::int64_t eval_batches = 0;          // of global_batch samples; 0: all
   std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
   std::int64_t trace_steps = 10;
+  bool trace_calibrate = true;  // costs of the prediction from the first traced steps
+  std::string trace_cost;       // cost_words.h, in milliseconds; "": none given
   std::string backend = "auto";
   int threads = 0;  // per actor; 0: cores / actors, at least 1
 };
@@ -34,6 +37,7 @@ struct RunSettings {
   OptimizerConfig optimizer;
   DataConfig data;
   SessionConfig session;
+  MachineConfig machine;
 };
 
 }  // namespace stagecraft

@@ -65,7 +65,10 @@ std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
                   directory.model().string(), directory.metrics().string());
   const std::string& trace = *run.settings.session.trace_file;
   if (!trace.empty()) {
-    text += fmt::format("Trace     {} (open it at https://ui.perfetto.dev)\n", trace);
+    text += fmt::format(
+        "Trace     {} (open it at https://ui.perfetto.dev)\n"
+        "Bubble    stagecraft explain {} says whose fault idle time is\n",
+        trace, directory.path().string());
   }
   return text;
 }

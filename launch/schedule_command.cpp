@@ -60,10 +60,18 @@ Named from_config(const ConfigOptions& options) {
   return {plan.parallel.schedule, std::move(plan.program)};
 }
 
+CostTable costs_of(const ScheduleOptions& options, int chunks) {
+  try {
+    return parse_costs(options.costs, chunks);
+  } catch (const Error& error) {
+    throw BadInput(fmt::format("--cost {}", error.text()));
+  }
+}
+
 Program searched(const ScheduleOptions& options, const ScheduleShape& shape) {
   const AutoProblem problem{
       .shape = shape,
-      .costs = parse_costs(options.costs, shape.stages * shape.chunks),
+      .costs = costs_of(options, shape.stages * shape.chunks),
       .limits = [&](const std::vector<int>& stage_of_chunk) {
         return parse_bytes(options.bytes, static_cast<int>(stage_of_chunk.size()), shape.stages);
       }};
@@ -163,7 +171,9 @@ void write_files(const ScheduleOptions& options, const Named& named, const Timel
     write_file(options.svg, schedule_svg(named.program, timeline, title(named, timeline)));
   }
   if (!options.trace.empty()) {
-    write_file(options.trace, trace_json(predicted_spans(named.program, timeline), 0));
+    const MeshShape mesh{.pipeline = static_cast<int>(named.program.stages.size())};
+    write_file(options.trace,
+               trace_json({}, predicted_spans(named.program, timeline, mesh, {{}}), 0));
   }
   if (!options.text.empty()) {
     write_file(options.text, to_string(named.program));
@@ -207,7 +217,7 @@ int schedule(const ScheduleOptions& options) {
   if (!verdict.proven) {
     return refused(options, named, verdict);
   }
-  const CostTable costs = parse_costs(options.costs, named.program.chunks);
+  const CostTable costs = costs_of(options, named.program.chunks);
   const Timeline timeline = simulate(named.program, costs);
   if (timeline.makespan <= 0) {
     throw BadInput("--cost: this program would take no time; let some compute cost something");

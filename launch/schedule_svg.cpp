@@ -22,6 +22,9 @@ constexpr double kShortest = 16;  // an instruction's width, so that two digits 
 constexpr double kWidest = 30'000;
 constexpr double kDigit = 6.2;  // a digit's width
 
+constexpr const char* kIdle = "#f1f1f1";
+constexpr const char* kCommunication = "#cfe8e3";
+
 struct Rgb {
   int red = 0;
   int green = 0;
@@ -66,17 +69,17 @@ std::string escaped(const std::string& text) {
 
 class SvgWriter {
  public:
-  SvgWriter(const Program& program, const Timeline& timeline)
-      : program_(program), timeline_(timeline), scale_(scale()), place_(places()) {}
+  explicit SvgWriter(const SvgPicture& picture)
+      : picture_(picture), end_(end()), scale_(scale()), left_(left()), place_(places()) {}
 
-  std::string run(const std::string& title) {
-    const double right = kLeft + timeline_.makespan * scale_;
+  std::string run() {
+    const double right = x_of(end_);
     width_ = std::max(right + kRight, 900.0);
-    height_ = kTop + static_cast<double>(timeline_.stages.size()) * kRow + kBottom;
-    text(kLeft, 20, "start", 14, escaped(title));
-    text(right + 12, kTop - 8, "start", 11, "most at once");
-    for (std::size_t stage = 0; stage < timeline_.stages.size(); ++stage) {
-      row(stage);
+    height_ = kTop + static_cast<double>(picture_.rows.size()) * kRow + kBottom;
+    text(left_, 20, "start", 14, escaped(picture_.title));
+    text(right + 12, kTop - 8, "start", 11, picture_.notes);
+    for (std::size_t i = 0; i < picture_.rows.size(); ++i) {
+      row(picture_.rows[i], kTop + static_cast<double>(i) * kRow);
     }
     axis();
     legend();
@@ -89,23 +92,44 @@ class SvgWriter {
   }
 
  private:
+  double end() const {
+    double end = 0;
+    for (const SvgRow& row : picture_.rows) {
+      end = std::max(end, row.end);
+    }
+    return end;
+  }
+
   double scale() const {
-    double shortest = timeline_.makespan;
-    for (const StageTimeline& stage : timeline_.stages) {
-      for (const Action& action : stage.actions) {
+    const double unit = picture_.unit > 0 ? picture_.unit : shortest();
+    require(unit > 0, "schedule_svg", "a program that takes no time cannot be drawn");
+    return std::min(kShortest / unit, kWidest / end_);
+  }
+
+  double shortest() const {
+    double shortest = end_;
+    for (const SvgRow& row : picture_.rows) {
+      for (const Action& action : row.actions) {
         shortest = drawn(action) ? std::min(shortest, action.end - action.begin) : shortest;
       }
     }
-    require(shortest > 0, "schedule_svg", "a program that takes no time cannot be drawn");
-    return std::min(kShortest / shortest, kWidest / timeline_.makespan);
+    return shortest;
+  }
+
+  double left() const {
+    std::size_t longest = 0;
+    for (const SvgRow& row : picture_.rows) {
+      longest = std::max(longest, row.label.size());
+    }
+    return std::max(kLeft, static_cast<double>(longest) * kDigit + 16);
   }
 
   /// Each chunk's position among its stage's.
   std::vector<int> places() const {
-    std::vector<int> next(timeline_.stages.size(), 0);
+    std::map<int, int> next;
     std::vector<int> places;
-    for (const int stage : program_.stage_of_chunk) {
-      places.push_back(next[static_cast<std::size_t>(stage)]++);
+    for (const int stage : picture_.stage_of_chunk) {
+      places.push_back(next[stage]++);
     }
     return places;
   }
@@ -127,25 +151,36 @@ class SvgWriter {
         x, y, width, height, fill);
   }
 
-  double x_of(double time) const { return kLeft + time * scale_; }
+  double x_of(double time) const { return left_ + time * scale_; }
 
-  void row(std::size_t stage) {
-    const StageTimeline& line = timeline_.stages[stage];
-    const double y = kTop + static_cast<double>(stage) * kRow;
+  void row(const SvgRow& row, double y) {
     const double middle = y + (kRow - kRowGap) / 2 + 4;
-    text(kLeft - 8, middle, "end", 12, fmt::format("stage {}", stage));
-    add(R"(<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" fill="#f1f1f1"/>)", kLeft, y,
-        timeline_.makespan * scale_, kRow - kRowGap);
-    for (const Action& action : line.actions) {
+    text(left_ - 8, middle, "end", 12, escaped(row.label));
+    add(R"(<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" fill="{}"/>)", left_, y,
+        row.end * scale_, kRow - kRowGap, row.gaps.empty() ? kIdle : kCommunication);
+    for (const SvgGap& each : row.gaps) {
+      gap(each, y);
+    }
+    for (const Action& action : row.actions) {
       if (drawn(action)) {
         instruction(action, y);
       }
     }
-    const std::string stashes =
-        line.peak_weight_stashes == 0 ? "" : fmt::format(", {} for W", line.peak_weight_stashes);
-    text(x_of(timeline_.makespan) + 12, middle, "start", 11,
-         fmt::format("{} activation{}{}", line.peak_activations,
-                     line.peak_activations == 1 ? "" : "s", stashes));
+    text(x_of(end_) + 12, middle, "start", 11, row.note);
+  }
+
+  void gap(const SvgGap& gap, double y) {
+    const double width = (gap.end - gap.begin) * scale_;
+    add(R"(<rect x="{:.2f}" y="{:.2f}" width="{:.2f}" height="{:.2f}" fill="{}"><title>{}</title>)"
+        "</rect>",
+        x_of(gap.begin), y, width, kRow - kRowGap, kIdle, escaped(gap.cause));
+    label(gap.label, gap.begin, width, y);
+  }
+
+  void label(const std::string& name, double begin, double width, double y) {
+    if (static_cast<double>(name.size()) * kDigit + 1 <= width) {
+      text(x_of(begin) + width / 2, y + (kRow - kRowGap) / 2 + 4, "middle", 11, name);
+    }
   }
 
   void instruction(const Action& action, double y) {
@@ -153,11 +188,8 @@ class SvgWriter {
     const double width = (action.end - action.begin) * scale_;
     box(x_of(action.begin), y, width, kRow - kRowGap,
         colour_text(kinds().at(i.op).colour, shade(i)));
-    const std::string name =
-        has_microbatch(i.op) ? fmt::format("{}", i.microbatch) : std::string(letters(i.op));
-    if (static_cast<double>(name.size()) * kDigit + 1 <= width) {
-      text(x_of(action.begin) + width / 2, y + (kRow - kRowGap) / 2 + 4, "middle", 11, name);
-    }
+    label(has_microbatch(i.op) ? fmt::format("{}", i.microbatch) : std::string(letters(i.op)),
+          action.begin, width, y);
   }
 
   double shade(const Instruction& i) const {
@@ -168,42 +200,53 @@ class SvgWriter {
   }
 
   void axis() {
-    const double y = kTop + static_cast<double>(timeline_.stages.size()) * kRow + 4;
-    const double right = x_of(timeline_.makespan);
-    add(R"(<path d="M{0:.2f} {2:.2f}H{1:.2f}m-6 -3l6 3l-6 3" fill="none" stroke="#444"/>)", kLeft,
+    const double y = kTop + static_cast<double>(picture_.rows.size()) * kRow + 4;
+    const double right = x_of(end_);
+    add(R"(<path d="M{0:.2f} {2:.2f}H{1:.2f}m-6 -3l6 3l-6 3" fill="none" stroke="#444"/>)", left_,
         right, y);
-    text(kLeft, y + 14, "middle", 10, "0");
-    text(right, y + 14, "middle", 10, fmt::format("{:.6g}", timeline_.makespan));
-    text((kLeft + right) / 2, y + 14, "middle", 10, "time");
+    text(left_, y + 14, "middle", 10, "0");
+    text(right, y + 14, "middle", 10, fmt::format("{:.6g}", end_));
+    text((left_ + right) / 2, y + 14, "middle", 10, "time");
   }
 
   void legend() {
-    double x = kLeft;
+    double x = left_;
     const double y = height_ - 26;
+    const auto entry = [&](const std::string& fill, std::string_view name) {
+      box(x, y, 14, 14, fill);
+      text(x + 19, y + 11, "start", 11, name);
+      x += 35 + static_cast<double>(name.size()) * kDigit;
+    };
     for (const auto& [op, kind] : kinds()) {
       if (occurs(op)) {
-        box(x, y, 14, 14, colour_text(kind.colour, 1));
-        text(x + 19, y + 11, "start", 11, kind.name);
-        x += 35 + static_cast<double>(kind.name.size()) * kDigit;
+        entry(colour_text(kind.colour, 1), kind.name);
       }
     }
-    if (program_.chunks > static_cast<int>(timeline_.stages.size())) {
-      text(x, y + 11, "start", 11, "darker: a later chunk of the stage");
+    if (std::any_of(picture_.rows.begin(), picture_.rows.end(),
+                    [](const SvgRow& row) { return !row.gaps.empty(); })) {
+      entry(kCommunication, "exposed communication");
+      entry(kIdle, "idle, and what it waits for");
     }
+    if (std::any_of(place_.begin(), place_.end(), [](int place) { return place > 0; })) {
+      constexpr std::string_view kDarker = "darker: a later chunk of the stage";
+      text(x, y + 11, "start", 11, kDarker);
+      x += static_cast<double>(kDarker.size()) * kDigit;
+    }
+    width_ = std::max(width_, x + 8);
   }
 
   bool occurs(Op op) const {
-    return std::any_of(
-        timeline_.stages.begin(), timeline_.stages.end(), [&](const StageTimeline& stage) {
-          return std::any_of(stage.actions.begin(), stage.actions.end(), [&](const Action& action) {
-            return action.instruction.op == op && drawn(action);
-          });
-        });
+    return std::any_of(picture_.rows.begin(), picture_.rows.end(), [&](const SvgRow& row) {
+      return std::any_of(row.actions.begin(), row.actions.end(), [&](const Action& action) {
+        return action.instruction.op == op && drawn(action);
+      });
+    });
   }
 
-  const Program& program_;
-  const Timeline& timeline_;
+  const SvgPicture& picture_;
+  double end_;
   double scale_;
+  double left_;
   std::vector<int> place_;
   double width_ = 0;
   double height_ = 0;
@@ -212,9 +255,23 @@ class SvgWriter {
 
 }  // namespace
 
+std::string svg(const SvgPicture& picture) { return SvgWriter(picture).run(); }
+
 std::string schedule_svg(const Program& program, const Timeline& timeline,
                          const std::string& title) {
-  return SvgWriter(program, timeline).run(title);
+  SvgPicture picture{title, "most at once", program.stage_of_chunk, {}, 0};
+  for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
+    const StageTimeline& line = timeline.stages[stage];
+    const std::string stashes =
+        line.peak_weight_stashes == 0 ? "" : fmt::format(", {} for W", line.peak_weight_stashes);
+    picture.rows.push_back({.label = fmt::format("stage {}", stage),
+                            .actions = line.actions,
+                            .gaps = {},
+                            .end = timeline.makespan,
+                            .note = fmt::format("{} activation{}{}", line.peak_activations,
+                                                line.peak_activations == 1 ? "" : "s", stashes)});
+  }
+  return svg(picture);
 }
 
 }  // namespace stagecraft

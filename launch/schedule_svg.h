@@ -2,15 +2,43 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "stages/program.h"
 #include "stages/simulate.h"
 
 namespace stagecraft {
 
-/// An SVG file: time to the right, stages down, to scale; colours by kind, a stage's later chunks
-/// darker; numbers are micro-batches; at the right the most activations, and weight stashes, that a
-/// stage holds. `title` stands above. Requires a timeline of `program` that takes time.
+/// A time in which a row's stage was idle.
+struct SvgGap {
+  double begin = 0;
+  double end = 0;
+  std::string label;  // written in it where it fits
+  std::string cause;  // shown by a pointer that rests on it
+};
+
+struct SvgRow {
+  std::string label;
+  std::vector<Action> actions;
+  std::vector<SvgGap> gaps;
+  double end = 0;
+  std::string note;  // at the right
+};
+
+struct SvgPicture {
+  std::string title;
+  std::string notes;  // above the rows' notes
+  std::vector<int> stage_of_chunk;
+  std::vector<SvgRow> rows;
+  double unit = 0;  // a time that two digits need to be read in; 0: the shortest action's
+};
+
+/// An SVG file: time to the right, rows down, to scale; colours by kind, a stage's later chunks
+/// darker; numbers are micro-batches. What of a row is neither an action nor a gap, where it has
+/// gaps, is communication. Requires a row with compute that takes time.
+std::string svg(const SvgPicture& picture);
+
+/// A row a stage; at the right the most activations, and weight stashes, that it holds.
 std::string schedule_svg(const Program& program, const Timeline& timeline,
                          const std::string& title);
 

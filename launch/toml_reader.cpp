@@ -76,6 +76,8 @@ std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node
       return scalar<std::int64_t>(node);
     case KeyType::real:
       return real_value(node);
+    case KeyType::boolean:
+      return scalar<bool>(node);
     case KeyType::text:
     case KeyType::choice:
       return scalar<std::string>(node);

@@ -8,18 +8,16 @@
 #include <vector>
 
 #include "actors/run_training.h"
-#include "launch/run_settings.h"
 
 namespace stagecraft {
 
 std::string_view lane_name(Lane lane);
 
-/// One process per actor (pid = rank), one thread per lane (tid = lane), times in microseconds from
-/// `origin_ns`. A flow that has both its send and its receive becomes an arrow; others are left
-/// out.
-std::string trace_json(const std::vector<RankReport>& ranks, std::int64_t origin_ns);
-
-/// Writes it where the settings want it, if they do.
-void write_trace(const RunSettings& settings, const RunResult& result);
+/// A group of lanes per actor for what it did (pid = rank), and one for what was `predicted` (pid =
+/// number of ranks + rank), one below the other; one thread per lane (tid = lane), times in
+/// microseconds from `origin_ns`. A flow that has both its send and its receive becomes an arrow;
+/// others are left out.
+std::string trace_json(const std::vector<RankReport>& measured,
+                       const std::vector<RankReport>& predicted, std::int64_t origin_ns);
 
 }  // namespace stagecraft

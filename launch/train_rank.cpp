@@ -14,9 +14,9 @@
 #include "launch/launched.h"
 #include "launch/process_log.h"
 #include "launch/progress.h"
+#include "launch/run_analysis.h"
 #include "launch/run_summary.h"
 #include "launch/signals.h"
-#include "launch/trace_file.h"
 
 namespace stagecraft {
 namespace {
@@ -165,7 +165,7 @@ class RankRun {
   RankRun rank_run(run, config, words, 0);
   const RunResult result = rank_run.train(text, progress);
   progress.finish_line();
-  write_trace(run.settings, result);
+  write_trace(run.plan, run.settings, result);
   if (!result.failure.empty()) {
     rank_run.end_failed();
   }

@@ -1,5 +1,6 @@
 #include "models/attention.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "models/saved.h"
@@ -29,16 +30,26 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
   const auto linear = static_cast<double>(2 * rows * h * 4 * local);
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
-  const std::int64_t statistics = 2 * rows + rows * (config.heads / shape.tensor);
-  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t activation = shape.activation_bytes();
+  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t log_sum = 4 * rows * (config.heads / shape.tensor);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
-  return {
-      .forward_flops = linear + scores,
-      .backward_input_flops = linear + 2 * scores,
-      .backward_weight_flops = linear,
-      .stash_bytes = shape.activation_bytes() * rows * (2 * h + 4 * local) + 4 * statistics,
-      .weight_stash_bytes = shape.activation_bytes() * rows * (2 * h + 4 * local) + norm,
-      .workspace_bytes = shape.activation_bytes() * (rows * (3 * h + 4 * local) + branch) + norm};
+  const std::int64_t stash = activation * rows * (2 * h + 4 * local) + statistics + log_sum;
+  // With dy, dout and dqkv.
+  const std::int64_t scores_end = stash + activation * (rows * (h + 4 * local) + branch);
+  // From then on dqkv, the gradients behind the projection and behind the norm, and its inputs.
+  const std::int64_t norm_end = activation * (rows * 5 * h + branch) + statistics + sums;
+  return {.forward_flops = linear + scores,
+          .backward_input_flops = linear + 2 * scores,
+          .backward_weight_flops = linear,
+          .forward_sum_bytes = activation * rows * h,
+          .backward_sum_bytes = activation * rows * h,
+          .stash_bytes = stash,
+          .weight_stash_bytes = activation * rows * (2 * h + 4 * local) + sums,
+          .forward_bytes = stash + activation * rows * h,
+          .backward_bytes = std::max(scores_end, norm_end),
+          .backward_input_bytes = std::max(scores_end, norm_end + activation * rows * 4 * local)};
 }
 
 Attention::Attention(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)

@@ -27,8 +27,13 @@ std::vector<ParameterUse> Embedding::parameters(const ModelConfig& config, int t
 
 LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
-  const std::int64_t activation = shape.activation_bytes() * rows * config.hidden;
-  return {.weight_stash_bytes = activation, .workspace_bytes = 2 * activation};
+  const std::int64_t tensor = shape.activation_bytes() * rows * config.hidden;
+  const std::int64_t backward = config.dropout > 0 ? 2 * tensor : tensor;
+  return {.forward_sum_bytes = tensor,
+          .weight_stash_bytes = tensor,
+          .forward_bytes = tensor,
+          .backward_bytes = backward,
+          .backward_input_bytes = backward};
 }
 
 Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)

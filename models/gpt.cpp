@@ -29,15 +29,6 @@ class Block : public Layer {
   Mlp mlp_;
 };
 
-LayerCost sum(const LayerCost& a, const LayerCost& b) {
-  return {.forward_flops = a.forward_flops + b.forward_flops,
-          .backward_input_flops = a.backward_input_flops + b.backward_input_flops,
-          .backward_weight_flops = a.backward_weight_flops + b.backward_weight_flops,
-          .stash_bytes = a.stash_bytes + b.stash_bytes,
-          .weight_stash_bytes = a.weight_stash_bytes + b.weight_stash_bytes,
-          .workspace_bytes = std::max(a.workspace_bytes, b.workspace_bytes)};
-}
-
 LayerSpec embedding_spec(const ModelConfig& config, int shards) {
   return {.name = "embedding",
           .cut_before = false,
@@ -59,7 +50,7 @@ LayerSpec block_spec(const ModelConfig& config, int shards, std::int64_t index) 
           .parameters = std::move(uses),
           .cost =
               [config](const CostShape& shape) {
-                return sum(Attention::cost(config, shape), Mlp::cost(config, shape));
+                return joined(Attention::cost(config, shape), Mlp::cost(config, shape));
               },
           .make = [config, prefix](const LayerPlace& place) -> std::unique_ptr<Layer> {
             return std::make_unique<Block>(config, place, prefix);

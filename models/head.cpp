@@ -1,5 +1,7 @@
 #include "models/head.h"
 
+#include <algorithm>
+
 #include "kernels/ops/matmul.h"
 #include "models/embedding.h"
 #include "models/saved.h"
@@ -16,14 +18,23 @@ LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocab, shape.tensor) / shape.tensor;
-  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t activation = shape.activation_bytes();
+  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
+  // The gradients before and behind the norm, and its inputs.
+  const std::int64_t norm_end = activation * rows * 4 * h + statistics + sums;
   const auto product = static_cast<double>(2 * rows * h * columns);
   return {.forward_flops = product,
           .backward_input_flops = product,
           .backward_weight_flops = product,
-          .stash_bytes = shape.activation_bytes() * rows * (2 * h + columns) + 4 * rows * 2,
-          .weight_stash_bytes = shape.activation_bytes() * rows * (h + columns) + norm,
-          .workspace_bytes = shape.activation_bytes() * rows * 2 * h + norm};
+          .forward_sum_bytes = 4 * rows * 3,
+          .backward_sum_bytes = activation * rows * h,
+          .stash_bytes = stash,
+          .weight_stash_bytes = activation * rows * (h + columns) + sums,
+          .forward_bytes = stash + 4 * rows * 3,
+          .backward_bytes = std::max(stash + activation * rows * h, norm_end),
+          .backward_input_bytes = norm_end + activation * rows * columns};
 }
 
 Head::Head(const ModelConfig& config, const LayerPlace& place)

@@ -76,10 +76,19 @@ struct LayerCost {
   double forward_flops = 0;  // of matrix products and attention, 2 per multiply-add
   double backward_input_flops = 0;
   double backward_weight_flops = 0;
+  std::int64_t forward_sum_bytes = 0;   // that F adds up over the tensor axis, where it has one
+  std::int64_t backward_sum_bytes = 0;  // that B or I does
   std::int64_t stash_bytes = 0;         // held from F to B (or I)
   std::int64_t weight_stash_bytes = 0;  // held from I to W
-  std::int64_t workspace_bytes = 0;     // the most that F, B or W needs beside
+  // The most that is held within the instruction, the layer's input, output and stashes included;
+  // what an operation takes for itself is not.
+  std::int64_t forward_bytes = 0;
+  std::int64_t backward_bytes = 0;
+  std::int64_t backward_input_bytes = 0;
 };
+
+/// Of two layers in sequence, whose backwards come the other way round.
+LayerCost joined(const LayerCost& first, const LayerCost& second);
 
 /// Sizes that a cost depends on.
 struct CostShape {

@@ -1,5 +1,7 @@
 #include "models/mlp.h"
 
+#include <algorithm>
+
 #include "models/saved.h"
 
 namespace stagecraft {
@@ -25,14 +27,25 @@ LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t h = config.hidden;
   const std::int64_t local = 4 * h / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * h * 2 * local);
-  const std::int64_t norm = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t activation = shape.activation_bytes();
+  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
+  const std::int64_t stash = activation * rows * (2 * h + 2 * local) + statistics;
+  // With dy and dup.
+  const std::int64_t up_end = stash + activation * (rows * (h + local) + branch);
+  // From then on the gradients before and behind the norm, and its inputs.
+  const std::int64_t norm_end = activation * (rows * 5 * h + branch) + statistics + sums;
   return {.forward_flops = linear,
           .backward_input_flops = linear,
           .backward_weight_flops = linear,
-          .stash_bytes = shape.activation_bytes() * rows * (2 * h + 2 * local) + 4 * 2 * rows,
-          .weight_stash_bytes = shape.activation_bytes() * rows * (2 * h + 2 * local) + norm,
-          .workspace_bytes = shape.activation_bytes() * (rows * (3 * h + local) + branch) + norm};
+          .forward_sum_bytes = activation * rows * h,
+          .backward_sum_bytes = activation * rows * h,
+          .stash_bytes = stash,
+          .weight_stash_bytes = activation * rows * (2 * h + 2 * local) + sums,
+          .forward_bytes = stash + activation * rows * h,
+          .backward_bytes = std::max(up_end, norm_end),
+          .backward_input_bytes = std::max(up_end, norm_end + activation * rows * 2 * local)};
 }
 
 Mlp::Mlp(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)

@@ -38,25 +38,22 @@ std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
 
 }  // namespace
 
-std::string span_name(const Instruction& i) {
-  switch (i.op) {
-    case Op::send_activation:
-      return fmt::format("send act {}", i.microbatch);
-    case Op::send_gradient:
-      return fmt::format("send grad {}", i.microbatch);
-    case Op::receive_activation:
-      return fmt::format("recv act {}", i.microbatch);
-    case Op::receive_gradient:
-      return fmt::format("recv grad {}", i.microbatch);
-    case Op::optimizer:
-      return "optimizer";
-    case Op::reduce_tied:
-      return "reduce tied";
-    case Op::reduce_data:
-      return fmt::format("reduce data {}", i.chunk);
-    default:
-      return fmt::format("{} {}", letters(i.op), i.microbatch);
+std::string span_name(const Instruction& i, bool with_chunk) {
+  static const std::map<Op, std::string_view> kNames = {
+      {Op::send_activation, "send act"},    {Op::send_gradient, "send grad"},
+      {Op::receive_activation, "recv act"}, {Op::receive_gradient, "recv grad"},
+      {Op::optimizer, "optimizer"},         {Op::reduce_tied, "reduce tied"},
+      {Op::reduce_data, "reduce data"}};
+  const auto found = kNames.find(i.op);
+  const std::string name(found == kNames.end() ? letters(i.op) : found->second);
+  if (i.op == Op::reduce_data) {
+    return fmt::format("{} {}", name, i.chunk);
   }
+  if (!has_microbatch(i.op)) {
+    return name;
+  }
+  return with_chunk ? fmt::format("{} {} chunk {}", name, i.microbatch, i.chunk)
+                    : fmt::format("{} {}", name, i.microbatch);
 }
 
 Lane lane_of(Op op) {
@@ -126,6 +123,10 @@ bool Executor::awaits_update() const {
 
 Instruction Executor::current() const { return done() ? Instruction{} : pending_.front(); }
 
+std::string Executor::name_of(const Instruction& instruction) const {
+  return span_name(instruction, program_->stage_of_chunk.size() > program_->stages.size());
+}
+
 Channel& Executor::channel(const Edge& edge) const {
   const auto found = channels_.find(edge);
   require(found != channels_.end(), "Executor", "stage {} has no channel {}", parts_.stage,
@@ -164,9 +165,12 @@ void Executor::step() {
   require(ready(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
   const std::size_t member = next_member().value_or(0);
   const Instruction instruction = pending_[member];
+  if (parts_.spans.enabled()) {
+    parts_.spans.at(pass_.step, to_string(instruction));
+  }
   note_wait(instruction);
   parts_.progress.set(Activity::running, pass_.step, instruction);
-  const NamedRange range(parts_.work.stream(), span_name(instruction));
+  const NamedRange range(parts_.work.stream(), name_of(instruction));
   fire(instruction);
   advance(member);
 }
@@ -194,7 +198,7 @@ void Executor::fire_compute(const Instruction& i) {
   } else {
     parts_.work.run(i);
   }
-  span.end(lane_of(i.op), span_name(i));
+  span.end(lane_of(i.op), name_of(i));
   stream.record(done);
 }
 
@@ -212,7 +216,7 @@ void Executor::fire_send(const Instruction& i) {
                           .microbatch = i.microbatch,
                           .shape = x.shape(),
                           .dtype = x.dtype()};
-  span.end(Lane::send, span_name(i), flow_of(edge, parts_.column, out.sent));
+  span.end(Lane::send, name_of(i), flow_of(edge, parts_.column, out.sent));
   ++out.sent;
   parts_.port.send_envelope(envelope);
 }
@@ -234,7 +238,7 @@ void Executor::fire_receive(const Instruction& i) {
   check(envelope, i);
   queue.pop_front();
   parts_.work.put_input(i, channel(edge).receive(parts_.work.stream(), envelope));
-  span.end(Lane::receive, span_name(i), flow_of(edge, parts_.column, envelope.sequence));
+  span.end(Lane::receive, name_of(i), flow_of(edge, parts_.column, envelope.sequence));
   parts_.port.send_credit(edge, envelope.sequence);
 }
 
@@ -245,6 +249,7 @@ void Executor::advance(std::size_t member) {
   }
   if (pending_.empty()) {
     program_ = nullptr;
+    parts_.spans.at(pass_.step, "");
     parts_.spans.add(Lane::schedule, begin_ns_, now_ns(),
                      pass_.kind == PassKind::train ? fmt::format("step {}", pass_.step)
                                                    : fmt::format("evaluation {}", pass_.batch));
@@ -264,7 +269,7 @@ void Executor::show_waiting() {
 void Executor::note_wait(const Instruction& instruction) {
   if (waiting_since_ns_ != 0) {
     parts_.spans.add(Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
-                     fmt::format("wait for {}", span_name(instruction)));
+                     fmt::format("wait for {}", name_of(instruction)));
   }
 }
 

@@ -17,9 +17,9 @@
 
 namespace stagecraft {
 
-/// Of an instruction's span: "F 3", "send act 3": the number behind the name, so that a viewer
-/// colours by kind.
-std::string span_name(const Instruction& instruction);
+/// Of an instruction's span: "F 3", "send act 3", and "F 3 chunk 2" where stages have several
+/// chunks: the numbers behind the names, so that a viewer colours by kind.
+std::string span_name(const Instruction& instruction, bool with_chunk);
 Lane lane_of(Op op);
 
 /// How many compute instructions the host may issue before the device has done the first of them.
@@ -83,6 +83,7 @@ class Executor {
   };
 
   const StageProgram& order() const;
+  std::string name_of(const Instruction& instruction) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;
   /// Position within the current group of the first member that may fire.

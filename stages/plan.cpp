@@ -65,50 +65,32 @@ void check_given(const Program& given, const ParallelConfig& parallel, int micro
   }
 }
 
-/// What the layers of a chunk cost in one micro-batch.
-struct ChunkCost {
-  std::vector<ParameterUse> uses;
-  std::int64_t stash_bytes = 0;
-  std::int64_t weight_stash_bytes = 0;
-  std::int64_t workspace_bytes = 0;
-  ComputeCosts flops = {.forward = 0, .backward_input = 0, .backward_weight = 0};
-  double all_flops() const { return flops.forward + flops.backward_input + flops.backward_weight; }
-};
-
-ChunkCost cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
-  ChunkCost sum;
-  for (int i = range.first; i < range.last; ++i) {
-    const LayerSpec& layer = model.layers[static_cast<std::size_t>(i)];
-    const LayerCost cost = layer.cost(shape);
-    sum.uses.insert(sum.uses.end(), layer.parameters.begin(), layer.parameters.end());
-    sum.stash_bytes += cost.stash_bytes;
-    sum.weight_stash_bytes += cost.weight_stash_bytes;
-    sum.workspace_bytes = std::max(sum.workspace_bytes, cost.workspace_bytes);
-    sum.flops.forward += cost.forward_flops;
-    sum.flops.backward_input += cost.backward_input_flops;
-    sum.flops.backward_weight += cost.backward_weight_flops;
-  }
-  return sum;
+double flops_of(const LayerCost& work) {
+  return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
 }
 
-std::vector<ChunkCost> costs_of(const TrainingPlan& plan) {
-  const CostShape shape = cost_shape(plan.parallel, plan.batch);
-  std::vector<ChunkCost> costs;
-  for (const LayerRange& chunk : plan.chunks) {
-    costs.push_back(cost_of(plan.model, chunk, shape));
+/// Micro-batches' tokens and targets, which the first and the last chunk keep until the step's end.
+std::int64_t token_bytes(const TrainingPlan& plan, std::size_t chunk) {
+  const bool reads = chunk == 0 || chunk + 1 == plan.chunks.size();
+  return reads ? 2 * 4 * plan.microbatches * plan.batch.micro_batch * plan.model.sequence : 0;
+}
+
+void add_uses(const TrainingPlan& plan, const LayerRange& range, std::vector<ParameterUse>& uses) {
+  for (int i = range.first; i < range.last; ++i) {
+    const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
+    uses.insert(uses.end(), layer.begin(), layer.end());
   }
-  return costs;
 }
 
 /// What `stage` holds throughout when chunks lie on these stages, without slots.
-StageMemory held_throughout(const TrainingPlan& plan, const std::vector<ChunkCost>& costs,
-                            const std::vector<int>& stage_of_chunk, int stage) {
+StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk,
+                            int stage) {
   StageMemory memory;
   std::vector<ParameterUse> uses;
-  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
     if (stage_of_chunk[chunk] == stage) {
-      uses.insert(uses.end(), costs[chunk].uses.begin(), costs[chunk].uses.end());
-      memory.workspace = std::max(memory.workspace, costs[chunk].workspace_bytes);
+      add_uses(plan, plan.chunks[chunk], uses);
+      memory.workspace += token_bytes(plan, chunk);
     }
   }
   const ParameterBytes parameters =
@@ -120,34 +102,29 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<ChunkCos
 }
 
 /// The sizes that the proof needs when chunks lie on these stages.
-Limits limits_of(const TrainingPlan& plan, const std::vector<ChunkCost>& costs,
-                 const std::vector<int>& stage_of_chunk) {
+Limits limits_of(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk) {
   constexpr double kGiB = 1 << 30;
-  Limits limits{.tensor_bytes = transfer_bytes(plan.model, plan.batch)};
+  Limits limits = held_sizes(plan.work, transfer_bytes(plan.model, plan.batch));
   if (plan.parallel.memory_gib > 0) {
     limits.bytes = static_cast<std::int64_t>(plan.parallel.memory_gib * kGiB);
   }
-  for (const ChunkCost& cost : costs) {
-    limits.chunk_bytes.push_back(
-        {.stash = cost.stash_bytes, .weight_stash = cost.weight_stash_bytes});
-  }
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    limits.stage_bytes.push_back(held_throughout(plan, costs, stage_of_chunk, stage).total());
+    limits.stage_bytes.push_back(held_throughout(plan, stage_of_chunk, stage).total());
   }
   return limits;
 }
 
-void add_stage(TrainingPlan& plan, int stage, const std::vector<ChunkCost>& costs) {
+void add_stage(TrainingPlan& plan, int stage) {
   const StagePeak& peak = plan.verdict.peaks.at(static_cast<std::size_t>(stage));
-  StageMemory memory = held_throughout(plan, costs, plan.program.stage_of_chunk, stage);
+  StageMemory memory = held_throughout(plan, plan.program.stage_of_chunk, stage);
   memory.transfer_slots = peak.bytes - peak.held.total() - memory.total();
   memory.saved_activations = peak.held.stash;
   memory.weight_stashes = peak.held.weight_stash;
   memory.workspace += peak.held.rest;
   double flops = 0;
-  for (std::size_t chunk = 0; chunk < costs.size(); ++chunk) {
+  for (std::size_t chunk = 0; chunk < plan.work.size(); ++chunk) {
     const bool here = plan.program.stage_of_chunk[chunk] == stage;
-    flops += here ? costs[chunk].all_flops() * plan.microbatches : 0;
+    flops += here ? flops_of(plan.work[chunk]) * plan.microbatches : 0;
   }
   plan.memory.push_back(memory);
   plan.stage_flops.push_back(flops);
@@ -167,22 +144,26 @@ TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
   const int chunks = parallel.pipeline * parallel.chunks;
   plan.chunks = parallel.partition.empty() ? partition_by_cost(model, shape, chunks)
                                            : partition_by_list(model, parallel.partition, chunks);
+  for (const LayerRange& chunk : plan.chunks) {
+    plan.work.push_back(chunk_work(model, chunk, shape));
+  }
   return plan;
 }
 
 /// Found from the chunks' FLOPs and bytes; transfers cost nothing beside.
 Program searched(const ModelSpec& model, const ParallelConfig& parallel, const BatchConfig& batch) {
   const TrainingPlan plan = divided(model, parallel, batch);
-  const std::vector<ChunkCost> costs = costs_of(plan);
   AutoProblem problem{.shape = {.stages = parallel.pipeline,
                                 .microbatches = plan.microbatches,
                                 .chunks = parallel.chunks},
                       .costs = {.chunks = {}},
                       .limits = [&](const std::vector<int>& stage_of_chunk) {
-                        return limits_of(plan, costs, stage_of_chunk);
+                        return limits_of(plan, stage_of_chunk);
                       }};
-  for (const ChunkCost& cost : costs) {
-    problem.costs.chunks.push_back(cost.flops);
+  for (const LayerCost& work : plan.work) {
+    problem.costs.chunks.push_back({.forward = work.forward_flops,
+                                    .backward_input = work.backward_input_flops,
+                                    .backward_weight = work.backward_weight_flops});
   }
   try {
     return find_schedule(problem).compute;
@@ -193,6 +174,26 @@ Program searched(const ModelSpec& model, const ParallelConfig& parallel, const B
 }
 
 }  // namespace
+
+Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes) {
+  Limits limits{.tensor_bytes = tensor_bytes};
+  for (const LayerCost& chunk : work) {
+    limits.chunk_bytes.push_back({.stash = chunk.stash_bytes,
+                                  .weight_stash = chunk.weight_stash_bytes,
+                                  .forward = chunk.forward_bytes,
+                                  .backward_input = chunk.backward_input_bytes,
+                                  .backward = chunk.backward_bytes});
+  }
+  return limits;
+}
+
+LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
+  LayerCost sum;
+  for (int i = range.first; i < range.last; ++i) {
+    sum = joined(sum, model.layers[static_cast<std::size_t>(i)].cost(shape));
+  }
+  return sum;
+}
 
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch) {
@@ -209,9 +210,8 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
   const ReductionShape reductions = reductions_of(plan);
   plan.program = completed(given, reductions);
   plan.evaluation = with_transfers(forwards_of(given));
-  const std::vector<ChunkCost> costs = costs_of(plan);
   plan.verdict =
-      verify(plan.program, reductions, limits_of(plan, costs, plan.program.stage_of_chunk), where);
+      verify(plan.program, reductions, limits_of(plan, plan.program.stage_of_chunk), where);
   const Verdict evaluation = verify(plan.evaluation, reductions);
   if (!plan.verdict.proven || !evaluation.proven) {
     throw ConfigError("parallel.schedule parallel.memory_gib",
@@ -219,7 +219,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                                   plan.verdict.counter_example, evaluation.counter_example));
   }
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
-    add_stage(plan, stage, costs);
+    add_stage(plan, stage);
   }
   return plan;
 }

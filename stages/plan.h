@@ -20,15 +20,15 @@ struct LayerRange {
   friend bool operator==(const LayerRange&, const LayerRange&) = default;
 };
 
-/// Predicted peak bytes on one rank of a stage.
+/// What one rank of a stage holds when it holds most.
 struct StageMemory {
   std::int64_t weights = 0;
   std::int64_t gradients = 0;
   std::int64_t optimizer = 0;
   std::int64_t saved_activations = 0;
   std::int64_t weight_stashes = 0;  // between I and W
-  std::int64_t transfer_slots = 0;
-  std::int64_t workspace = 0;
+  std::int64_t transfer_slots = 0;  // all of them full
+  std::int64_t workspace = 0;       // within an instruction, between instructions, and tokens
   std::int64_t total() const {
     return weights + gradients + optimizer + saved_activations + weight_stashes + transfer_slots +
            workspace;
@@ -42,6 +42,7 @@ struct TrainingPlan {
   MeshShape mesh;
   int microbatches = 1;             // per data rank and step
   std::vector<LayerRange> chunks;   // one a chunk, in model order
+  std::vector<LayerCost> work;      // of one micro-batch, one a chunk
   Program program;                  // training
   Program evaluation;               // forward only, the same number of micro-batches
   Verdict verdict;                  // of `program`; the evaluation's is checked too
@@ -59,6 +60,12 @@ std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShap
 std::vector<LayerRange> partition_by_list(const ModelSpec& model,
                                           const std::vector<std::int64_t>& blocks, int chunks);
 
+/// What a chunk of these layers costs.
+LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape);
+
+/// What a program of chunks with this work holds, stages' own bytes left out.
+Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes);
+
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
 /// chunks than blocks, a schedule that is not known, a program that is not proven).
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
@@ -69,6 +76,9 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given,
                        const PlaceWords& where = place_words);
+
+/// What a channel carries of one micro-batch.
+std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
 
 /// What a channel carries of one micro-batch.
 std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);

@@ -81,6 +81,8 @@ Program forwards_of(const Program& training);
 /// for chunks with a schedule that has one a stage.
 const std::vector<std::string>& schedule_names();
 Program build_schedule(std::string_view name, const ScheduleShape& shape);
+/// The stage of every chunk in the programs of schedule `name`.
+std::vector<int> schedule_placement(std::string_view name, int stages, int chunks);
 
 /// Adds a receive before every instruction whose input comes from another stage and a send behind
 /// every one whose output goes to another; transfers that follow each other without compute between

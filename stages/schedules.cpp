@@ -310,6 +310,15 @@ const std::vector<std::string>& schedule_names() {
   return names;
 }
 
+std::vector<int> schedule_placement(std::string_view name, int stages, int chunks) {
+  const bool in_a_v = name == "zb-v" || name == "dualpipe-v";
+  std::vector<int> placement;
+  for (int chunk = 0; chunk < stages * chunks; ++chunk) {
+    placement.push_back(in_a_v ? v_placement(chunk, stages) : loop_placement(chunk, stages));
+  }
+  return placement;
+}
+
 Program build_schedule(std::string_view name, const ScheduleShape& shape) {
   for (const auto& [known, builder] : builders()) {
     if (known == name) {

@@ -98,7 +98,7 @@ class Simulator {
       s.fired.assign(group(stage).size(), false);
       auto& actions = timeline_.stages[stage].actions;
       for (const Instruction& i : group(stage)) {
-        actions.push_back({i, s.now, s.now});
+        actions.push_back({i, s.now, s.now, s.now});
       }
     }
   }
@@ -148,7 +148,7 @@ class Simulator {
     }
     const double free = sequence < slots ? 0 : traffic.received[sequence - slots];
     const double idle = sequence == 0 ? 0 : traffic.arrived.back();
-    action.end = std::max(action.begin, free);
+    action.begin = action.end = std::max(action.came, free);
     traffic.arrived.push_back(std::max(action.end, idle) + costs_.transfer);
     wake(static_cast<std::size_t>(edge.destination));
     return true;
@@ -162,7 +162,7 @@ class Simulator {
       return false;
     }
     const double earlier = sequence == 0 ? 0 : traffic.received.back();
-    action.end = std::max({action.begin, traffic.arrived[sequence], earlier});
+    action.begin = action.end = std::max({action.came, traffic.arrived[sequence], earlier});
     traffic.received.push_back(action.end);
     wake(static_cast<std::size_t>(edge.source));
     return true;
@@ -181,7 +181,7 @@ class Simulator {
     auto& there = meeting.stages;
     if (std::find(there.begin(), there.end(), stage) == there.end()) {
       there.push_back(stage);
-      meeting.begin = std::max(meeting.begin, action.begin);
+      meeting.begin = std::max(meeting.begin, action.came);
       if (there.size() == due) {
         std::for_each(there.begin(), there.end(), [this](std::size_t other) { wake(other); });
       }

@@ -29,12 +29,12 @@ struct CostTable {
 /// How long the instruction occupies its stage; transfers do not.
 double cost_of(const CostTable& costs, const Instruction& instruction);
 
-/// What one instruction did. Compute: from its start to its end. Send: from when its stage came to
-/// it until its slot was free. Receive: from when its stage came to it until the tensor was there.
-/// T and U: from when the last stage came to it.
+/// What one instruction did.
 struct Action {
   Instruction instruction = {};
-  double begin = 0;
+  double came = 0;   // when its stage came to it: all before it had ended
+  double begin = 0;  // when it fired. Send: when a slot was free; receive: when the tensor was
+                     // there; T and U: when the last stage had come to it
   double end = 0;
 };
 

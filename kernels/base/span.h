@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct Span {
   std::int64_t end_ns = 0;
   /// Joins a send to its receive in the trace: the same number on both; 0: none.
   std::uint64_t flow = 0;
+  std::int64_t step = 0;
+  std::string instruction = {};  // within which it was, as "2F0"; "": within none
 };
 
 /// Keeps spans while enabled, and always the total time per lane.
@@ -38,22 +41,25 @@ class SpanRecorder {
 
   void enable(bool enabled) { enabled_ = enabled; }
   bool enabled() const { return enabled_; }
+  /// Spans that are added from now on are of this step and this instruction.
+  void at(std::int64_t step, std::string instruction) {
+    step_ = step;
+    instruction_ = std::move(instruction);
+  }
   void add(Lane lane, std::int64_t begin_ns, std::int64_t end_ns, std::string_view name,
            std::uint64_t flow = 0) {
-    totals_ns_[static_cast<int>(lane)] += end_ns - begin_ns;
-    if (enabled_) {
-      spans_.push_back({lane, std::string(name), begin_ns, end_ns, flow});
-    }
+    keep({lane, std::string(name), begin_ns, end_ns, flow, step_, instruction_});
   }
   /// A span of a device's work, which settle() asks for its times.
   void add_later(Lane lane, std::string_view name, std::uint64_t flow, Times times) {
-    pending_.push_back({{lane, std::string(name), 0, 0, flow}, std::move(times)});
+    pending_.push_back(
+        {{lane, std::string(name), 0, 0, flow, step_, instruction_}, std::move(times)});
   }
   /// What was added later gets its times; may wait for the device.
   void settle() {
     for (Pending& each : std::exchange(pending_, {})) {
-      const auto [begin_ns, end_ns] = each.times();
-      add(each.span.lane, begin_ns, end_ns, each.span.name, each.span.flow);
+      std::tie(each.span.begin_ns, each.span.end_ns) = each.times();
+      keep(std::move(each.span));
     }
   }
   std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
@@ -65,7 +71,16 @@ class SpanRecorder {
     Times times;
   };
 
+  void keep(Span span) {
+    totals_ns_[static_cast<int>(span.lane)] += span.end_ns - span.begin_ns;
+    if (enabled_) {
+      spans_.push_back(std::move(span));
+    }
+  }
+
   bool enabled_ = false;
+  std::int64_t step_ = 0;
+  std::string instruction_;
   std::int64_t totals_ns_[kLanes] = {};
   std::vector<Span> spans_;
   std::vector<Pending> pending_;

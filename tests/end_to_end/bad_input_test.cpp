@@ -231,3 +231,31 @@ TEST_CASE("help and version are no mistakes") {
     CHECK_THAT(ended.out, Catch::Contains("stagecraft"));
   }
 }
+
+TEST_CASE("plan and explain: what cannot be used is refused, what can is printed") {
+  Workplace place;
+  CHECK_THAT(place.refusal({"plan", "good.toml", "--devices", "2"}),
+             Catch::Contains("machine.memory_gib is missing"));
+  const std::vector<std::string> good = {"plan", "good.toml", "--devices",
+                                         "2",    "--set",     "machine.preset=h100"};
+  const auto with = [&](const std::string& option, const std::string& value) {
+    std::vector<std::string> words = good;
+    words.insert(words.end(), {option, value});
+    return words;
+  };
+  for (const char* memory : {"80", "80 GiB", "-1GiB", "0GiB", "nanGiB", "GiB", ""}) {
+    CHECK_THAT(place.refusal(with("--memory", std::string(memory) + " ")),
+               Catch::Contains("as 80GiB"));
+  }
+  CHECK_THAT(place.refusal(with("--set", "machine.preset=h1000")),
+             Catch::Contains("the nearest is \"h100\""));
+  const Ended planned = run_stagecraft(good, place.path());
+  CHECK(planned.status == 0);
+  CHECK_THAT(planned.out, Catch::Contains("[parallel]\npipeline = ") &&
+                              Catch::Contains("micro_batch = ") && Catch::Contains("looked at"));
+  CHECK(run_stagecraft(with("--memory", "1MiB"), place.path()).status == 1);
+  CHECK_THAT(place.refusal({"explain", "runs/none"}), Catch::Contains("no trace_summary.json"));
+  for (const char* cost : {"trace.cost=F=x", "trace.cost=F=1:2:3"}) {
+    CHECK_THAT(place.refusal_of(cost), Catch::Contains("trace.cost"));
+  }
+}

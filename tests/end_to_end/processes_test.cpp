@@ -135,6 +135,23 @@ TEST_CASE("processes give the bits of threads: pipelines") {
   check_twins(chunks);
 }
 
+TEST_CASE("processes give the bits of threads: weight gradients apart, chunks in a V") {
+  if (skipped()) {
+    return;
+  }
+  struct Schedule {
+    const char* name;
+    int pipeline, chunks;
+  };
+  for (const Schedule& each :
+       {Schedule{"zb-h1", 4, 1}, {"zb-h2", 2, 1}, {"zb-v", 2, 2}, {"dualpipe-v", 2, 2}}) {
+    Words sets = mesh(each.pipeline, 1, 1);
+    sets.push_back(std::string("parallel.schedule=") + each.name);
+    sets.push_back("parallel.chunks=" + std::to_string(each.chunks));
+    check_twins(sets);
+  }
+}
+
 TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {
   if (skipped()) {
     return;

@@ -42,6 +42,8 @@ std::vector<std::string> wrong_types(const ConfigKey& key) {
       return {"1.0", "\"1\"", "true", "[1]", "1979-05-27", "{a = 1}"};
     case KeyType::real:
       return {"\"1\"", "true", "[1.0]", "{a = 1}"};
+    case KeyType::boolean:
+      return {"1", "\"true\"", "[true]", "{a = 1}"};
     case KeyType::text:
     case KeyType::choice:
       return {"1", "1.5", "false", "[\"a\"]", "{a = 1}"};

@@ -1,5 +1,7 @@
 #include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
 
+#include "launch/plan_json.h"
 #include "launch/plan_report.h"
 #include "launch/run_summary.h"
 #include "tests/launch/example_config.h"
@@ -54,6 +56,31 @@ TEST_CASE("the plan says who owns what, what it needs, and how a step goes") {
   CHECK_THAT(plan, Catch::Contains("proven"));
 }
 
+TEST_CASE("the plan as JSON adds up") {
+  const ResolvedRun run =
+      resolve(example({"parallel.tensor=2", "parallel.data=2", "parallel.schedule=zb-h1"}), 2);
+  const auto json = nlohmann::json::parse(plan_json(run));
+  CHECK(json["ranks"] == 8);
+  CHECK(json["microbatches"] == 2);
+  CHECK(json["proven"] == true);
+  std::int64_t parameters = 0;
+  for (const auto& stage : json["stages"]) {
+    std::int64_t bytes = 0;
+    for (const auto& [kind, value] : stage["bytes"].items()) {
+      bytes += kind == "total" ? 0 : value.get<std::int64_t>();
+    }
+    CHECK(bytes == stage["bytes"]["total"]);
+    parameters += stage["parameters"].get<std::int64_t>();
+  }
+  // The tied table lies on both stages.
+  CHECK(parameters == json["model"]["parameters"].get<std::int64_t>() + 256 * 64);
+  // One activation and one gradient per micro-batch and column, of 2 x 32 x 64 numbers.
+  CHECK(json["sent_bytes"]["pipeline"] == 2 * 2 * 4 * (4 * 2 * 32 * 64));
+  // Both halves of the table, added between two stages, on two data ranks.
+  CHECK(json["sent_bytes"]["tied"] == 2 * 4 * 256 * 64 * 2);
+  CHECK(json["sent_bytes"]["data"] > 0);
+}
+
 TEST_CASE("several ranks of a stage are a range") {
   const ResolvedRun run = resolve(example({"parallel.tensor=2", "parallel.data=2"}), 2);
   const std::string plan = plan_report(run, text_of(3201), 100);
@@ -73,6 +100,7 @@ TEST_CASE("the summary says losses, shares of time, files and commands to go on 
   CHECK_THAT(text, Catch::Contains("60.0 %") && Catch::Contains("10.0 %") &&
                        Catch::Contains("30.0 %") && Catch::Contains("2.00 MiB"));
   CHECK_THAT(text, Catch::Contains(directory.model().string()));
+  CHECK_THAT(text, Catch::Contains("stagecraft explain " + directory.path().string()));
   CHECK_THAT(text, Catch::Contains("launch/train example.toml --set parallel.schedule=gpipe"));
 }
 

@@ -76,7 +76,7 @@ bool lies_in_a_slice(const json& event, const Lanes& lanes) {
 }  // namespace
 
 TEST_CASE("a trace is JSON with one process per actor and one thread per lane") {
-  const json trace = json::parse(trace_json(two_ranks(), 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
   std::set<std::string> processes, threads;
   for (const json& event : events_of(trace, "M")) {
     if (event["name"] == "process_name") {
@@ -92,7 +92,7 @@ TEST_CASE("a trace is JSON with one process per actor and one thread per lane") 
 }
 
 TEST_CASE("slices keep their names, count from the origin and nest in every lane") {
-  const json trace = json::parse(trace_json(two_ranks(), 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
   const std::vector<json> slices = events_of(trace, "X");
   REQUIRE(slices.size() == 9);
   CHECK(slices[0]["name"] == "step 1");
@@ -109,7 +109,7 @@ TEST_CASE("slices keep their names, count from the origin and nest in every lane
 }
 
 TEST_CASE("every arrow has one begin and one later end, each inside a slice") {
-  const json trace = json::parse(trace_json(two_ranks(), 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
   const Lanes lanes = slices_of(trace);
   std::map<std::uint64_t, json> begins, ends;
   for (const json& event : events_of(trace, "s")) {
@@ -133,7 +133,7 @@ TEST_CASE("every arrow has one begin and one later end, each inside a slice") {
 }
 
 TEST_CASE("a run without spans gives a trace without slices") {
-  const json trace = json::parse(trace_json({RankReport{}}, 0));
+  const json trace = json::parse(trace_json({RankReport{}}, {}, 0));
   CHECK(events_of(trace, "X").empty());
-  CHECK(json::parse(trace_json({}, 0))["traceEvents"].empty());
+  CHECK(json::parse(trace_json({}, {}, 0))["traceEvents"].empty());
 }

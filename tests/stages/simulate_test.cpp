@@ -180,7 +180,7 @@ TEST_CASE("a send waits for a free slot, and with it the stage") {
     const CostTable costs{.chunks = {{.forward = 1}, {.forward = 10}}, .slots = slots};
     return find(simulate(program, costs), 0, {Op::send_activation, 0, 2});
   };
-  CHECK(third_send_with(1).begin == Approx(3));
+  CHECK(third_send_with(1).came == Approx(3));
   CHECK(third_send_with(1).end == Approx(11));  // when stage 1 receives micro-batch 1
   CHECK(third_send_with(2).end == Approx(3));
   CHECK(simulate(program, {}).stages[0].peak_activations == 0);

@@ -1,0 +1,14 @@
+// RUN/trace_summary.json: where the time of the traced steps went, beside what was predicted. See
+// docs/file_formats/trace_summary.md.
+#pragma once
+
+#include <string>
+
+#include "launch/run_analysis.h"
+
+namespace stagecraft {
+
+/// Requires a step.
+std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis);
+
+}  // namespace stagecraft
