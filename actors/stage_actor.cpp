@@ -266,7 +266,9 @@ bool StageState::take_up_next() {
 void StageState::report() {
   reported_ = true;
   const Pass& pass = executor_->pass();
-  progress().set(Activity::reporting);
+  // On a GPU the host waits here for what was issued, and that perhaps for others.
+  const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
+  progress().set(on_host ? Activity::reporting : Activity::communicating);
   StreamSpan span(spans_, work_->stream());
   const PassResults results = work_->results();
   std::vector<std::uint64_t> losses;

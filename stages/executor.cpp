@@ -187,11 +187,21 @@ void Executor::fire(const Instruction& i) {
   fire_compute(i);
 }
 
+/// What the device still has to do may wait for others' devices: whoever is stuck here is not the
+/// one who holds everybody up.
+void Executor::await(Stream& stream, const Event& event) {
+  if (event.native != nullptr) {
+    parts_.progress.set(Activity::communicating);
+    stream.synchronize(event);
+    parts_.progress.set(Activity::running);
+  }
+}
+
 void Executor::fire_compute(const Instruction& i) {
   Stream& stream = parts_.work.stream();
   Event& done = issued_.at(oldest_issued_);
   oldest_issued_ = (oldest_issued_ + 1) % kAhead;
-  stream.synchronize(done);
+  await(stream, done);
   StreamSpan span(parts_.spans, stream);
   if (i.op == Op::optimizer) {
     parts_.work.update(*update_);

@@ -89,6 +89,7 @@ class Executor {
   /// Position within the current group of the first member that may fire.
   std::optional<std::size_t> next_member() const;
   void fire(const Instruction& instruction);
+  void await(Stream& stream, const Event& event);
   void fire_compute(const Instruction& instruction);
   void fire_send(const Instruction& instruction);
   void fire_receive(const Instruction& instruction);

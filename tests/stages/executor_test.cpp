@@ -83,6 +83,37 @@ TEST_CASE("an evaluation runs over the same channels") {
   CHECK(loop.works[2]->done.size() == 3 * 4 * 2);
 }
 
+/// A device's stream as the host sees it: events are reached later. Notes what the board shows
+/// while the host waits for one.
+class LateStream : public Stream {
+ public:
+  explicit LateStream(const ProgressSlot& slot) : inner_(make_stream({}, {})), slot_(slot) {}
+  Device device() const override { return inner_->device(); }
+  MemoryResource& memory() override { return inner_->memory(); }
+  const OpTable& ops() const override { return inner_->ops(); }
+  void record(Event& event) override { event.native = std::make_shared<int>(); }
+  void wait(const Event& /*event*/) override {}
+  void synchronize() override {}
+  void synchronize(const Event& /*event*/) override { shown.push_back(slot_.view().activity); }
+  TimeMark mark_time() override { return inner_->mark_time(); }
+  std::int64_t time_of(const TimeMark& mark) override { return inner_->time_of(mark); }
+  StreamUse use() const override { return {}; }
+  void begin_range(const std::string& /*name*/) override {}
+  void end_range() override {}
+
+  std::vector<Activity> shown;
+
+ private:
+  std::unique_ptr<Stream> inner_;
+  const ProgressSlot& slot_;
+};
+
+struct LateWork : test::NotingWork {
+  explicit LateWork(const ProgressSlot& slot) : late(slot) {}
+  Stream& stream() override { return late; }
+  LateStream late;
+};
+
 /// Two executors, driven by hand: what stage 0 sends is kept.
 struct ByHand : ExecutorPort {
   void send_envelope(const Envelope& envelope) override { envelopes.push_back(envelope); }
@@ -125,6 +156,20 @@ TEST_CASE("a sender stops when the receiver's slots are full, and says for whom 
   executor.credit(edge, 0);
   CHECK(executor.ready());
   CHECK(account.count(MemoryLabel::transfer_slots).current == slot_bytes);
+}
+
+TEST_CASE("a host that is far ahead of its device waits for it, and is not the one who is stuck") {
+  ByHand hand;
+  LateWork work(hand.slot);
+  Executor executor(
+      {.stage = 0, .work = work, .port = hand, .progress = hand.slot, .spans = hand.spans}, {});
+  const Program program = build_schedule("gpipe", {1, 4});
+  executor.begin({PassKind::train, 1, 0}, program);
+  for (; executor.ready(); executor.step()) {
+    CHECK_FALSE(hand.slot.view().activity == Activity::communicating);
+  }
+  REQUIRE(work.done.size() == 8);
+  CHECK(work.late.shown == std::vector<Activity>(8 - kAhead, Activity::communicating));
 }
 
 TEST_CASE("what does not match is an error") {
