@@ -195,6 +195,11 @@ struct CudnnAttention::Plans {
   }
 };
 
+std::string cudnn_version() {
+  const std::size_t version = cudnnGetVersion();
+  return fmt::format("{}.{}.{}", version / 10000, version % 10000 / 100, version % 100);
+}
+
 CudnnAttention::CudnnAttention(int device) : device_(device) {}
 CudnnAttention::~CudnnAttention() = default;
 

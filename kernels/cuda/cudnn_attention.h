@@ -2,10 +2,14 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "kernels/ops/attention.h"
 
 namespace stagecraft::cuda {
+
+/// Its version, or that this build has none and how to get it.
+std::string cudnn_version();
 
 /// The plans of one stream. A build without cuDNN takes no shape (no_cudnn_attention.cpp).
 class CudnnAttention {

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "kernels/cuda/architectures.h"
+#include "kernels/cuda/cudnn_attention.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/status.h"
 
@@ -68,7 +69,8 @@ std::vector<NamedFact> parts() {
   const std::size_t lt = cublasLtGetVersion();
   return {{"toolkit", fmt::format("{}, code for {}", cuda_version(CUDART_VERSION), kArchitectures)},
           {"driver", driver == 0 ? "none" : fmt::format("for CUDA {}", cuda_version(driver))},
-          {"cublasLt", fmt::format("{}.{}.{}", lt / 10000, lt % 10000 / 100, lt % 100)}};
+          {"cublasLt", fmt::format("{}.{}.{}", lt / 10000, lt % 10000 / 100, lt % 100)},
+          {"cuDNN", cudnn_version()}};
 }
 
 }  // namespace

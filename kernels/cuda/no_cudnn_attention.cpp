@@ -4,6 +4,11 @@
 
 namespace stagecraft::cuda {
 
+std::string cudnn_version() {
+  return "not in this build, so attention in bfloat16 takes a slower kernel; install cuDNN and pip "
+         "install nvidia-cudnn-frontend, then configure anew";
+}
+
 struct CudnnAttention::Plans {};
 
 CudnnAttention::CudnnAttention(int device) : device_(device) {}
