@@ -287,9 +287,8 @@ std::vector<Choice> machine_choices() {
 
 void add_machine(Keys& keys) {
   constexpr auto kMachine = &RunSettings::machine;
-  constexpr double kMost = 1e9;
   const auto of_preset = [](ConfigKey entry) { return computed(std::move(entry), "the preset's"); };
-  const Range size{.least = 0, .most = kMost, .least_open = true};
+  const Range size = above(0);
   keys.push_back(computed(
       among(key<kMachine, &MachineConfig::preset>(
                 "machine.preset", choice,

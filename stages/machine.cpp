@@ -112,6 +112,8 @@ MachineConfig resolved(MachineConfig config) {
       refuse_missing(value.key);
     }
   }
+  constexpr double kMostGib = 1 << 30;  // its bytes are a 64-bit number
+  config.memory_gib = std::min(config.memory_gib, kMostGib);
   config.node_devices = config.node_devices > 0 ? config.node_devices : preset.node_devices;
   if (config.node_devices <= 0) {
     refuse_missing("machine.node_devices");

@@ -253,7 +253,7 @@ TEST_CASE("plan and explain: what cannot be used is refused, what can is printed
   CHECK(planned.status == 0);
   CHECK_THAT(planned.out, Catch::Contains("[parallel]\npipeline = ") &&
                               Catch::Contains("micro_batch = ") && Catch::Contains("looked at"));
-  CHECK(run_stagecraft(with("--memory", "1MiB"), place.path()).status == 1);
+  CHECK(run_stagecraft(with("--memory", "0.01MiB"), place.path()).status == 1);
   CHECK_THAT(place.refusal({"explain", "runs/none"}), Catch::Contains("no trace_summary.json"));
   for (const char* cost : {"trace.cost=F=x", "trace.cost=F=1:2:3"}) {
     CHECK_THAT(place.refusal_of(cost), Catch::Contains("trace.cost"));

@@ -32,10 +32,10 @@ Traced traced_run(const ParallelConfig& parallel, std::int64_t steps) {
   return traced;
 }
 
-/// Of one rank within a step's window, how long none of its compute or optimizer spans ran, or one
-/// of its collectives did; from the spans alone, moment by moment between their ends.
-double milliseconds_without_compute(const RankReport& rank, std::int64_t begin_ns,
-                                    std::int64_t end_ns) {
+/// Of one rank within a step's window, how long none of that step's compute or optimizer spans ran,
+/// or one of its collectives did; from the spans alone, moment by moment between their ends.
+double milliseconds_without_compute(const RankReport& rank, std::int64_t step,
+                                    std::int64_t begin_ns, std::int64_t end_ns) {
   std::vector<std::int64_t> moments = {begin_ns, end_ns};
   for (const Span& span : rank.spans) {
     for (const std::int64_t at : {span.begin_ns, span.end_ns}) {
@@ -47,7 +47,7 @@ double milliseconds_without_compute(const RankReport& rank, std::int64_t begin_n
   std::sort(moments.begin(), moments.end());
   const auto covered = [&](std::int64_t at, auto&& wanted) {
     return std::any_of(rank.spans.begin(), rank.spans.end(), [&](const Span& span) {
-      return wanted(span) && span.begin_ns <= at && at < span.end_ns;
+      return span.step == step && wanted(span) && span.begin_ns <= at && at < span.end_ns;
     });
   };
   std::int64_t sum = 0;
@@ -81,7 +81,7 @@ TEST_CASE("what a run's ranks did in a step adds up, and idle time has its cause
                            static_cast<std::int64_t>(std::llround(step.begin * 1e6));
         const auto end = begin + static_cast<std::int64_t>(std::llround(step.duration * 1e6));
         CHECK(times.communication + times.idle ==
-              Approx(milliseconds_without_compute(traced.result.ranks[rank], begin, end))
+              Approx(milliseconds_without_compute(traced.result.ranks[rank], step.step, begin, end))
                   .epsilon(0.01));
       }
       double now = 0;
