@@ -48,7 +48,8 @@ Check check_bytes(const Program& program, const std::vector<StagePeak>& peaks, c
     }
     return object(
         "stage {} holds {} bytes at {} where {} are allowed: {} of saved activations, {} of "
-        "weight stashes, {} of tensors between chunks and of what runs, {} throughout; run B or W earlier or F "
+        "weight stashes, {} of tensors between chunks and of what runs, {} throughout; run B or W "
+        "earlier or F "
         "later, take smaller micro-batches, or raise the limit",
         stage, peak.bytes,
         Step{static_cast<int>(stage), static_cast<int>(peak.position), line[peak.position].front()},
