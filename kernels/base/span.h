@@ -48,18 +48,18 @@ class SpanRecorder {
   }
   void add(Lane lane, std::int64_t begin_ns, std::int64_t end_ns, std::string_view name,
            std::uint64_t flow = 0) {
-    keep({lane, std::string(name), begin_ns, end_ns, flow, step_, instruction_});
+    keep({lane, std::string(name), begin_ns, end_ns, flow, step_, instruction_}, enabled_);
   }
   /// A span of a device's work, which settle() asks for its times.
   void add_later(Lane lane, std::string_view name, std::uint64_t flow, Times times) {
     pending_.push_back(
-        {{lane, std::string(name), 0, 0, flow, step_, instruction_}, std::move(times)});
+        {{lane, std::string(name), 0, 0, flow, step_, instruction_}, std::move(times), enabled_});
   }
   /// What was added later gets its times; may wait for the device.
   void settle() {
     for (Pending& each : std::exchange(pending_, {})) {
       std::tie(each.span.begin_ns, each.span.end_ns) = each.times();
-      keep(std::move(each.span));
+      keep(std::move(each.span), each.enabled);
     }
   }
   std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
@@ -69,11 +69,12 @@ class SpanRecorder {
   struct Pending {
     Span span;
     Times times;
+    bool enabled;  // when it was added
   };
 
-  void keep(Span span) {
+  void keep(Span span, bool enabled) {
     totals_ns_[static_cast<int>(span.lane)] += span.end_ns - span.begin_ns;
-    if (enabled_) {
+    if (enabled) {
       spans_.push_back(std::move(span));
     }
   }

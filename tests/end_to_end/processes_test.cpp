@@ -180,7 +180,7 @@ TEST_CASE("the trace has all processes in one file") {
       processes.insert(event["pid"].get<int>());
     }
   }
-  CHECK(processes.size() == 4);
+  CHECK(processes.size() == 8);  // 4 ranks, each predicted and measured
 }
 
 TEST_CASE("ten runs of two steps in a row leave nothing") {

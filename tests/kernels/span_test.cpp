@@ -30,6 +30,23 @@ TEST_CASE("a span that is added later gets its times when it is settled, once") 
   CHECK(spans[1].flow == 7);
 }
 
+TEST_CASE("whether a span is kept, and of which step it is, is said when it is added") {
+  SpanRecorder recorder;
+  const auto times = [] { return std::pair<std::int64_t, std::int64_t>(20, 50); };
+  recorder.enable(true);
+  recorder.at(3, "U");
+  recorder.add_later(Lane::optimizer, "update", 0, times);
+  recorder.at(4, "0F0");
+  recorder.enable(false);
+  recorder.add_later(Lane::compute, "F 0", 0, times);
+  recorder.settle();
+  const std::vector<Span> spans = recorder.take();
+  REQUIRE(spans.size() == 1);
+  CHECK(spans[0].step == 3);
+  CHECK(spans[0].instruction == "U");
+  CHECK(recorder.total_ns(Lane::compute) == 30);
+}
+
 TEST_CASE("a stream's span on the CPU lasts from its begin to its end") {
   const auto stream = make_stream({}, {});
   SpanRecorder recorder;
