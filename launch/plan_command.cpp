@@ -27,7 +27,7 @@ SearchRequest request_of(const ConfigFile& config, const PlanOptions& options) {
       constexpr double kGib = 1024.0 * 1024 * 1024;
       request.machine.memory_gib = static_cast<double>(parse_memory(options.memory)) / kGib;
     }
-    request.machine = resolved(request.machine);
+    request.machine = resolved(request.machine, request.batch.precision);
     return request;
   });
 }

@@ -9,34 +9,39 @@
 namespace stagecraft {
 namespace {
 
-// Memory is what a program can use of it. Float32 products run without TF32. 0.7 of the peak is
-// what large products of GPT shapes reach (docs/prediction.md). Between nodes: one link of 200 or
-// 400 Gbit/s a device.
+// Memory is what a program can use of it. 0.7 of the peak is what large products of GPT shapes
+// reach (docs/prediction.md). Between nodes: one link of 200 or 400 Gbit/s a device.
 const std::array kPresets{
-    MachinePreset{"a100-80g",
-                  {.memory_gib = 79,
-                   .tflops = 19.5,
-                   .efficiency = 0.7,
-                   .memory_gb_s = 2039,
-                   .node_devices = 8,
-                   .within_gb_s = 300,
-                   .between_gb_s = 25}},
-    MachinePreset{"h100",
-                  {.memory_gib = 78,
-                   .tflops = 67,
-                   .efficiency = 0.7,
-                   .memory_gb_s = 3350,
-                   .node_devices = 8,
-                   .within_gb_s = 450,
-                   .between_gb_s = 50}},
-    MachinePreset{"h200",
-                  {.memory_gib = 139,
-                   .tflops = 67,
-                   .efficiency = 0.7,
-                   .memory_gb_s = 4800,
-                   .node_devices = 8,
-                   .within_gb_s = 450,
-                   .between_gb_s = 50}},
+    MachinePreset{.name = "a100-80g",
+                  .values = {.memory_gib = 79,
+                             .efficiency = 0.7,
+                             .memory_gb_s = 2039,
+                             .node_devices = 8,
+                             .within_gb_s = 300,
+                             .between_gb_s = 25},
+                  .float32_tflops = 19.5,
+                  .tf32_tflops = 156,
+                  .bf16_tflops = 312},
+    MachinePreset{.name = "h100",
+                  .values = {.memory_gib = 78,
+                             .efficiency = 0.7,
+                             .memory_gb_s = 3350,
+                             .node_devices = 8,
+                             .within_gb_s = 450,
+                             .between_gb_s = 50},
+                  .float32_tflops = 67,
+                  .tf32_tflops = 494.7,
+                  .bf16_tflops = 989.4},
+    MachinePreset{.name = "h200",
+                  .values = {.memory_gib = 139,
+                             .efficiency = 0.7,
+                             .memory_gb_s = 4800,
+                             .node_devices = 8,
+                             .within_gb_s = 450,
+                             .between_gb_s = 50},
+                  .float32_tflops = 67,
+                  .tf32_tflops = 494.7,
+                  .bf16_tflops = 989.4},
 };
 
 struct Value {
@@ -50,11 +55,16 @@ constexpr std::array kValues{Value{"machine.memory_gib", &MachineConfig::memory_
                              Value{"machine.within_gb_s", &MachineConfig::within_gb_s},
                              Value{"machine.between_gb_s", &MachineConfig::between_gb_s}};
 
-const MachineConfig& preset_named(const std::string& name) {
+/// With the peak of `precision`.
+MachineConfig preset_named(const std::string& name, Precision precision) {
   std::vector<std::string_view> names;
   for (const MachinePreset& preset : kPresets) {
     if (preset.name == name) {
-      return preset.values;
+      MachineConfig values = preset.values;
+      values.tflops = precision == Precision::bf16   ? preset.bf16_tflops
+                      : precision == Precision::tf32 ? preset.tf32_tflops
+                                                     : preset.float32_tflops;
+      return values;
     }
     names.push_back(preset.name);
   }
@@ -102,9 +112,9 @@ class Links {
 
 std::span<const MachinePreset> machine_presets() { return kPresets; }
 
-MachineConfig resolved(MachineConfig config) {
+MachineConfig resolved(MachineConfig config, Precision precision) {
   const MachineConfig preset =
-      config.preset.empty() ? MachineConfig{} : preset_named(config.preset);
+      config.preset.empty() ? MachineConfig{} : preset_named(config.preset, precision);
   for (const Value& value : kValues) {
     double& field = config.*value.field;
     field = field > 0 ? field : preset.*value.field;

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/precision.h"
 #include "stages/machine_config.h"
 #include "stages/plan.h"
 #include "stages/simulate.h"
@@ -15,13 +16,16 @@ namespace stagecraft {
 
 struct MachinePreset {
   std::string_view name;
-  MachineConfig values;
+  MachineConfig values;  // all but tflops
+  double float32_tflops = 0;
+  double tf32_tflops = 0;  // of dense matrices, as bf16
+  double bf16_tflops = 0;
 };
 /// "a100-80g", "h100", "h200": nodes of eight, from the makers' data sheets.
 std::span<const MachinePreset> machine_presets();
 
-/// Fills what is 0 from the preset. Throws ConfigError with keys "machine.*" for what is missing.
-MachineConfig resolved(MachineConfig config);
+/// Fills what is 0 from the preset, the peak from that of `precision`. Throws ConfigError with keys "machine.*" for what is missing.
+MachineConfig resolved(MachineConfig config, Precision precision = Precision::float32);
 
 /// A split as far as its costs depend on it.
 struct MachinePlan {

@@ -10,7 +10,7 @@ namespace stagecraft {
 struct MachineConfig {
   std::string preset = {};  // "" or a name of machine_presets()
   double memory_gib = 0;    // of one device, that a program can use
-  double tflops = 0;        // of one device in float32, at its peak
+  double tflops = 0;        // of one device's matrix products, at its peak
   double efficiency = 0;    // the share of it that products of a layer's size reach
   double memory_gb_s = 0;   // of one device
   int node_devices = 0;     // devices of one node

@@ -77,7 +77,7 @@ const SplitPricer::Cut& SplitPricer::cut(int tensor, int chunks) {
       const auto& layer = model.layers[at(i)].parameters;
       uses.insert(uses.end(), layer.begin(), layer.end());
     }
-    cut.parameters.push_back(parameter_bytes(uses, 0, tensor));
+    cut.parameters.push_back(parameter_bytes(uses, 0, tensor, batch_.compute()));
   }
   return cuts_.emplace(std::pair(tensor, chunks), std::move(cut)).first->second;
 }
@@ -101,16 +101,18 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
     gradients[stage] += bytes.gradients;
     // AdamW reads all four and writes weights and moments.
     touched[stage] += 2 * (bytes.weights + bytes.optimizer) + bytes.gradients;
-    costs.work.push_back(
-        chunk_work(model, cut.ranges[c], {.samples = micro_batch, .tensor = parallel.tensor}));
+    costs.work.push_back(chunk_work(
+        model, cut.ranges[c],
+        {.samples = micro_batch, .tensor = parallel.tensor, .compute = batch.compute()}));
   }
   const std::int64_t tied = tied_gradient_bytes(model);
   const bool apart = costs.stage_of_chunk.front() != costs.stage_of_chunk.back();
   if (!apart && cut.ranges.size() > 1) {  // both chunks have listed it; the stage has it once
     const auto stage = at(costs.stage_of_chunk.front());
-    costs.stage_bytes[stage] -= 3 * tied;
+    const std::int64_t weights = batch.compute() == DType::float32 ? tied : tied + tied / 2;
+    costs.stage_bytes[stage] -= weights + 2 * tied;
     gradients[stage] -= tied;
-    touched[stage] -= 7 * tied;
+    touched[stage] -= 2 * (weights + 2 * tied) + tied;
   }
   costs.table = costs_on(
       machine_, {.model = model,

@@ -210,6 +210,8 @@ TEST_CASE("a machine that is not known or not whole is refused with the key") {
   CHECK_THROWS_WITH(resolved(MachineConfig{.memory_gib = 3}),
                     Contains("machine.tflops is missing"));
   CHECK(resolved(MachineConfig{.preset = "h100", .tflops = 1}).tflops == 1);
+  CHECK(resolved(MachineConfig{.preset = "a100-80g"}, Precision::bf16).tflops ==
+        16 * resolved(MachineConfig{.preset = "a100-80g"}).tflops);
 }
 
 }  // namespace
