@@ -24,7 +24,8 @@ struct MachinePreset {
 /// "a100-80g", "h100", "h200": nodes of eight, from the makers' data sheets.
 std::span<const MachinePreset> machine_presets();
 
-/// Fills what is 0 from the preset, the peak from that of `precision`. Throws ConfigError with keys "machine.*" for what is missing.
+/// Fills what is 0 from the preset, the peak from that of `precision`. Throws ConfigError with keys
+/// "machine.*" for what is missing.
 MachineConfig resolved(MachineConfig config, Precision precision = Precision::float32);
 
 /// A split as far as its costs depend on it.
