@@ -54,12 +54,12 @@ if(STAGECRAFT_HAS_CUDA)
 endif()
 
 # cuDNN's attention is an option of that: libcudnn, and its C++ frontend, headers alone, which are
-# also in Python's wheel nvidia-cudnn-frontend (include/).
+# also in the wheel nvidia-cudnn-frontend of the python3 in PATH.
 set(STAGECRAFT_HAS_CUDNN OFF)
 if(STAGECRAFT_HAS_CUDA)
-  file(GLOB python_includes /usr/local/lib/python3*/site-packages/include
-    /usr/local/lib/python3*/dist-packages/include $ENV{VIRTUAL_ENV}/lib/python3*/site-packages/include)
-  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${python_includes})
+  execute_process(COMMAND python3 -c "import sysconfig; print(sysconfig.get_path('purelib'))"
+    OUTPUT_VARIABLE python_packages OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  find_path(CUDNN_FRONTEND_INCLUDE_DIR cudnn_frontend.h HINTS ${python_packages}/include)
   find_path(CUDNN_INCLUDE_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS})
   find_library(CUDNN_LIBRARY cudnn HINTS ${CUDAToolkit_LIBRARY_DIR} ${CUDAToolkit_LIBRARY_ROOT}/lib)
   if(CUDNN_FRONTEND_INCLUDE_DIR AND CUDNN_INCLUDE_DIR AND CUDNN_LIBRARY AND TARGET CUDA::nvrtc)
