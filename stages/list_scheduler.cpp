@@ -82,16 +82,23 @@ class ListScheduler {
     return bytes.empty() ? ChunkBytes{} : bytes[static_cast<std::size_t>(chunk)];
   }
 
-  /// Tensors between chunks: what a group may bring and what is to be sent.
+  /// Beside the stashes: tensors between chunks, what a group may bring and what is to be sent, and
+  /// what an instruction of the stage needs while it runs.
   void set_room() {
     constexpr std::int64_t kTensors = 3;
     const Limits& limits = problem_.limits;
     const std::vector<std::int64_t> throughout =
         bytes_throughout(problem_.stage_of_chunk, static_cast<int>(stages_.size()), true, limits);
     for (std::size_t i = 0; i < stages_.size(); ++i) {
-      stages_[i].room = limits.bytes
-                            ? *limits.bytes - throughout[i] - kTensors * limits.tensor_bytes
-                            : std::numeric_limits<std::int64_t>::max();
+      std::int64_t running = 0;
+      for (const int chunk : stages_[i].chunks) {
+        const ChunkBytes bytes = bytes_of(chunk);
+        running = std::max(
+            running, std::max({bytes.forward, bytes.backward_input, bytes.backward}) - bytes.stash);
+      }
+      stages_[i].room =
+          limits.bytes ? *limits.bytes - throughout[i] - running - kTensors * limits.tensor_bytes
+                       : std::numeric_limits<std::int64_t>::max();
     }
   }
 
