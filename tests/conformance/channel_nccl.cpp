@@ -5,6 +5,7 @@
 
 #include "stages/channel.h"
 #include "tests/conformance/gpu_processes.h"
+#include "tests/conformance/thrown.h"
 
 namespace stagecraft::test {
 namespace {
@@ -90,16 +91,6 @@ std::vector<float> numbers(std::int64_t count, std::uint64_t sequence) {
 
 Envelope envelope_of(std::uint64_t sequence, const Shape& shape) {
   return {.edge = kEdge, .sequence = sequence, .shape = shape};
-}
-
-template <typename F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
 }
 
 bool alone() { return process_count() < 2; }

@@ -11,6 +11,7 @@
 #include <thread>
 
 #include "kernels/ops/elementwise.h"
+#include "tests/conformance/thrown.h"
 
 namespace stagecraft::test {
 namespace {
@@ -158,26 +159,6 @@ void check_ring(Member& member, std::int64_t count) {
       send(round);
     }
   }
-}
-
-template <typename F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return {};
-}
-
-template <typename F>
-std::string culprit_of(F&& f) {
-  try {
-    f();
-  } catch (const AbortedError& error) {
-    return error.culprit();
-  }
-  return {};
 }
 
 /// Two members that want different things, `first` on rank 0 and `second` on all others: each gets

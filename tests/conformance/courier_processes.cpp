@@ -3,6 +3,7 @@
 #include <thread>
 
 #include "tests/conformance/processes.h"
+#include "tests/conformance/thrown.h"
 
 namespace stagecraft::test {
 namespace {
@@ -30,15 +31,6 @@ void check_ring(MpiSession& session, std::size_t count) {
   courier.wait(receive);
   courier.wait(send);
   expect(got == bytes_of(count, previous_of(session)), fmt::format("{} bytes arrive", count));
-}
-
-std::string culprit_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const AbortedError& error) {
-    return error.culprit();
-  }
-  return {};
 }
 
 }  // namespace
