@@ -9,29 +9,13 @@
 #include "tests/conformance/devices.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/process_faults.h"
-#include "tests/end_to_end/small_run.h"
+#include "tests/end_to_end/small_config.h"
 
 using namespace stagecraft;
 using namespace stagecraft::test;
 namespace fs = std::filesystem;
 
 namespace {
-
-constexpr const char* kConfig = R"([model]
-family = "gpt"
-layers = 4
-hidden = 32
-heads = 4
-sequence = 16
-dropout = 0.1
-[train]
-steps = 20
-global_batch = 8
-micro_batch = 1
-[data]
-train = ["text.txt"]
-validation_fraction = 0.25
-)";
 
 using Words = std::vector<std::string>;
 
@@ -50,11 +34,7 @@ struct Losses {
 
 class Workplace {
  public:
-  Workplace() {
-    const auto text = made_up_text(4000);
-    std::ofstream(path() / "run.toml") << kConfig;
-    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
-  }
+  Workplace() { write_small_run(path(), 20); }
   const fs::path& path() const { return folder_.path(); }
 
   Ended train(const Words& words) const {

@@ -18,28 +18,12 @@
 #include "tests/end_to_end/fault_rules.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/run_processes.h"
-#include "tests/end_to_end/small_run.h"
+#include "tests/end_to_end/small_config.h"
 
 namespace stagecraft::test {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr const char* kConfig = R"([model]
-family = "gpt"
-layers = 4
-hidden = 32
-heads = 4
-sequence = 16
-dropout = 0.1
-[train]
-steps = 1000000
-global_batch = 8
-micro_batch = 1
-[data]
-train = ["text.txt"]
-validation_fraction = 0.25
-)";
 
 /// A fact, asked for again and again.
 template <typename Fact>
@@ -64,9 +48,7 @@ std::string line_of_cause(const std::string& err) {
 class Running {
  public:
   explicit Running(const FaultyRun& run) : run_(run), shared_memory_(names_in_folder("/dev/shm")) {
-    const auto text = made_up_text(4000);
-    std::ofstream(path() / "run.toml") << kConfig;
-    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
+    write_small_run(path(), 1'000'000);
     fs::create_directory(path() / "tmp");
     if (run.fault.kind == FaultKind::disk_full) {
       disk_.emplace(path() / "disk");

@@ -9,7 +9,7 @@
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/process_faults.h"
 #include "tests/end_to_end/run_processes.h"
-#include "tests/end_to_end/small_run.h"
+#include "tests/end_to_end/small_config.h"
 
 using namespace stagecraft;
 using namespace stagecraft::test;
@@ -17,31 +17,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kConfig = R"([model]
-family = "gpt"
-layers = 4
-hidden = 32
-heads = 4
-sequence = 16
-dropout = 0.1
-[train]
-steps = 3
-global_batch = 8
-micro_batch = 1
-[data]
-train = ["text.txt"]
-validation_fraction = 0.25
-)";
-
 using Words = std::vector<std::string>;
 
 class Workplace {
  public:
-  Workplace() {
-    const auto text = made_up_text(4000);
-    std::ofstream(path() / "run.toml") << kConfig;
-    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
-  }
+  Workplace() { write_small_run(path(), 3); }
   const fs::path& path() const { return folder_.path(); }
 
   /// launch/train, with these values set.
