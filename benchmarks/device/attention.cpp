@@ -1,0 +1,60 @@
+#include <fmt/core.h>
+
+#include "benchmarks/device/tables.h"
+
+namespace stagecraft::bench {
+namespace {
+
+struct Heads {
+  std::int64_t sequence;
+  std::int64_t heads;
+  std::int64_t size;
+  float dropout;
+};
+
+/// The sizes' own heads, and other sizes of heads for rows of 768.
+std::vector<Heads> measured_heads(const Sizes& sizes) {
+  const std::int64_t size = sizes.hidden / sizes.heads;
+  std::vector<Heads> all = {{kSequence, sizes.heads, size, 0},
+                            {kSequence, sizes.heads, size, 0.1F}};
+  if (sizes.hidden == 768) {
+    for (const std::int64_t heads : {8, 6, 3, 24}) {
+      all.push_back({kSequence, heads, sizes.hidden / heads, 0});
+    }
+  }
+  return all;
+}
+
+}  // namespace
+
+/// Causal products count as half of the square: 2 and 5 of B H T^2 D operations.
+void attention(Stream& stream, const Source& source, const Sizes& sizes, double best) {
+  fmt::print("\n{:26} {:>9} {:>9} {:>24}\n", "attention (T, H, D, drop)", "forward", "backward",
+             "TFLOP/s, ratios to best");
+  for (const Heads& s : measured_heads(sizes)) {
+    const std::int64_t row = s.heads * s.size;
+    const AttentionShape shape = {.samples = std::max<std::int64_t>(1, sizes.rows / s.sequence),
+                                  .sequence = s.sequence,
+                                  .heads = s.heads,
+                                  .head_size = s.size,
+                                  .dropout = {.probability = s.dropout, .key = 7, .step = 1}};
+    const std::int64_t tokens = shape.samples * s.sequence;
+    const Tensor qkv = source.tensor({tokens, 3 * row});
+    const Tensor dqkv = source.tensor({tokens, 3 * row});
+    const Tensor out = source.tensor({tokens, row});
+    const Tensor dout = source.tensor({tokens, row});
+    const Tensor log_sum = source.number({shape.samples, s.heads, s.sequence});
+    const double square = 1e-12 * static_cast<double>(tokens * s.sequence * row);
+    const double forward = 2 * square / best_seconds(stream, [&] {
+                             attention_forward(stream, {shape, qkv, out, log_sum});
+                           });
+    const double backward = 5 * square / best_seconds(stream, [&] {
+                              attention_backward(stream, {shape, dout, qkv, out, log_sum, dqkv});
+                            });
+    fmt::print("{:26} {:9.2f} {:9.2f} {:8.2f} {:7.2f}\n",
+               fmt::format("{}, {}, {}, {}", s.sequence, s.heads, s.size, s.dropout), forward,
+               backward, forward / best, backward / best);
+  }
+}
+
+}  // namespace stagecraft::bench

@@ -1,0 +1,113 @@
+// What the tables of bench_device share: sizes, tensors of drawn numbers, and a clock.
+#pragma once
+
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <limits>
+#include <span>
+#include <vector>
+
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft::bench {
+
+inline constexpr std::int64_t kSequence = 1024;
+inline constexpr std::int64_t kVocabulary = 50304;
+
+/// Of a micro-batch of a transformer.
+struct Sizes {
+  std::int64_t rows;
+  std::int64_t hidden;
+  std::int64_t heads;
+  std::int64_t wide() const { return 4 * hidden; }
+};
+
+/// The best of several batches of calls, each waited for as a whole: what issuing takes of the host
+/// is hidden where it is less than what the device takes.
+template <typename F>
+double best_seconds(Stream& stream, F&& call) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kCalls = 10;
+  call();
+  stream.synchronize();
+  double best = std::numeric_limits<double>::infinity();
+  const auto end = Clock::now() + std::chrono::milliseconds(300);
+  int batches = 0;
+  do {
+    const auto begin = Clock::now();
+    for (int i = 0; i < kCalls; ++i) {
+      call();
+    }
+    stream.synchronize();
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - begin).count() / kCalls);
+  } while (++batches < 3 || Clock::now() < end);
+  return best;
+}
+
+/// Makes tensors of normal numbers from one block of them: activations in `dtype`, and numbers that
+/// are always float32.
+class Source {
+ public:
+  Source(Stream& stream, DType dtype)
+      : stream_(stream),
+        dtype_(dtype),
+        block_(stream.memory(), {kBlock}, DType::float32, MemoryLabel::workspace) {
+    std::vector<float> numbers(kBlock);
+    fill_normal({.key = random_key(1, "bench")}, 0, kBlock, 1, numbers.data());
+    copy_from_host(stream, std::span<const float>(numbers), block_);
+  }
+
+  DType dtype() const { return dtype_; }
+  Tensor tensor(const Shape& shape) const { return made(shape, dtype_); }
+  Tensor number(const Shape& shape) const { return made(shape, DType::float32); }
+
+  /// Squares, for second moments.
+  Tensor ones_like(const Tensor& other) const {
+    Tensor made(stream_.memory(), other.shape(), DType::float32, MemoryLabel::workspace);
+    const std::vector<float> ones(static_cast<std::size_t>(made.elements()), 1.0F);
+    copy_from_host(stream_, std::span<const float>(ones), made);
+    return made;
+  }
+
+  Tensor tokens(std::int64_t count, std::int64_t vocabulary) const {
+    std::vector<std::int32_t> drawn(static_cast<std::size_t>(count));
+    for (std::size_t i = 0; i < drawn.size(); ++i) {
+      drawn[i] = static_cast<std::int32_t>(philox(7, {static_cast<std::uint32_t>(i), 0, 0, 0})[0] %
+                                           static_cast<std::uint32_t>(vocabulary));
+    }
+    Tensor made(stream_.memory(), {count}, DType::int32, MemoryLabel::workspace);
+    copy_from_host(stream_, std::span<const std::int32_t>(drawn), made);
+    return made;
+  }
+
+ private:
+  static constexpr std::int64_t kBlock = 1 << 20;
+
+  Tensor made(const Shape& shape, DType dtype) const {
+    Tensor tensor(stream_.memory(), shape, dtype, MemoryLabel::workspace);
+    const Tensor flat = tensor.view({tensor.elements()});
+    for (std::int64_t at = 0; at < flat.elements(); at += kBlock) {
+      const std::int64_t count = std::min<std::int64_t>(kBlock, flat.elements() - at);
+      convert(stream_, {block_.rows(0, count), flat.rows(at, at + count)});
+    }
+    return tensor;
+  }
+
+  Stream& stream_;
+  DType dtype_;
+  Tensor block_;
+};
+
+/// Tables of one device and dtype: memory-bound operations beside `copy_gb_s`, products and
+/// attention beside the best product's TFLOP/s.
+void memory_bound(Stream& stream, const Source& source, const Sizes& sizes);
+void products(Stream& stream, const Source& source, const Sizes& sizes, double best);
+void attention(Stream& stream, const Source& source, const Sizes& sizes, double best);
+
+/// TFLOP/s of a product of size x size x size.
+double best_product(Stream& stream, const Source& source, std::int64_t size);
+/// Prints whether a row's bits depend on how many rows are computed beside it.
+void bits(Stream& stream, const Source& source, const Sizes& sizes);
+
+}  // namespace stagecraft::bench
