@@ -1,7 +1,6 @@
 #include "kernels/cuda/dropout.h"
 
 #include <algorithm>
-#include <type_traits>
 
 #include "kernels/cuda/groups.cuh"
 #include "kernels/cuda/launch.h"
@@ -38,42 +37,25 @@ struct Place {
   std::uint32_t row;
 };
 
-template <typename T>
+/// Where rows are moved wide, their groups are the blocks of random words.
+template <bool Wide, typename T>
 __device__ float4 masked(const Arrays<T>& on, const Place& place, std::int64_t column,
                          const float4& value) {
-  float factors[4];
-  on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
-                  factors);
-  return value * float4{factors[0], factors[1], factors[2], factors[3]};
-}
-
-/// Four elements as they lie in memory. Widened where they are used: between loads that would wait
-/// for each before the next is under way.
-template <typename T>
-using Packed = std::conditional_t<std::is_same_v<T, float>, float4, uint2>;
-
-template <bool Wide, typename T>
-__device__ Packed<T> load_packed(const T* row, std::int64_t column, std::int64_t columns) {
+  float factors[kGroup];
   if constexpr (Wide) {
-    return *reinterpret_cast<const Packed<T>*>(row + column);
+    const auto groups = static_cast<std::uint32_t>(on.columns / kGroup);
+    on.mask.block_factors(
+        place.sample, place.row * groups + static_cast<std::uint32_t>(column / kGroup), factors);
   } else {
-    alignas(Packed<T>) T elements[kGroup];
-#pragma unroll
-    for (int i = 0; i < kGroup; ++i) {
-      elements[i] = column + i < columns ? row[column + i] : T{};
-    }
-    return *reinterpret_cast<const Packed<T>*>(elements);
+    on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
+                    factors);
   }
-}
-
-template <typename T>
-__device__ float4 unpacked(const Packed<T>& group) {
-  return load_group(reinterpret_cast<const T*>(&group));
+  return value * float4{factors[0], factors[1], factors[2], factors[3]};
 }
 
 /// What is read of a thread's rows, all of it under way before the first is used. Beyond the last
 /// row it is read again.
-template <bool Wide, typename T>
+template <bool Wide, bool Joined, typename T>
 struct Loaded {
   __device__ Loaded(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
     const std::uint32_t last = on.rows - 1;
@@ -82,6 +64,13 @@ struct Loaded {
       const std::int64_t row = min(first_row + r, last);
       values[r] = load_packed<Wide>(on.x + row * on.columns, column, on.columns);
     }
+    if constexpr (Joined) {
+      load_joined(on, first_row, column);
+    }
+  }
+
+  __device__ void load_joined(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
+    const std::uint32_t last = on.rows - 1;
     if (on.residual != nullptr) {
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
@@ -104,11 +93,12 @@ struct Loaded {
     }
   }
   Packed<T> values[kRows];
-  Packed<T> added[kRows];
-  Packed<T> residuals[kRows];
+  Packed<T> added[Joined ? kRows : 1];
+  Packed<T> residuals[Joined ? kRows : 1];
 };
 
-template <bool Wide, typename T>
+/// Without `Joined` nothing is added, and no registers are kept for it.
+template <bool Wide, bool Joined, typename T>
 __global__ void dropout_rows_kernel(Arrays<T> on) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * kGroup;
@@ -117,25 +107,28 @@ __global__ void dropout_rows_kernel(Arrays<T> on) {
   if (column >= on.columns) {
     return;
   }
-  const Loaded<Wide, T> loaded(on, first_row, column);
+  const Loaded<Wide, Joined, T> loaded(on, first_row, column);
   Place place(first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
+    float4 value = unpacked<T>(loaded.values[r]);
+    value = Joined && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
+    value = on.mask.active() ? masked<Wide>(on, place, column, value) : value;
+    value = Joined && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
     if (r < rows) {
-      float4 value = unpacked<T>(loaded.values[r]);
-      value = on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
-      value = on.mask.active() ? masked(on, place, column, value) : value;
-      value = on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
-      store4<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
-      place.next(on.rows_per_sample);
+      store_packed<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
     }
+    place.next(on.rows_per_sample);
   }
 }
 
-/// As many threads as a row has groups, in whole warps, up to 256.
-unsigned threads_for(std::int64_t columns) {
+/// A thread for each group of a row, in strips of whole warps, up to 256 threads each.
+Grid grid_of(std::int64_t rows, std::int64_t columns) {
   const std::int64_t groups = parts_of(columns, kGroup);
-  return static_cast<unsigned>(std::min<std::int64_t>(256, parts_of(groups, 32) * 32));
+  const std::int64_t strips = parts_of(groups, 256);
+  const std::int64_t threads = parts_of(parts_of(groups, strips), 32) * 32;
+  return {
+      .blocks = parts_of(rows, kRows), .threads = static_cast<unsigned>(threads), .strips = strips};
 }
 
 }  // namespace
@@ -147,10 +140,6 @@ void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& arg
   if (columns == 0) {
     return;
   }
-  const unsigned threads = threads_for(columns);
-  const Grid grid{.blocks = parts_of(rows, kRows),
-                  .threads = threads,
-                  .strips = parts_of(columns, threads * kGroup)};
   with_element(args.x.dtype(), [&]<typename T>() {
     const Arrays<T> on = {
         .rows = static_cast<std::uint32_t>(rows),
@@ -163,8 +152,12 @@ void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& arg
         .mask = Mask(args.dropout),
         .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
     const bool wide = moves_wide({on.x, on.added, on.residual, on.y}, columns);
-    launch(stream, place, grid, wide ? dropout_rows_kernel<true, T> : dropout_rows_kernel<false, T>,
-           on);
+    const bool joined = on.added != nullptr || on.residual != nullptr;
+    const auto kernel =
+        joined
+            ? (wide ? dropout_rows_kernel<true, true, T> : dropout_rows_kernel<false, true, T>)
+            : (wide ? dropout_rows_kernel<true, false, T> : dropout_rows_kernel<false, false, T>);
+    launch(stream, place, grid_of(rows, columns), kernel, on);
   });
 }
 

@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/dropout.h"
 #include "kernels/cuda/for_each_group.cuh"
-#include "kernels/cuda/row_sums.cuh"
+#include "kernels/cuda/row_sums.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -56,16 +56,6 @@ struct ConvertGroups {
   }
 };
 
-template <typename T>
-struct BiasTerms {
-  const T* dy;
-  template <bool Wide>
-  __device__ void add(std::int64_t row, std::int64_t column, std::int64_t columns,
-                      float4 (&sums)[1]) const {
-    sums[0] = sums[0] + load4<Wide>(dy + row * columns, column, columns);
-  }
-};
-
 }  // namespace
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
@@ -82,15 +72,8 @@ void dropout_backward(Stream& stream, const DropoutBackward& args) {
 }
 
 void bias_gradient(Stream& stream, const BiasGradient& args) {
-  with_element(args.dy.dtype(), [&]<typename T>() {
-    const BiasTerms<T> terms{args.dy.data<T>()};
-    sum_rows<1>(stream, "bias_gradient", terms,
-                {.rows = args.dy.size(0),
-                 .columns = args.dy.size(1),
-                 .wide = moves_wide({terms.dy}, args.dy.size(1)),
-                 .outputs = {args.dbias.data<float>()},
-                 .accumulate = args.accumulate});
-  });
+  sum_rows(stream, "bias_gradient",
+           {.x = args.dy, .out = args.dbias, .accumulate = args.accumulate});
 }
 
 void add(Stream& stream, const Add& args) {

@@ -34,7 +34,10 @@ __global__ void lookup_kernel(Lookup<T> on) {
   }
 }
 
-/// One group of four columns of one position, over all samples.
+constexpr unsigned kPositionThreads = 64;
+constexpr int kAhead = 8;  // samples that are read before the first is added
+
+/// One group of four columns of one position, over all samples in ascending order.
 template <typename T>
 struct PositionSums {
   const T* dy;
@@ -50,15 +53,24 @@ template <bool Wide, typename T>
 __global__ void position_sums_kernel(PositionSums<T> on) {
   const std::int64_t position = blockIdx.x;
   const std::int64_t column =
-      (static_cast<std::int64_t>(blockIdx.y) * kThreads + threadIdx.x) * kGroup;
+      (static_cast<std::int64_t>(blockIdx.y) * kPositionThreads + threadIdx.x) * kGroup;
   const bool read = position < on.positions;
   if (column >= on.h || (on.accumulate && !read)) {
     return;
   }
   float4 sum = {0, 0, 0, 0};
-#pragma unroll 4
-  for (std::int64_t sample = 0; sample < (read ? on.samples : 0); ++sample) {
-    sum = sum + load4<Wide>(on.dy + (sample * on.positions + position) * on.h, column, on.h);
+  const std::int64_t samples = read ? on.samples : 0;
+  for (std::int64_t first = 0; first < samples; first += kAhead) {
+    Packed<T> terms[kAhead];
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      const std::int64_t sample = min(first + i, samples - 1);
+      terms[i] = load_packed<Wide>(on.dy + (sample * on.positions + position) * on.h, column, on.h);
+    }
+#pragma unroll
+    for (int i = 0; i < kAhead; ++i) {
+      sum = first + i < samples ? sum + unpacked<T>(terms[i]) : sum;
+    }
   }
   float* const to = on.dtable + position * on.h;
   store4<Wide>(to, column, on.h, on.accumulate ? load4<Wide>(to, column, on.h) + sum : sum);
@@ -98,8 +110,9 @@ void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward
                                 .dtable = args.dtable.data<float>(),
                                 .table_rows = args.dtable.size(0),
                                 .accumulate = args.accumulate};
-    const Grid grid{
-        .blocks = on.table_rows, .threads = kThreads, .strips = parts_of(on.h, kThreads * kGroup)};
+    const Grid grid{.blocks = on.table_rows,
+                    .threads = kPositionThreads,
+                    .strips = parts_of(on.h, kPositionThreads * kGroup)};
     launch(stream, "position_embedding_backward", grid,
            moves_wide({on.dy, on.dtable}, on.h) ? position_sums_kernel<true, T>
                                                 : position_sums_kernel<false, T>,

@@ -39,21 +39,44 @@ struct Sorted {
   float* dtable;
 };
 
-/// sum += dy[rows of lanes 0 .. count - 1], in this order; several loads are under way at a time.
+/// A warp's share of a row: groups lane, lane + 32, ..
+constexpr int kParts = 4;
+constexpr std::int64_t kStrip = kParts * kWarp * kGroup;
+
+struct Strip {
+  __device__ explicit Strip(std::int64_t columns)
+      : first(blockIdx.y * kStrip + threadIdx.x * kGroup), end(columns) {}
+
+  __device__ std::int64_t column(int part) const { return first + part * kWarp * kGroup; }
+  __device__ bool holds(int part) const { return column(part) < end; }
+
+  std::int64_t first;
+  std::int64_t end;
+};
+
+/// sums += dy[rows of lanes 0 .. count - 1], in this order; several loads are under way at a time.
 template <bool Wide, typename T>
-__device__ void add_rows(const Sorted<T>& on, std::int32_t lanes_row, int count,
-                         std::int64_t column, float4& sum) {
-  constexpr int kAhead = 8;
+__device__ void add_rows(const Sorted<T>& on, std::int32_t lanes_row, int count, const Strip& strip,
+                         float4 (&sums)[kParts]) {
+  constexpr int kAhead = 4;
   for (int done = 0; done < count; done += kAhead) {
-    float4 terms[kAhead];
+    Packed<T> terms[kAhead][kParts];
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
-      const std::int64_t row = __shfl_sync(kAllLanes, lanes_row, min(done + i, count - 1));
-      terms[i] = load4<Wide>(on.dy + row * on.h, column, on.h);
+      const T* const row = on.dy + __shfl_sync(kAllLanes, lanes_row, done + i) * on.h;
+#pragma unroll
+      for (int p = 0; p < kParts; ++p) {
+        terms[i][p] = done + i < count && strip.holds(p)
+                          ? load_packed<Wide>(row, strip.column(p), on.h)
+                          : Packed<T>{};
+      }
     }
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
-      sum = done + i < count ? sum + terms[i] : sum;
+#pragma unroll
+      for (int p = 0; p < kParts; ++p) {
+        sums[p] = done + i < count ? sums[p] + unpacked<T>(terms[i][p]) : sums[p];
+      }
     }
   }
 }
@@ -61,25 +84,40 @@ __device__ void add_rows(const Sorted<T>& on, std::int32_t lanes_row, int count,
 /// The warp of a token's first row adds all of its rows; the others have nothing to do.
 template <bool Wide, typename T>
 __global__ void add_rows_kernel(Sorted<T> on) {
+  constexpr std::int32_t kNone = -1;
   const auto first = static_cast<std::int32_t>(blockIdx.x * kWarps + threadIdx.y);
-  const auto lane = static_cast<std::int32_t>(threadIdx.x);
-  const std::int64_t column = (static_cast<std::int64_t>(blockIdx.y) * kWarp + lane) * kGroup;
   if (first >= on.count) {
     return;
   }
-  const std::int32_t key = on.keys[first];
-  if (key == on.held || (first > 0 && on.keys[first - 1] == key)) {
+  auto at = first + static_cast<std::int32_t>(threadIdx.x);  // this lane's
+  std::int32_t lanes_key = at < on.count ? on.keys[at] : kNone;
+  std::int32_t lanes_row = at < on.count ? on.rows[at] : 0;
+  const std::int32_t before = first > 0 ? on.keys[first - 1] : kNone;
+  const std::int32_t key = __shfl_sync(kAllLanes, lanes_key, 0);
+  if (key == on.held || key == before) {
     return;
   }
   float* const to = on.dtable + key * on.h;
-  float4 sum = load4<Wide>(to, column, on.h);
-  int found = kWarp;
-  for (std::int32_t at = first; found == kWarp; at += kWarp) {
-    const bool mine = at + lane < on.count && on.keys[at + lane] == key;
-    found = __popc(__ballot_sync(kAllLanes, mine));  // the keys are sorted: the first so many lanes
-    add_rows<Wide>(on, mine ? on.rows[at + lane] : 0, found, column, sum);
+  const Strip strip(on.h);
+  float4 sums[kParts];
+#pragma unroll
+  for (int p = 0; p < kParts; ++p) {
+    sums[p] = strip.holds(p) ? load_packed<Wide>(to, strip.column(p), on.h) : float4{};
   }
-  store4<Wide>(to, column, on.h, sum);
+  // The keys are sorted: the lanes with this one are the first so many.
+  int found = __popc(__ballot_sync(kAllLanes, lanes_key == key));
+  add_rows<Wide>(on, lanes_row, found, strip, sums);
+  while (found == kWarp) {
+    at += kWarp;
+    lanes_key = at < on.count ? on.keys[at] : kNone;
+    lanes_row = at < on.count ? on.rows[at] : 0;
+    found = __popc(__ballot_sync(kAllLanes, lanes_key == key));
+    add_rows<Wide>(on, lanes_row, found, strip, sums);
+  }
+#pragma unroll
+  for (int p = 0; p < kParts; ++p) {
+    store4<Wide>(to, strip.column(p), on.h, sums[p]);
+  }
 }
 
 /// What the sort works in and leaves; int32 tensors of [rows].
@@ -140,7 +178,7 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   sort(stream, memory, held);
   const Grid grid{.blocks = parts_of(rows, kWarps),
                   .threads = dim3(kWarp, kWarps),
-                  .strips = parts_of(args.dtable.size(1), kWarp * kGroup)};
+                  .strips = parts_of(args.dtable.size(1), kStrip)};
   with_element(args.dy.dtype(), [&]<typename T>() {
     const Sorted<T> on = {.keys = memory.sorted_keys.data<std::int32_t>(),
                           .rows = memory.sorted_rows.data<std::int32_t>(),

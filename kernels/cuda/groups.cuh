@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <type_traits>
 
 #include "kernels/tensor.h"
 
@@ -94,6 +95,41 @@ __device__ void store4(T* to, std::int64_t at, std::int64_t count, const float4&
     if (at + i < count) {
       to[at + i] = narrowed<T>(values[i]);
     }
+  }
+}
+
+/// Four elements as they lie in memory. Widened where they are used: between loads that would wait
+/// for each before the next is under way.
+template <typename T>
+using Packed = std::conditional_t<std::is_same_v<T, float>, float4, uint2>;
+
+template <bool Wide, typename T>
+__device__ Packed<T> load_packed(const T* row, std::int64_t column, std::int64_t columns) {
+  if constexpr (Wide) {
+    return *reinterpret_cast<const Packed<T>*>(row + column);
+  } else {
+    alignas(Packed<T>) T elements[kGroup];
+#pragma unroll
+    for (int i = 0; i < kGroup; ++i) {
+      elements[i] = column + i < columns ? row[column + i] : T{};
+    }
+    return *reinterpret_cast<const Packed<T>*>(elements);
+  }
+}
+
+template <typename T>
+__device__ float4 unpacked(const Packed<T>& group) {
+  return load_group(reinterpret_cast<const T*>(&group));
+}
+
+/// To columns of a row that begin within it; with `Wide` the whole group is.
+template <bool Wide, typename T>
+__device__ void store_packed(T* row, std::int64_t column, std::int64_t columns,
+                             const float4& value) {
+  if constexpr (Wide) {
+    store_group(row + column, value);
+  } else {
+    store4<false>(row, column, columns, value);
   }
 }
 

@@ -27,14 +27,11 @@ struct Mask {
     const RandomPlace place{key, step, first_sample + sample};
     const auto block = static_cast<std::uint32_t>(first / 4);
     const auto lead = static_cast<int>(first % 4);
-    const PhiloxBlock words = random_block(place, block);
     if (lead == 0) {
-#pragma unroll
-      for (int i = 0; i < Count; ++i) {
-        factors[i] = factor_of(words[i]);
-      }
+      block_factors(sample, block, factors);
       return;
     }
+    const PhiloxBlock words = random_block(place, block);
     const PhiloxBlock more = lead + Count > 4 ? random_block(place, block + 1) : PhiloxBlock{};
 #pragma unroll
     for (int i = 0; i < Count; ++i) {
@@ -44,6 +41,17 @@ struct Mask {
         word = lead + i == w ? (w < 4 ? words[w % 4] : more[w % 4]) : word;
       }
       factors[i] = factor_of(word);
+    }
+  }
+
+  /// Of the first elements of a block of four.
+  template <int Count>
+  __device__ void block_factors(std::uint64_t sample, std::uint32_t block,
+                                float (&factors)[Count]) const {
+    const PhiloxBlock words = random_block({key, step, first_sample + sample}, block);
+#pragma unroll
+    for (int i = 0; i < Count; ++i) {
+      factors[i] = factor_of(words[i]);
     }
   }
 

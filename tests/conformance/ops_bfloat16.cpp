@@ -146,7 +146,9 @@ TEST_CASE("bfloat16: products with GELU and with its slope") {
 }
 
 TEST_CASE("bfloat16: layer norm") {
-  for (const auto& [rows, h] : kSizes) {
+  std::vector<Size> sizes = kSizes;
+  sizes.insert(sizes.end(), {{300, 1600}, {130, 2048}, {20, 3072}, {9, 8192}});
+  for (const auto& [rows, h] : sizes) {
     CAPTURE(rows, h);
     const auto norm = [rows = rows, h = h](Stream& stream, DType dtype) {
       const LayerNormForward forward = {.x = activation(stream, {rows, h}, 1, dtype),
