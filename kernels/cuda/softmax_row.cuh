@@ -1,0 +1,151 @@
+// What the kernels of the softmax share: a block takes a row of logits.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "kernels/cuda/groups.cuh"
+#include "kernels/cuda/join.cuh"
+#include "kernels/cuda/launch.h"
+#include "kernels/ops/cross_entropy.h"
+
+namespace stagecraft::cuda {
+
+inline constexpr int kSoftmaxThreads = 512;
+inline constexpr float kLowest = -std::numeric_limits<float>::infinity();
+
+/// A row's local logits: tokens first, padding after.
+struct Columns {
+  Columns(const Tensor& logits, const VocabularyShard& shard)
+      : all(logits.size(1)),
+        tokens(std::clamp<std::int64_t>(shard.vocabulary - shard.first_token, 0, all)),
+        first_token(shard.first_token),
+        vocabulary(shard.vocabulary) {}
+
+  /// Whether this shard holds the target; an ignored one is held by none.
+  __device__ bool holds(std::int32_t target) const {
+    return target >= first_token && target - first_token < tokens;
+  }
+  __device__ bool is_token(std::int32_t target) const { return target >= 0 && target < vocabulary; }
+
+  std::int64_t all;
+  std::int64_t tokens;
+  std::int64_t first_token;
+  std::int64_t vocabulary;
+};
+
+/// e^(x - maximum). bfloat16 has no use for more than the fast function gives.
+template <typename T>
+struct Exponential {
+  static constexpr float kLog2E = 1.44269504F;
+
+  __device__ explicit Exponential(float maximum)
+      : subtracted(std::is_same_v<T, float> ? maximum : maximum * kLog2E) {}
+
+  __device__ float operator()(float x) const {
+    if constexpr (std::is_same_v<T, float>) {
+      return expf(x - subtracted);
+    } else {
+      float power = 0;
+      asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(fmaf(x, kLog2E, -subtracted)));
+      return power;
+    }
+  }
+
+  float subtracted;
+};
+
+/// f(four elements, their column) for the block's threads in turn, over the first `count` of a row.
+/// The last group is filled up with `rest`, of columns that may be no part of the row.
+template <bool Wide, typename T, typename F>
+__device__ void for_each_group_of_row(const T* row, std::int64_t count, float rest, F&& f) {
+  const auto whole = static_cast<std::uint32_t>(count / kGroup);
+#pragma unroll 4
+  for (std::uint32_t group = threadIdx.x; group < whole; group += kSoftmaxThreads) {
+    const std::int64_t at = std::int64_t{group} * kGroup;
+    f(unpacked<T>(load_packed<Wide>(row, at, count)), at);
+  }
+  if (count % kGroup != 0 && whole % kSoftmaxThreads == threadIdx.x) {
+    const std::int64_t at = std::int64_t{whole} * kGroup;
+    f(load4<false>(row, at, count, rest), at);
+  }
+}
+
+/// Of the block's row; every thread gets it.
+template <bool Wide, typename T>
+__device__ float row_maximum(const T* row, const Columns& columns) {
+  const Larger larger;
+  float largest = kLowest;
+  for_each_group_of_row<Wide>(row, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
+    largest = larger(larger(larger(v.x, v.y), larger(v.z, v.w)), largest);
+  });
+  return join_threads<kSoftmaxThreads, Larger>(largest);
+}
+
+template <bool Wide, typename T>
+__device__ float row_sum(const T* row, const Columns& columns, float maximum) {
+  const Exponential<T> exponential(maximum);
+  float total = 0;
+  for_each_group_of_row<Wide>(row, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
+    total += (exponential(v.x) + exponential(v.y)) + (exponential(v.z) + exponential(v.w));
+  });
+  return join_threads<kSoftmaxThreads, Plus>(total);
+}
+
+template <typename T>
+__device__ float target_logit(const Columns& columns, const T* row, std::int32_t target,
+                              float maximum) {
+  if (columns.holds(target)) {
+    return widened(row[target - columns.first_token]) - maximum;
+  }
+  return target == kIgnoredTarget || columns.is_token(target)
+             ? 0.0F
+             : std::numeric_limits<float>::quiet_NaN();
+}
+
+/// What a row's gradient is computed with.
+template <typename T>
+struct RowGradient {
+  __device__ RowGradient(const Columns& columns, std::int32_t token, float maximum, float sum,
+                         float scaled_by)
+      : exponential(maximum),
+        scale(scaled_by),
+        factor(scaled_by / sum),
+        counted(token == kIgnoredTarget ? 0 : columns.tokens),
+        target(columns.holds(token) ? token - columns.first_token : -1) {}
+
+  /// Of a logit that is not the target's.
+  __device__ float of(float logit) const { return exponential(logit) * factor; }
+
+  /// Of the logits in `row`; `to` may be `row`. Columns that are no tokens get zero, the target's
+  /// is written over what it would get as any other, by the same thread.
+  template <bool Wide>
+  __device__ void write(const T* row, T* to, const Columns& columns) const {
+    const bool mine = target >= 0 && target / kGroup % kSoftmaxThreads == threadIdx.x;
+    const float target_logit = mine ? widened(row[target]) : 0;
+    for_each_group_of_row<Wide>(row, columns.all, 0, [&](const float4& v, std::int64_t at) {
+      float4 gradient = {of(v.x), of(v.y), of(v.z), of(v.w)};
+      if (at + kGroup > counted) {
+        gradient = {at < counted ? gradient.x : 0, at + 1 < counted ? gradient.y : 0,
+                    at + 2 < counted ? gradient.z : 0, 0};
+      }
+      store_packed<Wide>(to, at, columns.all, gradient);
+    });
+    if (mine) {
+      to[target] = narrowed<T>(of(target_logit) - scale);
+    }
+  }
+
+  Exponential<T> exponential;
+  float scale;
+  float factor;
+  std::int64_t counted;  // columns that get a gradient
+  std::int64_t target;   // column; -1 where it is none of them
+};
+
+inline Grid softmax_grid(const Tensor& logits) {
+  return {.blocks = logits.size(0), .threads = kSoftmaxThreads};
+}
+
+}  // namespace stagecraft::cuda
