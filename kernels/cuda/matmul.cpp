@@ -1,8 +1,11 @@
 #include "kernels/cuda/matmul.h"
 
+#include <vector>
+
 #include "kernels/cuda/cuda_stream.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/elementwise.h"
+#include "kernels/cuda/matmul_choice.h"
 #include "kernels/cuda/status.h"
 
 namespace stagecraft::cuda {
@@ -29,19 +32,44 @@ MatmulShape shape_of(const Matmul& args) {
                      on_16_bytes(args.slope_at)};
 }
 
-/// c = op(a) op(b), with what `description` joins to it.
+/// c = op(a) op(b), with what `description` joins to it, in one way.
 void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
-              cublasLtMatmulDesc_t description) {
-  const Tensor workspace(on.memory(), {(plan.workspace_bytes + 3) / 4}, DType::float32,
+              cublasLtMatmulDesc_t description, const MatmulWay& way) {
+  const Tensor workspace(on.memory(), {(way.workspace_bytes + 3) / 4}, DType::float32,
                          MemoryLabel::workspace);
   const float one = 1;
   const float before = args.accumulate ? 1 : 0;
   void* const c = args.c.raw();
   check(cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(),
                        plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
-                       plan.result.get(), c, plan.result.get(), &plan.algorithm, workspace.raw(),
-                       static_cast<std::size_t>(plan.workspace_bytes), on.native()),
+                       plan.result.get(), c, plan.result.get(), &way.algorithm, workspace.raw(),
+                       static_cast<std::size_t>(way.workspace_bytes), on.native()),
         kPlace);
+}
+
+/// Leaves the plan the way that its product is computed in from now on. What is added to stays as
+/// it is.
+void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
+            cublasLtMatmulDesc_t description) {
+  Matmul tried = args;
+  tried.accumulate = false;
+  if (args.accumulate) {
+    tried.c = Tensor(on.memory(), args.c.shape(), args.c.dtype(), MemoryLabel::workspace);
+  }
+  std::vector<Tensor> results = {tried.c};
+  if (!args.before_gelu.empty()) {
+    results.push_back(args.before_gelu);
+  }
+  const RunWay run = [&](const MatmulWay& way) { multiply(on, tried, plan, description, way); };
+  plan.ways = {fastest_way(on, plan.ways, run, results)};
+}
+
+void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
+              cublasLtMatmulDesc_t description) {
+  if (plan.ways.size() > 1) {
+    choose(on, args, plan, description);
+  }
+  multiply(on, args, plan, description, plan.ways.front());
 }
 
 void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {
@@ -50,22 +78,42 @@ void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, con
         kPlace);
 }
 
-/// Product and GELU in one, where factors and result are bfloat16 and cublasLt has a way.
-bool multiply_with_gelu(CudaStream& on, const Matmul& args, MatmulShape shape) {
+/// What can be joined to a product of bfloat16 in all.
+Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
+  const bool gelu = !args.before_gelu.empty();
   const bool slope = !args.slope_at.empty();
-  if (shape.result != DType::bfloat16 || !shape.aligned || shape.n % kAuxiliaryColumns != 0 ||
-      args.bias.empty() != slope) {
+  const bool bias = !args.bias.empty();
+  if (shape.result != DType::bfloat16 || shape.a_turned) {
+    return Epilogue::none;
+  }
+  if (!gelu && !slope) {
+    return bias ? Epilogue::bias : Epilogue::none;
+  }
+  if (!shape.aligned || shape.n % kAuxiliaryColumns != 0 || bias == slope) {
+    return Epilogue::none;
+  }
+  return slope ? Epilogue::gelu_slope : Epilogue::gelu;
+}
+
+/// Product and what is joined to it in one, where factors and result are bfloat16 and cublasLt has
+/// a way.
+bool multiply_joined(CudaStream& on, const Matmul& args, MatmulShape shape) {
+  shape.epilogue = epilogue_of(args, shape);
+  if (shape.epilogue == Epilogue::none) {
     return false;
   }
-  shape.epilogue = slope ? Epilogue::gelu_slope : Epilogue::gelu;
-  const MatmulPlan& plan = on.matmul_plans().plan(shape);
-  if (!plan.known) {
+  MatmulPlan& plan = on.matmul_plans().plan(shape);
+  if (plan.ways.empty()) {
     return false;
   }
-  point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, slope ? args.slope_at : args.before_gelu);
-  if (!slope) {
+  if (shape.epilogue == Epilogue::gelu_slope) {
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.slope_at);
+  } else {
     point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+  }
+  if (shape.epilogue == Epilogue::gelu) {
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.before_gelu);
   }
   multiply(on, args, plan, plan.joined.get());
   return true;
@@ -91,7 +139,7 @@ void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& s
     return;
   }
   CudaStream& on = on_cuda(stream);
-  const MatmulPlan& plan = on.matmul_plans().plan(shape);
+  MatmulPlan& plan = on.matmul_plans().plan(shape);
   const bool joined = !args.bias.empty() && plan.joined != nullptr;
   if (joined) {
     point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
@@ -111,14 +159,17 @@ void matmul(Stream& stream, const Matmul& args) {
   }
   CudaStream& on = on_cuda(stream);
   const DeviceScope scope(on.device().index);
-  const bool gelu = !args.before_gelu.empty();
-  const bool slope = !args.slope_at.empty();
-  if ((gelu || slope) && shape.k > 0 && multiply_with_gelu(on, args, shape)) {
+  if (shape.k > 0 && multiply_joined(on, args, shape)) {
     return;
   }
+  const bool gelu = !args.before_gelu.empty();
+  const bool slope = !args.slope_at.empty();
   Matmul product = args;
   product.c = gelu ? args.before_gelu : args.c;
-  multiply_with_bias(stream, product, shape);
+  product.before_gelu = product.slope_at = Tensor();
+  if (shape.k == 0 || !multiply_joined(on, product, shape)) {
+    multiply_with_bias(stream, product, shape);
+  }
   if (gelu) {
     cuda::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
   } else if (slope) {

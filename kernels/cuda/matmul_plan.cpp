@@ -1,5 +1,8 @@
 #include "kernels/cuda/matmul_plan.h"
 
+#include <array>
+#include <span>
+
 #include "kernels/base/error.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/status.h"
@@ -9,6 +12,7 @@ namespace {
 
 constexpr std::string_view kPlace = "matmul";
 constexpr std::uint64_t kMostWorkspace = 96 << 20;
+constexpr int kMostWays = 16;
 
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
@@ -78,12 +82,45 @@ T configured(const cublasLtMatmulAlgo_t& algorithm,
   return value;
 }
 
+bool divides_k(const cublasLtMatmulAlgo_t& algorithm) {
+  return configured<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM) > 1;
+}
+
 /// What was asked for is looked at again: a sum of another order would go unnoticed.
 void check_reduction(const MatmulShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
-  const auto parts = configured<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM);
   const auto scheme = configured<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
-  require(parts <= 1 || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
-          "cublasLt would compute {} in {} parts of K", described(shape), parts);
+  require(!divides_k(algorithm) || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
+          "cublasLt would divide K to compute {}", described(shape));
+}
+
+/// Products of bfloat16 factors, moved in 16 bytes, that take the device long enough for a choice
+/// to matter.
+bool worth_choosing(const MatmulShape& shape) {
+  constexpr double kLeast = 4e9;  // multiplications and additions, some ten microseconds
+  return shape.factors == DType::bfloat16 && shape.aligned &&
+         2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                 static_cast<double>(shape.k) >=
+             kLeast;
+}
+
+/// What of cublasLt's answer may be chosen of: its first way, and others that add up K in one piece
+/// as that does.
+std::vector<MatmulWay> ways_of(const MatmulShape& shape,
+                               std::span<const cublasLtMatmulHeuristicResult_t> found) {
+  std::vector<MatmulWay> ways;
+  for (const cublasLtMatmulHeuristicResult_t& way : found) {
+    const bool first = ways.empty();
+    if (first) {
+      check_reduction(shape, way.algo);
+    }
+    if (first || (way.state == CUBLAS_STATUS_SUCCESS && !divides_k(way.algo))) {
+      ways.push_back({way.algo, static_cast<std::int64_t>(way.workspaceSize)});
+    }
+  }
+  if (!ways.empty() && (!worth_choosing(shape) || divides_k(ways.front().algorithm))) {
+    ways.resize(1);
+  }
+  return ways;
 }
 
 auto new_library(int device) {
@@ -98,7 +135,7 @@ MatmulPlans::MatmulPlans(int device, bool tf32)
     : float32_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC),
       library_(new_library(device)) {}
 
-const MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
+MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
   const auto found = plans_.find(shape);
   return found != plans_.end() ? found->second
                                : plans_.emplace(shape, make_plan(shape)).first->second;
@@ -121,8 +158,16 @@ DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
 }
 
 DescriptionHandle MatmulPlans::describe_joined(const MatmulShape& shape) const {
-  if (shape.epilogue == Epilogue::none) {
-    return shape.a_turned ? nullptr : describe(shape, CUBLASLT_EPILOGUE_BIAS);
+  switch (shape.epilogue) {
+    case Epilogue::none:
+      return shape.factors == DType::bfloat16 || shape.a_turned
+                 ? nullptr
+                 : describe(shape, CUBLASLT_EPILOGUE_BIAS);
+    case Epilogue::bias:
+      return describe(shape, CUBLASLT_EPILOGUE_BIAS);
+    case Epilogue::gelu:
+    case Epilogue::gelu_slope:
+      break;
   }
   auto description =
       describe(shape, shape.epilogue == Epilogue::gelu ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
@@ -138,23 +183,20 @@ MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
                                          : layout(shape.factors, shape.n, shape.k),
                   .right = shape.a_turned ? layout(shape.factors, shape.m, shape.k)
                                           : layout(shape.factors, shape.k, shape.m),
-                  .result = layout(shape.result, shape.n, shape.m)};
-  // Asked for the product with a bias, which fewer algorithms can do, and used for all.
+                  .result = layout(shape.result, shape.n, shape.m),
+                  .ways = {}};
+  // Asked for the product with what may be joined, which fewer algorithms can do.
   cublasLtMatmulDesc_t asked = plan.joined == nullptr ? plan.plain.get() : plan.joined.get();
-  cublasLtMatmulHeuristicResult_t best{};
-  int found = 0;
+  std::array<cublasLtMatmulHeuristicResult_t, kMostWays> found{};
+  int count = 0;
   const cublasStatus_t answer = cublasLtMatmulAlgoGetHeuristic(
       library(), asked, plan.left.get(), plan.right.get(), plan.result.get(), plan.result.get(),
-      preference(shape).get(), 1, &best, &found);
-  plan.known = answer == CUBLAS_STATUS_SUCCESS && found > 0;
-  if (!plan.known) {
-    require(shape.epilogue != Epilogue::none, kPlace, "cublasLt knows no way to compute {}",
-            described(shape));
-    return plan;
+      preference(shape).get(), kMostWays, found.data(), &count);
+  if (answer == CUBLAS_STATUS_SUCCESS) {
+    plan.ways = ways_of(shape, std::span(found).first(static_cast<std::size_t>(count)));
   }
-  check_reduction(shape, best.algo);
-  plan.algorithm = best.algo;
-  plan.workspace_bytes = static_cast<std::int64_t>(best.workspaceSize);
+  require(!plan.ways.empty() || shape.epilogue != Epilogue::none, kPlace,
+          "cublasLt knows no way to compute {}", described(shape));
   return plan;
 }
 

@@ -1,17 +1,19 @@
-// How a matrix product is computed: chosen once per shape, by cublasLt's heuristics.
+// How a matrix product may be computed, asked of cublasLt once per shape.
 #pragma once
 
 #include <cublasLt.h>
 
 #include <map>
+#include <vector>
 
 #include "kernels/cuda/handle.h"
 #include "kernels/tensor.h"
 
 namespace stagecraft::cuda {
 
-/// What a step of cublasLt's joins to a product beside a bias.
-enum class Epilogue : std::uint8_t { none, gelu, gelu_slope };
+/// What is joined to a product of bfloat16 factors. To one of float32 factors a bias may be joined
+/// by the same algorithm, so that it changes no bit.
+enum class Epilogue : std::uint8_t { none, bias, gelu, gelu_slope };
 
 /// What an algorithm is a function of. Beyond the shape only whether all operands lie on 16 bytes,
 /// as tensors of their own and everything whose rows are multiples of 16 bytes do.
@@ -32,19 +34,25 @@ struct MatmulShape {
 using LayoutHandle = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
 using DescriptionHandle = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 
+/// One of cublasLt's ways to compute a product.
+struct MatmulWay {
+  cublasLtMatmulAlgo_t algorithm{};
+  std::int64_t workspace_bytes = 0;
+};
+
 /// c = op(a) op(b) in row-major memory is c^T = op(b)^T op(a)^T in cublasLt's column-major one:
 /// `left` describes b and `right` a, each as it lies.
 struct MatmulPlan {
   DescriptionHandle plain;
-  /// With a bias, or with what the shape's epilogue is; pointers are set call by call. Null where a
-  /// is transposed.
+  /// With the shape's epilogue or, of float32 factors, a bias; pointers are set call by call. Null
+  /// where nothing can be joined.
   DescriptionHandle joined;
   LayoutHandle left;
   LayoutHandle right;
   LayoutHandle result;
-  cublasLtMatmulAlgo_t algorithm{};
-  std::int64_t workspace_bytes = 0;
-  bool known = false;  // whether cublasLt has a way; always without an epilogue
+  /// In the order of cublasLt's heuristics; several until one of them is chosen
+  /// (matmul_choice.h). None where it knows no way to join the epilogue.
+  std::vector<MatmulWay> ways;
 };
 
 /// The plans of one stream.
@@ -55,7 +63,7 @@ class MatmulPlans {
   MatmulPlans(int device, bool tf32);
 
   /// Sizes are at least 1.
-  const MatmulPlan& plan(const MatmulShape& shape);
+  MatmulPlan& plan(const MatmulShape& shape);
   cublasLtHandle_t library() const { return library_.get(); }
 
  private:
