@@ -306,11 +306,12 @@ PassResults ModelStageWork::results() {
   const std::int64_t first = has_losses ? 0 : plan_.microbatches;
   const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
   if (has_squares) {
-    for (std::size_t i = 0; i < reported_.size(); ++i) {
-      const std::int64_t at = plan_.microbatches + static_cast<std::int64_t>(i);
-      sum_of_squares(*stream_, {.x = reported_[i].parameter->gradients.front(),
-                                .out = results_.rows(at, at + 1)});
+    std::vector<Tensor> gradients;
+    for (const Reported& reported : reported_) {
+      gradients.push_back(reported.parameter->gradients.front());
     }
+    sums_of_squares(*stream_,
+                    {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});
   }
   if (first == last) {
     return {};

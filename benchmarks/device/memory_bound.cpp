@@ -175,9 +175,9 @@ void optimizer(Stream& stream, const Source& source, MemoryTable& table, std::in
   table.row(
       "adamw", args.rounded.empty() ? 0 : elements, [&] { adamw(stream, args); }, 7 * elements);
   table.row(
-      "sum_of_squares", 0,
+      "sums_of_squares", 0,
       [&] {
-        sum_of_squares(stream, {args.gradient, out});
+        sums_of_squares(stream, {{args.gradient}, out});
       },
       elements);
 }

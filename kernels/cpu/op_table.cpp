@@ -40,7 +40,7 @@ const OpTable& op_table() {
       .softmax_gradient = either::softmax_gradient,
       .softmax_cross_entropy = either::softmax_cross_entropy,
       .adamw = adamw,
-      .sum_of_squares = sum_of_squares,
+      .sums_of_squares = sums_of_squares,
       .copy_from_host = copy_from_host,
       .copy_to_host = copy_to_host,
   };

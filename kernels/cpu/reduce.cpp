@@ -6,20 +6,30 @@
 #include "kernels/cpu/parallel.h"
 
 namespace stagecraft::cpu {
+namespace {
 
-void sum_of_squares(Stream& stream, const SumOfSquares& args) {
+double sum_of_squares(Stream& stream, const Tensor& tensor) {
   constexpr std::int64_t kBlock = 65536;  // elements
-  const std::int64_t blocks = (args.x.elements() + kBlock - 1) / kBlock;
+  const std::int64_t blocks = (tensor.elements() + kBlock - 1) / kBlock;
   const Tensor partial(stream.memory(), {blocks}, DType::float64, MemoryLabel::workspace);
   auto* sums = partial.data<double>();
-  const auto* x = args.x.data<float>();
-  for_each_range(stream, args.x.elements(), kBlock, [&](std::int64_t begin, std::int64_t end) {
+  const auto* x = tensor.data<float>();
+  for_each_range(stream, tensor.elements(), kBlock, [&](std::int64_t begin, std::int64_t end) {
     sums[begin / kBlock] = lane_sum<double>(end - begin, [&](std::int64_t i) {
       const auto value = static_cast<double>(x[begin + i]);
       return value * value;
     });
   });
-  *args.out.data<double>() = std::accumulate(sums, sums + blocks, 0.0);
+  return std::accumulate(sums, sums + blocks, 0.0);
+}
+
+}  // namespace
+
+void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
+  auto* out = args.out.data<double>();
+  for (const Tensor& x : args.x) {
+    *out++ = sum_of_squares(stream, x);
+  }
 }
 
 }  // namespace stagecraft::cpu

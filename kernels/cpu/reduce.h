@@ -5,6 +5,6 @@
 
 namespace stagecraft::cpu {
 
-void sum_of_squares(Stream& stream, const SumOfSquares& args);
+void sums_of_squares(Stream& stream, const SumsOfSquares& args);
 
 }  // namespace stagecraft::cpu

@@ -42,7 +42,7 @@ const OpTable& op_table() {
       .softmax_gradient = softmax_gradient,
       .softmax_cross_entropy = softmax_cross_entropy,
       .adamw = adamw,
-      .sum_of_squares = sum_of_squares,
+      .sums_of_squares = sums_of_squares,
       .copy_from_host = copy_from_host,
       .copy_to_host = copy_to_host,
   };

@@ -46,7 +46,7 @@ struct OpTable {
   Op<SoftmaxGradient> softmax_gradient;
   Op<SoftmaxCrossEntropy> softmax_cross_entropy;
   Op<AdamW> adamw;
-  Op<SumOfSquares> sum_of_squares;
+  Op<SumsOfSquares> sums_of_squares;
   Op<CopyFromHost> copy_from_host;
   Op<CopyToHost> copy_to_host;
 };

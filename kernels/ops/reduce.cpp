@@ -5,10 +5,16 @@
 
 namespace stagecraft {
 
-void sum_of_squares(Stream& stream, const SumOfSquares& args) {
-  expect_dtype("sum_of_squares", "x", args.x);
-  expect_shape("sum_of_squares", "out", args.out, {1}, DType::float64);
-  stream.ops().sum_of_squares(stream, args);
+void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
+  constexpr std::string_view kPlace = "sums_of_squares";
+  const auto count = static_cast<std::int64_t>(args.x.size());
+  for (const Tensor& x : args.x) {
+    expect_dtype(kPlace, "x", x);
+  }
+  expect_shape(kPlace, "out", args.out, {count}, DType::float64);
+  if (count > 0) {
+    stream.ops().sums_of_squares(stream, args);
+  }
 }
 
 }  // namespace stagecraft

@@ -1,16 +1,19 @@
 // Sums over whole tensors.
 #pragma once
 
+#include <vector>
+
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
 
 namespace stagecraft {
 
-/// out[0] = sum of x[i]^2 in float64, in fixed blocks whose sums are added in order.
-struct SumOfSquares {
-  Tensor x;    // any shape, float32
-  Tensor out;  // [1] float64
+/// out[i] = sum of the squares of x[i]'s elements in float64, in fixed blocks whose sums are added
+/// in order. No bit of one depends on the others.
+struct SumsOfSquares {
+  std::vector<Tensor> x;  // n of any shape, float32
+  Tensor out;             // [n] float64
 };
-void sum_of_squares(Stream& stream, const SumOfSquares& args);
+void sums_of_squares(Stream& stream, const SumsOfSquares& args);
 
 }  // namespace stagecraft
