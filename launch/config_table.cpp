@@ -260,10 +260,11 @@ void add_trace_and_device(Keys& keys) {
       "Predict the traced steps from costs that the first of them show, unless trace.cost is "
       "given"));
   keys.push_back(computed(
-      key<kSession, &SessionConfig::trace_cost>(
-          "trace.cost", text,
-          "Predict the traced steps from these costs in milliseconds, as \"F=1.5,B=3:4,U=2\" "
-          "(docs/prediction.md)"),
+      key<kSession, &SessionConfig::trace_cost>("trace.cost", text,
+                                                "Predict the traced steps from these costs in "
+                                                "milliseconds, as \"F=1.5,B=3:4,U=2\", and let "
+                                                "parallel.schedule = \"auto\" search by them "
+                                                "(docs/prediction.md)"),
       "none"));
   keys.push_back(among(
       key<kSession, &SessionConfig::backend>(
@@ -310,6 +311,13 @@ void add_machine(Keys& keys) {
       "machine.within_gb_s", real, "From a device to another of its node, in GB/s", size)));
   keys.push_back(of_preset(key<kMachine, &MachineConfig::between_gb_s>(
       "machine.between_gb_s", real, "From a device to one of another node, in GB/s", size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::within_us>(
+      "machine.within_us", real,
+      "What the smallest message takes within a node, in microseconds; without a preset nothing",
+      size)));
+  keys.push_back(of_preset(key<kMachine, &MachineConfig::between_us>(
+      "machine.between_us", real,
+      "What it takes between nodes, in microseconds; without a preset nothing", size)));
 }
 
 Keys make_table() {
