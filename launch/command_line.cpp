@@ -12,6 +12,7 @@
 #include "launch/explain_command.h"
 #include "launch/plan_command.h"
 #include "launch/schedule_command.h"
+#include "launch/status_command.h"
 
 namespace stagecraft {
 namespace {

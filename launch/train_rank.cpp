@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <thread>
 
 #include "actors/run_rank.h"
 #include "launch/config_text.h"
+#include "launch/end_at_once.h"
 #include "launch/launched.h"
 #include "launch/process_log.h"
 #include "launch/progress.h"
@@ -65,12 +65,6 @@ Board make_board(const TrainingPlan& plan, const RunConfig& config) {
 struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
-
-/// Its actor system is left as it is (run_rank.h).
-[[noreturn]] void end_at_once(int status) {
-  std::fflush(nullptr);
-  std::_Exit(status);
-}
 
 /// This process from its row on the board to its end.
 class RankRun {

@@ -5,6 +5,9 @@
 
 namespace stagecraft {
 
+/// The most ranks of a mesh, and so of each of its axes.
+inline constexpr int kMostRanks = 4096;
+
 /// Sizes of the mesh axes, each at least 1.
 struct MeshShape {
   int pipeline = 1;
