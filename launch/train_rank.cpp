@@ -97,8 +97,7 @@ class RankRun {
       log_.info(result.failure.empty() ? "all steps are done" : result.failure);
       return result;
     } catch (const std::exception& error) {
-      board_->name_cause(rank_, fmt::format("stage {}, rank {}, {}: {}", stage_, rank_,
-                                            place_text(board_->slot(rank_).view()), error.what()));
+      board_->name_cause(rank_, fmt::format("{}: {}", place_text(*board_, rank_), error.what()));
       RunResult result;
       result.failure = error.what();
       return result;

@@ -30,6 +30,11 @@ inline int rank_at(const MeshShape& shape, const MeshPlace& place) {
   return (place.pipeline * shape.data + place.data) * shape.tensor + place.tensor;
 }
 
+/// Which of the mesh's data x tensor pipelines a place is in.
+inline int column_of(const MeshShape& shape, const MeshPlace& place) {
+  return place.data * shape.tensor + place.tensor;
+}
+
 inline MeshPlace place_of(const MeshShape& shape, int rank) {
   return {.pipeline = rank / (shape.tensor * shape.data),
           .tensor = rank % shape.tensor,
