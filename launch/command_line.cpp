@@ -176,7 +176,7 @@ void describe(CLI::App& app, Words& words) {
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
-// The one place where exceptions become messages.
+/// The one place where exceptions become messages.
 int guarded_run(const CLI::App& app, const Words& words) {
   try {
     return run_command(app, words);
