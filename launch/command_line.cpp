@@ -12,6 +12,7 @@
 #include "launch/explain_command.h"
 #include "launch/plan_command.h"
 #include "launch/schedule_command.h"
+#include "launch/status_command.h"
 
 namespace stagecraft {
 namespace {
@@ -177,7 +178,7 @@ void describe(CLI::App& app, Words& words) {
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
-// The one place where exceptions become messages.
+/// The one place where exceptions become messages.
 int guarded_run(const CLI::App& app, const Words& words) {
   try {
     return run_command(app, words);

@@ -60,13 +60,12 @@ std::optional<CostTable> given_costs(const RunSettings& settings) {
 int ranks_of(const ParallelConfig& parallel) {
   const std::int64_t ranks =
       std::int64_t{parallel.pipeline} * parallel.tensor * std::int64_t{parallel.data};
-  constexpr std::int64_t kMostActors = 4096;
-  if (ranks > kMostActors) {
+  if (ranks > kMostRanks) {
     throw ConfigError(
         "parallel.pipeline parallel.tensor parallel.data",
-        fmt::format("{} x {} x {} are {} actors, more than the {} that one process "
-                    "can hold",
-                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMostActors));
+        fmt::format("{} x {} x {} are {} ranks, more than the {} that a run can have; "
+                    "lower one of the sizes",
+                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMostRanks));
   }
   return static_cast<int>(ranks);
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/stream_span.h"
+#include "tensor_parallel/mesh.h"
 
 namespace stagecraft {
 namespace {
@@ -28,7 +29,8 @@ class NamedRange {
 /// The same number at both ends, and at no others: the channel and the position in it. A program
 /// whose chunks lie in a V sends activations to either side.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
-  constexpr int kRankBits = 12;  // a run has at most 4096 ranks
+  constexpr int kRankBits = 12;
+  static_assert(kMostRanks <= 1 << kRankBits);
   std::uint64_t flow = static_cast<std::uint64_t>(column);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.source);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.destination);

@@ -53,9 +53,9 @@ struct TrainingPlan {
   double flops_per_step = 0;        // over all ranks, forward and backward
 };
 
-/// Cuts `layers` layer costs into `chunks` runs so that the largest run is as small as can be;
-/// among equals the one whose earlier runs are larger. Cuts only where allowed; each run gets at
-/// least one block.
+/// Cuts the model's layers into `chunks` runs so that the run that costs most is as cheap as can
+/// be; among equals the cut whose earlier runs are larger. Cuts only where a layer allows it; each
+/// run gets at least one block.
 std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
                                           int chunks);
 /// From [parallel] partition: blocks per chunk.
@@ -80,7 +80,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given,
                        const PlaceWords& where = place_words);
 
-/// What a channel carries of one micro-batch.
+/// Bytes of one micro-batch in a channel; every cut has the same.
 std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
 
 /// What each chunk's compute costs, in FLOPs; everything else is free.
