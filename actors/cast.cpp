@@ -98,8 +98,11 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
   setup->rank = rank;
   setup->plan = &props.plan;
   setup->config = &props.config;
-  setup->work = {props.config.optimizer, props.config.seed, props.config.order,
-                 props.evaluation_samples};
+  setup->work = {.optimizer = props.config.optimizer,
+                 .seed = props.config.seed,
+                 .samples = {.order = props.config.order,
+                             .seed = props.config.seed,
+                             .evaluation_samples = props.evaluation_samples}};
   setup->data = props.data;
   setup->initial = props.initial;
   setup->stream = make_stream(
@@ -122,10 +125,6 @@ void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
         by_rank[static_cast<std::size_t>(rank_at(mesh, place))]));
   }
   caf::anon_send(stage, ConnectAtom::value, std::move(column));
-}
-
-std::int64_t largest_transfer_bytes(const TrainingPlan& plan) {
-  return transfer_bytes(plan.model, plan.batch);
 }
 
 }  // namespace stagecraft

@@ -68,7 +68,4 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
 void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
                     const std::vector<StageActor>& by_rank);
 
-/// The most bytes that a channel of this plan carries at once.
-std::int64_t largest_transfer_bytes(const TrainingPlan& plan);
-
 }  // namespace stagecraft

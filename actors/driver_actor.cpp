@@ -14,6 +14,19 @@ namespace {
 /// How long stages may take to end once the run has failed; then they are given up.
 constexpr std::chrono::seconds kEndDeadline{4};
 
+RankReport report_of(const StageEnded& m, const MeshShape& mesh) {
+  constexpr double kSeconds = 1e-9;
+  return {.rank = m.rank,
+          .place = place_of(mesh, m.rank),
+          .compute_seconds = static_cast<double>(m.compute_ns) * kSeconds,
+          .communication_seconds = static_cast<double>(m.communication_ns) * kSeconds,
+          .idle_seconds = static_cast<double>(m.idle_ns) * kSeconds,
+          .peak_bytes = m.peak_bytes,
+          .peak_saved_activation_bytes = m.peak_saved_activation_bytes,
+          .use = m.use,
+          .spans = {}};
+}
+
 }  // namespace
 
 DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverState> self,
@@ -26,11 +39,11 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
       [&state](const StepDone& m) { state.step_done(m); },
       [&state](const EvaluationDone& m) { state.evaluation_done(m); },
       [&state](const ModelWritten&) { state.model_written(); },
-      [&state](const Spans& m) { state.spans(m); },
-      [&state](const ClockReadings& m) { state.clock_readings(m); },
+      [&state](const Spans& m) { state.trace(m); },
+      [&state](const ClockReadings& m) { state.trace(m); },
       [&state](const StageEnded& m) { state.stage_ended(m); },
       [&state](const RunFailed& m) { state.run_failed(m); },
-      [&state](TickAtom) { state.give_up(); },
+      [&state](TickAtom) { state.end(); },
       [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
       [&state](JoinAtom, std::int32_t, const caf::strong_actor_ptr& guard) { state.join(guard); },
   };
@@ -40,7 +53,6 @@ void DriverState::start(DriverActor::stateful_pointer<DriverState> self,
                         std::shared_ptr<DriverSetup> setup) {
   self_ = self;
   setup_ = std::move(setup);
-  spans_.resize(static_cast<std::size_t>(setup_->plan->mesh.ranks()));
 }
 
 template <typename Message>
@@ -81,21 +93,18 @@ void DriverState::join(const caf::strong_actor_ptr& guard) {
 void DriverState::lost(const caf::down_msg& down) {
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const int rank = static_cast<int>(i);
-    if (down.source != stages_[i] || ended_.count(rank) != 0) {
-      continue;
+    if (down.source == stages_[i] && ended_.count(rank) == 0) {
+      lost_rank(rank);
     }
-    lost(rank);
-    return;
   }
 }
 
 /// Who was sent home is not why the run fails: that is for others, or the watch, to find.
-void DriverState::lost(int rank) {
-  const ProgressSlot::View row = setup_->board->slot(rank).view();
-  if (row.activity != Activity::dismissed) {
-    run_failed({fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
-                            "the driver (rank 0) noticed",
-                            place_of(setup_->plan->mesh, rank).pipeline, rank, place_text(row))},
+void DriverState::lost_rank(int rank) {
+  if (setup_->board->slot(rank).view().activity != Activity::dismissed) {
+    run_failed({fmt::format("{}: its process, or the connection to it, is gone; the driver "
+                            "(rank 0) noticed",
+                            place_text(*setup_->board, rank))},
                rank);
   }
   ended(rank);
@@ -116,8 +125,7 @@ void DriverState::step_rehearsed() {
     begin_training();
     return;
   }
-  evaluation_.clear();
-  evaluation_answers_due_ = setup_->plan->mesh.ranks();
+  evaluation_.begin(1, setup_->plan->mesh.ranks());
   tell_all(Evaluate{0, 0});
 }
 
@@ -141,80 +149,67 @@ void DriverState::step_done(const StepDone& message) {
   if (static_cast<int>(step_done_.size()) < setup_->plan->mesh.ranks()) {
     return;
   }
-  if (message.step == 0) {
-    guarded([&] { step_rehearsed(); });
+  guarded([&] { message.step == 0 ? step_rehearsed() : decide_update(); });
+}
+
+void DriverState::decide_update() {
+  const StepSums sums = add_up(*setup_->plan, step_done_);
+  report_.loss = sums.loss;
+  report_.gradient_norm = std::sqrt(sums.squared_norm);
+  if (!sums.not_finite.empty()) {
+    run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
+                            report_.step, sums.not_finite)});
     return;
   }
-  guarded([&] {
-    const StepSums sums = add_up(*setup_->plan, step_done_);
-    report_.loss = sums.loss;
-    report_.gradient_norm = std::sqrt(sums.squared_norm);
-    if (!sums.not_finite.empty()) {
-      run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
-                              report_.step, sums.not_finite)});
-      return;
-    }
-    const double scale = clip_factor(setup_->config->optimizer, report_.gradient_norm);
-    tell_all(ApplyUpdate{report_.step, bits_of(report_.learning_rate), bits_of(scale)});
-    const TrainingPlan& plan = *setup_->plan;
-    report_.tokens = plan.batch.global_batch * plan.model.sequence;
-    report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
-    const RunConfig& config = *setup_->config;
-    const bool at_end = report_.step == config.optimizer.steps;
-    result_.stopped_early = !at_end && setup_->observer->stop_requested();
-    last_step_ = at_end || result_.stopped_early;
-    const bool due = config.eval_every > 0 && report_.step % config.eval_every == 0;
-    if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
-      begin_evaluation();
-    } else {
-      step_ended();
-    }
-  });
+  const double scale = clip_factor(setup_->config->optimizer, report_.gradient_norm);
+  tell_all(ApplyUpdate{report_.step, bits_of(report_.learning_rate), bits_of(scale)});
+  report_.tokens = setup_->plan->batch.global_batch * setup_->plan->model.sequence;
+  report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
+  evaluate_when_due();
+}
+
+void DriverState::evaluate_when_due() {
+  const RunConfig& config = *setup_->config;
+  const bool at_end = report_.step == config.optimizer.steps;
+  result_.stopped_early = !at_end && setup_->observer->stop_requested();
+  last_step_ = at_end || result_.stopped_early;
+  const bool due = config.eval_every > 0 && report_.step % config.eval_every == 0;
+  if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
+    begin_evaluation();
+  } else {
+    end_step();
+  }
 }
 
 void DriverState::begin_evaluation() {
   setup_->observer->on_evaluation_begin(report_.step);
   const std::int64_t batch = setup_->plan->batch.global_batch;
   const std::int64_t batches = (setup_->evaluation_samples + batch - 1) / batch;
-  evaluation_.clear();
-  evaluation_answers_due_ = batches * setup_->plan->mesh.ranks();
+  evaluation_.begin(batches, setup_->plan->mesh.ranks());
   for (std::int64_t b = 0; b < batches; ++b) {
     tell_all(Evaluate{report_.step, b});
   }
 }
 
 void DriverState::evaluation_done(const EvaluationDone& message) {
-  auto& losses = evaluation_[{message.batch, message.rank}];
-  for (const std::uint64_t loss : message.losses) {
-    losses.push_back(from_bits(loss));
+  if (evaluation_.add(message)) {
+    guarded([&] { report_.step == 0 ? begin_training() : end_evaluation(); });
   }
-  if (static_cast<std::int64_t>(evaluation_.size()) < evaluation_answers_due_) {
-    return;
-  }
-  if (report_.step == 0) {
-    guarded([&] { begin_training(); });
-    return;
-  }
-  guarded([&] {
-    double sum = 0;
-    for (const auto& [batch_and_rank, values] : evaluation_) {  // batches and ranks ascend
-      for (const double loss : values) {
-        sum += loss;
-      }
-    }
-    report_.validation_loss =
-        sum / static_cast<double>(setup_->evaluation_samples * setup_->plan->model.sequence);
-    result_.validation_loss = report_.validation_loss;
-    if (!std::isfinite(*report_.validation_loss)) {
-      run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
-                              report_.step, *report_.validation_loss)});
-      return;
-    }
-    step_ended();
-  });
 }
 
-void DriverState::step_ended() {
+void DriverState::end_evaluation() {
+  const std::int64_t tokens = setup_->evaluation_samples * setup_->plan->model.sequence;
+  report_.validation_loss = evaluation_.sum() / static_cast<double>(tokens);
+  result_.validation_loss = report_.validation_loss;
+  if (!std::isfinite(*report_.validation_loss)) {
+    run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
+                            report_.step, *report_.validation_loss)});
+    return;
+  }
+  end_step();
+}
+
+void DriverState::end_step() {
   ++result_.steps;
   result_.loss = report_.loss;
   setup_->observer->on_step(report_);
@@ -273,17 +268,7 @@ void DriverState::finish() {
 }
 
 void DriverState::stage_ended(const StageEnded& m) {
-  constexpr double kSeconds = 1e-9;
-  RankReport report;
-  report.rank = m.rank;
-  report.place = place_of(setup_->plan->mesh, m.rank);
-  report.compute_seconds = static_cast<double>(m.compute_ns) * kSeconds;
-  report.communication_seconds = static_cast<double>(m.communication_ns) * kSeconds;
-  report.idle_seconds = static_cast<double>(m.idle_ns) * kSeconds;
-  report.peak_bytes = m.peak_bytes;
-  report.peak_saved_activation_bytes = m.peak_saved_activation_bytes;
-  report.use = m.use;
-  result_.ranks.push_back(std::move(report));
+  result_.ranks.push_back(report_of(m, setup_->plan->mesh));
   ended(m.rank);
 }
 
@@ -291,41 +276,18 @@ void DriverState::stage_ended(const StageEnded& m) {
 void DriverState::ended(int rank) {
   ended_.insert(rank);
   if (finishing_ && static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
-    give_up();
+    end();
   }
 }
 
-void DriverState::spans(const Spans& m) {
-  auto& all = spans_.at(static_cast<std::size_t>(m.rank));
-  all.insert(all.end(), m.spans.begin(), m.spans.end());
-}
-
-void DriverState::clock_readings(const ClockReadings& m) {
-  (m.at_end ? clocks_at_end_ : clocks_at_begin_) = m.readings;
-}
-
-/// A run that failed has no readings of its end; then those of the begin have to do.
-void DriverState::put_spans_on_one_clock() {
-  const auto& ends = clocks_at_end_.empty() ? clocks_at_begin_ : clocks_at_end_;
-  for (RankReport& report : result_.ranks) {
-    const auto rank = static_cast<std::size_t>(report.rank);
-    report.spans = std::move(spans_[rank]);
-    if (rank >= ends.size()) {
-      continue;
-    }
-    for (Span& span : report.spans) {
-      span.begin_ns = on_first_clock(span.begin_ns, clocks_at_begin_[rank], ends[rank]);
-      span.end_ns = on_first_clock(span.end_ns, clocks_at_begin_[rank], ends[rank]);
-    }
-  }
-}
-
-/// The end: with all stages ended, or with those lost that did not in time.
-void DriverState::give_up() {
+/// With all stages ended, or with those lost that did not in time.
+void DriverState::end() {
   result_.actor_lost = static_cast<int>(ended_.size()) < setup_->plan->mesh.ranks();
   std::sort(result_.ranks.begin(), result_.ranks.end(),
             [](const RankReport& a, const RankReport& b) { return a.rank < b.rank; });
-  put_spans_on_one_clock();
+  for (RankReport& report : result_.ranks) {
+    report.spans = trace_.take(report.rank);
+  }
   setup_->done(std::move(result_));
   self_->quit();
 }

@@ -11,6 +11,8 @@
 
 #include "actors/messages.h"
 #include "actors/run_training.h"
+#include "actors/step_sums.h"
+#include "actors/trace_collector.h"
 #include "stages/progress_board.h"
 
 namespace stagecraft {
@@ -26,17 +28,6 @@ struct DriverSetup {
   std::function<void(RunResult)> done;
 };
 
-/// Sums of one step over the whole mesh, in orders that no schedule changes.
-struct StepSums {
-  double loss = 0;          // nats per token
-  double squared_norm = 0;  // of the gradient
-  std::string not_finite;   // what is not finite, or ""
-};
-
-/// `done` holds one message per rank. Losses are added in micro-batch order, then over data ranks
-/// along the reduction tree; squares per parameter over tensor ranks, then in parameter order.
-StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done);
-
 class DriverState {
  public:
   static inline const char* name = "driver";
@@ -49,11 +40,11 @@ class DriverState {
   void step_done(const StepDone& message);
   void evaluation_done(const EvaluationDone& message);
   void model_written();
-  void spans(const Spans& message);
-  void clock_readings(const ClockReadings& message);
+  void trace(const Spans& message) { trace_.add(message); }
+  void trace(const ClockReadings& message) { trace_.add(message); }
   void stage_ended(const StageEnded& message);
   void run_failed(const RunFailed& message, int culprit = -1);
-  void give_up();
+  void end();
 
  private:
   template <typename Message>
@@ -63,27 +54,27 @@ class DriverState {
   void step_rehearsed();
   void begin_training();
   void begin_step();
+  void decide_update();
+  void evaluate_when_due();
   void begin_evaluation();
-  void step_ended();
+  void end_evaluation();
+  void end_step();
   void write_model();
   void finish();
-  void lost(int rank);
+  void lost_rank(int rank);
   void ended(int rank);
-  void put_spans_on_one_clock();
 
   DriverActor::stateful_pointer<DriverState> self_ = nullptr;
   std::shared_ptr<DriverSetup> setup_;
-  std::vector<StageActor> stages_;                             // by rank
-  std::set<caf::strong_actor_ptr> guards_;                     // one a process
-  std::vector<std::vector<Span>> spans_;                       // by rank
-  std::vector<ClockReading> clocks_at_begin_, clocks_at_end_;  // by rank
+  std::vector<StageActor> stages_;          // by rank
+  std::set<caf::strong_actor_ptr> guards_;  // one a process
+  TraceCollector trace_;
   RunResult result_;
   StepReport report_;
   bool last_step_ = false;
-  int answers_ = 0;  // to the question that is open: Ready, EvaluationDone, ModelWritten
+  int answers_ = 0;  // to the question that is open: Ready, ModelWritten
   std::map<int, StepDone> step_done_;
-  std::map<std::pair<std::int64_t, int>, std::vector<double>> evaluation_;  // by (batch, rank)
-  std::int64_t evaluation_answers_due_ = 0;
+  EvaluationLosses evaluation_;
   std::set<int> ended_;
   std::filesystem::path temporary_;
   std::int64_t step_begin_ns_ = 0;

@@ -1,6 +1,5 @@
 // The whole protocol. Messages state issue and decisions; tensors never travel in them. A
-// floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
-// subnormals between processes.
+// floating-point number travels as its bits (bits.h).
 //
 //   process -> process       Connect                    a rank and its stage, for the other's stage
 //   run_training -> all      Connect                    who is there
@@ -24,7 +23,6 @@
 //   run_training -> guard    Finish                     the run has ended
 #pragma once
 
-#include <bit>
 #include <caf/atom.hpp>
 #include <caf/meta/load_callback.hpp>
 #include <caf/meta/type_name.hpp>
@@ -33,14 +31,12 @@
 #include <string>
 #include <vector>
 
+#include "actors/bits.h"
 #include "actors/clock_reading.h"
 #include "kernels/base/span.h"
 #include "stages/channel.h"
 
 namespace stagecraft {
-
-inline std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
-inline double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
 
 struct TrainStep {
   std::int64_t step = 0;  // from 1; 0 rehearses

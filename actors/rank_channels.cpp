@@ -5,7 +5,6 @@
 #include <sstream>
 #include <vector>
 
-#include "actors/cast.h"
 #include "actors/routes.h"
 
 namespace stagecraft {
@@ -38,7 +37,7 @@ class Connecting {
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
       : session_(session),
         routes_(routes_of(plan)),
-        capacity_(largest_transfer_bytes(plan)),
+        capacity_(transfer_bytes(plan.model, plan.batch)),
         stream_(stream) {}
 
   Channels connect() {
@@ -101,8 +100,8 @@ Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl
                                  const TrainingPlan& plan, Stream& stream) {
   const MeshPlace place = place_of(plan.mesh, world.rank());
   const int columns = plan.mesh.data * plan.mesh.tensor;
-  const int column = place.data * plan.mesh.tensor + place.tensor;
-  const std::int64_t capacity = largest_transfer_bytes(plan);
+  const int column = column_of(plan.mesh, place);
+  const std::int64_t capacity = transfer_bytes(plan.model, plan.batch);
   Channels channels;
   for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
     const bool source = place.pipeline == edge.source;

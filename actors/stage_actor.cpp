@@ -3,12 +3,8 @@
 #include <fmt/core.h>
 
 #include <caf/all.hpp>
-#include <iterator>
-
-#include "actors/cast.h"
 
 namespace stagecraft {
-
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
                                       const GuardActor& guard) {
@@ -41,12 +37,13 @@ void StageState::start(StageActor::stateful_pointer<StageState> self,
 }
 
 void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
-  for (const caf::strong_actor_ptr& actor : column) {
-    column_.push_back(caf::actor_cast<StageActor>(actor));
-    if (column_.back() != self_) {
-      self_->monitor(column_.back());
-    }
+  Neighbours::Copies copies;
+  if (setup_->config->envelope_copies) {
+    copies = [this](const Envelope& envelope) {
+      return setup_->config->envelope_copies(setup_->rank, envelope);
+    };
   }
+  neighbours_.connect(self_, column, std::move(copies));
   begin_when_complete();
 }
 
@@ -61,13 +58,15 @@ void StageState::join(const caf::strong_actor_ptr& driver) {
 
 /// The driver and the neighbours may become known in either order.
 void StageState::begin_when_complete() {
-  if (column_.empty() || !driver_) {
+  if (!neighbours_.are_known() || !driver_) {
     return;
   }
   guarded([&] {
     progress().set(Activity::starting);
     make_work();
-    fill_weights();
+    real_->fill_weights(setup_->initial.get(), [this] {
+      progress().set(Activity::starting);  // each parameter is progress
+    });
     read_clocks(false);
     progress().set(Activity::idle);
     self_->send(driver_, Ready{setup_->rank});
@@ -82,20 +81,17 @@ void StageState::lost(const caf::down_msg& down) {
     return;
   }
   MeshPlace place{};  // the driver is in rank 0's process
-  for (std::size_t stage = 0; stage < column_.size(); ++stage) {
-    if (down.source == column_[stage]) {
-      place = place_;
-      place.pipeline = static_cast<int>(stage);
-    }
+  if (const auto stage = neighbours_.stage_of(down.source)) {
+    place = place_;
+    place.pipeline = *stage;
   }
   const int rank = rank_at(setup_->plan->mesh, place);
-  const ProgressSlot::View row = setup_->board->slot(rank).view();
+  const bool dismissed = setup_->board->slot(rank).view().activity == Activity::dismissed;
   fail(rank,
-       fmt::format("stage {}, rank {}, {}: its process, or the connection to it, is gone; "
-                   "stage {}, rank {} noticed, at {}",
-                   place.pipeline, rank, place_text(row), place_.pipeline, setup_->rank,
+       fmt::format("{}: its process, or the connection to it, is gone; {} noticed, at {}",
+                   place_text(*setup_->board, rank), rank_text(setup_->plan->mesh, setup_->rank),
                    place_text(progress().view())),
-       row.activity == Activity::dismissed);
+       dismissed);
 }
 
 /// Collective over all ranks.
@@ -118,25 +114,12 @@ void StageState::make_work() {
   real_ = real.get();
   work_ = s.config->wrap_work ? s.config->wrap_work(s.rank, std::move(real)) : std::move(real);
   executor_.emplace(ExecutorParts{.stage = place_.pipeline,
-                                  .column = place_.data * s.plan->mesh.tensor + place_.tensor,
+                                  .column = column_of(s.plan->mesh, place_),
                                   .work = *work_,
-                                  .port = *this,
+                                  .port = neighbours_,
                                   .progress = progress(),
-                                  .spans = spans_},
+                                  .spans = meter_.spans()},
                     s.channels);
-}
-
-void StageState::fill_weights() {
-  const int tensor_ranks = setup_->plan->mesh.tensor;
-  for (const Parameter& parameter : real_->parameters().parameters()) {
-    progress().set(Activity::starting);  // each parameter is progress
-    if (setup_->initial != nullptr) {
-      setup_->initial->read(work_->stream(), parameter, place_.tensor, tensor_ranks);
-    } else {
-      initialize(work_->stream(), parameter, setup_->work.seed, place_.tensor, tensor_ranks);
-    }
-  }
-  real_->weights_written();
 }
 
 /// Runs `action`; what it throws ends this stage's part of the run.
@@ -147,19 +130,17 @@ void StageState::guarded(const std::function<void()>& action) {
   try {
     action();
   } catch (const AbortedError& error) {
-    fail(error.what(), true);
+    fail_here(error.what(), true);
   } catch (const std::exception& error) {
-    fail(error.what(), false);
+    fail_here(error.what(), false);
   } catch (...) {
-    fail("something that is no std::exception was thrown", false);
+    fail_here("something that is no std::exception was thrown", false);
   }
 }
 
 /// What was thrown here.
-void StageState::fail(std::string_view what, bool aborted) {
-  fail(setup_->rank,
-       fmt::format("stage {}, rank {}, {}: {}", place_.pipeline, setup_->rank,
-                   place_text(progress().view()), what),
+void StageState::fail_here(std::string_view what, bool aborted) {
+  fail(setup_->rank, fmt::format("{}: {}", place_text(*setup_->board, setup_->rank), what),
        aborted);
 }
 
@@ -171,11 +152,7 @@ void StageState::fail(int culprit, const std::string& text, bool aborted) {
 
 void StageState::enqueue(const Pass& pass) {
   guarded([&] {
-    if (pass.step == 0 && !rehearsing_) {
-      begin_rehearsal();
-    } else if (pass.step != 0 && rehearsing_) {
-      end_rehearsal();
-    }
+    follow_rehearsal(pass.step);
     passes_.push_back(pass);
     pump();
   });
@@ -204,27 +181,14 @@ void StageState::apply(const ApplyUpdate& m) {
   });
 }
 
-/// How many tensors of a channel are under way at a time, and with them how much memory a step
-/// takes, depends on when credits come. A rehearsal takes as much more as may ever be under way.
-void StageState::begin_rehearsal() {
-  rehearsing_ = true;
-  const std::int64_t bytes = largest_transfer_bytes(*setup_->plan);
-  for (const auto& [edge, channel] : setup_->channels) {
-    const int slots = edge.source == place_.pipeline ? kReceiveSlots : 0;
-    for (int slot = 0; slot < slots; ++slot) {
-      spare_.push_back(work_->stream().memory().allocate(bytes, MemoryLabel::workspace));
-    }
+/// Step 0 and its evaluation are the rehearsal, and nothing that the run did.
+void StageState::follow_rehearsal(std::int64_t step) {
+  if (step == 0 && !rehearsal_.is_on()) {
+    rehearsal_.begin(work_->stream(), *setup_->plan, place_.pipeline, setup_->channels);
+  } else if (step != 0 && rehearsal_.is_on()) {
+    rehearsal_.end();
+    meter_.start_over(work_->stream());
   }
-}
-
-/// What it took goes back to the pool, and is nothing that the run did.
-void StageState::end_rehearsal() {
-  rehearsing_ = false;
-  spare_.clear();
-  use_before_ = work_->stream().use();
-  work_->stream().memory().account()->reset_peaks();
-  spans_ = SpanRecorder();
-  first_begin_ns_ = 0;
 }
 
 /// Fires what may fire, then waits for the next message.
@@ -250,12 +214,9 @@ bool StageState::take_up_next() {
     return false;
   }
   const Pass pass = passes_.front();
-  passes_.erase(passes_.begin());
+  passes_.pop_front();
   const bool training = pass.kind == PassKind::train;
-  if (first_begin_ns_ == 0) {
-    first_begin_ns_ = now_ns();
-  }
-  spans_.enable(training && pass.step >= 1 && pass.step <= setup_->config->trace_steps);
+  meter_.begin_pass(training && pass.step >= 1 && pass.step <= setup_->config->trace_steps);
   progress().set(Activity::beginning, pass.step, {});
   executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
   running_ = true;
@@ -269,36 +230,28 @@ void StageState::report() {
   // On a GPU the host waits here for what was issued, and that perhaps for others.
   const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
   progress().set(on_host ? Activity::reporting : Activity::communicating);
-  StreamSpan span(spans_, work_->stream());
+  StreamSpan span(meter_.spans(), work_->stream());
   const PassResults results = work_->results();
-  std::vector<std::uint64_t> losses;
-  for (const double loss : results.losses) {
-    losses.push_back(bits_of(loss));
-  }
   if (pass.kind == PassKind::evaluate) {
     progress().set(Activity::idle);
-    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, std::move(losses)});
+    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, bits_of_all(results.losses)});
     return;
   }
-  StepDone done{
-      .rank = setup_->rank, .step = pass.step, .losses = std::move(losses), .squares = {}};
+  meter_.spans().at(pass.step, "");
+  span.end(Lane::optimizer, "gradient norm");
+  progress().set(Activity::waiting);
+  StepDone done{setup_->rank, pass.step, bits_of_all(results.losses), {}};
   for (const ParameterSquare& square : results.squares) {
     done.squares.push_back({square.parameter, bits_of(square.square)});
   }
-  spans_.at(pass.step, "");
-  span.end(Lane::optimizer, "gradient norm");
-  progress().set(Activity::waiting);
   self_->send(driver_, std::move(done));
-  spans_.settle();
+  meter_.spans().settle();
 }
 
 void StageState::write_model(const WriteModel& m) {
   guarded([&] {
     progress().set(Activity::writing);
-    if (place_.data == 0) {
-      write_parameters(work_->stream(), setup_->plan->model, m.temporary,
-                       real_->parameters().parameters(), place_.tensor, setup_->plan->mesh.tensor);
-    }
+    real_->write_weights(m.temporary);
     progress().set(Activity::idle);
     self_->send(driver_, ModelWritten{setup_->rank});
   });
@@ -307,7 +260,7 @@ void StageState::write_model(const WriteModel& m) {
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
     guarded([&] {
-      spans_.settle();
+      meter_.spans().settle();
       read_clocks(true);
     });
   }
@@ -316,62 +269,20 @@ void StageState::finish(const Finish& m) {
   }
   failed_ = true;  // what comes from now on is nobody's business
   if (driver_) {
-    send_spans();
-    self_->send(driver_, ended());
+    for (Spans& piece : meter_.take_spans(setup_->rank)) {
+      self_->send(driver_, std::move(piece));
+    }
+    self_->send(driver_, executor_ ? meter_.total(setup_->rank, work_->stream())
+                                   : StageEnded{.rank = setup_->rank});
   }
   self_->quit();
   setup_->ended();
 }
 
-void StageState::send_spans() {
-  std::vector<Span> all = spans_.take();
-  for (std::size_t begin = 0; begin < all.size(); begin += Spans::kMost) {
-    const std::size_t end = std::min(all.size(), begin + Spans::kMost);
-    self_->send(driver_,
-                Spans{setup_->rank,
-                      {std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(begin)),
-                       std::make_move_iterator(all.begin() + static_cast<std::ptrdiff_t>(end))}});
-  }
-}
-
 ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }
 
-StageEnded StageState::ended() const {
-  StageEnded report;
-  report.rank = setup_->rank;
-  if (!executor_) {
-    return report;
-  }
-  const std::int64_t collectives = spans_.total_ns(Lane::collectives);
-  report.communication_ns =
-      collectives + spans_.total_ns(Lane::send) + spans_.total_ns(Lane::receive);
-  report.compute_ns =
-      spans_.total_ns(Lane::compute) + spans_.total_ns(Lane::optimizer) - collectives;
-  const std::int64_t total = first_begin_ns_ == 0 ? 0 : now_ns() - first_begin_ns_;
-  report.idle_ns = total - report.compute_ns - report.communication_ns;
-  report.use = work_->stream().use();
-  report.use.full_waits -= use_before_.full_waits;
-  report.use.event_waits -= use_before_.event_waits;
-  report.use.memory_calls -= use_before_.memory_calls;
-  const MemoryAccount& account = *work_->stream().memory().account();
-  report.peak_bytes = account.total().peak;
-  report.peak_saved_activation_bytes = account.count(MemoryLabel::saved_activations).peak;
-  return report;
-}
-
-void StageState::send_envelope(const Envelope& envelope) {
-  const auto& copies = setup_->config->envelope_copies;
-  for (int left = copies ? copies(setup_->rank, envelope) : 1; left > 0; --left) {
-    self_->send(column_.at(static_cast<std::size_t>(envelope.edge.destination)), envelope);
-  }
-}
-
-void StageState::send_credit(const Edge& edge, std::uint64_t sequence) {
-  self_->send(column_.at(static_cast<std::size_t>(edge.source)), Credit{edge, sequence});
-}
-
 void StageState::begin(std::string_view /*operation*/) {
-  communication_.emplace(spans_, work_->stream());
+  communication_.emplace(meter_.spans(), work_->stream());
   progress().set(Activity::communicating);
 }
 

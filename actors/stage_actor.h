@@ -1,14 +1,17 @@
 // One actor per device: a thin shell around an executor.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <memory>
 #include <optional>
 
 #include "actors/messages.h"
+#include "actors/neighbours.h"
+#include "actors/rehearsal.h"
 #include "actors/run_training.h"
+#include "actors/stage_meter.h"
 #include "kernels/stream_span.h"
-#include "models/checkpoint/model_file.h"
 #include "stages/executor.h"
 #include "stages/model_stage_work.h"
 #include "stages/progress_board.h"
@@ -44,7 +47,7 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
                                       const GuardActor& guard);
 
 /// The actor's state: everything but the mailbox.
-class StageState : public ExecutorPort, public CommunicationObserver {
+class StageState : public CommunicationObserver {
  public:
   static inline const char* name = "stage";
 
@@ -60,26 +63,20 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   void write_model(const WriteModel& message);
   void finish(const Finish& message);
 
-  void send_envelope(const Envelope& envelope) override;
-  void send_credit(const Edge& edge, std::uint64_t sequence) override;
   void begin(std::string_view operation) override;
   void end(std::string_view operation) override;
 
  private:
   void guarded(const std::function<void()>& action);
-  void fail(std::string_view what, bool aborted);
-  void fail(int culprit, const std::string& text, bool aborted = false);
+  void fail_here(std::string_view what, bool aborted);
+  void fail(int culprit, const std::string& text, bool aborted);
   void begin_when_complete();
   void make_work();
-  void fill_weights();
   void read_clocks(bool at_end);
-  void send_spans();
-  void begin_rehearsal();
-  void end_rehearsal();
+  void follow_rehearsal(std::int64_t step);
   void pump();
   bool take_up_next();
   void report();
-  StageEnded ended() const;
   ProgressSlot& progress();
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;
@@ -87,19 +84,16 @@ class StageState : public ExecutorPort, public CommunicationObserver {
   DriverActor driver_;  // none until it has introduced itself
   GuardActor guard_;
   MeshPlace place_;
-  std::vector<StageActor> column_;  // by stage; empty until connected
-  SpanRecorder spans_;
+  Neighbours neighbours_;
+  StageMeter meter_;
   ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
-  std::vector<Pass> passes_;  // to be run, first first
-  bool running_ = false;      // a pass has begun and its end was not reported
-  bool reported_ = false;     // the current training pass's StepDone was sent
+  std::deque<Pass> passes_;  // to be run, first first
+  bool running_ = false;     // a pass has begun and its end was not reported
+  bool reported_ = false;    // the current training pass's StepDone was sent
   bool failed_ = false;
-  bool rehearsing_ = false;
-  std::vector<std::shared_ptr<Buffer>> spare_;  // while rehearsing
-  StreamUse use_before_;                        // the run: of making ready and of the rehearsal
-  std::int64_t first_begin_ns_ = 0;
+  Rehearsal rehearsal_;
   std::optional<StreamSpan> communication_;  // while in a collective
 };
 

@@ -1,9 +1,9 @@
-// What the driver adds up, and in which order.
+#include "actors/step_sums.h"
+
 #include <fmt/core.h>
 
 #include <cmath>
 
-#include "actors/driver_actor.h"
 #include "tensor_parallel/reduction_tree.h"
 
 namespace stagecraft {
@@ -51,6 +51,29 @@ StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
     sums.not_finite = parameter;
   }
   return sums;
+}
+
+void EvaluationLosses::begin(std::int64_t batches, int ranks) {
+  answers_due_ = batches * ranks;
+  losses_.clear();
+}
+
+bool EvaluationLosses::add(const EvaluationDone& message) {
+  std::vector<double>& losses = losses_[{message.batch, message.rank}];
+  for (const std::uint64_t loss : message.losses) {
+    losses.push_back(from_bits(loss));
+  }
+  return static_cast<std::int64_t>(losses_.size()) == answers_due_;
+}
+
+double EvaluationLosses::sum() const {
+  double sum = 0;
+  for (const auto& [batch_and_rank, losses] : losses_) {
+    for (const double loss : losses) {
+      sum += loss;
+    }
+  }
+  return sum;
 }
 
 }  // namespace stagecraft

@@ -22,10 +22,6 @@ std::chrono::milliseconds tick_of(double watchdog_seconds) {
       std::max<std::int64_t>(10, static_cast<std::int64_t>(250 * std::min(1.0, watchdog_seconds))));
 }
 
-std::string rank_text(const MeshShape& mesh, int rank) {
-  return fmt::format("stage {}, rank {}", place_of(mesh, rank).pipeline, rank);
-}
-
 /// One look at the whole board.
 class Look {
  public:

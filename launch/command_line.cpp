@@ -12,6 +12,7 @@
 #include "launch/explain_command.h"
 #include "launch/plan_command.h"
 #include "launch/schedule_command.h"
+#include "launch/status_command.h"
 
 namespace stagecraft {
 namespace {
@@ -137,9 +138,11 @@ void describe_plan(CLI::App& command, PlanOptions& options) {
       ->check(CLI::Range(1, kMost));
   command.add_option("--memory", options.memory,
                      "Of one device, as 80GiB; machine.memory_gib if not given");
-  command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
-      ->check(CLI::Range(1, 10))
-      ->capture_default_str();
+  CLI::Option* toml =
+      command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
+          ->check(CLI::Range(1, 10))
+          ->capture_default_str();
+  command.add_flag("--json", options.json, "Print the splits as JSON")->excludes(toml);
 }
 
 void describe_explain(CLI::App& command, ExplainOptions& options) {
@@ -175,7 +178,7 @@ void describe(CLI::App& app, Words& words) {
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
-// The one place where exceptions become messages.
+/// The one place where exceptions become messages.
 int guarded_run(const CLI::App& app, const Words& words) {
   try {
     return run_command(app, words);

@@ -7,11 +7,11 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <thread>
 
 #include "kernels/base/file.h"
 #include "launch/config_text.h"
+#include "launch/end_at_once.h"
 #include "launch/gpu_environment.h"
 #include "launch/launched.h"
 #include "launch/plan_json.h"
@@ -23,7 +23,6 @@
 #include "launch/toml_reader.h"
 #include "launch/train_rank.h"
 #include "models/checkpoint/model_file.h"
-#include "stages/board_report.h"
 
 namespace stagecraft {
 namespace {
@@ -97,17 +96,11 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   return config;
 }
 
-// Where an actor still runs, destructors would pull the data from under it.
-[[noreturn]] void end_at_once() {
-  std::fflush(nullptr);
-  std::_Exit(1);
-}
-
 int report_failure(const RunResult& result, const RunDirectory& directory) {
   fmt::print(stderr, "the run failed: {}\nwhat was measured until then is in {}\n", result.failure,
              directory.path().string());
   if (result.actor_lost) {
-    end_at_once();
+    end_at_once(1);
   }
   return 1;
 }
@@ -129,23 +122,6 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   }
   fmt::print("{}", run_summary(resolved_run, result, directory, words));
   return 0;
-}
-
-void print_status(const std::filesystem::path& run, const ProgressBoard& board) {
-  fmt::print("{}", board_report(board, board_reader()));
-  const std::filesystem::path logs = run / "logs";
-  if (std::filesystem::exists(logs)) {
-    fmt::print("Logs      {}\n", logs.string());
-  }
-}
-
-/// Without mpirun the processes end by themselves within a few seconds (actors/watch.h).
-void await_end(const ProgressBoard& board) {
-  using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::seconds(8);
-  while (anybody_lives(board, board_reader()) && Clock::now() < deadline) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(5));
-  }
 }
 
 /// What is wrong for every rank is said once: rank 0's end ends the others. What is wrong on this
@@ -201,8 +177,10 @@ int train(const TrainOptions& options) {
 
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
+  // A run follows what launch/train asks, and needs them counted; nothing else touches a device.
+  const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
   const ResolvedRun run =
-      resolve(config, cores(), count_gpus, {.allowed = where.share_gpu, .local_size = 0});
+      resolve(config, cores(), count, {.allowed = where.share_gpu, .local_size = 0});
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {
@@ -214,31 +192,6 @@ int check(const ConfigOptions& options, CheckOutput output, const HostWords& whe
     fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
                      : output == CheckOutput::json   ? plan_json(run)
                                                      : plan_report(run, text, picture_columns()));
-  }
-  return 0;
-}
-
-int run_status(const std::filesystem::path& run) {
-  const std::filesystem::path file = progress_board_file(run);
-  if (!std::filesystem::exists(file)) {
-    throw BadInput(
-        fmt::format("{} has no progress board; name the directory of a run, as "
-                    "runs/first_run",
-                    run.string()));
-  }
-  print_status(run, ProgressBoard::open(file, MappedFile::Access::read));
-  return 0;
-}
-
-int last_words(const std::filesystem::path& run) {
-  const std::filesystem::path file = progress_board_file(run);
-  if (!std::filesystem::exists(file)) {
-    return 1;
-  }
-  const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
-  await_end(board);
-  if (!ended_well(board)) {
-    print_status(run, board);
   }
   return 0;
 }

@@ -1,5 +1,5 @@
-// The commands of the executable, once their words are parsed. Each returns the exit status: 0, or
-// 1 when a run failed. A user's mistake is thrown as BadInput.
+// Commands about one configuration, once their words are parsed. As all commands, each returns the
+// exit status: 0, or 1 when a run failed. A user's mistake is thrown as BadInput.
 #pragma once
 
 #include <cstdint>
@@ -34,13 +34,6 @@ enum class CheckOutput : std::uint8_t { plan, json, resolved, launch };
 /// Prints the plan, as text or JSON, every value with its source, or what launch/train needs
 /// (launch_words.h).
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where);
-
-/// Prints the progress board of a run, live or dead.
-int run_status(const std::filesystem::path& run);
-
-/// Waits for the last of a run's processes, a few seconds at most, and prints the board of one that
-/// did not end well. 1 when there is none: no rank had begun.
-int last_words(const std::filesystem::path& run);
 
 int config_reference();
 

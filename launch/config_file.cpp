@@ -24,7 +24,7 @@ struct GivenKey {
   KeyPlace place;
 };
 
-// Those of the error's keys that the user gave, the file's before those of --set.
+/// Those of the error's keys that the user gave, the file's before those of --set.
 std::vector<GivenKey> given_keys(const ConfigFile& config, const ConfigError& error) {
   std::vector<GivenKey> given;
   for (const std::string& key : split(error.keys())) {
@@ -38,7 +38,7 @@ std::vector<GivenKey> given_keys(const ConfigFile& config, const ConfigError& er
   return given;
 }
 
-// REQUIRES: at least one key.
+/// REQUIRES: at least one key.
 std::string text_with_places(const std::vector<GivenKey>& given, const ConfigError& error) {
   const std::string& first = given.front().name;
   if (given.size() == 1) {

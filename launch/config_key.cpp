@@ -79,7 +79,7 @@ void check_choice(const ConfigKey& key, const std::string& value) {
   }
 }
 
-// JSON-like escapes of TOML's basic strings.
+/// JSON-like escapes of TOML's basic strings.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -95,7 +95,7 @@ std::string quoted(std::string_view text) {
   return result + '"';
 }
 
-// The shortest text that reads back to the same bits, and never as an integer.
+/// The shortest text that reads back to the same bits, and never as an integer.
 std::string real_text(double value) {
   std::string text = fmt::format("{}", value);
   return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;

@@ -64,6 +64,8 @@ struct ConfigKey {
   std::string leaf() const { return name.substr(name.find('.') + 1); }
 };
 
+using Keys = std::vector<ConfigKey>;
+
 /// Throws ConfigError with the key's name for a value that is out of range, not finite, or not
 /// among the choices. The value has the key's type.
 void check_value(const ConfigKey& key, const ConfigValue& value);

@@ -28,7 +28,7 @@ bool follows_directory(const ConfigKey& key, const RunSettings& settings) {
          *trace == (std::filesystem::path(settings.session.directory) / "trace.json").string();
 }
 
-// A place may hold whatever a file name or a word of the command line holds; a comment may not.
+/// A place may hold whatever a file name or a word of the command line holds; a comment may not.
 std::string comment_text(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7F; }, '?');

@@ -1,10 +1,12 @@
-// Joins a key to the field of a room's struct that it fills: KeyBinding<&RunSettings::model,
-// &ModelConfig::layers>. The field's type decides the conversion.
+// How the table's entries are written: key<&RunSettings::model, &ModelConfig::layers>(...) joins a
+// key to the field of a room's struct that it fills. The field's type decides the conversion.
 #pragma once
 
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -78,5 +80,63 @@ struct KeyBinding {
     return FieldValue<std::remove_cvref_t<decltype(field)>>::to(field);
   }
 };
+
+/// An entry of the table: a key that fills a field, with a default of its own.
+template <auto Table, auto Field>
+ConfigKey key(std::string name, KeyType type, std::string help, Range range = {}) {
+  ConfigKey entry;
+  entry.name = std::move(name);
+  entry.type = type;
+  entry.help = std::move(help);
+  entry.set = &KeyBinding<Table, Field>::set;
+  entry.get = &KeyBinding<Table, Field>::get;
+  entry.range = range;
+  return entry;
+}
+
+// The same entry with more said of it.
+inline ConfigKey needed(ConfigKey entry, Need need = Need::always) {
+  entry.need = need;
+  return entry;
+}
+inline ConfigKey computed(ConfigKey entry, std::string from_what) {
+  entry.computed = std::move(from_what);
+  return entry;
+}
+inline ConfigKey among(ConfigKey entry, std::vector<Choice> choices) {
+  entry.choices = std::move(choices);
+  return entry;
+}
+inline ConfigKey not_empty(ConfigKey entry) {
+  entry.least_entries = 1;
+  return entry;
+}
+
+inline constexpr double kMostSteps = 2147483647;  // a layer counts steps in 32 bits
+inline constexpr double kMostLayers = 65536;
+
+constexpr Range from(double least) { return {.least = least}; }
+constexpr Range above(double least) { return {.least = least, .least_open = true}; }
+constexpr Range within(double least, double most) { return {.least = least, .most = most}; }
+inline constexpr Range kUnitOpen{.least = 0, .most = 1, .most_open = true};
+
+/// The names of a list of presets.
+template <typename Presets>
+std::vector<Choice> choices_of(const Presets& presets) {
+  std::vector<Choice> choices;
+  for (const auto& preset : presets) {
+    choices.push_back({std::string(preset.name)});
+  }
+  return choices;
+}
+
+/// All sections' keys behind each other.
+inline Keys joined(const std::vector<Keys>& sections) {
+  Keys all;
+  for (const Keys& section : sections) {
+    all.insert(all.end(), section.begin(), section.end());
+  }
+  return all;
+}
 
 }  // namespace stagecraft

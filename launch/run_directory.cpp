@@ -74,8 +74,8 @@ void RunDirectory::make_folders() {
   }
 }
 
-// Files in the run's own folder were all made by this run, since it was empty; outer folders go
-// only while they are empty.
+/// Files in the run's own folder were all made by this run, since it was empty; outer folders go
+/// only while they are empty.
 void RunDirectory::take_back() noexcept {
   std::error_code ignored;
   std::vector<fs::path> entries;

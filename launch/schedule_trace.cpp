@@ -64,7 +64,7 @@ class SpanWriter {
   std::uint64_t flow_of(const Instruction& i, const MeshPlace& place, std::size_t step) const {
     const bool activation = carries_activation(i.op);
     const int source = is_send(i.op) ? i.chunk : other_end(i).chunk;
-    const int column = place.data * mesh_.tensor + place.tensor;
+    const int column = column_of(mesh_, place);
     const std::size_t lane = step * static_cast<std::size_t>(mesh_.data * mesh_.tensor) +
                              static_cast<std::size_t>(column);
     const std::size_t chunk =

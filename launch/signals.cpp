@@ -12,7 +12,7 @@ namespace {
 std::atomic<int> signals_seen{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
 
-// Only what POSIX allows in a handler: lock-free atomics, write, _exit.
+/// Only what POSIX allows in a handler: lock-free atomics, write, _exit.
 void on_signal(int number) {
   if (signals_seen.fetch_add(1) > 0) {
     ::_exit(128 + number);

@@ -69,7 +69,7 @@ std::optional<ConfigValue> real_value(const toml::node& node) {
   return integer ? std::optional<ConfigValue>(static_cast<double>(*integer)) : scalar<double>(node);
 }
 
-// Empty where the node is of another type than the key.
+/// Empty where the node is of another type than the key.
 std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node) {
   switch (key.type) {
     case KeyType::integer:
@@ -93,7 +93,7 @@ std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node
   return std::nullopt;
 }
 
-// REQUIRES: `key` is in the table and was not given at this level before.
+/// REQUIRES: `key` is in the table and was not given at this level before.
 void apply(ConfigFile& config, const ConfigKey& key, const toml::node& node,
            const KeyPlace& place) {
   const std::optional<ConfigValue> value = value_of(key, node);
@@ -129,7 +129,7 @@ void collect_section(const std::string& section, const toml::table& table,
   }
 }
 
-// Every key of the file in the order of the file.
+/// Every key of the file in the order of the file.
 std::vector<Entry> collect(ConfigFile& config, const toml::table& root) {
   const std::vector<std::string> sections = section_names();
   std::vector<Entry> entries;
@@ -164,7 +164,7 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   }
 }
 
-// What stands behind "=" on the command line: TOML where it is some, else a bare text.
+/// What stands behind "=" on the command line: TOML where it is some, else a bare text.
 toml::table parse_override(const std::string& value) {
   try {
     toml::table table = toml::parse("value = " + value);

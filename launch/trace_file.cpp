@@ -16,7 +16,7 @@ std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-// A span takes at least a nanosecond, since a slice of no length cannot hold an arrow's end.
+/// A span takes at least a nanosecond, since a slice of no length cannot hold an arrow's end.
 std::int64_t end_of(const Span& span) { return std::max(span.end_ns, span.begin_ns + 1); }
 
 /// Where a group of lanes stands, and what its flows are called.

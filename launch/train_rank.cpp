@@ -5,12 +5,12 @@
 
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <optional>
 #include <thread>
 
 #include "actors/run_rank.h"
 #include "launch/config_text.h"
+#include "launch/end_at_once.h"
 #include "launch/launched.h"
 #include "launch/process_log.h"
 #include "launch/progress.h"
@@ -66,12 +66,6 @@ struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
 
-/// Its actor system is left as it is (run_rank.h).
-[[noreturn]] void end_at_once(int status) {
-  std::fflush(nullptr);
-  std::_Exit(status);
-}
-
 /// This process from its row on the board to its end.
 class RankRun {
  public:
@@ -103,8 +97,7 @@ class RankRun {
       log_.info(result.failure.empty() ? "all steps are done" : result.failure);
       return result;
     } catch (const std::exception& error) {
-      board_->name_cause(rank_, fmt::format("stage {}, rank {}, {}: {}", stage_, rank_,
-                                            place_text(board_->slot(rank_).view()), error.what()));
+      board_->name_cause(rank_, fmt::format("{}: {}", place_text(*board_, rank_), error.what()));
       RunResult result;
       result.failure = error.what();
       return result;

@@ -124,11 +124,9 @@ std::string gone_text(const ProgressBoard& board, const BoardReader& reader) {
   for (int rank = 0; rank < board.ranks(); ++rank) {
     const View view = board.slot(rank).view();
     if (!lives(reader, board.slot(rank)) && !has_ended(view.activity)) {
-      gone.push_back(
-          fmt::format("stage {}, rank {}, {}: its process {} is gone without having ended "
-                      "(killed, or crashed)",
-                      place_of(board.info().mesh, rank).pipeline, rank,
-                      where_text(view, board.info()), view.process));
+      gone.push_back(fmt::format(
+          "{}, {}: its process {} is gone without having ended (killed, or crashed)",
+          rank_text(board.info().mesh, rank), where_text(view, board.info()), view.process));
     }
   }
   return fmt::format("{}", fmt::join(gone, "; "));

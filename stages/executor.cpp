@@ -7,6 +7,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/stream_span.h"
+#include "tensor_parallel/mesh.h"
 
 namespace stagecraft {
 namespace {
@@ -28,7 +29,8 @@ class NamedRange {
 /// The same number at both ends, and at no others: the channel and the position in it. A program
 /// whose chunks lie in a V sends activations to either side.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
-  constexpr int kRankBits = 12;  // a run has at most 4096 ranks
+  constexpr int kRankBits = 12;
+  static_assert(kMostRanks <= 1 << kRankBits);
   std::uint64_t flow = static_cast<std::uint64_t>(column);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.source);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.destination);
@@ -124,7 +126,9 @@ bool Executor::awaits_update() const {
 Instruction Executor::current() const { return done() ? Instruction{} : pending_.front(); }
 
 std::string Executor::name_of(const Instruction& instruction) const {
-  return span_name(instruction, program_->stage_of_chunk.size() > program_->stages.size());
+  const bool read = parts_.spans.enabled() || parts_.work.stream().device().kind != DeviceKind::cpu;
+  return read ? span_name(instruction, program_->stage_of_chunk.size() > program_->stages.size())
+              : std::string();
 }
 
 Channel& Executor::channel(const Edge& edge) const {
@@ -278,8 +282,9 @@ void Executor::show_waiting() {
 
 void Executor::note_wait(const Instruction& instruction) {
   if (waiting_since_ns_ != 0) {
-    parts_.spans.add(Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
-                     fmt::format("wait for {}", name_of(instruction)));
+    parts_.spans.add(
+        Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
+        parts_.spans.enabled() ? fmt::format("wait for {}", name_of(instruction)) : "");
   }
 }
 

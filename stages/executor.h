@@ -39,7 +39,7 @@ using Channels = std::map<Edge, std::shared_ptr<Channel>>;
 /// What an executor is made of; everything must outlive it.
 struct ExecutorParts {
   int stage = 0;
-  int column = 0;  // which of the mesh's data x tensor pipelines this is
+  int column = 0;  // of the mesh (column_of)
   std::uint32_t generation = 0;
   StageWork& work;
   ExecutorPort& port;
@@ -83,6 +83,7 @@ class Executor {
   };
 
   const StageProgram& order() const;
+  /// For a trace and a device's profiler; empty where neither reads it.
   std::string name_of(const Instruction& instruction) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;

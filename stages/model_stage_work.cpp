@@ -3,16 +3,13 @@
 #include <algorithm>
 
 #include "kernels/ops/adamw.h"
-#include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/ops/reduce.h"
-#include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tensor_parallel/gradient_buckets.h"
 
 namespace stagecraft {
 
-/// The layers of one chunk, and what its micro-batches keep between instructions.
 class ChunkState {
  public:
   struct Live {
@@ -25,17 +22,13 @@ class ChunkState {
     std::unique_ptr<WeightStash> weights;
   };
 
+  Live& at(int microbatch) { return live.at(static_cast<std::size_t>(microbatch)); }
+
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Live> live;  // by micro-batch
 };
 
 namespace {
-
-/// The ranks with equal color; one alone needs no meetings.
-std::unique_ptr<Communicator> group(Communicator& world, int color) {
-  std::unique_ptr<Communicator> members = world.split(color, world.rank());
-  return members->size() > 1 ? std::move(members) : make_solo_communicator();
-}
 
 std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
   std::vector<ParameterUse> uses;
@@ -53,36 +46,15 @@ std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
 
 }  // namespace
 
-MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
-  const MeshShape& mesh = plan.mesh;
-  const MeshPlace at = place_of(mesh, world.rank());
-  const std::vector<int>& stages = plan.program.stage_of_chunk;
-  const bool holds_tied = at.pipeline == stages.front() || at.pipeline == stages.back();
-  const int column = at.data * mesh.tensor + at.tensor;
-  MeshCommunicators groups;
-  groups.tensor = group(world, at.pipeline * mesh.data + at.data);
-  groups.data = group(world, at.pipeline * mesh.tensor + at.tensor);
-  groups.tied = group(world, holds_tied ? column : mesh.ranks() + world.rank());
-  return groups;
-}
-
-std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
-                                std::int64_t global_batch) {
-  if (data.validation == nullptr) {
-    return 0;
-  }
-  const std::int64_t all = data.validation->samples();
-  return batches == 0 ? all : std::min(all, batches * global_batch);
-}
-
 ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
                                MeshCommunicators groups, TextData data, const WorkConfig& config)
     : plan_(plan),
       place_(place_of(plan.mesh, rank)),
       stream_(std::move(stream)),
       groups_(std::move(groups)),
-      data_(std::move(data)),
-      config_(config),
+      source_(plan, place_.data, std::move(data), config.samples),
+      optimizer_(config.optimizer),
+      seed_(config.seed),
       parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, place_.pipeline),
                                                    place_.tensor, plan.mesh.tensor,
                                                    plan.batch.compute())),
@@ -91,7 +63,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
                                .parameters = *parameters_,
                                .tensor_rank = place_.tensor,
                                .tensor_ranks = plan.mesh.tensor,
-                               .seed = config.seed};
+                               .seed = seed_};
   for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
     if (plan.program.stage_of_chunk[c] != place_.pipeline) {
       continue;
@@ -108,11 +80,34 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
 
 ModelStageWork::~ModelStageWork() = default;
 
+void ModelStageWork::fill_weights(const InitialModel* initial,
+                                  const std::function<void()>& on_parameter) {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    on_parameter();
+    if (initial != nullptr) {
+      initial->read(*stream_, parameter, place_.tensor, plan_.mesh.tensor);
+    } else {
+      initialize(*stream_, parameter, seed_, place_.tensor, plan_.mesh.tensor);
+    }
+  }
+  parameters_->round_weights(*stream_);
+}
+
+void ModelStageWork::write_weights(const std::filesystem::path& temporary) {
+  if (place_.data == 0) {
+    write_parameters(*stream_, plan_.model, temporary, parameters_->parameters(), place_.tensor,
+                     plan_.mesh.tensor);
+  }
+}
+
+bool ModelStageWork::owns(int chunk) const {
+  return chunk >= 0 && chunk < static_cast<int>(chunks_.size()) &&
+         chunks_[static_cast<std::size_t>(chunk)] != nullptr;
+}
+
 ChunkState& ModelStageWork::chunk(int chunk) {
-  auto& state = chunks_.at(static_cast<std::size_t>(chunk));
-  require(state != nullptr, "ModelStageWork", "chunk {} is not of stage {}", chunk,
-          place_.pipeline);
-  return *state;
+  require(owns(chunk), "ModelStageWork", "chunk {} is not of stage {}", chunk, place_.pipeline);
+  return *chunks_[static_cast<std::size_t>(chunk)];
 }
 
 void ModelStageWork::begin(const Pass& pass) {
@@ -125,57 +120,15 @@ void ModelStageWork::begin(const Pass& pass) {
       continue;
     }
     for (int m = 0; m < plan_.microbatches; ++m) {
-      ChunkState::Live& live = chunks_[c]->live[static_cast<std::size_t>(m)];
+      ChunkState::Live& live = chunks_[c]->at(m);
       live = {};
-      live.batch = micro_batch(static_cast<int>(c), m);
+      live.batch = source_.at(pass, m);
       live.stashes.resize(chunks_[c]->layers.size());
+      if (c + 1 == chunks_.size()) {
+        live.batch.loss = results_.rows(m, m + 1);
+      }
     }
   }
-}
-
-MicroBatch ModelStageWork::micro_batch(int chunk, int microbatch) {
-  const std::int64_t per_rank = plan_.batch.global_batch / plan_.mesh.data;
-  const std::int64_t within = place_.data * per_rank + microbatch * plan_.batch.micro_batch;
-  const bool training = pass_.kind == PassKind::train;
-  const std::int64_t step_before = std::max<std::int64_t>(0, pass_.step - 1);
-  const std::int64_t before = (training ? step_before : pass_.batch) * plan_.batch.global_batch;
-  MicroBatch batch;
-  batch.training = training;
-  batch.step = static_cast<std::uint32_t>(pass_.step);
-  batch.first_sample = static_cast<std::uint64_t>(before + within);
-  batch.samples = plan_.batch.micro_batch;
-  batch.sequence = plan_.model.sequence;
-  batch.first = microbatch == 0;
-  batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
-  if (chunk == static_cast<int>(plan_.chunks.size()) - 1) {
-    batch.loss = results_.rows(microbatch, microbatch + 1);
-  }
-  return batch;
-}
-
-void ModelStageWork::read_tokens(MicroBatch& batch) {
-  const std::int64_t sequence = batch.sequence;
-  std::vector<std::int32_t> inputs(static_cast<std::size_t>(batch.rows()), 0);
-  std::vector<std::int32_t> targets(inputs.size(), kIgnoredTarget);
-  for (std::int64_t s = 0; s < batch.samples; ++s) {
-    const auto index = static_cast<std::int64_t>(batch.first_sample) + s;
-    const auto row = static_cast<std::size_t>(s * sequence);
-    const auto count = static_cast<std::size_t>(sequence);
-    if (batch.training) {
-      const TokenDataset& text = *data_.train;
-      text.read(sample_at(config_.order, config_.seed, text.samples(), index),
-                {&inputs[row], count}, {&targets[row], count});
-    } else if (index < config_.evaluation_samples) {
-      data_.validation->read(index, {&inputs[row], count}, {&targets[row], count});
-    }
-  }
-  const auto upload = [&](const std::vector<std::int32_t>& values) {
-    Tensor x(stream_->memory(), {batch.rows()}, DType::int32, MemoryLabel::workspace);
-    copy_from_host(*stream_, std::span<const std::int32_t>(values), x);
-    return x;
-  };
-  batch.tokens = upload(inputs);
-  batch.targets = upload(targets);
 }
 
 void ModelStageWork::run(const Instruction& instruction) {
@@ -188,8 +141,7 @@ void ModelStageWork::run(const Instruction& instruction) {
       backward(instruction);
       break;
     case Op::backward_weight: {
-      ChunkState::Live& live =
-          chunk(instruction.chunk).live.at(static_cast<std::size_t>(instruction.microbatch));
+      ChunkState::Live& live = chunk(instruction.chunk).at(instruction.microbatch);
       LayerContext context{*stream_, *groups_.tensor, live.batch};
       live.weights->run(context);
       break;
@@ -207,18 +159,17 @@ void ModelStageWork::run(const Instruction& instruction) {
 
 void ModelStageWork::forward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
-  ChunkState::Live& live = state.live.at(static_cast<std::size_t>(instruction.microbatch));
-  const bool last = instruction.chunk + 1 == static_cast<int>(plan_.chunks.size());
-  if (instruction.chunk == 0 || last) {
-    read_tokens(live.batch);
+  ChunkState::Live& live = state.at(instruction.microbatch);
+  if (instruction.chunk == 0 || instruction.chunk + 1 == static_cast<int>(plan_.chunks.size())) {
+    source_.read_tokens(*stream_, live.batch);
   }
   LayerContext context{*stream_, *groups_.tensor, live.batch};
   Tensor x = std::move(live.x);
   for (std::size_t i = 0; i < state.layers.size(); ++i) {
     x = state.layers[i]->forward(context, std::move(x), live.stashes[i]);
   }
-  if (!last && chunks_[static_cast<std::size_t>(instruction.chunk) + 1] != nullptr) {
-    chunk(instruction.chunk + 1).live[static_cast<std::size_t>(instruction.microbatch)].x = x;
+  if (owns(instruction.chunk + 1)) {
+    chunk(instruction.chunk + 1).at(instruction.microbatch).x = x;
   } else {
     live.y = x;
   }
@@ -226,7 +177,7 @@ void ModelStageWork::forward(const Instruction& instruction) {
 
 void ModelStageWork::backward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
-  ChunkState::Live& live = state.live.at(static_cast<std::size_t>(instruction.microbatch));
+  ChunkState::Live& live = state.at(instruction.microbatch);
   LayerContext context{*stream_, *groups_.tensor, live.batch};
   live.weights = std::make_unique<WeightStash>(
       instruction.op == Op::backward ? WeightStash::Mode::immediate : WeightStash::Mode::deferred);
@@ -234,24 +185,22 @@ void ModelStageWork::backward(const Instruction& instruction) {
   for (std::size_t i = state.layers.size(); i-- > 0;) {
     dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], *live.weights);
   }
-  if (instruction.chunk > 0 &&
-      chunks_[static_cast<std::size_t>(instruction.chunk) - 1] != nullptr) {
-    chunk(instruction.chunk - 1).live[static_cast<std::size_t>(instruction.microbatch)].dy = dy;
+  if (owns(instruction.chunk - 1)) {
+    chunk(instruction.chunk - 1).at(instruction.microbatch).dy = dy;
   } else {
     live.dx = dy;
   }
 }
 
 Tensor ModelStageWork::take_output(const Instruction& send) {
-  ChunkState::Live& live = chunk(send.chunk).live.at(static_cast<std::size_t>(send.microbatch));
+  ChunkState::Live& live = chunk(send.chunk).at(send.microbatch);
   Tensor& x = send.op == Op::send_activation ? live.y : live.dx;
   require(!x.empty(), "ModelStageWork", "{} has nothing to send", to_string(send));
   return std::exchange(x, Tensor());
 }
 
 void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
-  ChunkState::Live& live =
-      chunk(receive.chunk).live.at(static_cast<std::size_t>(receive.microbatch));
+  ChunkState::Live& live = chunk(receive.chunk).at(receive.microbatch);
   (receive.op == Op::receive_activation ? live.x : live.dy) = std::move(x);
 }
 
@@ -338,10 +287,10 @@ void ModelStageWork::update(const Update& update) {
                    .rounded = arenas.rounded,
                    .decayed = arenas.decayed,
                    .learning_rate = static_cast<float>(update.learning_rate),
-                   .beta1 = static_cast<float>(config_.optimizer.beta1),
-                   .beta2 = static_cast<float>(config_.optimizer.beta2),
-                   .epsilon = static_cast<float>(config_.optimizer.epsilon),
-                   .weight_decay = static_cast<float>(config_.optimizer.weight_decay),
+                   .beta1 = static_cast<float>(optimizer_.beta1),
+                   .beta2 = static_cast<float>(optimizer_.beta2),
+                   .epsilon = static_cast<float>(optimizer_.epsilon),
+                   .weight_decay = static_cast<float>(optimizer_.weight_decay),
                    .gradient_scale = static_cast<float>(update.gradient_scale),
                    .step = update.step});
 }

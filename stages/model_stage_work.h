@@ -1,40 +1,28 @@
 // The real work of a rank: the layers of its stage's chunks on its stream.
 #pragma once
 
+#include <filesystem>
+#include <functional>
 #include <memory>
 #include <vector>
 
+#include "models/checkpoint/model_file.h"
 #include "models/optim/optimizer_config.h"
-#include "models/text/token_dataset.h"
+#include "stages/mesh_communicators.h"
+#include "stages/micro_batch_source.h"
 #include "stages/plan.h"
 #include "stages/stage_work.h"
-#include "tensor_parallel/communicator.h"
 
 namespace stagecraft {
-
-/// A rank's groups on the mesh.
-struct MeshCommunicators {
-  std::unique_ptr<Communicator> tensor;  // same stage and data rank
-  std::unique_ptr<Communicator> data;    // same stage and tensor rank
-  std::unique_ptr<Communicator> tied;    // stages of first and last chunk, same data, tensor rank
-};
-
-/// Collective over `world`, whose rank r is the mesh's rank r.
-MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan);
 
 /// What the work needs beside the plan.
 struct WorkConfig {
   OptimizerConfig optimizer;
-  std::uint64_t seed = 1;
-  SampleOrder order = SampleOrder::shuffled;
-  std::int64_t evaluation_samples = 0;  // how many of the validation text take part
+  std::uint64_t seed = 1;  // of random weights and of dropout
+  SampleConfig samples;
 };
 
-/// How many samples an evaluation covers: the first `batches` x `global_batch`, or all (0).
-std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
-                                std::int64_t global_batch);
-
-/// One micro-batch of every chunk between its forward and its weight gradient.
+/// The layers of one chunk, and what its micro-batches keep between instructions.
 class ChunkState;
 
 class ModelStageWork : public StageWork {
@@ -44,9 +32,12 @@ class ModelStageWork : public StageWork {
                  MeshCommunicators groups, TextData data, const WorkConfig& config);
   ~ModelStageWork() override;
 
-  const ParameterStore& parameters() const { return *parameters_; }
-  /// The weights have been filled.
-  void weights_written() { parameters_->round_weights(*stream_); }
+  /// Fills the weights, from `initial` or, where that is null, at random. Calls `on_parameter`
+  /// before each parameter. Throws what reading throws.
+  void fill_weights(const InitialModel* initial, const std::function<void()>& on_parameter);
+  /// This rank's part of the model to the file that begin_model_files made; of data rank 0 alone,
+  /// since all have the same.
+  void write_weights(const std::filesystem::path& temporary);
 
   Stream& stream() override { return *stream_; }
   void begin(const Pass& pass) override;
@@ -63,9 +54,8 @@ class ModelStageWork : public StageWork {
     const Parameter* parameter = nullptr;
   };
 
+  bool owns(int chunk) const;
   ChunkState& chunk(int chunk);
-  MicroBatch micro_batch(int chunk, int microbatch);
-  void read_tokens(MicroBatch& batch);
   void forward(const Instruction& instruction);
   void backward(const Instruction& instruction);
   void reduce_tied();
@@ -77,8 +67,9 @@ class ModelStageWork : public StageWork {
   MeshPlace place_;
   std::unique_ptr<Stream> stream_;
   MeshCommunicators groups_;
-  TextData data_;
-  WorkConfig config_;
+  MicroBatchSource source_;
+  OptimizerConfig optimizer_;
+  std::uint64_t seed_;
   std::unique_ptr<ParameterStore> parameters_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
   std::vector<Reported> reported_;

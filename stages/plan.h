@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/model_spec.h"
 #include "stages/plan_config.h"
 #include "stages/program.h"
+#include "stages/simulate.h"
 #include "stages/verify.h"
 #include "tensor_parallel/mesh.h"
 
@@ -51,9 +53,9 @@ struct TrainingPlan {
   double flops_per_step = 0;        // over all ranks, forward and backward
 };
 
-/// Cuts `layers` layer costs into `chunks` runs so that the largest run is as small as can be;
-/// among equals the one whose earlier runs are larger. Cuts only where allowed; each run gets at
-/// least one block.
+/// Cuts the model's layers into `chunks` runs so that the run that costs most is as cheap as can
+/// be; among equals the cut whose earlier runs are larger. Cuts only where a layer allows it; each
+/// run gets at least one block.
 std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
                                           int chunks);
 /// From [parallel] partition: blocks per chunk.
@@ -67,9 +69,10 @@ LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const Cost
 Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes);
 
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
-/// chunks than blocks, a schedule that is not known, a program that is not proven).
+/// chunks than blocks, a schedule that is not known, a program that is not proven). `costs` are
+/// what auto searches by; without them FLOPs, and transfers that cost nothing.
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch);
+                       const BatchConfig& batch, const std::optional<CostTable>& costs = {});
 /// The same with `given`, completed, for the schedule, whose name only messages use. Throws
 /// ConfigError when its sizes are not those of `parallel` and `batch`, and when it trains nothing.
 /// `where` words places in a program that is not proven.
@@ -77,11 +80,11 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given,
                        const PlaceWords& where = place_words);
 
-/// What a channel carries of one micro-batch.
+/// Bytes of one micro-batch in a channel; every cut has the same.
 std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
 
-/// What a channel carries of one micro-batch.
-std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
+/// What each chunk's compute costs, in FLOPs; everything else is free.
+CostTable flop_costs(const TrainingPlan& plan);
 
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);

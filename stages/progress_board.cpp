@@ -202,4 +202,13 @@ bool ProgressBoard::failed() const {
   return header().cause_state.load(std::memory_order_acquire) != none;
 }
 
+std::string rank_text(const MeshShape& mesh, int rank) {
+  return fmt::format("stage {}, rank {}", place_of(mesh, rank).pipeline, rank);
+}
+
+std::string place_text(const ProgressBoard& board, int rank) {
+  return fmt::format("{}, {}", rank_text(board.info().mesh, rank),
+                     place_text(board.slot(rank).view()));
+}
+
 }  // namespace stagecraft

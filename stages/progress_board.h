@@ -83,4 +83,9 @@ class ProgressBoard {
   BoardInfo info_;
 };
 
+/// "stage 1, rank 3".
+std::string rank_text(const MeshShape& mesh, int rank);
+/// Who it is and where: "stage 1, rank 3, step 7, instruction 1RA3".
+std::string place_text(const ProgressBoard& board, int rank);
+
 }  // namespace stagecraft

@@ -3,87 +3,15 @@
 
 #include <algorithm>
 #include <deque>
-#include <functional>
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "stages/program.h"
+#include "stages/compute_list.h"
 
 namespace stagecraft {
 namespace {
 
 using enum Op;
-
-/// The compute of one stage as it is listed. The stage's chunks are counted in model order, from 0;
-/// every chunk's micro-batches come in their order.
-class ComputeList {
- public:
-  ComputeList(std::vector<int> chunks, int microbatches)
-      : chunks_(std::move(chunks)), microbatches_(microbatches), done_(chunks_.size()) {}
-
-  /// `ops` for the next micro-batch of the stage's chunk `local`; nothing when all have had it.
-  void add(std::initializer_list<Op> ops, int local = 0) {
-    for (const Op op : ops) {
-      Done& done = done_[static_cast<std::size_t>(local)];
-      int& next = op == forward           ? done.forwards
-                  : op == backward_weight ? done.weights
-                                          : done.inputs;
-      if (next < microbatches_) {
-        order_.push_back({{op, chunks_[static_cast<std::size_t>(local)], next}});
-      }
-      ++next;
-      done.weights += op == backward ? 1 : 0;
-    }
-  }
-  int forwards(int local) const { return done_[static_cast<std::size_t>(local)].forwards; }
-  /// All weight gradients that are left, of the stage's last chunk first.
-  void add_left_weights() {
-    for (std::size_t local = chunks_.size(); local-- > 0;) {
-      while (done_[local].weights < microbatches_) {
-        add({backward_weight}, static_cast<int>(local));
-      }
-    }
-  }
-  StageProgram take() { return std::move(order_); }
-
- private:
-  struct Done {
-    int forwards = 0;
-    int inputs = 0;   // by B or I
-    int weights = 0;  // by B or W
-  };
-  std::vector<int> chunks_;
-  int microbatches_;
-  std::vector<Done> done_;
-  StageProgram order_;
-};
-
-/// Chunk c on stage c modulo p.
-int loop_placement(int chunk, int stages) { return chunk % stages; }
-/// Down through the stages and up again.
-int v_placement(int chunk, int stages) { return chunk < stages ? chunk : 2 * stages - 1 - chunk; }
-
-Program build(const ScheduleShape& shape, int (*placement)(int chunk, int stages),
-              const std::function<void(ComputeList&, int stage)>& list) {
-  require(shape.stages >= 1 && shape.chunks >= 1 && shape.microbatches >= 1, "schedule",
-          "{} stages of {} chunks with {} micro-batches make no program", shape.stages,
-          shape.chunks, shape.microbatches);
-  Program program{.chunks = shape.stages * shape.chunks,
-                  .microbatches = shape.microbatches,
-                  .stage_of_chunk = {},
-                  .stages = {}};
-  std::vector<std::vector<int>> owned(static_cast<std::size_t>(shape.stages));
-  for (int chunk = 0; chunk < program.chunks; ++chunk) {
-    program.stage_of_chunk.push_back(placement(chunk, shape.stages));
-    owned[static_cast<std::size_t>(program.stage_of_chunk.back())].push_back(chunk);
-  }
-  for (int stage = 0; stage < shape.stages; ++stage) {
-    ComputeList order(owned[static_cast<std::size_t>(stage)], shape.microbatches);
-    list(order, stage);
-    program.stages.push_back(order.take());
-  }
-  return program;
-}
 
 void require_chunks(const ScheduleShape& shape, std::string_view name, int chunks,
                     std::string_view remedy) {
@@ -102,7 +30,7 @@ void require_microbatches(const ScheduleShape& shape, std::string_view name, int
 /// `lag_per_stage` forwards more per stage before the last, as many W less per stage behind the
 /// first.
 Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
-  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < lag_per_stage * (shape.stages - stage - 1); ++m) {
       list.add({forward});
     }
@@ -124,7 +52,7 @@ Program gpipe(const ScheduleShape& shape) {
 }
 
 Program looped_bfs(const ScheduleShape& shape) {
-  return build(shape, loop_placement, [&](ComputeList& list, int) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int) {
     for (int i = 0; i < shape.chunks * shape.microbatches; ++i) {
       list.add({forward}, i / shape.microbatches);
     }
@@ -136,7 +64,7 @@ Program looped_bfs(const ScheduleShape& shape) {
 
 Program one_f_one_b(const ScheduleShape& shape) {
   require_chunks(shape, "1f1b", 1, "take interleaved");
-  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < shape.stages - stage - 1; ++m) {
       list.add({forward});
     }
@@ -152,7 +80,7 @@ Program interleaved(const ScheduleShape& shape) {
           "interleaved takes the micro-batches in rounds of as many as there are stages: {} is no "
           "multiple of {}",
           shape.microbatches, shape.stages);
-  return build(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     const int total = shape.microbatches * shape.chunks;
     const int round = shape.stages * shape.chunks;
     const auto local = [&](int i) { return i % round / shape.stages; };
@@ -184,7 +112,7 @@ Program zb_h2(const ScheduleShape& shape) {
 Program zb_v(const ScheduleShape& shape) {
   require_chunks(shape, "zb-v", 2, "set chunks = 2");
   require_microbatches(shape, "zb-v", 2 * shape.stages);
-  return build(shape, v_placement, [&](ComputeList& list, int stage) {
+  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
     const int below = shape.stages - stage;
     for (int i = 0; i < 2 * below - 1; ++i) {
       list.add({forward}, 0);
@@ -214,7 +142,7 @@ Program zb_v(const ScheduleShape& shape) {
 Program dualpipe_v(const ScheduleShape& shape) {
   require_chunks(shape, "dualpipe-v", 2, "set chunks = 2");
   require_microbatches(shape, "dualpipe-v", 2 * shape.stages);
-  return build(shape, v_placement, [&](ComputeList& list, int stage) {
+  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
     const int below = shape.stages - stage - 1;
     for (int i = 0; i < 2 * below; ++i) {
       list.add({forward}, 0);
@@ -279,7 +207,7 @@ Program forwards_of(const Program& training) {
 }
 
 Program forward_only(const ScheduleShape& shape) {
-  return forwards_of(build(shape, loop_placement, [](ComputeList&, int) {}));
+  return forwards_of(listed(shape, loop_placement, [](ComputeList&, int) {}));
 }
 
 namespace {

@@ -21,7 +21,7 @@ StepWaits::StepWaits(const Program& program, const MeshShape& mesh, const StepAc
 
 StepWaits::Key StepWaits::key(int number, const Instruction& i) const {
   const MeshPlace& place = rank(number).place;
-  return {place.data * mesh_.tensor + place.tensor, i.op, i.chunk, i.microbatch};
+  return {column_of(mesh_, place), i.op, i.chunk, i.microbatch};
 }
 
 std::optional<Where> StepWaits::find(int number, const Instruction& i) const {

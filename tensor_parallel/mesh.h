@@ -5,6 +5,9 @@
 
 namespace stagecraft {
 
+/// The most ranks of a mesh, and so of each of its axes.
+inline constexpr int kMostRanks = 4096;
+
 /// Sizes of the mesh axes, each at least 1.
 struct MeshShape {
   int pipeline = 1;
@@ -25,6 +28,11 @@ struct MeshPlace {
 /// neighbours (as in Megatron-LM, arXiv 2104.04473).
 inline int rank_at(const MeshShape& shape, const MeshPlace& place) {
   return (place.pipeline * shape.data + place.data) * shape.tensor + place.tensor;
+}
+
+/// Which of the mesh's data x tensor pipelines a place is in.
+inline int column_of(const MeshShape& shape, const MeshPlace& place) {
+  return place.data * shape.tensor + place.tensor;
 }
 
 inline MeshPlace place_of(const MeshShape& shape, int rank) {

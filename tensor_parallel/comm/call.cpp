@@ -85,6 +85,12 @@ std::string fault_of(const Call& call, int rank, int size) {
   }
 }
 
+void check_call(const Call& call, int rank, int size) {
+  const std::string fault = fault_of(call, rank, size);
+  require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank, to_string(call),
+          fault);
+}
+
 bool agree(const Call& a, const Call& b) {
   return a.operation == b.operation && a.reduce == b.reduce && a.peer == b.peer &&
          a.in.empty() == b.in.empty() && a.in.dtype() == b.in.dtype() &&

@@ -37,6 +37,8 @@ std::string to_string(const Call& call);
 
 /// What is wrong with a call by itself in a group of `size` members; empty: nothing.
 std::string fault_of(const Call& call, int rank, int size);
+/// Throws Error that names rank, call and fault, if there is one.
+void check_call(const Call& call, int rank, int size);
 
 /// Whether two members of a collective mean the same.
 bool agree(const Call& a, const Call& b);

@@ -54,6 +54,6 @@ TEST_CASE("rules over several keys name all that were given") {
   CHECK_THAT(message_for({"parallel.pipeline=5"}), Catch::StartsWith("example.toml:3:1: "));
   CHECK_THAT(message_for({"parallel.partition=[1, 2]"}), Catch::StartsWith("example.toml:"));
   CHECK_THAT(message_for({"model.vocab=100"}), Catch::StartsWith("--set model.vocab=100: "));
-  CHECK_THAT(message_for({"parallel.tensor=65536", "parallel.data=65536"}),
+  CHECK_THAT(message_for({"parallel.tensor=4096", "parallel.data=4096"}),
              Catch::StartsWith("example.toml:9:1: ") && Catch::Contains("more than the 4096"));
 }

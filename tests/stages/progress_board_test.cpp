@@ -208,6 +208,7 @@ TEST_CASE("every process's row is seen by the others, and stays when it is kille
   CHECK(first.process == child.process());
   CHECK(board.slot(2).host() == host_name());
   CHECK(place_text(first) == "step 5, instruction 1B3");
+  CHECK(place_text(board, 2) == rank_text(board.info().mesh, 2) + ", step 5, instruction 1B3");
   again.put();
   beaten.get();
   CHECK(board.slot(2).view().heartbeat_ns > first.heartbeat_ns);

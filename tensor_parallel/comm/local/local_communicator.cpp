@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "tensor_parallel/comm/call_communicator.h"
 #include "tensor_parallel/comm/local/collectives.h"
 #include "tensor_parallel/comm/local/group.h"
 #include "tensor_parallel/comm/local/last_arrival.h"
@@ -12,36 +13,13 @@ namespace stagecraft {
 namespace local {
 namespace {
 
-class LocalCommunicator : public Communicator {
+class LocalCommunicator : public CallCommunicator {
  public:
   explicit LocalCommunicator(Seat seat) : group_(std::move(seat.group)), rank_(seat.rank) {}
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
 
-  void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order /*order*/) override {
-    collective(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x});
-  }
-  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
-    collective(stream, {.operation = Operation::all_gather, .in = part, .out = out});
-  }
-  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part,
-                      Order /*order*/) override {
-    collective(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part});
-  }
-  void broadcast(Stream& stream, const Tensor& x, int root) override {
-    collective(stream, {.operation = Operation::broadcast, .peer = root, .in = x});
-  }
-  void send(Stream& stream, const Tensor& x, int to) override {
-    const Call call{.operation = Operation::send, .peer = to, .in = x};
-    check_pair(call);
-    group_->mailbox(rank_, to).send(stream, call, group_->world()->flag());
-  }
-  void recv(Stream& stream, const Tensor& x, int from) override {
-    const Call call{.operation = Operation::recv, .peer = from, .in = x};
-    check_pair(call);
-    group_->mailbox(from, rank_).recv(stream, call, group_->world()->flag());
-  }
   void barrier() override {
     const Round& round = group_->meet(rank_, {}, [](Round& met) { open(met); });
     throw_fault(Operation::barrier, round);
@@ -64,17 +42,19 @@ class LocalCommunicator : public Communicator {
   void check() override { group_->world()->flag().check(); }
 
  private:
-  void check_pair(const Call& call) const {
-    const std::string fault = stagecraft::fault_of(call, rank_, size());
-    require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank_,
-            to_string(call), fault);
-  }
-
   static void throw_fault(Operation operation, const Round& round) {
     require(round.fault.empty(), to_string(operation), "{}", round.fault);
   }
 
-  void collective(Stream& stream, const Call& call) {
+  void message(Stream& stream, const Call& call) override {
+    if (call.operation == Operation::send) {
+      group_->mailbox(rank_, call.peer).send(stream, call, group_->world()->flag());
+    } else {
+      group_->mailbox(call.peer, rank_).recv(stream, call, group_->world()->flag());
+    }
+  }
+
+  void collective(Stream& stream, const Call& call) override {
     Posting posting{.call = call, .device = stream.device()};
     stream.record(posting.ready);
     Round& round =

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "tensor_parallel/comm/call_communicator.h"
 #include "tensor_parallel/comm/mpi/collectives.h"
 #include "tensor_parallel/comm/mpi/meeting.h"
 
 namespace stagecraft::mpi {
 namespace {
 
-class ProcessCommunicator : public Communicator {
+class ProcessCommunicator : public CallCommunicator {
  public:
   ProcessCommunicator(std::shared_ptr<World> world, std::vector<int> members,
                       std::unique_ptr<Table> table)
@@ -19,25 +20,6 @@ class ProcessCommunicator : public Communicator {
   int rank() const override { return table_->rank(); }
   int size() const override { return table_->size(); }
 
-  void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order /*order*/) override {
-    collective(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x});
-  }
-  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
-    collective(stream, {.operation = Operation::all_gather, .in = part, .out = out});
-  }
-  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part,
-                      Order /*order*/) override {
-    collective(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part});
-  }
-  void broadcast(Stream& stream, const Tensor& x, int root) override {
-    collective(stream, {.operation = Operation::broadcast, .peer = root, .in = x});
-  }
-  void send(Stream& stream, const Tensor& x, int to) override {
-    message(stream, {.operation = Operation::send, .peer = to, .in = x});
-  }
-  void recv(Stream& stream, const Tensor& x, int from) override {
-    message(stream, {.operation = Operation::recv, .peer = from, .in = x});
-  }
   void barrier() override {
     world_->check();
     perform(*table_, {.operation = Operation::barrier});
@@ -61,16 +43,13 @@ class ProcessCommunicator : public Communicator {
             "tensors of {} do not travel between processes", to_string(stream.device()));
   }
 
-  void collective(Stream& stream, const Call& call) {
+  void collective(Stream& stream, const Call& call) override {
     begin(stream, call);
     perform(*table_, call);
   }
 
-  void message(Stream& stream, const Call& call) {
+  void message(Stream& stream, const Call& call) override {
     begin(stream, call);
-    const std::string fault = fault_of(call, rank(), size());
-    require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank(),
-            to_string(call), fault);
     perform_pair(*table_, call);
   }
 

@@ -91,9 +91,7 @@ class NcclCommunicator : public Communicator {
   template <typename F>
   void issue(Stream& stream, const Call& call, F&& work) {
     world_->check();
-    const std::string fault = fault_of(call, rank(), size());
-    require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank(),
-            to_string(call), fault);
+    check_call(call, rank(), size());
     require(stream.device() == world_->device(), to_string(call.operation),
             "tensors of {} do not travel in a group on {}", to_string(stream.device()),
             to_string(world_->device()));

@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "kernels/base/error.h"
 #include "kernels/ops/elementwise.h"
 #include "tensor_parallel/comm/abort_flag.h"
 #include "tensor_parallel/comm/call.h"
@@ -51,9 +50,7 @@ class SoloCommunicator : public Communicator {
   /// Throws also for every send and recv: there is nobody else.
   void begin(const Call& call) const {
     flag_->check();
-    const std::string fault = fault_of(call, 0, 1);
-    require(fault.empty(), to_string(call.operation), "rank 0 calls {}: {}", to_string(call),
-            fault);
+    check_call(call, 0, 1);
   }
 
   std::shared_ptr<AbortFlag> flag_;

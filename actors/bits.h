@@ -1,0 +1,22 @@
+// A floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
+// subnormals between processes.
+#pragma once
+
+#include <bit>
+#include <cstdint>
+#include <vector>
+
+namespace stagecraft {
+
+inline std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
+inline double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
+
+inline std::vector<std::uint64_t> bits_of_all(const std::vector<double>& values) {
+  std::vector<std::uint64_t> bits;
+  for (const double value : values) {
+    bits.push_back(bits_of(value));
+  }
+  return bits;
+}
+
+}  // namespace stagecraft
