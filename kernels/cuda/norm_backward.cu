@@ -83,6 +83,14 @@ struct LoadedRow {
     }
   }
 
+  __device__ Packed<T> residual_of(const Backward<T>& on, std::int64_t row, int group) const {
+    if constexpr (kWhole) {
+      return residual[group];
+    } else {
+      return load_within<Wide>(on.residual + row * on.h, C::column(group), on.h);
+    }
+  }
+
   Packed<T> dy[C::Groups];
   Packed<T> x[C::Groups];
   Packed<T> residual[kWhole ? C::Groups : 1];
@@ -127,10 +135,7 @@ __device__ void backward_row(const Backward<T>& on, std::int64_t row, int turn,
     const float4 g = unpacked<T>(loaded.dy[i]) * load_within<Wide>(on.gamma, column, on.h);
     float4 dx = joined(n, -gn_mean, g - g_mean) * rstd;
     if (on.residual != nullptr) {
-      const Packed<T> residual = loaded.kWhole
-                                     ? loaded.residual[loaded.kWhole ? i : 0]
-                                     : load_within<Wide>(on.residual + row * on.h, column, on.h);
-      dx = unpacked<T>(residual) + dx;
+      dx = unpacked<T>(loaded.residual_of(on, row, i)) + dx;
     }
     if (column < on.h) {
       store_packed<Wide>(on.dx + row * on.h, column, on.h, dx);
