@@ -99,15 +99,15 @@ ControlOptions options_of(int rank) {
   return options;
 }
 
-/// Waits for the stage's end: a system of CAF 0.17 that ends beside a detached actor may hang.
-void end(caf::actor_system& system, const StageActor& stage_actor) {
-  caf::anon_send(stage_actor, Finish{});
-  caf::scoped_actor self(system, true);
-  self->wait_for(stage_actor);
+/// A system of CAF 0.17 that ends beside a detached actor may hang, so that no rank destroys its
+/// own (actors/run_rank.h); nor do these processes.
+[[noreturn]] void end_process() {
+  std::fflush(nullptr);
+  std::_Exit(0);
 }
 
 /// Answers each envelope by its credit.
-void run_child(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
+[[noreturn]] void answer(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(1));
@@ -123,11 +123,24 @@ void run_child(const Setting& setting, const Pipe& to_parent, const Pipe& to_chi
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(network.connect("", 0))});
   to_parent.put("connected");
   to_child.get();
-  end(system, mine);
+  end_process();
 }
 
-/// Round trips, in microseconds.
-std::vector<double> run_parent(const Setting& setting, const Pipe& from_child, std::size_t count) {
+void print(const Setting& setting, std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  const double mean =
+      std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
+  fmt::print(
+      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, "
+      "half "
+      "of it: mean {:5.1f} us (limit {})\n",
+      setting.name, mean, times[times.size() / 2], times[times.size() * 99 / 100], times.back(),
+      mean / 2, kLimitUs);
+}
+
+/// Measures round trips, in microseconds.
+[[noreturn]] void ask(const Setting& setting, const Pipe& from_child, const Pipe& to_child,
+                      std::size_t count) {
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(0));
@@ -155,21 +168,10 @@ std::vector<double> run_parent(const Setting& setting, const Pipe& from_child, s
   caf::anon_send(mine, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)});
   done.get_future().wait();
-  end(system, mine);
   times.erase(times.begin(), times.begin() + kWarmup + 1);
-  return times;
-}
-
-void print(const Setting& setting, std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  const double mean =
-      std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
-  fmt::print(
-      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, "
-      "half "
-      "of it: mean {:5.1f} us (limit {})\n",
-      setting.name, mean, times[times.size() / 2], times[times.size() * 99 / 100], times.back(),
-      mean / 2, kLimitUs);
+  print(setting, std::move(times));
+  to_child.put("");
+  end_process();
 }
 
 }  // namespace
@@ -179,14 +181,14 @@ int main(int argc, char** argv) {
   for (const Setting& setting : kSettings) {
     const Pipe from_child;
     const Pipe to_child;
-    std::fflush(stdout);           // or the child would print it again
-    const pid_t child = ::fork();  // before this setting's threads; the last one's have ended
-    if (child == 0) {
-      run_child(setting, from_child, to_child);
-      return 0;
+    std::fflush(stdout);  // or the children would print it again
+    if (::fork() == 0) {
+      answer(setting, from_child, to_child);
     }
-    print(setting, run_parent(setting, from_child, count));
-    to_child.put("");
-    ::waitpid(child, nullptr, 0);
+    if (::fork() == 0) {
+      ask(setting, from_child, to_child, count);
+    }
+    while (::wait(nullptr) > 0) {
+    }
   }
 }

@@ -1,6 +1,7 @@
 // What simulate says of a step beside what it takes: the model of examples/first_run in two stages,
 // over schedules, one thread an actor.
 //   bench_prediction [STEPS [ROUNDS]]
+// Medians over the rounds, which go through all schedules in turn.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -32,11 +33,12 @@ ModelConfig first_run() {
   return config;
 }
 
-/// Milliseconds, medians over rounds of means over a round's steps.
+/// A value a round. A prediction is compared with the steps of its own round, a second or two away:
+/// whatever else the machine does changes less in between than from round to round.
 struct Times {
-  std::vector<double> measured;
-  std::vector<double> ahead;   // from the first steps' costs
-  std::vector<double> behind;  // from the costs of the measured steps themselves
+  std::vector<double> measured;      // milliseconds, mean over the round's steps
+  std::vector<double> ahead_error;   // of what the costs of the first steps predict, in percent
+  std::vector<double> behind_error;  // the costs of the measured steps themselves
 };
 
 void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
@@ -60,10 +62,20 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
     judged.push_back(analysis.steps[position]);
     sum += judged.back().duration;
   }
-  times.measured.push_back(sum / static_cast<double>(judged.size()));
-  times.ahead.push_back(analysis.prediction->timeline.makespan);
-  times.behind.push_back(
-      simulate(plan.program, calibrate(plan.program, plan.mesh, judged)).makespan);
+  const double measured = sum / static_cast<double>(judged.size());
+  const auto error_of = [&](double predicted) { return 100 * (predicted / measured - 1); };
+  times.measured.push_back(measured);
+  times.ahead_error.push_back(error_of(analysis.prediction->timeline.makespan));
+  times.behind_error.push_back(
+      error_of(simulate(plan.program, calibrate(plan.program, plan.mesh, judged)).makespan));
+}
+
+/// Median, and between which values the middle half of the rounds lies.
+std::string spread(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t quarter = values.size() / 4;
+  return fmt::format("{:+.1f} ({:+.1f} .. {:+.1f})", bench::median(values), values[quarter],
+                     values[values.size() - 1 - quarter]);
 }
 
 }  // namespace
@@ -77,14 +89,11 @@ int main(int argc, char** argv) {
       add_round(kSchedules[i], steps, times[i]);
     }
   }
-  fmt::print("{:<14}{:>10}{:>20}{:>24}\n", "schedule", "step ms", "from steps 2-4",
-             "from the same steps");
+  fmt::print("{:<14}{:>10}{:>26}{:>26}\n", "schedule", "step ms", "% from steps 2-4",
+             "% from the same steps");
   for (std::size_t i = 0; i < std::size(kSchedules); ++i) {
-    const double measured = bench::median(times[i].measured);
-    const double ahead = bench::median(times[i].ahead);
-    const double behind = bench::median(times[i].behind);
-    fmt::print("{:<14}{:>10.1f}{:>11.1f} {:+7.1f} %{:>14.1f} {:+7.1f} %\n", kSchedules[i].name,
-               measured, ahead, 100 * (ahead / measured - 1), behind,
-               100 * (behind / measured - 1));
+    fmt::print("{:<14}{:>10.1f}{:>26}{:>26}\n", kSchedules[i].name,
+               bench::median(times[i].measured), spread(times[i].ahead_error),
+               spread(times[i].behind_error));
   }
 }

@@ -2,9 +2,10 @@
 // what the engine adds to a schedule.
 //   sleeping_stages [STAGES [SCHEDULE]]                          actors as threads
 //   mpirun -np STAGES [...] sleeping_stages STAGES SCHEDULE      a process each
-// Prints how long a step took beside what `simulate` says for the mean durations and the mean
-// transfer of the same run, and for the nominal ones, and beside the schedule's formula (docs/
-// schedules.md). Without words: 4, 8 and 16 stages, every schedule.
+// Prints how long a step took, from when the first rank took it up until the last one's optimizer
+// had ended, beside what `simulate` says for the costs that `calibrate` takes from the same steps,
+// and for the nominal ones, and beside the schedule's formula (docs/schedules.md). Without words:
+// 4, 8 and 16 stages, every schedule.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 
@@ -14,7 +15,8 @@
 
 #include "benchmarks/idle_run.h"
 #include "benchmarks/process_run.h"
-#include "benchmarks/span_costs.h"
+#include "launch/run_analysis.h"
+#include "stages/calibrate.h"
 
 namespace {
 
@@ -34,9 +36,8 @@ class SleepingWork : public bench::IdleWork {
   }
 };
 
-struct Steps : RunObserver {
-  void on_step(const StepReport& report) override { total_ms += report.seconds * 1e3; }
-  double total_ms = 0;
+struct Silent : RunObserver {
+  void on_step(const StepReport& /*report*/) override {}
 };
 
 /// Idle time of the schedule at F = I = W for a chunk, in their unit (docs/schedules.md).
@@ -99,10 +100,17 @@ void measure(const char* actors, const std::string& schedule, int stages,
   config.wrap_work = [](int, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
     return std::make_unique<SleepingWork>(std::move(real));
   };
-  Steps steps;
-  const RunResult result = runner(plan, config, bench::random_text(8), steps);
+  Silent observer;
+  const RunResult result = runner(plan, config, bench::random_text(8), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
-  print_row(actors, plan, steps.total_ms / kSteps, bench::span_costs(result.ranks));
+  const std::vector<StepActions> steps = analyse(plan, {}, result).steps;
+  require(steps.size() == kSteps, "benchmark", "{} of {} steps are whole", steps.size(), kSteps);
+  double total_ms = 0;
+  for (const StepActions& step : steps) {
+    total_ms += step.duration;
+  }
+  print_row(actors, plan, total_ms / static_cast<double>(steps.size()),
+            calibrate(plan.program, plan.mesh, steps));
 }
 
 }  // namespace

@@ -138,9 +138,11 @@ void describe_plan(CLI::App& command, PlanOptions& options) {
       ->check(CLI::Range(1, kMost));
   command.add_option("--memory", options.memory,
                      "Of one device, as 80GiB; machine.memory_gib if not given");
-  command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
-      ->check(CLI::Range(1, 10))
-      ->capture_default_str();
+  CLI::Option* toml =
+      command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
+          ->check(CLI::Range(1, 10))
+          ->capture_default_str();
+  command.add_flag("--json", options.json, "Print the splits as JSON")->excludes(toml);
 }
 
 void describe_explain(CLI::App& command, ExplainOptions& options) {

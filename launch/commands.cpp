@@ -177,8 +177,10 @@ int train(const TrainOptions& options) {
 
 int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
   const ConfigFile config = read_config(options.file, options.overrides);
+  // A run follows what launch/train asks, and needs them counted; nothing else touches a device.
+  const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
   const ResolvedRun run =
-      resolve(config, cores(), count_gpus, {.allowed = where.share_gpu, .local_size = 0});
+      resolve(config, cores(), count, {.allowed = where.share_gpu, .local_size = 0});
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {

@@ -97,8 +97,8 @@ Keys trace_and_device_keys() {
       computed(
           key<kSession, &SessionConfig::trace_cost>(
               "trace.cost", text,
-              "Predict the traced steps from these costs in milliseconds, as \"F=1.5,B=3:4,U=2\" "
-              "(docs/prediction.md)"),
+              "Predict the traced steps from these costs in milliseconds, as \"F=1.5,B=3:4,U=2\", "
+              "and let parallel.schedule = \"auto\" search by them (docs/prediction.md)"),
           "none"),
       among(
           key<kSession, &SessionConfig::backend>(
@@ -137,6 +137,14 @@ Keys machine_keys() {
           "machine.within_gb_s", real, "From a device to another of its node, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::between_gb_s>(
           "machine.between_gb_s", real, "From a device to one of another node, in GB/s", size)),
+      of_preset(
+          key<kMachine, &MachineConfig::within_us>("machine.within_us", real,
+                                                   "What the smallest message takes within a node, "
+                                                   "in microseconds; without a preset nothing",
+                                                   size)),
+      of_preset(key<kMachine, &MachineConfig::between_us>(
+          "machine.between_us", real,
+          "What it takes between nodes, in microseconds; without a preset nothing", size)),
   };
 }
 

@@ -37,13 +37,9 @@ std::string too_few(int count, int processes) {
                      processes);
 }
 
-DeviceCensus census_of(const CountGpus& count_gpus, int unseen) {
-  return count_gpus ? count_gpus() : DeviceCensus{unseen, "nobody has looked"};
-}
-
 DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGpus& count_gpus,
                          const GpuSharing& sharing) {
-  const DeviceCensus census = census_of(count_gpus, actors);
+  const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{actors, ""};
   if (census.count == 0) {
     throw ConfigError("device.backend",
                       fmt::format("no GPU can be used: {}; take device.backend = \"cpu\", or "
@@ -66,7 +62,10 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
 
 DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus,
                         const GpuSharing& sharing) {
-  const DeviceCensus census = census_of(count_gpus, 0);
+  if (!count_gpus) {
+    return {.why = "auto, which a run settles when it starts", .open = true};
+  }
+  const DeviceCensus census = count_gpus();
   if (census.count == 0) {
     return on_cpu(fmt::format("no GPU: {}", census.why_none));
   }
@@ -103,7 +102,7 @@ DeviceChoice choose_devices(const SessionConfig& session, int actors, const Coun
 
 std::string devices_text(const DeviceChoice& choice) {
   if (!choice.on_gpus()) {
-    return "CPU";
+    return choice.open ? "GPUs where every actor has one of its own, else the CPU" : "CPU";
   }
   const std::string first = to_string(choice.devices.front());
   return choice.devices.size() == 1

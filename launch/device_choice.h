@@ -20,11 +20,12 @@ struct GpuSharing {
 struct DeviceChoice {
   std::vector<Device> devices = {{}};  // taken by the ranks in turn; of a process, its own
   std::string why;                     // half a sentence
+  bool open = false;                   // "auto", and nobody has looked: the run will
   bool on_gpus() const { return devices.front().kind == DeviceKind::cuda; }
 };
 
-/// How many GPUs there are, asked where the answer matters. Empty: nobody looks; "auto" is the CPU
-/// then, and "cuda" taken at its word.
+/// How many GPUs there are, asked where the answer matters. Empty: nobody looks; "auto" stays open
+/// then, and "cuda" is taken at its word.
 using CountGpus = std::function<DeviceCensus()>;
 
 /// "auto" takes GPUs where every actor has one of its own, "cuda" lets actors share what there are;
@@ -32,7 +33,7 @@ using CountGpus = std::function<DeviceCensus()>;
 DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
                             const GpuSharing& sharing = {});
 
-/// "CPU", "cuda:0", "cuda:0 to cuda:3".
+/// "CPU", "cuda:0", "cuda:0 to cuda:3"; of an open choice, the rule.
 std::string devices_text(const DeviceChoice& choice);
 
 }  // namespace stagecraft

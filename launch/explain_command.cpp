@@ -82,7 +82,7 @@ std::string cause_text(const Json& summary, const Json& entry) {
   const std::string op = entry.value("op", "");
   return cause == "instruction" ? fmt::format("{} on {}", op, whom)
          : cause == "credit"    ? fmt::format("a free slot at {}", whom)
-         : cause == "partner"   ? fmt::format("{} to come to the collective", whom)
+         : cause == "partner"   ? fmt::format("{} to come to a collective of {}", whom, op)
          : cause == "optimizer"
              ? fmt::format("{}, last to come to the optimizer, behind {}", whom, op)
          : cause == "driver" ? "the driver's decision or order"

@@ -8,6 +8,7 @@
 
 #include "kernels/base/text_table.h"
 #include "launch/resolve.h"
+#include "launch/splits_json.h"
 #include "launch/toml_reader.h"
 #include "launch/units.h"
 #include "models/text/token_dataset.h"
@@ -39,11 +40,12 @@ std::string head(const SearchRequest& request) {
       "Model     GPT: {} layers, hidden {}, {} tokens a sample, {} parameters; {} sequences a "
       "step\n"
       "Machine   {} devices{}, {:.4g} GiB and {:.4g} x {:.4g} TFLOP/s each, {} a node; {:.4g} GB/s "
-      "within a node, {:.4g} between\n",
+      "and {:.4g} us within a node, {:.4g} GB/s and {:.4g} us between\n",
       model.layers, model.hidden, model.sequence, count_text(gpt(model, 1).parameter_count()),
       request.batch.global_batch, request.devices,
       machine.preset.empty() ? "" : " of " + machine.preset, machine.memory_gib, machine.efficiency,
-      machine.tflops, machine.node_devices, machine.within_gb_s, machine.between_gb_s);
+      machine.tflops, machine.node_devices, machine.within_gb_s, machine.within_us,
+      machine.between_gb_s, machine.between_us);
 }
 
 std::string table(const SearchRequest& request, const SplitSearch& found) {
@@ -110,6 +112,10 @@ int plan(const PlanOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
   const SearchRequest request = request_of(config, options);
   const SplitSearch found = search_splits(request);
+  if (options.json) {
+    fmt::print("{}", splits_json(request, found));
+    return found.best.empty() ? 1 : 0;
+  }
   fmt::print("{}{}{}", head(request), found.best.empty() ? "" : table(request, found),
              others(found));
   if (found.best.empty()) {

@@ -177,14 +177,7 @@ std::int64_t stage_parameters(const TrainingPlan& plan, int stage) {
 }
 
 double planned_bubble(const TrainingPlan& plan) {
-  CostTable costs;
-  costs.chunks.clear();
-  for (const LayerCost& work : plan.work) {
-    costs.chunks.push_back({.forward = work.forward_flops,
-                            .backward_input = work.backward_input_flops,
-                            .backward_weight = work.backward_weight_flops});
-  }
-  return simulate(plan.program, costs).bubble;
+  return simulate(plan.program, flop_costs(plan)).bubble;
 }
 
 std::string plan_report(const ResolvedRun& run, const TextData& text, int columns) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <optional>
 
 #include "kernels/ops/checks.h"
 #include "launch/config_table.h"
@@ -44,10 +45,13 @@ void check_validation(const ConfigFile& config) {
   }
 }
 
-/// That the costs can be read, before a run spends time on what they are for.
-void check_costs(const SessionConfig& session, const TrainingPlan& plan) {
+/// Read before a run spends time on what they are for.
+std::optional<CostTable> given_costs(const RunSettings& settings) {
+  const std::string& words = settings.session.trace_cost;
   try {
-    parse_costs(session.trace_cost, plan.program.chunks);
+    return words.empty()
+               ? std::optional<CostTable>()
+               : parse_costs(words, settings.parallel.pipeline * settings.parallel.chunks);
   } catch (const Error& error) {
     throw ConfigError("trace.cost parallel.pipeline parallel.chunks", std::string(error.text()));
   }
@@ -94,9 +98,10 @@ void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig
 /// From the schedule's name, or from the file that is named in its place.
 TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
   const ModelSpec model = gpt(settings.model, settings.parallel.tensor);
+  const std::optional<CostTable> costs = given_costs(settings);
   const std::filesystem::path file = schedule_file(config);
   if (file.empty()) {
-    return make_plan(model, settings.parallel, settings.batch);
+    return make_plan(model, settings.parallel, settings.batch, costs);
   }
   const WrittenProgram written = [&] {
     try {
@@ -114,7 +119,7 @@ TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
 /// What "auto" came to goes into the settings, and why into the sources.
 void settle_backend(ResolvedRun& run) {
   std::string& backend = run.settings.session.backend;
-  if (backend == "auto") {
+  if (backend == "auto" && !run.devices.open) {
     backend = run.devices.on_gpus() ? "cuda" : "cpu";
     run.sources["device.backend"] += "; auto: " + run.devices.why;
   }
@@ -130,13 +135,12 @@ std::string fault_of_cpu(Precision precision) {
                                                            : fmt::format("and {}", reason);
 }
 
-/// Where nobody has looked for GPUs, "auto" may still find some.
-void check_precision(const ConfigFile& config, const DeviceChoice& choice, bool looked) {
-  const RunSettings& settings = config.settings;
-  if (choice.on_gpus() || (!looked && settings.session.backend != "cpu")) {
+/// An open choice may still find GPUs.
+void check_precision(const ConfigFile& config, const DeviceChoice& choice) {
+  if (choice.on_gpus() || choice.open) {
     return;
   }
-  const std::string fault = fault_of_cpu(settings.batch.precision);
+  const std::string fault = fault_of_cpu(config.settings.batch.precision);
   if (!fault.empty()) {
     throw ConfigError("train.precision device.backend",
                       fmt::format("this run computes on the CPU ({}), {}; take train.precision = "
@@ -159,13 +163,12 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
     settings.parallel.schedule =
         fmt::format("{}{}", kScheduleFile, std::filesystem::absolute(file).string());
   }
-  check_costs(settings.session, run.plan);
   fill_session(config, cores, actors, settings.session);
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);
   }
   run.devices = choose_devices(settings.session, actors, count_gpus, sharing);
-  check_precision(config, run.devices, count_gpus != nullptr);
+  check_precision(config, run.devices);
   settle_backend(run);
   return run;
 }

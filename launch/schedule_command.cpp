@@ -166,9 +166,11 @@ std::string report(const Named& named, const Timeline& timeline, const Verdict& 
          "Verdict   proven: every execution of this program ends\n";
 }
 
-void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline) try {
+void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline,
+                 const Verdict& verdict) try {
   if (!options.svg.empty()) {
-    write_file(options.svg, schedule_svg(named.program, timeline, title(named, timeline)));
+    write_file(options.svg,
+               schedule_svg(named.program, timeline, title(named, timeline), verdict.peaks));
   }
   if (!options.trace.empty()) {
     const MeshShape mesh{.pipeline = static_cast<int>(named.program.stages.size())};
@@ -222,7 +224,7 @@ int schedule(const ScheduleOptions& options) {
   if (timeline.makespan <= 0) {
     throw BadInput("--cost: this program would take no time; let some compute cost something");
   }
-  write_files(options, named, timeline);
+  write_files(options, named, timeline, verdict);
   fmt::print("{}", options.json ? json_text(timeline_json(named, timeline, verdict))
                                 : report(named, timeline, verdict, !options.bytes.empty()));
   return 0;

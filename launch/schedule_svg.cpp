@@ -16,9 +16,9 @@ constexpr double kLeft = 76;
 constexpr double kTop = 44;
 constexpr double kRow = 26;
 constexpr double kRowGap = 4;
-constexpr double kRight = 200;
+constexpr double kRight = 240;
 constexpr double kBottom = 66;
-constexpr double kShortest = 16;  // an instruction's width, so that two digits can be read
+constexpr double kShortest = 18;  // an instruction's width, so that two digits can be read
 constexpr double kWidest = 30'000;
 constexpr double kDigit = 6.2;  // a digit's width
 
@@ -257,19 +257,23 @@ class SvgWriter {
 
 std::string svg(const SvgPicture& picture) { return SvgWriter(picture).run(); }
 
-std::string schedule_svg(const Program& program, const Timeline& timeline,
-                         const std::string& title) {
+std::string schedule_svg(const Program& program, const Timeline& timeline, const std::string& title,
+                         const std::vector<StagePeak>& peaks) {
   SvgPicture picture{title, "most at once", program.stage_of_chunk, {}, 0};
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
     const StageTimeline& line = timeline.stages[stage];
     const std::string stashes =
         line.peak_weight_stashes == 0 ? "" : fmt::format(", {} for W", line.peak_weight_stashes);
-    picture.rows.push_back({.label = fmt::format("stage {}", stage),
-                            .actions = line.actions,
-                            .gaps = {},
-                            .end = timeline.makespan,
-                            .note = fmt::format("{} activation{}{}", line.peak_activations,
-                                                line.peak_activations == 1 ? "" : "s", stashes)});
+    const std::string bytes = stage < peaks.size() && peaks[stage].bytes > 0
+                                  ? fmt::format(", {} bytes", peaks[stage].bytes)
+                                  : "";
+    picture.rows.push_back(
+        {.label = fmt::format("stage {}", stage),
+         .actions = line.actions,
+         .gaps = {},
+         .end = timeline.makespan,
+         .note = fmt::format("{} activation{}{}{}", line.peak_activations,
+                             line.peak_activations == 1 ? "" : "s", stashes, bytes)});
   }
   return svg(picture);
 }

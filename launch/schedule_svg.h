@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "stages/held.h"
 #include "stages/program.h"
 #include "stages/simulate.h"
 
@@ -38,8 +39,9 @@ struct SvgPicture {
 /// gaps, is communication. Requires a row with compute that takes time.
 std::string svg(const SvgPicture& picture);
 
-/// A row a stage; at the right the most activations, and weight stashes, that it holds.
-std::string schedule_svg(const Program& program, const Timeline& timeline,
-                         const std::string& title);
+/// A row a stage; at the right the most activations, and weight stashes, that it holds, and bytes
+/// where `peaks` has any.
+std::string schedule_svg(const Program& program, const Timeline& timeline, const std::string& title,
+                         const std::vector<StagePeak>& peaks = {});
 
 }  // namespace stagecraft

@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "stages/step_waits.h"
+
 namespace stagecraft {
 namespace {
 
@@ -149,34 +151,28 @@ Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepAction
   return json;
 }
 
-/// Mean length of what each kind of instruction of each chunk took. U and T count from when all had
-/// come to them, U until the last has ended.
+/// Mean length of what each kind of instruction of each chunk took. T counts from when both stages
+/// had come to it, U from when all ranks had until the last has ended.
 class KindMeans {
  public:
   using Kind = std::pair<Op, int>;
 
-  void add(const StepActions& step) {
-    double came = 0;
-    double ended = 0;
-    double tied = 0;
-    for (const RankActions& rank : step.ranks) {
-      came = std::max(came, rank.actions.back().came);
-      ended = std::max(ended, rank.actions.back().end);
-      for (const Action& action : rank.actions) {
-        tied = std::max(tied, action.instruction.op == Op::reduce_tied ? action.came : 0);
-      }
-    }
-    for (const RankActions& rank : step.ranks) {
-      for (const Action& action : rank.actions) {
-        const Op op = action.instruction.op;
+  KindMeans(const TrainingPlan& plan, const MeshShape& mesh) : plan_(plan), mesh_(mesh) {}
+
+  void add(const StepActions& step, int slots) {
+    const StepWaits waits(plan_.program, mesh_, step, slots);
+    for (int rank = 0; rank < mesh_.ranks(); ++rank) {
+      const std::vector<Action>& actions = waits.rank(rank).actions;
+      for (std::size_t i = 0; i < actions.size(); ++i) {
+        const auto& [op, chunk, microbatch] = actions[i].instruction;
         if (is_compute(op) || op == Op::reduce_data) {
-          add({op, action.instruction.chunk}, action.end - action.begin);
+          add({op, chunk}, actions[i].end - actions[i].begin);
         } else if (op == Op::reduce_tied) {
-          add({op, 0}, action.end - std::max(action.begin, tied));
+          add({op, 0}, actions[i].end - std::max(actions[i].begin, waits.awaited({rank, i}).until));
         }
       }
     }
-    add({Op::optimizer, 0}, ended - came);
+    add({Op::optimizer, 0}, step.duration - waits.rank(waits.last_to_come()).actions.back().came);
   }
 
   struct Mean {
@@ -191,6 +187,9 @@ class KindMeans {
     kinds_[kind].sum += time;
     ++kinds_[kind].count;
   }
+
+  const TrainingPlan& plan_;
+  const MeshShape& mesh_;
   std::map<Kind, Mean> kinds_;
 };
 
@@ -250,20 +249,20 @@ Json head_json(const TrainingPlan& plan, const RunAnalysis& analysis) {
 
 std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis) {
   StepMeans measured(plan, plan.mesh);
-  KindMeans measured_kinds;
+  KindMeans measured_kinds(plan, plan.mesh);
   for (const std::size_t position : analysis.judged) {
     measured.add(analysis.steps[position], kReceiveSlots);
-    measured_kinds.add(analysis.steps[position]);
+    measured_kinds.add(analysis.steps[position], kReceiveSlots);
   }
   Json json = head_json(plan, analysis);
   json["step"] = {{"measured", ms(measured.duration())}, {"measured_bubble", measured.bubble()}};
   const MeshShape column{.pipeline = plan.mesh.pipeline};
   StepMeans predicted(plan, column);
-  KindMeans predicted_kinds;
+  KindMeans predicted_kinds(plan, column);
   if (analysis.prediction) {
     const StepActions step = predicted_actions(analysis.prediction->timeline);
     predicted.add(step, analysis.prediction->costs.slots);
-    predicted_kinds.add(step);
+    predicted_kinds.add(step, analysis.prediction->costs.slots);
     json["calibrated_on"] = analysis.prediction->calibrated;
     json["costs"] = costs_json(analysis.prediction->costs);
     json["step"]["predicted"] = ms(predicted.duration());

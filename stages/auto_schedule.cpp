@@ -1,6 +1,7 @@
 #include "stages/auto_schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -28,7 +29,8 @@ struct Score {
 
 class Search {
  public:
-  explicit Search(const AutoProblem& problem) : problem_(problem), left_(problem.budget) {}
+  explicit Search(const AutoProblem& problem)
+      : problem_(problem), named_left_(problem.named_budget), left_(problem.budget) {}
 
   AutoSchedule run() {
     try_named();
@@ -47,6 +49,8 @@ class Search {
  private:
   static constexpr double kNone = std::numeric_limits<double>::infinity();
   static constexpr int kFarthest = 4;  // positions by which a change moves an instruction
+  /// These idle least; among equals, they hold less.
+  static constexpr std::array kFirst = {"zb-v", "dualpipe-v", "zb-h2", "zb-h1", "interleaved"};
 
   /// A loop, and for two chunks a stage a V, as the builders lay them.
   std::vector<std::vector<int>> placements() const {
@@ -98,12 +102,13 @@ class Search {
     return true;
   }
 
-  /// Whether the budget has room for an evaluation; takes it.
-  bool spend(std::size_t instructions) {
-    const bool enough = left_ >= instructions;
-    left_ = enough ? left_ - instructions : 0;
+  /// Whether `left` of a budget has room for an evaluation; takes it.
+  static bool spend(std::size_t instructions, std::size_t& left) {
+    const bool enough = left >= instructions;
+    left = enough ? left - instructions : 0;
     return enough;
   }
+  bool spend(std::size_t instructions) { return spend(instructions, left_); }
 
   /// About how many instructions a program has: three of compute, four transfers.
   std::size_t instructions() const {
@@ -113,15 +118,37 @@ class Search {
   }
 
   void try_named() {
-    for (const std::string& name : schedule_names()) {
-      try {
-        if (consider(build_schedule(name, problem_.shape), name)) {
-          result_.best_named = name;
-          result_.named_makespan = found_.makespan;
-        }
-      } catch (const Error&) {
-        continue;  // outside the schedule's domain
+    for (const std::string& name : names()) {
+      if (found_.makespan < kNone && named_left_ < instructions()) {
+        return;
       }
+      std::optional<Program> compute = named(name);
+      if (!compute) {
+        continue;
+      }
+      spend(instructions(), named_left_);
+      if (consider(std::move(*compute), name)) {
+        result_.best_named = name;
+        result_.named_makespan = found_.makespan;
+      }
+    }
+  }
+
+  /// All schedules, kFirst first.
+  static std::vector<std::string> names() {
+    std::vector<std::string> all = schedule_names();
+    std::stable_sort(all.begin(), all.end(), [](const std::string& a, const std::string& b) {
+      return std::find(kFirst.begin(), kFirst.end(), a) <
+             std::find(kFirst.begin(), kFirst.end(), b);
+    });
+    return all;
+  }
+
+  std::optional<Program> named(const std::string& name) const {
+    try {
+      return build_schedule(name, problem_.shape);
+    } catch (const Error&) {
+      return {};  // outside the schedule's domain
     }
   }
 
@@ -241,7 +268,8 @@ class Search {
   }
 
   const AutoProblem& problem_;
-  std::size_t left_;  // of the budget
+  std::size_t named_left_;  // of the budgets
+  std::size_t left_;
   Score found_;
   AutoSchedule result_;
   std::vector<int> placement_;  // that limits_ is of

@@ -24,9 +24,10 @@ struct AutoProblem {
   std::function<Limits(const std::vector<int>& stage_of_chunk)> limits = [](const auto&) {
     return Limits{};
   };
-  /// About how many instructions may be simulated beyond the named schedules, which always are. Not
-  /// a time: the result is a function of the problem.
-  std::size_t budget = 1'000'000;
+  // About how many instructions may be simulated. Not times: the result is a function of the
+  // problem.
+  std::size_t named_budget = 5'000'000;  // of named schedules, until one fits in any case
+  std::size_t budget = 1'000'000;        // of others
 };
 
 struct AutoSchedule {
@@ -37,8 +38,10 @@ struct AutoSchedule {
   double named_makespan = 0;
 };
 
-/// Never worse than the best named schedule that fits. Chunks lie in a loop or, two a stage, in a
-/// V. Throws Error when nothing is found that fits.
+/// Never worse than the best named schedule that fits, of those that `named_budget` is enough for:
+/// beyond it they are tried until one fits, those that idle least where F, I and W take the same
+/// first. Chunks lie in a loop or, two a stage, in a V. Throws Error when nothing is found that
+/// fits.
 AutoSchedule find_schedule(const AutoProblem& problem);
 
 }  // namespace stagecraft

@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "stages/channel_numbers.h"
 #include "stages/program_check.h"
 
 namespace stagecraft {
@@ -9,18 +8,17 @@ namespace {
 class ChannelCheck {
  public:
   ChannelCheck(const Program& program, const Objector& object)
-      : program_(program), object_(object), edges_(edges_of(program.stage_of_chunk)) {
-    number(Op::receive_activation, activation_);
-    number(Op::receive_gradient, gradient_);
-    sent_.resize(edges_.size());
-    received_.resize(edges_.size(), 0);
-  }
+      : program_(program),
+        object_(object),
+        channels_(program.stage_of_chunk),
+        sent_(channels_.edges().size()),
+        received_(channels_.edges().size(), 0) {}
 
   Check run() {
     for_each_transfer([&](const Step& step) -> Check {
       if (is_send(step.instruction.op)) {
         const Instruction receive = other_end(step.instruction);
-        sent_[channel(receive)].push_back({step.position, receive.chunk, receive.microbatch});
+        sent_[channels_.of(receive)].push_back({step.position, receive.chunk, receive.microbatch});
       }
       return {};
     });
@@ -35,26 +33,6 @@ class ChannelCheck {
     int chunk;  // of the receiving end
     int microbatch;
   };
-
-  /// Which of `edges_` each chunk's `receive` comes over.
-  void number(Op receive, std::vector<std::size_t>& channels) const {
-    channels.resize(static_cast<std::size_t>(program_.chunks));
-    for (int chunk = 0; chunk < program_.chunks; ++chunk) {
-      const Instruction i{receive, chunk, 0};
-      const int other = other_end(i).chunk;
-      if (other >= 0 && other < program_.chunks) {
-        const auto found =
-            std::lower_bound(edges_.begin(), edges_.end(), edge_of(i, program_.stage_of_chunk));
-        channels[static_cast<std::size_t>(chunk)] =
-            static_cast<std::size_t>(found - edges_.begin());
-      }
-    }
-  }
-
-  std::size_t channel(const Instruction& receive) const {
-    const auto chunk = static_cast<std::size_t>(receive.chunk);
-    return carries_activation(receive.op) ? activation_[chunk] : gradient_[chunk];
-  }
 
   template <typename F>
   Check for_each_transfer(const F& f) const {
@@ -75,13 +53,13 @@ class ChannelCheck {
   }
 
   Check check(const Step& receive) {
-    const std::size_t c = channel(receive.instruction);
+    const std::size_t c = channels_.of(receive.instruction);
     const Sent& due = sent_[c][received_[c]++];
     if (due.chunk == receive.instruction.chunk &&
         due.microbatch == receive.instruction.microbatch) {
       return {};
     }
-    const Edge& edge = edges_[c];
+    const Edge& edge = channels_.edges()[c];
     const Instruction expected{receive.instruction.op, due.chunk, due.microbatch};
     return object_(
         "the channel from stage {} to stage {} brings what {} sends where {} is to take another; "
@@ -92,9 +70,7 @@ class ChannelCheck {
 
   const Program& program_;
   const Objector& object_;
-  std::vector<Edge> edges_;
-  std::vector<std::size_t> activation_;  // channel of each chunk's RA
-  std::vector<std::size_t> gradient_;    // and RG
+  ChannelNumbers channels_;
   std::vector<std::vector<Sent>> sent_;  // by channel, in the source's order
   std::vector<std::size_t> received_;    // by channel, how many so far
 };

@@ -126,7 +126,9 @@ bool Executor::awaits_update() const {
 Instruction Executor::current() const { return done() ? Instruction{} : pending_.front(); }
 
 std::string Executor::name_of(const Instruction& instruction) const {
-  return span_name(instruction, program_->stage_of_chunk.size() > program_->stages.size());
+  const bool read = parts_.spans.enabled() || parts_.work.stream().device().kind != DeviceKind::cpu;
+  return read ? span_name(instruction, program_->stage_of_chunk.size() > program_->stages.size())
+              : std::string();
 }
 
 Channel& Executor::channel(const Edge& edge) const {
@@ -280,8 +282,9 @@ void Executor::show_waiting() {
 
 void Executor::note_wait(const Instruction& instruction) {
   if (waiting_since_ns_ != 0) {
-    parts_.spans.add(Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
-                     fmt::format("wait for {}", name_of(instruction)));
+    parts_.spans.add(
+        Lane::schedule, std::exchange(waiting_since_ns_, 0), now_ns(),
+        parts_.spans.enabled() ? fmt::format("wait for {}", name_of(instruction)) : "");
   }
 }
 

@@ -83,6 +83,7 @@ class Executor {
   };
 
   const StageProgram& order() const;
+  /// For a trace and a device's profiler; empty where neither reads it.
   std::string name_of(const Instruction& instruction) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;

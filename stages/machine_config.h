@@ -16,6 +16,8 @@ struct MachineConfig {
   int node_devices = 0;     // devices of one node
   double within_gb_s = 0;   // from one device to another of its node
   double between_gb_s = 0;  // to one of another node
+  double within_us = 0;     // what the smallest message takes within a node; may stay 0
+  double between_us = 0;    // and between nodes
   std::int64_t memory_bytes() const {
     return static_cast<std::int64_t>(memory_gib * 1024 * 1024 * 1024);
   }

@@ -1,6 +1,5 @@
 // Cutting the list of layers into chunks.
 #include <algorithm>
-#include <limits>
 #include <numeric>
 
 #include "stages/plan.h"
@@ -29,23 +28,36 @@ std::vector<Atom> atoms_of(const ModelSpec& model, const CostShape& shape) {
   return atoms;
 }
 
-/// The least that the largest of `chunks` runs can cost.
-double smallest_bound(const std::vector<Atom>& atoms, int chunks) {
-  const std::size_t n = atoms.size();
-  std::vector<double> best(n + 1, std::numeric_limits<double>::infinity());
-  best[0] = 0;
-  for (int chunk = 0; chunk < chunks; ++chunk) {
-    std::vector<double> next(n + 1, std::numeric_limits<double>::infinity());
-    for (std::size_t end = 1; end <= n; ++end) {
-      double run = 0;
-      for (std::size_t begin = end; begin-- > 0;) {
-        run += atoms[begin].cost;
-        next[end] = std::min(next[end], std::max(best[begin], run));
-      }
+/// Runs of at most `bound`, each as long as can be. Requires that no atom costs more.
+int runs_within(const std::vector<Atom>& atoms, double bound) {
+  int runs = 1;
+  double run = 0;
+  for (const Atom& atom : atoms) {
+    if (run + atom.cost > bound) {
+      ++runs;
+      run = 0;
     }
-    best = std::move(next);
+    run += atom.cost;
   }
-  return best[n];
+  return runs;
+}
+
+constexpr double kRounding = 1e-9;
+
+/// The least that the largest of `chunks` runs can cost, to kRounding, by bisection: where fewer
+/// runs do, some can be cut again.
+double smallest_bound(const std::vector<Atom>& atoms, int chunks) {
+  double low = 0;
+  double high = 0;
+  for (const Atom& atom : atoms) {
+    low = std::max(low, atom.cost);
+    high += atom.cost;
+  }
+  while (high - low > kRounding / 8 * high) {
+    const double middle = low + (high - low) / 2;
+    (runs_within(atoms, middle) <= chunks ? high : low) = middle;
+  }
+  return high;
 }
 
 void check_chunks(const ModelSpec& model, int chunks, std::size_t atoms) {
@@ -65,7 +77,7 @@ std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShap
                                           int chunks) {
   const std::vector<Atom> atoms = atoms_of(model, shape);
   check_chunks(model, chunks, atoms.size());
-  const double bound = smallest_bound(atoms, chunks) * (1 + 1e-9);
+  const double bound = smallest_bound(atoms, chunks) * (1 + kRounding);
   std::vector<LayerRange> ranges;
   std::size_t next = 0;
   for (int chunk = 0; chunk < chunks; ++chunk) {

@@ -10,10 +10,26 @@
 namespace stagecraft {
 namespace {
 
+bool names_chunks(const Program& program) {
+  return program.chunks > static_cast<int>(program.stages.size());
+}
+
 std::string label(const Program& program, const Instruction& i) {
-  return program.chunks > static_cast<int>(program.stages.size())
-             ? to_string(i)
-             : fmt::format("{}{}", letters(i.op), i.microbatch);
+  return names_chunks(program) ? to_string(i) : fmt::format("{}{}", letters(i.op), i.microbatch);
+}
+
+std::size_t digits(int number) {
+  std::size_t count = 1;
+  for (; number >= 10; number /= 10) {
+    ++count;
+  }
+  return count;
+}
+
+/// Of the label, without making it.
+std::size_t label_width(const Program& program, const Instruction& i) {
+  return (names_chunks(program) ? digits(i.chunk) : 0) + letters(i.op).size() +
+         digits(i.microbatch);
 }
 
 double duration(const Action& action) { return action.end - action.begin; }
@@ -34,7 +50,7 @@ double scale_of(const Program& program, const Timeline& timeline) {
   double scale = 0;
   for (const StageTimeline& stage : timeline.stages) {
     for_each_compute(stage, [&](const Action& action) {
-      const std::size_t width = label(program, action.instruction).size() + 1;
+      const std::size_t width = label_width(program, action.instruction) + 1;
       scale = std::max(scale, static_cast<double>(width) / duration(action));
     });
   }
@@ -59,9 +75,10 @@ struct Piece {
   std::string_view colour;
 };
 
-/// "|F0 F1       B0=== |": instructions end in a blank, backwards are filled.
+/// "|F0 F1       B0=== |": instructions end in a blank, backwards are filled. Ends behind `room`
+/// columns.
 std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std::size_t stage,
-                          double scale) {
+                          double scale, std::size_t room) {
   const auto column = [&](double time) {
     return static_cast<std::size_t>(std::llround(time * scale));
   };
@@ -70,7 +87,7 @@ std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std:
   for_each_compute(timeline.stages[stage], [&](const Action& action) {
     const Op op = action.instruction.op;
     const std::size_t begin = column(action.begin);
-    if (column(action.end) == begin) {
+    if (column(action.end) == begin || at > room) {
       return;
     }
     std::string cell = label(program, action.instruction);
@@ -80,7 +97,7 @@ std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std:
     row.push_back({" ", {}});
     at = column(action.end);
   });
-  const std::size_t end = std::max(column(timeline.makespan), at);
+  const std::size_t end = std::max(std::min(column(timeline.makespan), room + 1), at);
   row.push_back({std::string(end - at, ' '), {}});
   return row;
 }
@@ -115,12 +132,12 @@ std::string text_of(const std::vector<Piece>& row, bool colour) {
 
 std::string draw(const Program& program, const Timeline& timeline, const PictureStyle& style) {
   const double scale = scale_of(program, timeline);
-  const std::size_t digits = std::to_string(timeline.stages.size() - 1).size();
+  const std::size_t width_of_stage = digits(static_cast<int>(timeline.stages.size()) - 1);
   std::string picture;
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
-    const std::string head = fmt::format("stage {:>{}} |", stage, digits);
-    std::vector<Piece> row = row_of(program, timeline, stage, scale);
+    const std::string head = fmt::format("stage {:>{}} |", stage, width_of_stage);
     const std::size_t room = static_cast<std::size_t>(std::max(style.columns, 20)) - head.size();
+    std::vector<Piece> row = row_of(program, timeline, stage, scale, room);
     std::size_t width = width_of(row);  // its last column is the frame's
     std::string end = "|";
     if (width > room) {

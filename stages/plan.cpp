@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "stages/auto_schedule.h"
-#include "stages/simulate.h"
 
 namespace stagecraft {
 namespace {
@@ -150,21 +149,16 @@ TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
   return plan;
 }
 
-/// Found from the chunks' FLOPs and bytes; transfers cost nothing beside.
-Program searched(const ModelSpec& model, const ParallelConfig& parallel, const BatchConfig& batch) {
+Program searched(const ModelSpec& model, const ParallelConfig& parallel, const BatchConfig& batch,
+                 const std::optional<CostTable>& costs) {
   const TrainingPlan plan = divided(model, parallel, batch);
-  AutoProblem problem{.shape = {.stages = parallel.pipeline,
-                                .microbatches = plan.microbatches,
-                                .chunks = parallel.chunks},
-                      .costs = {.chunks = {}},
-                      .limits = [&](const std::vector<int>& stage_of_chunk) {
-                        return limits_of(plan, stage_of_chunk);
-                      }};
-  for (const LayerCost& work : plan.work) {
-    problem.costs.chunks.push_back({.forward = work.forward_flops,
-                                    .backward_input = work.backward_input_flops,
-                                    .backward_weight = work.backward_weight_flops});
-  }
+  const AutoProblem problem{.shape = {.stages = parallel.pipeline,
+                                      .microbatches = plan.microbatches,
+                                      .chunks = parallel.chunks},
+                            .costs = costs.value_or(flop_costs(plan)),
+                            .limits = [&](const std::vector<int>& stage_of_chunk) {
+                              return limits_of(plan, stage_of_chunk);
+                            }};
   try {
     return find_schedule(problem).compute;
   } catch (const Error& none) {
@@ -195,11 +189,22 @@ LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const Cost
   return sum;
 }
 
+CostTable flop_costs(const TrainingPlan& plan) {
+  CostTable costs;
+  costs.chunks.clear();
+  for (const LayerCost& work : plan.work) {
+    costs.chunks.push_back({.forward = work.forward_flops,
+                            .backward_input = work.backward_input_flops,
+                            .backward_weight = work.backward_weight_flops});
+  }
+  return costs;
+}
+
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch) {
+                       const BatchConfig& batch, const std::optional<CostTable>& costs) {
   return make_plan(model, parallel, batch,
                    parallel.schedule == kAutoSchedule
-                       ? searched(model, parallel, batch)
+                       ? searched(model, parallel, batch, costs)
                        : schedule_of(parallel, microbatches_of(parallel, batch)));
 }
 

@@ -2,12 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/model_spec.h"
 #include "stages/plan_config.h"
 #include "stages/program.h"
+#include "stages/simulate.h"
 #include "stages/verify.h"
 #include "tensor_parallel/mesh.h"
 
@@ -67,9 +69,10 @@ LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const Cost
 Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes);
 
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
-/// chunks than blocks, a schedule that is not known, a program that is not proven).
+/// chunks than blocks, a schedule that is not known, a program that is not proven). `costs` are
+/// what auto searches by; without them FLOPs, and transfers that cost nothing.
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch);
+                       const BatchConfig& batch, const std::optional<CostTable>& costs = {});
 /// The same with `given`, completed, for the schedule, whose name only messages use. Throws
 /// ConfigError when its sizes are not those of `parallel` and `batch`, and when it trains nothing.
 /// `where` words places in a program that is not proven.
@@ -79,6 +82,9 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 
 /// Bytes of one micro-batch in a channel; every cut has the same.
 std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
+
+/// What each chunk's compute costs, in FLOPs; everything else is free.
+CostTable flop_costs(const TrainingPlan& plan);
 
 /// What the end of the plan's program has to add up: a parameter that two layers use, data ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);

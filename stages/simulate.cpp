@@ -4,41 +4,56 @@
 
 #include <algorithm>
 #include <cmath>
-#include <deque>
-#include <map>
+#include <utility>
 
 #include "kernels/base/error.h"
+#include "stages/channel_numbers.h"
 #include "stages/held.h"
 
 namespace stagecraft {
 namespace {
 
-/// One channel's tensors by sequence number: when each arrived, and when it was received.
+/// One channel: how far it is, and who of its ends waits for the other.
 struct Traffic {
-  std::vector<double> arrived;
-  std::vector<double> received;
+  /// When the last tensor that took it arrived, and was received.
+  struct Slot {
+    double arrived = 0;
+    double received = 0;
+  };
+  std::vector<Slot> slots;  // taken in turn
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  bool source_waits = false;
+  bool destination_waits = false;
+
+  Slot& slot(std::size_t sequence) { return slots[sequence % slots.size()]; }
 };
 
 class Simulator {
  public:
   Simulator(const Program& program, const CostTable& costs)
-      : program_(program), costs_(costs), stages_(program.stages.size()) {
+      : program_(program),
+        costs_(costs),
+        stages_(program.stages.size()),
+        channels_(program.stage_of_chunk) {
     timeline_.stages.resize(stages_.size());
   }
 
   Timeline run() {
     check_costs();
+    Traffic unused;
+    unused.slots.resize(static_cast<std::size_t>(costs_.slots));
+    traffic_.assign(channels_.edges().size(), unused);
     for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      timeline_.stages[stage].actions.reserve(instructions(stage));
       take_up_group(stage);
-      wake(stage);
+      go_on(stage);
     }
     while (!awake_.empty()) {
-      const std::size_t stage = awake_.front();
-      awake_.pop_front();
+      const std::size_t stage = awake_.back();
+      awake_.pop_back();
       stages_[stage].awake = false;
-      while (!at_end(stage) && fire_members(stage)) {
-        advance(stage);
-      }
+      go_on(stage);
     }
     check_end();
     add_up();
@@ -77,6 +92,14 @@ class Simulator {
 
   double cost(const Instruction& i) const { return cost_of(costs_, i); }
 
+  std::size_t instructions(std::size_t stage) const {
+    std::size_t count = 0;
+    for (const Group& group : program_.stages[stage]) {
+      count += group.size();
+    }
+    return count;
+  }
+
   bool at_end(std::size_t stage) const {
     return stages_[stage].position == program_.stages[stage].size();
   }
@@ -88,6 +111,13 @@ class Simulator {
     if (!stages_[stage].awake) {
       stages_[stage].awake = true;
       awake_.push_back(stage);
+    }
+  }
+
+  /// Until a group waits, or to the end.
+  void go_on(std::size_t stage) {
+    while (!at_end(stage) && fire_members(stage)) {
+      advance(stage);
     }
   }
 
@@ -139,32 +169,36 @@ class Simulator {
   }
 
   bool send(Action& action) {
-    const Edge edge = edge_of(action.instruction, program_.stage_of_chunk);
-    Traffic& traffic = traffic_[edge];
-    const std::size_t sequence = traffic.arrived.size();
-    const auto slots = static_cast<std::size_t>(costs_.slots);
-    if (sequence >= traffic.received.size() + slots) {
+    const std::size_t channel = channels_.of(action.instruction);
+    Traffic& traffic = traffic_[channel];
+    if (traffic.sent == traffic.received + traffic.slots.size()) {
+      traffic.source_waits = true;
       return false;
     }
-    const double free = sequence < slots ? 0 : traffic.received[sequence - slots];
-    const double idle = sequence == 0 ? 0 : traffic.arrived.back();
-    action.begin = action.end = std::max(action.came, free);
-    traffic.arrived.push_back(std::max(action.end, idle) + costs_.transfer);
-    wake(static_cast<std::size_t>(edge.destination));
+    const double before = traffic.sent == 0 ? 0 : traffic.slot(traffic.sent - 1).arrived;
+    Traffic::Slot& slot = traffic.slot(traffic.sent++);
+    action.begin = action.end = std::max(action.came, slot.received);
+    slot.arrived = std::max(action.end, before) + costs_.transfer;
+    if (std::exchange(traffic.destination_waits, false)) {
+      wake(static_cast<std::size_t>(channels_.edges()[channel].destination));
+    }
     return true;
   }
 
   bool receive(Action& action) {
-    const Edge edge = edge_of(action.instruction, program_.stage_of_chunk);
-    Traffic& traffic = traffic_[edge];
-    const std::size_t sequence = traffic.received.size();
-    if (sequence >= traffic.arrived.size()) {
+    const std::size_t channel = channels_.of(action.instruction);
+    Traffic& traffic = traffic_[channel];
+    if (traffic.received == traffic.sent) {
+      traffic.destination_waits = true;
       return false;
     }
-    const double earlier = sequence == 0 ? 0 : traffic.received.back();
-    action.begin = action.end = std::max({action.came, traffic.arrived[sequence], earlier});
-    traffic.received.push_back(action.end);
-    wake(static_cast<std::size_t>(edge.source));
+    const double before = traffic.received == 0 ? 0 : traffic.slot(traffic.received - 1).received;
+    Traffic::Slot& slot = traffic.slot(traffic.received++);
+    action.begin = action.end = std::max({action.came, slot.arrived, before});
+    slot.received = action.end;
+    if (std::exchange(traffic.source_waits, false)) {
+      wake(static_cast<std::size_t>(channels_.edges()[channel].source));
+    }
     return true;
   }
 
@@ -211,10 +245,8 @@ class Simulator {
   }
 
   void add_up() {
-    for (const StageTimeline& stage : timeline_.stages) {
-      for (const Action& action : stage.actions) {
-        timeline_.makespan = std::max(timeline_.makespan, action.end);
-      }
+    for (const Stage& stage : stages_) {
+      timeline_.makespan = std::max(timeline_.makespan, stage.now);
     }
     const std::vector<StagePeak> peaks = peaks_of(program_, {});
     for (std::size_t index = 0; index < peaks.size(); ++index) {
@@ -235,8 +267,9 @@ class Simulator {
   const Program& program_;
   const CostTable& costs_;
   std::vector<Stage> stages_;
-  std::deque<std::size_t> awake_;
-  std::map<Edge, Traffic> traffic_;
+  ChannelNumbers channels_;
+  std::vector<Traffic> traffic_;  // by channel
+  std::vector<std::size_t> awake_;
   Meeting tied_;
   Meeting update_;
   Timeline timeline_;

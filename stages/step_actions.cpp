@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace stagecraft {
 namespace {
@@ -15,6 +16,8 @@ struct StepSpans {
   std::map<std::string, const Span*> fired;  // by instruction
   std::map<std::string, std::vector<const Span*>> collectives;
 };
+
+bool is_receive(Op op) { return is_transfer(op) && !is_send(op); }
 
 bool fires(const Span& span) {
   return span.lane != Lane::schedule && span.lane != Lane::collectives;
@@ -53,6 +56,7 @@ class StepReader {
     for (RankActions& rank : step.ranks) {
       meet(rank, step);
     }
+    begin_when_sent(step);
     from_its_begin(step);
     return step;
   }
@@ -145,6 +149,31 @@ class StepReader {
         [](const CollectiveTime& c, std::size_t sought) { return c.action < sought; });
     found += std::min(static_cast<std::ptrdiff_t>(which), other.collectives.end() - found);
     return found != other.collectives.end() && found->action == action ? &*found : nullptr;
+  }
+
+  /// A device's receive waits within its span for what the source has still to compute: it begins
+  /// when the source has come to the send.
+  void begin_when_sent(StepActions& step) const {
+    using Key = std::pair<int, std::string>;  // column of the mesh, instruction
+    const auto column = [&](const RankActions& rank) {
+      return rank.place.data * plan_.mesh.tensor + rank.place.tensor;
+    };
+    std::map<Key, double> sent;
+    for (const RankActions& rank : step.ranks) {
+      for (const Action& action : rank.actions) {
+        if (is_send(action.instruction.op)) {
+          sent[{column(rank), to_string(action.instruction)}] = action.begin;
+        }
+      }
+    }
+    for (RankActions& rank : step.ranks) {
+      for (Action& action : rank.actions) {
+        if (is_receive(action.instruction.op)) {
+          const Key send{column(rank), to_string(other_end(action.instruction))};
+          action.begin = std::clamp(sent.at(send), action.begin, action.end);
+        }
+      }
+    }
   }
 
   static void from_its_begin(StepActions& step) {

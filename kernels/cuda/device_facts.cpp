@@ -63,9 +63,25 @@ std::string cuda_version(int number) {
   return fmt::format("{}.{}", number / 1000, number % 1000 / 10);
 }
 
+/// For which CUDA the driver is; 0: there is none.
+int driver_version() {
+  int version = 0;
+  cudaDriverGetVersion(&version);
+  return version;
+}
+
+/// Why there is no device to count.
+std::string reason(cudaError_t status) {
+  if (status != cudaErrorInsufficientDriver) {
+    return described(status);
+  }
+  return fmt::format(
+      "the driver of this host is for CUDA {}, and this build needs one for CUDA {} or later",
+      cuda_version(driver_version()), cuda_version(CUDART_VERSION));
+}
+
 std::vector<NamedFact> parts() {
-  int driver = 0;
-  cudaDriverGetVersion(&driver);
+  const int driver = driver_version();
   const std::size_t lt = cublasLtGetVersion();
   return {{"toolkit", fmt::format("{}, code for {}", cuda_version(CUDART_VERSION), kArchitectures)},
           {"driver", driver == 0 ? "none" : fmt::format("for CUDA {}", cuda_version(driver))},
@@ -80,7 +96,7 @@ DeviceCensus count_devices() {
   const cudaError_t status = cudaGetDeviceCount(&all);
   if (status != cudaSuccess) {
     cudaGetLastError();
-    return {0, described(status)};
+    return {0, reason(status)};
   }
   DeviceCensus census{0, all > 0 ? "" : "the driver shows no GPU"};
   for (int device = 0; device < all; ++device) {

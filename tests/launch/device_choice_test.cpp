@@ -122,3 +122,13 @@ TEST_CASE("the resolved configuration names the backend and what it came from") 
   CHECK(run.sources.at("device.backend") == "default; auto: one for each actor");
   CHECK(resolve(example(), 2, gpus(1)).settings.session.backend == "cpu");
 }
+
+TEST_CASE("where nobody looks for GPUs, auto stays open") {
+  const ResolvedRun run = resolve(example(), 2);
+  CHECK(run.devices.open);
+  CHECK(run.settings.session.backend == "auto");
+  CHECK(run.sources.at("device.backend") == "default");
+  CHECK(devices_text(run.devices) == "GPUs where every actor has one of its own, else the CPU");
+  CHECK_FALSE(resolve(example({"device.backend=cpu"}), 2).devices.open);
+  CHECK(resolve(example({"device.backend=cuda"}), 2).devices.on_gpus());
+}

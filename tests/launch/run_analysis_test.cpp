@@ -158,6 +158,39 @@ TEST_CASE("the summary of a trace: causes add up to idle, and explain reads it")
                                         "stage 1 rank 1 data 0 tensor 0 predicted"});
 }
 
+TEST_CASE("T counts from when the stages of its own column had come to it") {
+  TrainingPlan plan;
+  plan.mesh = {.pipeline = 1, .tensor = 2};
+  plan.program = with_reductions(
+      parse_program("program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0\n"), {.tied = true});
+  const auto rank_of = [](int tensor, double late) {
+    RankActions rank;
+    rank.place.tensor = tensor;
+    rank.norm_begin = rank.norm_end = late + 7;
+    rank.actions = {{{Op::forward, 0, 0}, 0, 0, late + 2},
+                    {{Op::backward, 0, 0}, late + 2, late + 2, late + 6},
+                    {{Op::reduce_tied, 0, 0}, late + 6, late + 6, late + 7},
+                    {{Op::optimizer, 0, 0}, late + 7, 20, 22}};
+    return rank;
+  };
+  RunAnalysis analysis;
+  StepActions step;
+  step.duration = 22;
+  step.ranks = {rank_of(0, 0), rank_of(1, 5)};
+  analysis.steps = {step};
+  analysis.judged = {0};
+  const json kinds = json::parse(trace_summary(plan, analysis)).at("kinds");
+  const auto measured = [&](const std::string& op) {
+    const auto found = std::find_if(kinds.begin(), kinds.end(),
+                                    [&](const json& kind) { return kind.at("op") == op; });
+    REQUIRE(found != kinds.end());
+    return found->at("measured").get<double>();
+  };
+  CHECK(measured("B") == Approx(4));
+  CHECK(measured("T") == Approx(1));
+  CHECK(measured("U") == Approx(22 - 12));
+}
+
 TEST_CASE("explain says what is missing, and what is no summary") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(explain({.run = folder.path(), .svg = {}}),

@@ -81,13 +81,15 @@ TEST_CASE("the drawing is to scale: a box an instruction, as wide as it takes") 
   const std::string svg = schedule_svg(program, simulate(program, costs), "a < b");
   CHECK_THAT(svg, Contains("a &lt; b"));
   // Of 2 stages and 3 micro-batches; the legend has one box of 14 a kind.
-  CHECK(count(svg, "<rect [^>]*width=\"16.00\" [^>]*fill=\"#9cc4f0\"") == 6);
-  CHECK(count(svg, "<rect [^>]*width=\"48.00\" [^>]*fill=\"#fac878\"") == 6);
+  CHECK(count(svg, "<rect [^>]*width=\"18.00\" [^>]*fill=\"#9cc4f0\"") == 6);
+  CHECK(count(svg, "<rect [^>]*width=\"54.00\" [^>]*fill=\"#fac878\"") == 6);
   CHECK(count(svg, "<rect [^>]*width=\"14.00\"") == 2);
   for (const char* microbatch : {"0", "1", "2"}) {
     CHECK(count(svg, "font-size=\"11\">" + std::string(microbatch) + "</text>") == 4);
   }
   CHECK_THAT(svg, Contains(">2 activations<") && Contains(">1 activation<"));
+  CHECK_THAT(schedule_svg(program, simulate(program, costs), "", {{.bytes = 310}, {.bytes = 200}}),
+             Contains(">2 activations, 310 bytes<") && Contains(">1 activation, 200 bytes<"));
 }
 
 TEST_CASE("a stage's later chunks are darker") {
@@ -95,7 +97,7 @@ TEST_CASE("a stage's later chunks are darker") {
       "program stages 1 chunks 2 microbatches 1\n"
       "0: 0F0 1F0 1I0 1W0 0I0 0W0\n");
   const std::string svg = schedule_svg(program, simulate(program, {}), "");
-  const std::regex box("width=\"16.00\" height=\"22.00\" fill=\"(#[0-9a-f]{6})\"");
+  const std::regex box("width=\"18.00\" height=\"22.00\" fill=\"(#[0-9a-f]{6})\"");
   std::set<std::string> fills;
   for (std::sregex_iterator at(svg.begin(), svg.end(), box), end; at != end; ++at) {
     fills.insert((*at)[1]);

@@ -143,6 +143,17 @@ TEST_CASE("auto beats every named schedule where none was made for the sizes or 
   CHECK(found.makespan >= Approx(24 + 1.1));
 }
 
+TEST_CASE("auto bounds the named schedules that it tries, but tries on until one fits") {
+  const CostTable fused{
+      .chunks = {{.forward = 1, .backward_input = 1, .backward_weight = 1, .backward = 1}}};
+  AutoProblem problem{.shape = {4, 8}, .costs = fused, .budget = 0};
+  CHECK(find_schedule(problem).origin == "1f1b");  // B at half the price of I and W
+  problem.named_budget = 0;
+  CHECK(find_schedule(problem).origin == "zb-h2");
+  problem.limits = limited(520);  // zb-h2 holds seven micro-batches, zb-h1 four
+  CHECK(find_schedule(problem).origin == "zb-h1");
+}
+
 TEST_CASE("auto takes less where a limit asks for it, and says when nothing fits") {
   const auto peaks = [](std::int64_t limit) {
     const AutoProblem problem{.shape = {4, 8}, .limits = limited(limit)};

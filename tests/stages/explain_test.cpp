@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <random>
+#include <tuple>
 
 #include "stages/calibrate.h"
 #include "tests/stages/every_schedule.h"
@@ -72,6 +73,49 @@ TEST_CASE("a full channel is the receiver's fault") {
   CHECK(gap.cause == IdleCause::credit);
   CHECK(gap.culprit == 1);
   CHECK(to_string(gap.awaited) == "1RA1");
+}
+
+/// What a rank's device did in step 1, in microseconds.
+std::vector<Span> spans_of(
+    const std::vector<std::tuple<std::string, Lane, std::int64_t, std::int64_t>>& fired) {
+  std::vector<Span> spans{{Lane::schedule, "", 0, 0, 0, 1, ""}};
+  for (const auto& [instruction, lane, begin, end] : fired) {
+    spans.push_back({lane, "", 1000 * begin, 1000 * end, 0, 1, instruction});
+  }
+  return spans;
+}
+
+TEST_CASE("a receive that waits on its device for the source's compute is idle until the send") {
+  TrainingPlan plan;
+  plan.program = whole(gpipe({2, 1}));
+  plan.mesh = {.pipeline = 2};
+  // Both receives are in their streams long before there is anything to receive.
+  const std::vector<Span> first = spans_of({{"0F0", Lane::compute, 0, 40},
+                                            {"0SA0", Lane::send, 40, 41},
+                                            {"0RG0", Lane::receive, 41, 91},
+                                            {"0B0", Lane::compute, 91, 120},
+                                            {"U", Lane::optimizer, 120, 130}});
+  const std::vector<Span> second = spans_of({{"1RA0", Lane::receive, 0, 50},
+                                             {"1F0", Lane::compute, 50, 60},
+                                             {"1B0", Lane::compute, 60, 80},
+                                             {"1SG0", Lane::send, 80, 81},
+                                             {"U", Lane::optimizer, 120, 130}});
+  const std::vector<StepActions> steps = measured_actions(plan, {&first, &second}, 0);
+  REQUIRE(steps.size() == 1);
+  const Explanation explanation =
+      explain_step(plan.program, plan.mesh, steps.front(), kReceiveSlots);
+  const Gap& gradient = gap_before(explanation.ranks[0], "0RG0");
+  CHECK(gradient.begin == Approx(0.041));
+  CHECK(gradient.end == Approx(0.080));
+  CHECK(gradient.cause == IdleCause::instruction);
+  CHECK(to_string(gradient.awaited) == "1B0");
+  CHECK(explanation.ranks[0].communication == Approx(0.001 + 0.011));
+  const Gap& activation = gap_before(explanation.ranks[1], "1RA0");
+  CHECK(activation.end == Approx(0.040));
+  CHECK(to_string(activation.awaited) == "0F0");
+  CHECK(explanation.ranks[1].communication == Approx(0.010 + 0.001));
+  // What travels costs no time that a calibration should know.
+  CHECK(calibrate(plan.program, plan.mesh, steps).transfer == Approx(0).margin(1e-9));
 }
 
 TEST_CASE("gaps add up to what simulate calls idle, and the critical path to the step") {

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "kernels/base/error.h"
+#include "stages/auto_schedule.h"
 
 namespace stagecraft::test {
 
@@ -23,13 +24,15 @@ Mutant Mutants::next() {
 
 Mutant Mutants::original() {
   while (true) {
-    const std::string& name = schedule_names()[static_cast<std::size_t>(
-        below(static_cast<int>(schedule_names().size())))];
+    const auto which =
+        static_cast<std::size_t>(below(static_cast<int>(schedule_names().size()) + 1));
+    const bool found = which == schedule_names().size();
+    const std::string name = found ? std::string(kAutoSchedule) : schedule_names()[which];
     const ScheduleShape shape{
         .stages = 2 + below(3), .microbatches = 1 + below(6), .chunks = 1 + below(2)};
     const ReductionShape reductions{.tied = chance(50), .data = chance(50)};
     try {
-      const Program compute = build_schedule(name, shape);
+      const Program compute = found ? found_by_auto(shape) : build_schedule(name, shape);
       const bool evaluation = chance(10);
       return {.origin = fmt::format("{}{} {} x {}, {}", name, evaluation ? "'s evaluation" : "",
                                     shape.stages, shape.chunks, shape.microbatches),
@@ -41,6 +44,23 @@ Mutant Mutants::original() {
       continue;  // outside the schedule's domain
     }
   }
+}
+
+/// For equal costs, or for a head that costs more and transfers that take their time.
+const Program& Mutants::found_by_auto(const ScheduleShape& shape) {
+  const bool uneven = chance(50);
+  const std::vector<int> key{shape.stages, shape.microbatches, shape.chunks, uneven ? 1 : 0};
+  const auto known = found_.find(key);
+  if (known != found_.end()) {
+    return known->second;
+  }
+  AutoProblem problem{.shape = shape, .budget = 20'000};
+  if (uneven) {
+    problem.costs.transfer = 0.25;
+    problem.costs.chunks.assign(static_cast<std::size_t>(shape.stages * shape.chunks), {});
+    problem.costs.chunks.back() = {.forward = 1.5, .backward_input = 2, .backward_weight = 1};
+  }
+  return found_.emplace(key, find_schedule(problem).compute).first->second;
 }
 
 /// Sizes at random, and as a limit what the program holds at most, or nearly so.

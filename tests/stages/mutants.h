@@ -1,8 +1,10 @@
 // Programs of every schedule with something changed at random.
 #pragma once
 
+#include <map>
 #include <random>
 #include <string>
+#include <vector>
 
 #include "tests/stages/interpreter.h"
 
@@ -15,9 +17,9 @@ struct Mutant {
   Bounds bounds;
 };
 
-/// Of all schedules with 2 to 4 stages, 1 to 6 micro-batches and 1 or 2 chunks a stage, trainings
-/// and evaluations, some with bounds that the schedule itself just keeps or just breaks. The same
-/// seed gives the same mutants.
+/// Of all schedules, auto's too, with 2 to 4 stages, 1 to 6 micro-batches and 1 or 2 chunks a
+/// stage, trainings and evaluations, some with bounds that the schedule itself just keeps or just
+/// breaks. The same seed gives the same mutants.
 class Mutants {
  public:
   explicit Mutants(std::uint64_t seed) : random_(seed) {}
@@ -27,6 +29,7 @@ class Mutants {
   int below(int end) { return static_cast<int>(random_() % static_cast<std::uint64_t>(end)); }
   bool chance(int percent) { return below(100) < percent; }
   Mutant original();
+  const Program& found_by_auto(const ScheduleShape& shape);
   void bound(Mutant& mutant);
   void mutate(Mutant& mutant);
 
@@ -42,6 +45,7 @@ class Mutants {
   std::size_t near(const StageProgram& line, std::size_t place);
 
   std::mt19937_64 random_;
+  std::map<std::vector<int>, Program> found_;  // by sizes and which costs
 };
 
 }  // namespace stagecraft::test

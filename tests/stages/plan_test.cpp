@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <limits>
 
 #include "kernels/base/error.h"
 #include "stages/plan.h"
@@ -26,18 +28,43 @@ std::vector<int> blocks_of(const std::vector<LayerRange>& ranges) {
   return sizes;
 }
 
+double cost_of(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
+  const LayerCost work = chunk_work(model, range, shape);
+  return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
+}
+
+/// Of the largest chunk, at the best of all cuts of the layers from `first` on.
+double least_largest(const ModelSpec& model, const CostShape& shape, int first, int chunks) {
+  const auto layers = static_cast<int>(model.layers.size());
+  if (chunks == 1) {
+    return cost_of(model, {first, layers}, shape);
+  }
+  double least = std::numeric_limits<double>::infinity();
+  for (int cut = first + 1; cut < layers; ++cut) {
+    if (model.layers[static_cast<std::size_t>(cut)].cut_before) {
+      least = std::min(least, std::max(cost_of(model, {first, cut}, shape),
+                                       least_largest(model, shape, cut, chunks - 1)));
+    }
+  }
+  return least;
+}
+
 TEST_CASE(
     "a partition covers the layers, each chunk with a block, the largest as small as can be") {
   const ModelSpec model = small_model();
-  for (const int chunks : {1, 2, 3, 6}) {
-    const auto ranges = partition_by_cost(model, {.samples = 2}, chunks);
+  const CostShape shape{.samples = 2};
+  for (const int chunks : {1, 2, 3, 4, 5, 6}) {
+    const auto ranges = partition_by_cost(model, shape, chunks);
+    double largest = 0;
     REQUIRE(static_cast<int>(ranges.size()) == chunks);
     int next = 0;
     for (const LayerRange& range : ranges) {
       CHECK(range.first == next);
       CHECK(range.last > range.first);
       next = range.last;
+      largest = std::max(largest, cost_of(model, range, shape));
     }
+    CHECK(largest == Approx(least_largest(model, shape, 0, chunks)));
     CHECK(next == static_cast<int>(model.layers.size()));
   }
 }
@@ -120,6 +147,18 @@ TEST_CASE("a limit of memory refuses what plans more, and auto keeps to it") {
   parallel.schedule = "auto";
   parallel.memory_gib = 1e-6;
   CHECK_THROWS_WITH(make_plan(model, parallel, batch), Contains("fits the memory"));
+}
+
+TEST_CASE("auto searches by the costs that are given") {
+  const BatchConfig batch{.global_batch = 8, .micro_batch = 1};
+  const ParallelConfig parallel{.pipeline = 3, .schedule = "auto"};
+  const auto halves = [&](const std::optional<CostTable>& costs) {
+    const Program program = make_plan(small_model(), parallel, batch, costs).program;
+    return to_string(program).find("0I0") != std::string::npos;
+  };
+  CHECK(halves({}));  // by FLOPs alone B costs what I and W do, and fills no gap
+  const ComputeCosts fused{.forward = 1, .backward_input = 1, .backward_weight = 1, .backward = 1};
+  CHECK_FALSE(halves(CostTable{.chunks = {fused}}));
 }
 
 TEST_CASE("a program whose sizes are not the configuration's is refused") {

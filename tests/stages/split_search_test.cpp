@@ -204,12 +204,51 @@ TEST_CASE("costs on a machine, by hand") {
   CHECK(costs.transfer == Approx(4.0 * 2 * 32 * 64 / 1e6));  // 8 ranks: between nodes
 }
 
+TEST_CASE("what a message takes, however small, by hand") {
+  ModelConfig config;
+  config.layers = 2;
+  config.hidden = 64;
+  config.heads = 4;
+  config.sequence = 32;
+  config.vocab = 256;
+  const ModelSpec model = gpt(config, 4);
+  MachineConfig machine{.memory_gib = 1,
+                        .tflops = 1,
+                        .efficiency = 1,
+                        .memory_gb_s = 1,
+                        .node_devices = 4,
+                        .within_gb_s = 1,
+                        .between_gb_s = 1};
+  const std::int64_t activation = 4 * 2 * 32 * 64;
+  // Two sums of an activation, and one that is smaller.
+  const std::vector<LayerCost> work(
+      4, {.forward_sum_bytes = 2 * activation + 100, .backward_sum_bytes = activation});
+  const MachinePlan plan{.model = model,
+                         .batch = {.global_batch = 12, .micro_batch = 2},
+                         .mesh = {.pipeline = 2, .tensor = 4, .data = 3},
+                         .work = work,
+                         .stage_gradient_bytes = 1000,
+                         .tied_gradient_bytes = 1000};
+  const CostTable without = costs_on(machine, plan);
+  machine.within_us = 5;
+  machine.between_us = 20;
+  const CostTable with = costs_on(machine, plan);
+  const auto us = [](double more, double less) { return 1e3 * (more - less); };
+  // Two levels of a tree over four ranks of one node, there and back.
+  CHECK(us(with.chunks[0].forward, without.chunks[0].forward) == Approx(3 * 4 * 5));
+  CHECK(us(with.chunks[0].backward_input, without.chunks[0].backward_input) == Approx(4 * 5));
+  CHECK(us(with.reduce_data, without.reduce_data) == Approx(4 * 20));  // each chunk's
+  CHECK(us(with.reduce_tied, without.reduce_tied) == Approx(2 * 20));
+  CHECK(us(with.transfer, without.transfer) == Approx(20));
+}
+
 TEST_CASE("a machine that is not known or not whole is refused with the key") {
   CHECK_THROWS_WITH(resolved(MachineConfig{.preset = "abacus"}),
                     Contains("machine.preset") && Contains("a100-80g"));
   CHECK_THROWS_WITH(resolved(MachineConfig{.memory_gib = 3}),
                     Contains("machine.tflops is missing"));
   CHECK(resolved(MachineConfig{.preset = "h100", .tflops = 1}).tflops == 1);
+  CHECK(resolved(MachineConfig{.preset = "h100"}).between_us > 0);
   CHECK(resolved(MachineConfig{.preset = "a100-80g"}, Precision::bf16).tflops ==
         16 * resolved(MachineConfig{.preset = "a100-80g"}).tflops);
 }
