@@ -3,7 +3,9 @@
 #pragma once
 
 #include <caf/all.hpp>
+#include <chrono>
 #include <memory>
+#include <string>
 
 #include "actors/control_network.h"
 #include "tests/actors/noting_actors.h"
@@ -18,6 +20,19 @@ struct ControlConfig : caf::actor_system_config {
     configure_control(*this);
   }
 };
+
+/// Of the one run that this test program plays.
+inline const std::string kRunSecret = new_secret();
+
+inline ControlOptions options_of(int rank) {
+  ControlOptions options;
+  options.secret = kRunSecret;
+  options.rank = rank;
+  options.deadline_seconds = 10;
+  return options;
+}
+
+inline Deadline soon() { return std::chrono::steady_clock::now() + std::chrono::seconds(10); }
 
 class ControlProcess {
  public:

@@ -1,6 +1,8 @@
-// One suite for every communicator: a test program brings its factories and links communicator.cpp.
+// One suite for every communicator: a test program brings its factories and links communicator.cpp
+// and communicator_faults.cpp.
 #pragma once
 
+#include <catch2/catch.hpp>
 #include <functional>
 #include <string>
 #include <vector>
@@ -25,5 +27,8 @@ struct CommunicatorFactory {
 
 /// Defined by the test program.
 std::vector<CommunicatorFactory> communicator_factories();
+
+/// The test case runs once with each.
+inline CommunicatorFactory any_factory() { return GENERATE(from_range(communicator_factories())); }
 
 }  // namespace stagecraft::test

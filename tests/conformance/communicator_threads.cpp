@@ -79,7 +79,7 @@ TEST_CASE("nobody leaves a barrier before all have come") {
 
 TEST_CASE("a local communicator keeps no tensor after the call") {
   const std::int64_t elements = GENERATE(10, 200'000);
-  const CommunicatorFactory factory = GENERATE(from_range(communicator_factories()));
+  const CommunicatorFactory factory = any_factory();
   if (factory.size != 3) {
     return;
   }

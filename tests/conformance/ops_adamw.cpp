@@ -1,5 +1,5 @@
 #include "kernels/ops/adamw.h"
-#include "tests/conformance/reference.h"
+#include "tests/conformance/bfloat16.h"
 
 namespace stagecraft::testing {
 namespace {
@@ -121,6 +121,50 @@ TEST_CASE("adamw refuses what does not fit") {
   refuses(with([](Stream&, AdamW& args) { args.beta2 = 1; }), "should be in [0, 1)");
   refuses(with([](Stream&, AdamW& args) { args.first_moment = args.second_moment; }),
           "first_moment shares memory with second_moment");
+}
+
+TEST_CASE("adamw leaves the new weight in bfloat16 too, and decays ranges alone") {
+  for (const std::int64_t units : {1, 3, 65, 5000}) {
+    const std::int64_t n = units * kDecayUnit;
+    CAPTURE(n);
+    const auto even_units_decay = [&](std::int64_t i) { return i / kDecayUnit % 2 == 0; };
+    Values bounds(static_cast<std::size_t>((units + 1) / 2 * 2));
+    for (std::size_t i = 0; i < bounds.size(); ++i) {
+      bounds[i] = static_cast<double>(i);
+    }
+    for (DeviceUnderTest& device : devices_under_test()) {
+      INFO("device " << device.name);
+      Stream& stream = *device.streams.back();
+      const auto state = [&](float decay) {
+        AdamW args;
+        args.weight = number(stream, {n}, 1);
+        args.gradient = number(stream, {n}, 2);
+        args.first_moment = number(stream, {n}, 3);
+        args.second_moment = tensor_of(stream, {n}, Values(static_cast<std::size_t>(n), 0.5));
+        args.learning_rate = 0.125F;
+        args.weight_decay = decay;
+        return args;
+      };
+      AdamW ranges = state(0.25F);
+      ranges.decayed =
+          tensor_of(stream, {static_cast<std::int64_t>(bounds.size())}, bounds, DType::int32);
+      ranges.rounded = poisoned(stream, {n}, DType::bfloat16);
+      const AdamW all = state(0.25F);
+      const AdamW none = state(0);
+      for (const AdamW& args : {ranges, all, none}) {
+        adamw(stream, args);
+      }
+      const Values decayed = values_of(stream, all.weight);
+      Values expected = values_of(stream, none.weight);
+      for (std::int64_t i = 0; i < n; ++i) {
+        const auto at = static_cast<std::size_t>(i);
+        expected[at] = even_units_decay(i) ? decayed[at] : expected[at];
+      }
+      CHECK(same_bits({values_of(stream, ranges.weight)}, {expected}));
+      CHECK(
+          same_bits({values_of(stream, ranges.rounded)}, {rounded_to(DType::bfloat16, expected)}));
+    }
+  }
 }
 
 }  // namespace stagecraft::testing

@@ -1,62 +1,13 @@
-// Every operation in bfloat16 beside the same operation in float32 on the CPU, which the other
-// files hold against float64: on the same numbers, all of which bfloat16 can hold, so that they
-// differ by the rounding of what is stored and of nothing else.
-#include "kernels/ops/adamw.h"
-#include "kernels/ops/attention.h"
+// Operations in bfloat16; attention has a file of its own.
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/embedding.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/norm.h"
-#include "kernels/ops/op_table.h"
-#include "tests/conformance/reference.h"
+#include "tests/conformance/bfloat16.h"
 
 namespace stagecraft::testing {
 namespace {
-
-/// What an operation writes when its activations hold `dtype`.
-using InEither = std::function<std::vector<Values>(Stream&, DType dtype)>;
-
-/// Half of the distance between neighbours, relative to the largest number of an output.
-constexpr double kStored = 1.0 / 256;
-/// What is rounded on the way, or made of factors that were.
-constexpr double kTwice = 3.0 / 256;
-/// Outputs in float32: only the sums' own rounding.
-constexpr double kSummed = 2e-5;
-
-/// `tolerances` by output.
-void conform_in_bfloat16(const InEither& compute, const std::vector<double>& tolerances) {
-  const auto cpu = make_stream({}, {.threads = 2});
-  const std::vector<Values> expected = compute(*cpu, DType::float32);
-  REQUIRE(expected.size() == tolerances.size());
-  for (DeviceUnderTest& device : devices_under_test()) {
-    INFO("device " << device.name);
-    if (!device.streams.front()->ops().without_bfloat16.empty()) {
-      continue;
-    }
-    const std::vector<Values> first = compute(*device.streams.front(), DType::bfloat16);
-    REQUIRE(first.size() == expected.size());
-    for (std::size_t i = 0; i < first.size(); ++i) {
-      INFO("output " << i);
-      CHECK(max_relative_error(first[i], expected[i]) <= tolerances[i]);
-    }
-    for (const auto& stream : device.streams) {
-      CHECK(same_bits(compute(*stream, DType::bfloat16), first));
-    }
-  }
-}
-
-Values drawn(const Shape& shape, std::uint64_t seed) {
-  return rounded_to(DType::bfloat16, random_values(elements_of(shape), seed));
-}
-
-Tensor activation(Stream& stream, const Shape& shape, std::uint64_t seed, DType dtype) {
-  return tensor_of(stream, shape, drawn(shape, seed), dtype);
-}
-
-Tensor number(Stream& stream, const Shape& shape, std::uint64_t seed) {
-  return activation(stream, shape, seed, DType::float32);
-}
 
 Tensor tokens(Stream& stream, std::int64_t rows, std::int64_t vocabulary) {
   Values drawn_tokens(static_cast<std::size_t>(rows));
@@ -262,102 +213,6 @@ TEST_CASE("bfloat16: embeddings") {
   }
 }
 
-TEST_CASE("bfloat16: attention") {
-  // Heads of a multiple of 8 numbers and others: two ways to compute them on CUDA.
-  for (const auto& [samples, sequence, heads, size] :
-       std::vector<std::array<std::int64_t, 4>>{{1, 1, 1, 1},
-                                                {2, 7, 3, 12},
-                                                {2, 33, 2, 64},
-                                                {1, 130, 3, 40},
-                                                {2, 200, 2, 128},
-                                                {1, 65, 2, 256}}) {
-    CAPTURE(samples, sequence, heads, size);
-    AttentionShape shape;
-    shape.samples = samples;
-    shape.sequence = sequence;
-    shape.heads = heads;
-    shape.head_size = size;
-    const std::int64_t rows = samples * sequence;
-    const std::int64_t width = heads * size;
-    const auto attention = [&](Stream& stream, DType dtype) {
-      const AttentionForward forward = {
-          .shape = shape,
-          .qkv = activation(stream, {rows, 3 * width}, 1, dtype),
-          .out = poisoned(stream, {rows, width}, dtype),
-          .log_sum = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
-      attention_forward(stream, forward);
-      const AttentionBackward backward = {.shape = shape,
-                                          .dout = activation(stream, {rows, width}, 2, dtype),
-                                          .qkv = forward.qkv,
-                                          .out = forward.out,
-                                          .log_sum = forward.log_sum,
-                                          .dqkv = poisoned(stream, {rows, 3 * width}, dtype)};
-      attention_backward(stream, backward);
-      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, forward.log_sum),
-                                 values_of(stream, backward.dqkv)};
-    };
-    conform_in_bfloat16(attention, {kTwice, 1e-4, kTwice});
-  }
-}
-
-TEST_CASE(
-    "bfloat16: attention drops as many probabilities as it should, alike in both directions") {
-  // With equal scores and values of one, a row of `out` is the share that was kept, times 1 / (1 -
-  // p). The gradient of the values, for a gradient of one, is the same share by columns.
-  AttentionShape shape;
-  shape.samples = 4;
-  shape.sequence = 128;
-  shape.heads = 4;
-  shape.head_size = 64;
-  shape.dropout = {.probability = 0.25F, .key = 9, .step = 1, .first_sample = 8};
-  const std::int64_t rows = shape.samples * shape.sequence;
-  const std::int64_t width = shape.heads * shape.head_size;
-  Values qkv(static_cast<std::size_t>(rows * 3 * width), 0.0);
-  for (std::size_t i = 0; i < qkv.size(); ++i) {
-    qkv[i] = i % (3 * width) >= static_cast<std::size_t>(2 * width) ? 1 : 0;
-  }
-  const Values ones(static_cast<std::size_t>(rows * width), 1.0);
-  for (DeviceUnderTest& device : devices_under_test()) {
-    Stream& stream = *device.streams.front();
-    if (!stream.ops().without_bfloat16.empty()) {
-      continue;
-    }
-    const auto run = [&](const AttentionShape& with) {
-      const AttentionForward forward = {
-          .shape = with,
-          .qkv = tensor_of(stream, {rows, 3 * width}, qkv, DType::bfloat16),
-          .out = poisoned(stream, {rows, width}, DType::bfloat16),
-          .log_sum = poisoned(stream, {with.samples, with.heads, with.sequence})};
-      attention_forward(stream, forward);
-      const AttentionBackward backward = {
-          .shape = with,
-          .dout = tensor_of(stream, {rows, width}, ones, DType::bfloat16),
-          .qkv = forward.qkv,
-          .out = forward.out,
-          .log_sum = forward.log_sum,
-          .dqkv = poisoned(stream, {rows, 3 * width}, DType::bfloat16)};
-      attention_backward(stream, backward);
-      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, backward.dqkv)};
-    };
-    const std::vector<Values> dropped = run(shape);
-    double kept = 0;
-    double returned = 0;
-    for (const double share : dropped[0]) {
-      kept += share;
-    }
-    for (std::size_t i = 0; i < dropped[1].size(); ++i) {
-      returned += i % (3 * width) >= static_cast<std::size_t>(2 * width) ? dropped[1][i] : 0;
-    }
-    const auto all = static_cast<double>(ones.size());
-    CHECK(kept / all == Approx(1).margin(0.02));
-    CHECK(returned == Approx(kept).epsilon(0.005));
-    CHECK(same_bits(run(shape), dropped));
-    AttentionShape later = shape;
-    later.dropout.step = 2;
-    CHECK_FALSE(same_bits(run(later), dropped));
-  }
-}
-
 TEST_CASE("bfloat16: softmax and cross-entropy") {
   for (const auto& [rows, columns] : kSizes) {
     CAPTURE(rows, columns);
@@ -384,50 +239,6 @@ TEST_CASE("bfloat16: softmax and cross-entropy") {
                                  values_of(stream, logits)};
     };
     conform_in_bfloat16(softmax, {0, kSummed, columns <= 3 ? 1 : kStored});
-  }
-}
-
-TEST_CASE("adamw leaves the new weight in bfloat16 too, and decays ranges alone") {
-  for (const std::int64_t units : {1, 3, 65, 5000}) {
-    const std::int64_t n = units * kDecayUnit;
-    CAPTURE(n);
-    const auto even_units_decay = [&](std::int64_t i) { return i / kDecayUnit % 2 == 0; };
-    Values bounds(static_cast<std::size_t>((units + 1) / 2 * 2));
-    for (std::size_t i = 0; i < bounds.size(); ++i) {
-      bounds[i] = static_cast<double>(i);
-    }
-    for (DeviceUnderTest& device : devices_under_test()) {
-      INFO("device " << device.name);
-      Stream& stream = *device.streams.back();
-      const auto state = [&](float decay) {
-        AdamW args;
-        args.weight = number(stream, {n}, 1);
-        args.gradient = number(stream, {n}, 2);
-        args.first_moment = number(stream, {n}, 3);
-        args.second_moment = tensor_of(stream, {n}, Values(static_cast<std::size_t>(n), 0.5));
-        args.learning_rate = 0.125F;
-        args.weight_decay = decay;
-        return args;
-      };
-      AdamW ranges = state(0.25F);
-      ranges.decayed =
-          tensor_of(stream, {static_cast<std::int64_t>(bounds.size())}, bounds, DType::int32);
-      ranges.rounded = poisoned(stream, {n}, DType::bfloat16);
-      const AdamW all = state(0.25F);
-      const AdamW none = state(0);
-      for (const AdamW& args : {ranges, all, none}) {
-        adamw(stream, args);
-      }
-      const Values decayed = values_of(stream, all.weight);
-      Values expected = values_of(stream, none.weight);
-      for (std::int64_t i = 0; i < n; ++i) {
-        const auto at = static_cast<std::size_t>(i);
-        expected[at] = even_units_decay(i) ? decayed[at] : expected[at];
-      }
-      CHECK(same_bits({values_of(stream, ranges.weight)}, {expected}));
-      CHECK(
-          same_bits({values_of(stream, ranges.rounded)}, {rounded_to(DType::bfloat16, expected)}));
-    }
   }
 }
 

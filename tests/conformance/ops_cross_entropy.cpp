@@ -3,75 +3,15 @@
 #include <algorithm>
 
 #include "kernels/ops/op_table.h"
-#include "tests/conformance/reference.h"
+#include "tests/conformance/cross_entropy_reference.h"
 
 namespace stagecraft::testing {
 namespace {
 
-constexpr double kScale = 0.25;
+using Case = CrossEntropyCase;
+
 constexpr double kTolerance = 2e-6;
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-/// Logits [rows, vocabulary], cut over `shards` of `columns` columns each; what is left is padding.
-struct Case {
-  std::int64_t rows;
-  std::int64_t vocabulary;
-  std::int64_t shards;
-  std::int64_t columns;
-  Values logits = random_values(rows * vocabulary, 1);
-  Values targets = some_targets();
-
-  /// Every fourth row is ignored; the others have targets over all of the vocabulary.
-  Values some_targets() const {
-    Values chosen;
-    for (std::int64_t row = 0; row < rows; ++row) {
-      chosen.push_back(row % 4 == 2 ? kIgnoredTarget
-                                    : static_cast<double>(row * 7919 % vocabulary));
-    }
-    return chosen;
-  }
-  std::size_t at(std::int64_t row, std::int64_t token) const {
-    return static_cast<std::size_t>(row * vocabulary + token);
-  }
-  double target(std::int64_t row) const { return targets[static_cast<std::size_t>(row)]; }
-};
-
-double log_sum_of(const Case& with, const Values& logits, std::int64_t row) {
-  const auto first = logits.begin() + row * with.vocabulary;
-  const double maximum = *std::max_element(first, first + with.vocabulary);
-  double sum = 0;
-  for (std::int64_t token = 0; token < with.vocabulary; ++token) {
-    sum += std::exp(first[token] - maximum);
-  }
-  return maximum + std::log(sum);
-}
-
-double reference_loss(const Case& with, const Values& logits) {
-  double loss = 0;
-  for (std::int64_t row = 0; row < with.rows; ++row) {
-    if (with.target(row) != kIgnoredTarget) {
-      const auto target = static_cast<std::int64_t>(with.target(row));
-      loss += log_sum_of(with, logits, row) - logits[with.at(row, target)];
-    }
-  }
-  return loss;
-}
-
-Values reference_gradient(const Case& with) {
-  Values gradient(with.logits.size());
-  for (std::int64_t row = 0; row < with.rows; ++row) {
-    if (with.target(row) == kIgnoredTarget) {
-      continue;
-    }
-    const double log_sum = log_sum_of(with, with.logits, row);
-    for (std::int64_t token = 0; token < with.vocabulary; ++token) {
-      const std::size_t at = with.at(row, token);
-      const double hit = with.target(row) == static_cast<double>(token) ? 1 : 0;
-      gradient[at] = kScale * (std::exp(with.logits[at] - log_sum) - hit);
-    }
-  }
-  return gradient;
-}
 
 VocabularyShard shard_of(const Case& with, std::int64_t shard) {
   return {.first_token = shard * with.columns, .vocabulary = with.vocabulary};
@@ -138,7 +78,7 @@ struct Sharded {
     Values gradient(static_cast<std::size_t>(with.rows * with.shards * with.columns));
     for (std::int64_t shard = 0; shard < with.shards; ++shard) {
       softmax_gradient(stream, {local_logits(shard), maximum, sum_and_target, targets,
-                                shard_of(with, shard), static_cast<float>(kScale)});
+                                shard_of(with, shard), static_cast<float>(kGradientScale)});
       const Values local = values_of(stream, local_logits(shard));
       for (std::int64_t row = 0; row < with.rows; ++row) {
         std::copy_n(local.begin() + row * with.columns, with.columns,
@@ -181,7 +121,9 @@ void check_case(const Case& with) {
         sharded.find_sum();
         return {sharded.find_loss(), sharded.find_gradient()};
       },
-      {{reference_loss(with, with.logits)}, padded(with, reference_gradient(with))}, kTolerance);
+      {{cross_entropy_reference(with, with.logits)},
+       padded(with, cross_entropy_reference_gradient(with))},
+      kTolerance);
 }
 
 }  // namespace
@@ -216,8 +158,9 @@ TEST_CASE("a shard of padding only takes no part in cross-entropy") {
 TEST_CASE("the cross-entropy reference's gradient is that of its loss") {
   const Case with{5, 9, 1, 9};
   const Values numeric = numeric_gradient(
-      [&](const Values& at) { return kScale * reference_loss(with, at); }, with.logits);
-  CHECK(max_relative_error(reference_gradient(with), numeric) < 1e-8);
+      [&](const Values& at) { return kGradientScale * cross_entropy_reference(with, at); },
+      with.logits);
+  CHECK(max_relative_error(cross_entropy_reference_gradient(with), numeric) < 1e-8);
 }
 
 TEST_CASE("cross-entropy of large logits neither overflows nor loses the target") {
@@ -232,7 +175,7 @@ TEST_CASE("rows that are all ignored have no loss and no gradient") {
   Case with{9, 40, 2, 20};
   std::fill(with.targets.begin(), with.targets.end(), kIgnoredTarget);
   check_case(with);
-  REQUIRE(reference_loss(with, with.logits) == 0);
+  REQUIRE(cross_entropy_reference(with, with.logits) == 0);
   for (DeviceUnderTest& device : devices_under_test()) {
     Sharded sharded(*device.streams.front(), with);
     sharded.find_maximum();
