@@ -1,6 +1,7 @@
 // What processes with a GPU each do to each other: this program's all-reduces beside bare calls of
-// NCCL, and what of an all-reduce is left to see behind a matrix product:
+// NCCL, and what of an all-reduce is left to see behind a matrix product, by stream and blocks:
 //   mpirun -np 2 [words of tests/CMakeLists.txt] bench_nccl
+#include <cuda_runtime_api.h>
 #include <fmt/core.h>
 #include <nccl.h>
 
@@ -29,29 +30,108 @@ void check(ncclResult_t result) {
   }
 }
 
-/// A blocking communicator, as most programs use it.
+void check(cudaError_t status) {
+  if (status != cudaSuccess) {
+    throw Error("cuda", cudaGetErrorString(status));
+  }
+}
+
+/// A blocking communicator, as most programs use it. `most_blocks`: 0, as NCCL likes.
 class BareNccl {
  public:
-  BareNccl(MpiSession& session) {
+  explicit BareNccl(MpiSession& session, int most_blocks = 0) {
     ncclUniqueId id{};
     if (session.rank() == 0) {
       check(ncclGetUniqueId(&id));
     }
     const std::string text(id.internal, sizeof id.internal);
     session.exchange(text).front().copy(id.internal, sizeof id.internal);
-    check(ncclCommInitRank(&native_, session.size(), id, session.rank()));
+    ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
+    if (most_blocks > 0) {
+      config.minCTAs = 1;
+      config.maxCTAs = most_blocks;
+    }
+    check(ncclCommInitRankConfig(&native_, session.size(), id, session.rank(), &config));
   }
   ~BareNccl() { ncclCommDestroy(native_); }
   BareNccl(const BareNccl&) = delete;
   BareNccl& operator=(const BareNccl&) = delete;
 
-  void all_reduce(Stream& stream, const Tensor& x) {
+  void all_reduce(cudaStream_t stream, const Tensor& x) {
     check(ncclAllReduce(x.raw(), x.raw(), static_cast<std::size_t>(x.elements()), ncclFloat32,
-                        ncclSum, native_, cuda::native_stream(stream)));
+                        ncclSum, native_, stream));
   }
 
  private:
   ncclComm_t native_ = nullptr;
+};
+
+/// A stream beside another, which it forks from and joins again.
+class SideStream {
+ public:
+  explicit SideStream(bool urgent) {
+    int least = 0;
+    int greatest = 0;
+    check(cudaDeviceGetStreamPriorityRange(&least, &greatest));
+    check(cudaStreamCreateWithPriority(&native_, cudaStreamNonBlocking, urgent ? greatest : least));
+    for (cudaEvent_t* event : {&forked_, &ready_, &done_}) {
+      check(cudaEventCreateWithFlags(event, cudaEventDisableTiming));
+    }
+  }
+  ~SideStream() {
+    for (const cudaEvent_t event : {forked_, ready_, done_}) {
+      cudaEventDestroy(event);
+    }
+    cudaStreamDestroy(native_);
+  }
+  SideStream(const SideStream&) = delete;
+  SideStream& operator=(const SideStream&) = delete;
+
+  cudaStream_t fork(cudaStream_t from) {
+    check(cudaEventRecord(forked_, from));
+    check(cudaStreamWaitEvent(native_, forked_));
+    check(cudaEventRecord(ready_, native_));
+    return native_;
+  }
+  /// What comes next on `other` begins when what was forked could.
+  void lead(cudaStream_t other) const { check(cudaStreamWaitEvent(other, ready_)); }
+  void join(cudaStream_t into) {
+    check(cudaEventRecord(done_, native_));
+    check(cudaStreamWaitEvent(into, done_));
+  }
+
+ private:
+  cudaStream_t native_ = nullptr;
+  cudaEvent_t forked_ = nullptr;
+  cudaEvent_t ready_ = nullptr;
+  cudaEvent_t done_ = nullptr;
+};
+
+/// The backward of a column-parallel linear layer of width 4096, a share of it on each rank.
+struct Backward {
+  Backward(Stream& on, int ranks, std::int64_t rows) : stream(on) {
+    constexpr std::int64_t kWidth = 4096;
+    const std::int64_t local = 4 * kWidth / ranks;
+    const auto zeros = [&](const Shape& shape) {
+      const Tensor all(stream.memory(), shape, DType::float32, MemoryLabel::workspace);
+      fill_zero(stream, {all});
+      return all;
+    };
+    x = zeros({rows, kWidth});
+    dy = zeros({rows, local});
+    weight = zeros({kWidth, local});
+    dweight = zeros({kWidth, local});
+    dx = zeros({rows, kWidth});
+  }
+  void input() const {
+    matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
+  }
+  void gradient() const {
+    matmul(stream, {.a = x, .transpose_a = Transpose::yes, .b = dy, .c = dweight});
+  }
+
+  Stream& stream;
+  Tensor x, dy, weight, dweight, dx;
 };
 
 class Bench {
@@ -62,7 +142,9 @@ class Bench {
         host_(session.world()),
         world_(open_nccl(stream_->device(), host_->split(0, session.rank()))),
         group_(make_nccl_communicator(world_, host_->split(0, session.rank()))),
-        bare_(session) {}
+        bare_(session) {
+    check(cudaSetDevice(launched()->local_rank));
+  }
 
   void run() {
     for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20, 256 << 20}) {
@@ -74,6 +156,7 @@ class Bench {
     for (const std::int64_t rows : {2048, 8192, 32768}) {
       print_exposed(rows);
     }
+    print_sides(8192);
   }
 
  private:
@@ -107,7 +190,7 @@ class Bench {
 
   void print_all_reduce(std::int64_t bytes) {
     const Tensor x = zeros({bytes / 4});
-    const double bare = seconds_of([&] { bare_.all_reduce(*stream_, x); });
+    const double bare = seconds_of([&] { bare_.all_reduce(cuda::native_stream(*stream_), x); });
     const double any =
         seconds_of([&] { group_->all_reduce(*stream_, x, ReduceOp::sum, Order::any); });
     const double tree =
@@ -134,39 +217,53 @@ class Bench {
         static_cast<double>(bytes) * 1e-9 / seconds);
   }
 
-  /// The backward of a column-parallel linear layer of width 4096, a share of it on each rank.
   void print_exposed(std::int64_t rows) {
-    constexpr std::int64_t kWidth = 4096;
-    const std::int64_t local = 4 * kWidth / group_->size();
-    const Tensor x = zeros({rows, kWidth});
-    const Tensor dy = zeros({rows, local});
-    const Tensor weight = zeros({kWidth, local});
-    const Tensor dweight = zeros({kWidth, local});
-    const Tensor dx = zeros({rows, kWidth});
-    const auto input = [&] {
-      matmul(*stream_, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
-    };
-    const auto gradient = [&] {
-      matmul(*stream_, {.a = x, .transpose_a = Transpose::yes, .b = dy, .c = dweight});
-    };
-    const double alone = seconds_of([&] { input(), gradient(); });
-    const double sum =
-        seconds_of([&] { group_->all_reduce(*stream_, dx, ReduceOp::sum, Order::tree); });
-    const double in_turn = seconds_of([&] {
-      input();
-      group_->all_reduce(*stream_, dx, ReduceOp::sum, Order::tree);
-      gradient();
-    });
+    const Backward layer(*stream_, group_->size(), rows);
+    const auto sum = [&] { group_->all_reduce(*stream_, layer.dx, ReduceOp::sum, Order::tree); };
+    const double alone = seconds_of([&] { layer.input(), layer.gradient(); });
+    const double summing = seconds_of(sum);
+    const double in_turn = seconds_of([&] { layer.input(), sum(), layer.gradient(); });
     const double beside = seconds_of([&] {
-      input();
-      const Event summed = group_->start_all_reduce(*stream_, dx, ReduceOp::sum, Order::tree);
-      gradient();
+      layer.input();
+      const Event summed = group_->start_all_reduce(*stream_, layer.dx, ReduceOp::sum, Order::tree);
+      layer.gradient();
       stream_->wait(summed);
     });
     say("backward of {:5} rows, tf32: products {:.3f} ms, all_reduce {:.3f} ms; exposed in turn "
         "{:.3f} ms, beside {:.3f} ms ({:.0f} % hidden)\n",
-        rows, alone * 1e3, sum * 1e3, (in_turn - alone) * 1e3, (beside - alone) * 1e3,
+        rows, alone * 1e3, summing * 1e3, (in_turn - alone) * 1e3, (beside - alone) * 1e3,
         100 * (in_turn - beside) / (in_turn - alone));
+  }
+
+  /// The same by bare NCCL: on streams of both priorities, with fewer blocks, and with the gradient
+  /// of the weight held back until the all-reduce may begin.
+  void print_sides(std::int64_t rows) {
+    const Backward layer(*stream_, group_->size(), rows);
+    const auto here = cuda::native_stream(*stream_);
+    const double alone = seconds_of([&] { layer.input(), layer.gradient(); });
+    for (const int most_blocks : {0, 16, 8, 4}) {
+      BareNccl bare(session_, most_blocks);
+      const double summing = seconds_of([&] { bare.all_reduce(here, layer.dx); });
+      say("  {} blocks at most, {} rows: all_reduce {:.3f} ms; exposed beside",
+          most_blocks == 0 ? "any" : fmt::format("{}", most_blocks), rows, summing * 1e3);
+      for (const bool urgent : {false, true}) {
+        for (const bool first : {false, true}) {
+          SideStream side(urgent);
+          const double seconds = seconds_of([&] {
+            layer.input();
+            bare.all_reduce(side.fork(here), layer.dx);
+            if (first) {
+              side.lead(here);
+            }
+            layer.gradient();
+            side.join(here);
+          });
+          say(" {:.3f} ms ({} priority{})", (seconds - alone) * 1e3, urgent ? "high" : "low",
+              first ? ", first" : "");
+        }
+      }
+      say("\n");
+    }
   }
 
   MpiSession& session_;

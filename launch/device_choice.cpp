@@ -42,8 +42,8 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
   const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{actors, ""};
   if (census.count == 0) {
     throw ConfigError("device.backend",
-                      fmt::format("no GPU can be used: {}; take device.backend = \"cpu\", or "
-                                  "\"auto\", which looks for one",
+                      fmt::format("no GPU can be used: {}; stagecraft doctor says what helps; take "
+                                  "device.backend = \"cpu\", or \"auto\", which looks for one",
                                   census.why_none));
   }
   if (session.mode != "mpi") {

@@ -53,8 +53,9 @@ BackendReport report_cuda() {
   } catch (const std::exception& error) {
     found.fault = error.what();
     found.remedy =
-        "put the folder of libcublasLt.so.13 on LD_LIBRARY_PATH (it comes with the CUDA toolkit, "
-        "and in Python's package nvidia-cublas), or build again";
+        "put the folder of the library that is named on LD_LIBRARY_PATH (CUDA's come with its "
+        "toolkit and in Python's packages nvidia-cublas and nvidia-cuda-nvrtc, cuDNN's in "
+        "nvidia-cudnn-cu13), or build again";
   }
   if (!has_driver()) {
     found.fault = kNoDriver;

@@ -6,10 +6,21 @@
 namespace stagecraft {
 namespace {
 
+/// The module's one function.
+nccl::ModuleFunction entry() {
+  try {
+    return reinterpret_cast<nccl::ModuleFunction>(
+        symbol_of_module("nccl", nccl::kModuleFile, nccl::kModuleSymbol));
+  } catch (const Error& error) {
+    throw Error("nccl", fmt::format("{}; put the folder of libnccl.so.2 on LD_LIBRARY_PATH (it is "
+                                    "in Python's package nvidia-nccl-cu13), build again, or take "
+                                    "run.mode = \"threads\"",
+                                    error.text()));
+  }
+}
+
 const nccl::Module& module() {
-  const auto function = reinterpret_cast<nccl::ModuleFunction>(
-      symbol_of_module("nccl", nccl::kModuleFile, nccl::kModuleSymbol));
-  const nccl::Module* const found = function();
+  const nccl::Module* const found = entry()();
   require(found->layout == nccl::kLayout, "nccl", "{} belongs to another build of this program",
           nccl::kModuleFile);
   return *found;

@@ -1,0 +1,160 @@
+// What the host takes to issue a GPU's instructions beside what the device takes to carry them out,
+// and what of the communication nothing is computed beside: GPT-2 124M in bfloat16, 8 micro-batches
+// a step, actors in one process (`local`), on one GPU for all or one each.
+//   bench_issue [STEPS = 6]
+#include <fmt/core.h>
+
+#include <cstdlib>
+#include <map>
+
+#include "benchmarks/bench_run.h"
+#include "launch/run_analysis.h"
+#include "stages/explain.h"
+
+namespace {
+
+using namespace stagecraft;
+
+constexpr std::int64_t kMicrobatches = 8;
+/// An instruction is launch-bound when the device was done with it this soon after its issue.
+constexpr double kLaunchBound = 0.9;
+
+using Key = std::pair<std::string, std::int64_t>;  // instruction, step
+
+/// Host time of each F and B of one rank, in seconds.
+class TimedWork : public StageWork {
+ public:
+  TimedWork(std::unique_ptr<StageWork> real, std::map<Key, double>& seconds)
+      : real_(std::move(real)), seconds_(seconds) {}
+  Stream& stream() override { return real_->stream(); }
+  void begin(const Pass& pass) override {
+    step_ = pass.step;
+    real_->begin(pass);
+  }
+  void run(const Instruction& i) override {
+    const std::int64_t begin = now_ns();
+    real_->run(i);
+    seconds_[{to_string(i), step_}] = static_cast<double>(now_ns() - begin) * 1e-9;
+  }
+  Tensor take_output(const Instruction& i) override { return real_->take_output(i); }
+  void put_input(const Instruction& i, Tensor x) override { real_->put_input(i, std::move(x)); }
+  PassResults results() override { return real_->results(); }
+  void update(const Update& update) override { real_->update(update); }
+
+ private:
+  std::unique_ptr<StageWork> real_;
+  std::map<Key, double>& seconds_;
+  std::int64_t step_ = 0;
+};
+
+/// Instructions of one kind.
+struct Kind {
+  std::vector<double> host_us, device_us;
+};
+
+struct Outcome {
+  std::map<Op, Kind> kinds;
+  std::int64_t launch_bound = 0, instructions = 0;
+  double step_ms = 0, communication = 0, idle = 0;  // sums over steps and, the shares, over ranks
+  int steps = 0;
+};
+
+void add_step(const TrainingPlan& plan, const StepActions& step,
+              const std::vector<std::map<Key, double>>& host, Outcome& outcome) {
+  const Explanation explanation = explain_step(plan.program, plan.mesh, step, kReceiveSlots);
+  ++outcome.steps;
+  outcome.step_ms += step.duration;
+  for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
+    const double share = 1 / (step.duration * static_cast<double>(step.ranks.size()));
+    outcome.communication += explanation.ranks[rank].communication * share;
+    outcome.idle += explanation.ranks[rank].idle * share;
+    for (const Action& action : step.ranks[rank].actions) {
+      if (is_compute(action.instruction.op)) {
+        const double host_us = 1e6 * host[rank].at({to_string(action.instruction), step.step});
+        const double device_us = 1e3 * (action.end - action.begin);
+        outcome.kinds[action.instruction.op].host_us.push_back(host_us);
+        outcome.kinds[action.instruction.op].device_us.push_back(device_us);
+        outcome.launch_bound += host_us >= kLaunchBound * device_us ? 1 : 0;
+        ++outcome.instructions;
+      }
+    }
+  }
+}
+
+Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int gpus,
+                   std::int64_t steps) {
+  ModelConfig config;
+  config.preset = "gpt2-124m";
+  const ModelConfig model = resolved(config, 256);
+  const TrainingPlan plan = make_plan(gpt(model, parallel.tensor), parallel,
+                                      {.global_batch = kMicrobatches * micro_batch,
+                                       .micro_batch = micro_batch,
+                                       .precision = Precision::bf16});
+  std::vector<std::map<Key, double>> host(static_cast<std::size_t>(plan.mesh.ranks()));
+  RunConfig run;
+  run.devices.clear();
+  for (int index = 0; index < gpus; ++index) {
+    run.devices.push_back({DeviceKind::cuda, index});
+  }
+  run.optimizer.steps = steps + 1;
+  run.trace_steps = steps + 1;
+  run.rehearse = true;
+  run.watchdog_seconds = 600;
+  run.wrap_work = [&](int rank, std::unique_ptr<StageWork> real) {
+    return std::make_unique<TimedWork>(std::move(real), host[static_cast<std::size_t>(rank)]);
+  };
+  struct Silent : RunObserver {
+    void on_step(const StepReport& /*report*/) override {}
+  } observer;
+  const RunResult result = run_training(plan, run, bench::random_text(model.sequence), observer);
+  require(result.failure.empty(), "benchmark", "{}", result.failure);
+  SessionConfig session;
+  session.trace_calibrate = false;
+  Outcome outcome;
+  for (const StepActions& step : analyse(plan, session, result).steps) {
+    if (step.step > 1) {
+      add_step(plan, step, host, outcome);
+    }
+  }
+  require(outcome.steps > 0, "benchmark", "no step was traced whole");
+  return outcome;
+}
+
+void print_outcome(const ParallelConfig& parallel, std::int64_t micro_batch, int gpus,
+                   const Outcome& outcome) {
+  const double steps = outcome.steps;
+  fmt::print(
+      "pipeline {} x tensor {}, micro-batch {}, {} GPU{}: step {:.1f} ms, exposed communication "
+      "{:.1f} %, idle {:.1f} %, launch-bound {:.0f} % of the instructions\n",
+      parallel.pipeline, parallel.tensor, micro_batch, gpus, gpus == 1 ? "" : "s",
+      outcome.step_ms / steps, 100 * outcome.communication / steps, 100 * outcome.idle / steps,
+      100.0 * static_cast<double>(outcome.launch_bound) /
+          static_cast<double>(outcome.instructions));
+  for (const auto& [op, kind] : outcome.kinds) {
+    const double host = bench::median(kind.host_us);
+    const double device = bench::median(kind.device_us);
+    fmt::print("  {}: issued in {:.0f} us, carried out in {:.0f} us ({:.2f})\n", letters(op), host,
+               device, host / device);
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::int64_t steps = argc > 1 ? std::atoll(argv[1]) : 6;
+  const DeviceCensus census = count_devices(DeviceKind::cuda);
+  if (census.count == 0) {
+    fmt::print(stderr, "no GPU: {}\n", census.why_none);
+    return 2;
+  }
+  for (const std::int64_t micro_batch : {1, 8, 32}) {
+    for (const ParallelConfig& parallel :
+         {ParallelConfig{}, ParallelConfig{.pipeline = 2}, ParallelConfig{.tensor = 2}}) {
+      const int actors = parallel.pipeline * parallel.tensor;
+      for (int gpus = 1; gpus <= std::min(census.count, actors); ++gpus) {
+        print_outcome(parallel, micro_batch, gpus, outcome_of(parallel, micro_batch, gpus, steps));
+      }
+    }
+  }
+  return 0;
+}
