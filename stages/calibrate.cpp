@@ -75,7 +75,7 @@ class Calibrator {
     if (is_compute(op)) {
       compute_[{op, action.instruction.chunk}].add(action.end - action.begin);
     } else if (op == Op::reduce_tied) {
-      tied_.add(action.end - std::max(action.begin, due.until));
+      tied_.add(std::max(0.0, action.end - std::max(action.begin, due.until)));
     } else if (op == Op::reduce_data) {
       data_.add(action.end - action.begin);
     } else if (is_transfer(op) && !is_send(op) && due.until > waits.before(where).end) {

@@ -10,8 +10,10 @@ namespace stagecraft {
 
 Edge edge_of(const Instruction& transfer, const std::vector<int>& stage_of_chunk) {
   const int there = other_end(transfer).chunk;
-  require(there >= 0 && there < static_cast<int>(stage_of_chunk.size()), "program",
-          "{} has no other end: there is no chunk {}", to_string(transfer), there);
+  if (there < 0 || there >= static_cast<int>(stage_of_chunk.size())) [[unlikely]] {
+    throw Error("program", fmt::format("{} has no other end: there is no chunk {}",
+                                       to_string(transfer), there));
+  }
   const int mine = stage_of_chunk.at(static_cast<std::size_t>(transfer.chunk));
   const int other = stage_of_chunk[static_cast<std::size_t>(there)];
   return {.source = is_send(transfer.op) ? mine : other,

@@ -1,5 +1,7 @@
 #include "stages/channel_numbers.h"
 
+#include <fmt/core.h>
+
 #include <algorithm>
 #include <limits>
 
@@ -34,8 +36,10 @@ std::size_t ChannelNumbers::of(const Instruction& transfer) const {
   const bool upper = transfer.op == Op::receive_activation || transfer.op == Op::send_gradient;
   const std::size_t chunk = static_cast<std::size_t>(transfer.chunk) + (upper ? 0 : 1);
   const auto& numbers = carries_activation(transfer.op) ? activation_ : gradient_;
-  require(chunk < numbers.size() && numbers[chunk] != kNone, "program",
-          "{} moves what no other stage has or wants", to_string(transfer));
+  if (chunk >= numbers.size() || numbers[chunk] == kNone) [[unlikely]] {
+    throw Error("program",
+                fmt::format("{} moves what no other stage has or wants", to_string(transfer)));
+  }
   return numbers[chunk];
 }
 

@@ -12,6 +12,8 @@
 namespace stagecraft {
 namespace {
 
+// What runs for every transfer words its errors only when it throws them.
+
 /// In the vendor's profiler, what the host issues while this lives.
 class NamedRange {
  public:
@@ -40,31 +42,6 @@ std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
 
 }  // namespace
 
-std::string span_name(const Instruction& i, bool with_chunk) {
-  static const std::map<Op, std::string_view> kNames = {
-      {Op::send_activation, "send act"},    {Op::send_gradient, "send grad"},
-      {Op::receive_activation, "recv act"}, {Op::receive_gradient, "recv grad"},
-      {Op::optimizer, "optimizer"},         {Op::reduce_tied, "reduce tied"},
-      {Op::reduce_data, "reduce data"}};
-  const auto found = kNames.find(i.op);
-  const std::string name(found == kNames.end() ? letters(i.op) : found->second);
-  if (i.op == Op::reduce_data) {
-    return fmt::format("{} {}", name, i.chunk);
-  }
-  if (!has_microbatch(i.op)) {
-    return name;
-  }
-  return with_chunk ? fmt::format("{} {} chunk {}", name, i.microbatch, i.chunk)
-                    : fmt::format("{} {}", name, i.microbatch);
-}
-
-Lane lane_of(Op op) {
-  if (op == Op::optimizer) {
-    return Lane::optimizer;
-  }
-  return is_transfer(op) ? (is_send(op) ? Lane::send : Lane::receive) : Lane::compute;
-}
-
 Executor::Executor(ExecutorParts parts, Channels channels)
     : parts_(parts), channels_(std::move(channels)) {}
 
@@ -90,24 +67,32 @@ const StageProgram& Executor::order() const {
 
 void Executor::deliver(const Envelope& envelope) {
   const bool known = channels_.contains(envelope.edge) && envelope.edge.destination == parts_.stage;
-  require(known && envelope.generation == parts_.generation, "Executor::deliver",
-          "stage {} has no channel {} of generation {}", parts_.stage, to_string(envelope.edge),
-          envelope.generation);
+  if (!known || envelope.generation != parts_.generation) [[unlikely]] {
+    throw Error("Executor::deliver",
+                fmt::format("stage {} has no channel {} of generation {}", parts_.stage,
+                            to_string(envelope.edge), envelope.generation));
+  }
   Incoming& in = incoming_[envelope.edge];
-  require(envelope.sequence == in.delivered && in.waiting.size() < kReceiveSlots,
-          "Executor::deliver",
-          "stage {} got tensor {} of {} where tensor {} is due, with {} of {} slots taken",
-          parts_.stage, envelope.sequence, to_string(envelope.edge), in.delivered,
-          in.waiting.size(), kReceiveSlots);
+  if (envelope.sequence != in.delivered || in.waiting.size() >= kReceiveSlots) [[unlikely]] {
+    throw Error(
+        "Executor::deliver",
+        fmt::format("stage {} got tensor {} of {} where tensor {} is due, with {} of {} slots "
+                    "taken",
+                    parts_.stage, envelope.sequence, to_string(envelope.edge), in.delivered,
+                    in.waiting.size(), kReceiveSlots));
+  }
   ++in.delivered;
   in.waiting.push_back(envelope);
 }
 
 void Executor::credit(const Edge& edge, std::uint64_t sequence) {
   Outgoing& out = outgoing_[edge];
-  require(sequence == out.credited && sequence < out.sent, "Executor::credit",
-          "stage {} got a credit for tensor {} of {}, where {} is due and {} were sent",
-          parts_.stage, sequence, to_string(edge), out.credited, out.sent);
+  if (sequence != out.credited || sequence >= out.sent) [[unlikely]] {
+    throw Error("Executor::credit",
+                fmt::format("stage {} got a credit for tensor {} of {}, where {} is due and {} "
+                            "were sent",
+                            parts_.stage, sequence, to_string(edge), out.credited, out.sent));
+  }
   channel(edge).credit(parts_.work.stream(), sequence);
   ++out.credited;
 }
@@ -133,8 +118,10 @@ std::string Executor::name_of(const Instruction& instruction) const {
 
 Channel& Executor::channel(const Edge& edge) const {
   const auto found = channels_.find(edge);
-  require(found != channels_.end(), "Executor", "stage {} has no channel {}", parts_.stage,
-          to_string(edge));
+  if (found == channels_.end()) [[unlikely]] {
+    throw Error("Executor",
+                fmt::format("stage {} has no channel {}", parts_.stage, to_string(edge)));
+  }
   return *found->second;
 }
 
@@ -236,12 +223,14 @@ void Executor::fire_send(const Instruction& i) {
 }
 
 void Executor::check(const Envelope& envelope, const Instruction& receive) const {
-  require(envelope.pass == pass_ && envelope.chunk == receive.chunk &&
-              envelope.microbatch == receive.microbatch,
-          "Executor",
-          "stage {} is at {} of step {}, and {} brought chunk {}, micro-batch {} of step {}",
-          parts_.stage, to_string(receive), pass_.step, to_string(envelope.edge), envelope.chunk,
-          envelope.microbatch, envelope.pass.step);
+  if (envelope.pass != pass_ || envelope.chunk != receive.chunk ||
+      envelope.microbatch != receive.microbatch) [[unlikely]] {
+    throw Error("Executor",
+                fmt::format("stage {} is at {} of step {}, and {} brought chunk {}, micro-batch {} "
+                            "of step {}",
+                            parts_.stage, to_string(receive), pass_.step, to_string(envelope.edge),
+                            envelope.chunk, envelope.microbatch, envelope.pass.step));
+  }
 }
 
 void Executor::fire_receive(const Instruction& i) {

@@ -1,8 +1,7 @@
 // Passes: what makes a compute list a program that runs.
 #include <algorithm>
-#include <map>
-#include <optional>
-#include <tuple>
+#include <limits>
+#include <vector>
 
 #include "stages/program.h"
 #include "stages/worst_case.h"
@@ -70,7 +69,13 @@ class TransferPass {
 /// forward into the groups at which their stages stand.
 class Rendezvous {
  public:
-  explicit Rendezvous(Program& program) : program_(program), worst_(program) {}
+  explicit Rendezvous(Program& program)
+      : program_(program),
+        worst_(program),
+        place_(program.stages.size(), kOff),
+        drawn_(2 * static_cast<std::size_t>(program.chunks) *
+               static_cast<std::size_t>(program.microbatches)),
+        met_(drawn_.size()) {}
 
   /// Leaves the program as it was where nothing can be drawn forward: verify says what waits.
   void run() {
@@ -78,22 +83,32 @@ class Rendezvous {
     while (!ended && draw_forward()) {
       ended = worst_.run();
     }
-    if (!drawn_.empty()) {
+    if (any_drawn_) {
       std::for_each(program_.stages.begin(), program_.stages.end(),
                     [&](StageProgram& line) { keep_one(line, ended); });
     }
   }
 
  private:
-  using Key = std::tuple<Op, int, int>;
-  static Key key(const Instruction& i) { return {i.op, i.chunk, i.microbatch}; }
+  /// Of a receive, among all that there are.
+  std::size_t number(const Instruction& receive) const {
+    const auto kind = receive.op == Op::receive_gradient ? 1U : 0U;
+    return (static_cast<std::size_t>(receive.chunk) * 2 + kind) *
+               static_cast<std::size_t>(program_.microbatches) +
+           static_cast<std::size_t>(receive.microbatch);
+  }
 
-  /// Of what was drawn forward, only the place that it was drawn to, or the one that it had.
+  /// Of what was drawn forward, only the place that it was drawn to, which is the first, or the one
+  /// that it had.
   void keep_one(StageProgram& line, bool forward) {
-    for (std::size_t position = 0; position < line.size(); ++position) {
-      std::erase_if(line[position], [&](const Instruction& i) {
-        const auto drawn = drawn_.find(key(i));
-        return drawn != drawn_.end() && (drawn->second == position) != forward;
+    for (Group& group : line) {
+      std::erase_if(group, [&](const Instruction& i) {
+        if (!is_transfer(i.op) || is_send(i.op) || !drawn_[number(i)]) {
+          return false;
+        }
+        const bool first = !met_[number(i)];
+        met_[number(i)] = true;
+        return first != forward;
       });
     }
     std::erase_if(line, [](const Group& group) { return group.empty(); });
@@ -113,29 +128,45 @@ class Rendezvous {
   /// Follows who waits for whom until a stage comes again, and then, around that circle, draws the
   /// first receive forward that a send waits for. False when there is none.
   bool draw_forward() {
-    std::vector<int> path;
-    std::vector<bool> seen(program_.stages.size());
+    cut_path();
     int stage = 0;
-    while (worst_.at_end(stage)) {
-      ++stage;
+    if (path_.empty()) {
+      while (worst_.at_end(stage)) {
+        ++stage;
+      }
+    } else {
+      stage = awaited_by(path_.back());
     }
-    while (!seen[static_cast<std::size_t>(stage)]) {
-      const auto unmet = worst_.unmet(stage);
-      if (!unmet) {
+    while (place_[static_cast<std::size_t>(stage)] == kOff) {
+      if (!worst_.unmet(stage)) {
         return false;  // waits for a stage at its end
       }
-      seen[static_cast<std::size_t>(stage)] = true;
-      path.push_back(stage);
-      stage = worst_.stage_of(other_end(*unmet));
+      place_[static_cast<std::size_t>(stage)] = path_.size();
+      path_.push_back(stage);
+      stage = awaited_by(stage);
     }
-    for (auto member = std::find(path.begin(), path.end(), stage); member != path.end(); ++member) {
-      const Instruction unmet = *worst_.unmet(*member);
+    for (std::size_t at = place_[static_cast<std::size_t>(stage)]; at < path_.size(); ++at) {
+      const Instruction unmet = *worst_.unmet(path_[at]);
       if (is_send(unmet.op)) {
-        draw(other_end(unmet), *member);
+        draw(other_end(unmet), path_[at]);
         return true;
       }
     }
     return false;
+  }
+
+  /// Whose instruction `stage`, which waits, waits for.
+  int awaited_by(int stage) const { return worst_.stage_of(other_end(*worst_.unmet(stage))); }
+
+  /// Keeps of the last path what still waits as it did.
+  void cut_path() {
+    std::size_t size = path_.size();
+    for (const int stage : worst_.take_changed()) {
+      size = std::min(size, place_[static_cast<std::size_t>(stage)]);
+    }
+    for (; path_.size() > size; path_.pop_back()) {
+      place_[static_cast<std::size_t>(path_.back())] = kOff;
+    }
   }
 
   void draw(const Instruction& receive, int source) {
@@ -144,12 +175,19 @@ class Rendezvous {
     Group& group = program_.stages[static_cast<std::size_t>(stage)][position];
     group.insert(place_of(group, receive.op, source), receive);
     worst_.issue(receive);
-    drawn_[key(receive)] = position;
+    drawn_[number(receive)] = true;
+    any_drawn_ = true;
   }
+
+  static constexpr std::size_t kOff = std::numeric_limits<std::size_t>::max();
 
   Program& program_;
   WorstCase worst_;
-  std::map<Key, std::size_t> drawn_;  // to which group of its stage
+  std::vector<int> path_;           // each waits for the next, the last for one of them
+  std::vector<std::size_t> place_;  // on it, by stage
+  std::vector<bool> drawn_;         // by number
+  std::vector<bool> met_;           // on its line, by keep_one
+  bool any_drawn_ = false;
 };
 
 /// Whether every instruction stands on its chunk's stage, as the worst case requires.

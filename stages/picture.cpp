@@ -85,9 +85,12 @@ std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std:
   std::vector<Piece> row;
   std::size_t at = 0;
   for_each_compute(timeline.stages[stage], [&](const Action& action) {
+    if (at > room) {
+      return;
+    }
     const Op op = action.instruction.op;
     const std::size_t begin = column(action.begin);
-    if (column(action.end) == begin || at > room) {
+    if (column(action.end) == begin) {
       return;
     }
     std::string cell = label(program, action.instruction);

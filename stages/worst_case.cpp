@@ -1,5 +1,7 @@
 #include "stages/worst_case.h"
 
+#include <utility>
+
 namespace stagecraft {
 namespace {
 
@@ -41,13 +43,30 @@ void WorstCase::issue(const Instruction& transfer) {
   const Instruction other = other_end(transfer);
   if (!is_issued(other)) {
     ++lines_[static_cast<std::size_t>(stage_of(transfer))].unmet;
-  } else if (--lines_[static_cast<std::size_t>(stage_of(other))].unmet == 0) {
+    return;
+  }
+  note_change(stage_of(other));
+  if (--lines_[static_cast<std::size_t>(stage_of(other))].unmet == 0) {
     released_.push_back(stage_of(other));
   }
 }
 
+void WorstCase::note_change(int stage) {
+  if (!std::exchange(lines_[static_cast<std::size_t>(stage)].changed, true)) {
+    changed_.push_back(stage);
+  }
+}
+
+std::vector<int> WorstCase::take_changed() {
+  for (const int stage : changed_) {
+    lines_[static_cast<std::size_t>(stage)].changed = false;
+  }
+  return std::exchange(changed_, {});
+}
+
 /// Issues groups until one waits.
 void WorstCase::go_on(int stage) {
+  note_change(stage);
   Line& line = lines_[static_cast<std::size_t>(stage)];
   const StageProgram& order = program_.stages[static_cast<std::size_t>(stage)];
   while (line.position < order.size()) {

@@ -31,21 +31,26 @@ class WorstCase {
   /// The first member of the group at which `stage` stands whose other end is not issued.
   std::optional<Instruction> unmet(int stage) const;
   int stage_of(const Instruction& transfer) const;
+  /// Stages whose unmet() may be another than when this was last asked, each once.
+  std::vector<int> take_changed();
 
  private:
   struct Line {
     std::size_t position = 0;
     int unmet = 0;  // members of its group whose other end is not issued
+    bool changed = false;
   };
 
   std::size_t index(const Instruction& transfer) const;
   void go_on(int stage);
+  void note_change(int stage);
 
   const Program& program_;
   std::vector<Line> lines_;
   std::vector<bool> issued_;
   std::vector<int> released_;  // stages whose group has ended
-  std::size_t ended_ = 0;      // lines at their end
+  std::vector<int> changed_;
+  std::size_t ended_ = 0;  // lines at their end
   bool begun_ = false;
 };
 

@@ -177,5 +177,19 @@ TEST_CASE("calibration finds the costs that a timeline was made with") {
   CHECK(simulate(program, found).makespan == Approx(simulate(program, costs).makespan));
 }
 
+TEST_CASE(
+    "calibration: a stage that does not wait for the other's tied sum takes no negative time") {
+  const MeshShape mesh{.pipeline = 2};
+  const Program program = with_reductions(with_transfers(one_f_one_b({2, 4})), {.tied = true});
+  StepActions step = predicted_actions(simulate(program, {}));
+  const auto tied = [&](std::size_t rank) -> Action& {
+    return *std::find_if(step.ranks[rank].actions.begin(), step.ranks[rank].actions.end(),
+                         [](const Action& a) { return a.instruction.op == Op::reduce_tied; });
+  };
+  tied(1).begin = tied(1).end = tied(1).came;  // the last stage comes first
+  REQUIRE(tied(1).came < tied(0).came);
+  CHECK(calibrate(program, mesh, {step}).reduce_tied == 0);
+}
+
 }  // namespace
 }  // namespace stagecraft
