@@ -1,8 +1,7 @@
 // The pipeline changes no bit; tensor and data parallelism change rounding only.
 #include <catch2/catch.hpp>
 
-#include "tests/end_to_end/small_run.h"
-#include "tests/stages/every_schedule.h"
+#include "tests/end_to_end/outcome.h"
 
 namespace stagecraft {
 namespace {
@@ -17,8 +16,7 @@ SmallRun with_dropout() {
 }
 
 TEST_CASE("pipeline, schedule, partition and threads change no bit of the model") {
-  KeepingObserver reference_observer;
-  const std::string reference = test::trained_bytes(with_dropout(), reference_observer);
+  const test::Outcome reference = test::outcome_of(with_dropout());
   struct Split {
     int pipeline;
     std::vector<std::int64_t> partition;
@@ -33,64 +31,37 @@ TEST_CASE("pipeline, schedule, partition and threads change no bit of the model"
         run.parallel.partition = split.partition;
         run.parallel.schedule = schedule;
         run.run.threads = threads;
-        KeepingObserver observer;
         INFO("pipeline " << split.pipeline << ", " << schedule << ", threads " << threads);
-        CHECK(test::trained_bytes(run, observer) == reference);
-        CHECK(observer.losses() == reference_observer.losses());
-        CHECK(observer.steps.back().validation_loss ==
-              reference_observer.steps.back().validation_loss);
+        test::check_same(test::outcome_of(run), reference);
       }
     }
   }
 }
 
 TEST_CASE("every schedule, with its chunks, gives gpipe's bits") {
-  SmallRun run = with_dropout();
-  run.model.layers = 8;
-  KeepingObserver reference_observer;
-  const std::string reference = test::trained_bytes(run, reference_observer);
-  for (const int pipeline : {2, 4}) {
-    for (const test::NamedProgram& each : test::every_schedule(pipeline, 8)) {
-      if (each.shape.chunks > 2) {
-        continue;  // 8 blocks make no 12 chunks
-      }
-      run.parallel.pipeline = pipeline;
-      run.parallel.chunks = each.shape.chunks;
-      run.parallel.schedule = each.name;
-      KeepingObserver observer;
-      INFO("pipeline " << pipeline << ", " << each.name << ", chunks " << each.shape.chunks);
-      CHECK(test::trained_bytes(run, observer) == reference);
-      CHECK(observer.losses() == reference_observer.losses());
-      CHECK(observer.steps.back().validation_loss ==
-            reference_observer.steps.back().validation_loss);
-    }
-  }
+  test::check_every_schedule(with_dropout());
 }
 
 TEST_CASE("chunks with tensor and data ranks keep the bits of one chunk") {
   SmallRun run = with_dropout();
   run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = "gpipe"};
-  KeepingObserver one;
-  const std::string reference = test::trained_bytes(run, one);
+  const test::Outcome reference = test::outcome_of(run);
   run.parallel.chunks = 2;
   for (const char* schedule : {"interleaved", "zb-v"}) {
     run.parallel.schedule = schedule;
-    KeepingObserver two;
     INFO(schedule);
-    CHECK(test::trained_bytes(run, two) == reference);
+    test::check_same(test::outcome_of(run), reference);
   }
 }
 
 TEST_CASE("a rehearsal changes no bit, and is no step") {
   SmallRun run = with_dropout();
   run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = "zb-h1"};
-  KeepingObserver without;
-  const std::string reference = test::trained_bytes(run, without);
+  const test::Outcome without = test::outcome_of(run);
   run.run.rehearse = true;
-  KeepingObserver with;
-  CHECK(test::trained_bytes(run, with) == reference);
-  CHECK(with.losses() == without.losses());
-  CHECK(with.steps.front().step == 1);
+  const test::Outcome with = test::outcome_of(run);
+  test::check_same(with, without);
+  CHECK(with.first_step == 1);
 }
 
 TEST_CASE("another micro-batch size is another rounding, and the same training") {
@@ -151,9 +122,7 @@ TEST_CASE("a data size of 3 divides its batch") {
 TEST_CASE("the split of a mesh keeps its bits from run to run") {
   SmallRun run = with_dropout();
   run.parallel = {.pipeline = 2, .tensor = 2, .data = 2};
-  KeepingObserver first;
-  KeepingObserver second;
-  CHECK(test::trained_bytes(run, first) == test::trained_bytes(run, second));
+  test::check_same(test::outcome_of(run), test::outcome_of(run));
 }
 
 TEST_CASE("training learns: the loss falls by half") {

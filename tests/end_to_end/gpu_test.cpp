@@ -5,8 +5,7 @@
 #include "kernels/ops/elementwise.h"
 #include "tests/conformance/devices.h"
 #include "tests/end_to_end/faulty_work.h"
-#include "tests/end_to_end/small_run.h"
-#include "tests/stages/every_schedule.h"
+#include "tests/end_to_end/outcome.h"
 
 namespace stagecraft {
 namespace {
@@ -95,41 +94,21 @@ TEST_CASE("in bfloat16 pipeline and schedule change no bit of the model") {
   for (const testing::Placement& place : gpus()) {
     SmallRun run = run_on(place.devices);
     run.batch.precision = Precision::bf16;
-    KeepingObserver one;
-    const std::string reference = test::trained_bytes(run, one);
+    const test::Outcome reference = test::outcome_of(run);
     for (const char* schedule : {"gpipe", "1f1b", "zb-h1"}) {
       INFO(place.name << ", " << schedule);
       run.parallel = {.pipeline = 2, .schedule = schedule};
-      KeepingObserver observer;
-      CHECK(test::trained_bytes(run, observer) == reference);
-      CHECK(observer.losses() == one.losses());
+      test::check_same(test::outcome_of(run), reference);
     }
   }
 }
 
 TEST_CASE("on a GPU pipeline and schedule change no bit of the model") {
   for (const testing::Placement& place : gpus()) {
+    INFO(place.name);
     SmallRun run = run_on(place.devices);
-    run.model.layers = 8;
     run.run.optimizer.steps = 8;
-    KeepingObserver one;
-    const std::string reference = test::trained_bytes(run, one);
-    for (const int pipeline : {2, 4}) {
-      for (const test::NamedProgram& each : test::every_schedule(pipeline, 8)) {
-        if (each.shape.chunks > 2) {
-          continue;  // 8 blocks make no 12 chunks
-        }
-        run.parallel.pipeline = pipeline;
-        run.parallel.chunks = each.shape.chunks;
-        run.parallel.schedule = each.name;
-        KeepingObserver observer;
-        INFO(place.name << ", pipeline " << pipeline << ", " << each.name << ", chunks "
-                        << each.shape.chunks);
-        CHECK(test::trained_bytes(run, observer) == reference);
-        CHECK(observer.losses() == one.losses());
-        CHECK(observer.steps.back().validation_loss == one.steps.back().validation_loss);
-      }
-    }
+    test::check_every_schedule(run);
   }
 }
 
@@ -137,11 +116,9 @@ TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
   for (const testing::Placement& place : gpus()) {
     SmallRun run = run_on(place.devices);
     run.parallel = {.pipeline = 2, .tensor = 2, .data = 2};
-    KeepingObserver first;
-    const std::string reference = test::trained_bytes(run, first);
+    const test::Outcome reference = test::outcome_of(run);
     for (int again = 0; again < 5; ++again) {
-      KeepingObserver next;
-      CHECK(test::trained_bytes(run, next) == reference);
+      test::check_same(test::outcome_of(run), reference);
     }
   }
 }
@@ -180,11 +157,9 @@ TEST_CASE("a rehearsal changes no bit on a GPU") {
   for (const testing::Placement& place : gpus()) {
     SmallRun run = run_on(place.devices);
     run.parallel = {.pipeline = 2, .tensor = 2};
-    KeepingObserver without;
-    const std::string reference = test::trained_bytes(run, without);
+    const test::Outcome without = test::outcome_of(run);
     run.run.rehearse = true;
-    KeepingObserver with;
-    CHECK(test::trained_bytes(run, with) == reference);
+    test::check_same(test::outcome_of(run), without);
   }
 }
 
