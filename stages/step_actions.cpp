@@ -154,10 +154,8 @@ class StepReader {
   /// A device's receive waits within its span for what the source has still to compute: it begins
   /// when the source has come to the send.
   void begin_when_sent(StepActions& step) const {
-    using Key = std::pair<int, std::string>;  // column of the mesh, instruction
-    const auto column = [&](const RankActions& rank) {
-      return rank.place.data * plan_.mesh.tensor + rank.place.tensor;
-    };
+    using Key = std::pair<int, std::string>;  // column, instruction
+    const auto column = [&](const RankActions& rank) { return column_of(plan_.mesh, rank.place); };
     std::map<Key, double> sent;
     for (const RankActions& rank : step.ranks) {
       for (const Action& action : rank.actions) {
