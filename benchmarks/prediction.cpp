@@ -33,12 +33,13 @@ ModelConfig first_run() {
   return config;
 }
 
-/// A value a round. A prediction is compared with the steps of its own round, a second or two away:
-/// whatever else the machine does changes less in between than from round to round.
+/// Milliseconds, a value a round. A prediction is compared with the steps of its own round, a
+/// second or two away: whatever else the machine does changes less in between than from round to
+/// round.
 struct Times {
-  std::vector<double> measured;      // milliseconds, mean over the round's steps
-  std::vector<double> ahead_error;   // of what the costs of the first steps predict, in percent
-  std::vector<double> behind_error;  // the costs of the measured steps themselves
+  std::vector<double> measured;  // mean over the round's steps
+  std::vector<double> ahead;     // what the costs of the first steps predict
+  std::vector<double> behind;    // what the costs of the measured steps themselves do
 };
 
 void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
@@ -62,20 +63,44 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
     judged.push_back(analysis.steps[position]);
     sum += judged.back().duration;
   }
-  const double measured = sum / static_cast<double>(judged.size());
-  const auto error_of = [&](double predicted) { return 100 * (predicted / measured - 1); };
-  times.measured.push_back(measured);
-  times.ahead_error.push_back(error_of(analysis.prediction->timeline.makespan));
-  times.behind_error.push_back(
-      error_of(simulate(plan.program, calibrate(plan.program, plan.mesh, judged)).makespan));
+  times.measured.push_back(sum / static_cast<double>(judged.size()));
+  times.ahead.push_back(analysis.prediction->timeline.makespan);
+  times.behind.push_back(
+      simulate(plan.program, calibrate(plan.program, plan.mesh, judged)).makespan);
 }
 
-/// Median, and between which values the middle half of the rounds lies.
-std::string spread(std::vector<double> values) {
+/// By how many percent the predictions miss their rounds' steps: median, and between which values
+/// the middle half of the rounds lies.
+std::string errors(const std::vector<double>& predicted, const std::vector<double>& measured) {
+  std::vector<double> values;
+  for (std::size_t round = 0; round < measured.size(); ++round) {
+    values.push_back(100 * (predicted[round] / measured[round] - 1));
+  }
   std::ranges::sort(values);
   const std::size_t quarter = values.size() / 4;
   return fmt::format("{:+.1f} ({:+.1f} .. {:+.1f})", bench::median(values), values[quarter],
                      values[values.size() - 1 - quarter]);
+}
+
+/// Of the pairs of schedules whose steps differ by more than 5 %, those that are predicted the
+/// other way round.
+void print_ranking(const std::vector<Times>& times, const char* name,
+                   std::vector<double> Times::*predicted) {
+  constexpr double kDiffer = 1.05;
+  int pairs = 0;
+  std::string wrong;
+  for (std::size_t i = 0; i < times.size(); ++i) {
+    for (std::size_t j = 0; j < times.size(); ++j) {
+      if (bench::median(times[i].measured) > kDiffer * bench::median(times[j].measured)) {
+        ++pairs;
+        if (bench::median(times[i].*predicted) <= bench::median(times[j].*predicted)) {
+          wrong += fmt::format(" {} before {}", kSchedules[i].name, kSchedules[j].name);
+        }
+      }
+    }
+  }
+  fmt::print("ranking {}: {} pairs differ by more than 5 %, predicted the other way round:{}\n",
+             name, pairs, wrong.empty() ? " none" : wrong);
 }
 
 }  // namespace
@@ -93,7 +118,9 @@ int main(int argc, char** argv) {
              "% from the same steps");
   for (std::size_t i = 0; i < std::size(kSchedules); ++i) {
     fmt::print("{:<14}{:>10.1f}{:>26}{:>26}\n", kSchedules[i].name,
-               bench::median(times[i].measured), spread(times[i].ahead_error),
-               spread(times[i].behind_error));
+               bench::median(times[i].measured), errors(times[i].ahead, times[i].measured),
+               errors(times[i].behind, times[i].measured));
   }
+  print_ranking(times, "from steps 2-4", &Times::ahead);
+  print_ranking(times, "from the same steps", &Times::behind);
 }

@@ -15,13 +15,23 @@
 
 namespace stagecraft::test {
 
-/// Ends the process, naming what every member did last, unless it is destroyed within `limit`.
+#ifdef __SANITIZE_THREAD__
+inline constexpr int kSlower = 4;
+#else
+inline constexpr int kSlower = 1;
+#endif
+
+/// Ends the process, naming what every member did last, unless it is destroyed within `limit`; the
+/// thread sanitizer gets kSlower times as long.
 class Watchdog {
  public:
   /// `grace`: how long other processes get to name theirs before this one's end takes them along.
   Watchdog(std::string test, std::chrono::seconds limit,
            std::chrono::seconds grace = std::chrono::seconds(0))
-      : test_(std::move(test)), limit_(limit), grace_(grace), thread_([this] { watch(); }) {}
+      : test_(std::move(test)),
+        limit_(kSlower * limit),
+        grace_(grace),
+        thread_([this] { watch(); }) {}
   ~Watchdog() {
     {
       const std::lock_guard lock(mutex_);
