@@ -12,7 +12,7 @@ std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options)
 }
 
 DeviceCensus count_devices(DeviceKind kind) {
-  return kind == DeviceKind::cpu ? DeviceCensus{1, ""} : cuda::count_cuda_devices();
+  return kind == DeviceKind::cpu ? cpu::count_cpu() : cuda::count_cuda_devices();
 }
 
 BackendReport report_backend(DeviceKind kind) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "kernels/device.h"
 #include "kernels/memory.h"
@@ -73,7 +74,8 @@ struct StreamOptions {
 /// How many devices of a kind this program can use on this host.
 struct DeviceCensus {
   int count = 0;
-  std::string why_none;  // empty when there are some
+  std::string why_none = {};             // empty when there are some
+  std::vector<std::int64_t> bytes = {};  // of the memory of each
 };
 DeviceCensus count_devices(DeviceKind kind);
 

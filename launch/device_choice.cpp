@@ -11,25 +11,38 @@ namespace {
 
 DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
+/// Gives `choice` GPU `index`.
+void take(DeviceChoice& choice, const DeviceCensus& census, int index) {
+  choice.devices.push_back({DeviceKind::cuda, index});
+  if (!census.bytes.empty()) {
+    choice.bytes.push_back(census.bytes[static_cast<std::size_t>(index)]);
+  }
+}
+
 /// GPUs for threads, one after the other.
-DeviceChoice on_gpus(int count, int actors) {
+DeviceChoice on_gpus(const DeviceCensus& census, int actors) {
+  const int count = census.count;
   DeviceChoice choice{
       .devices = {},
       .why = count >= actors ? "one for each actor" : fmt::format("shared by {} actors", actors)};
   for (int index = 0; index < std::min(count, actors); ++index) {
-    choice.devices.push_back({DeviceKind::cuda, index});
+    take(choice, census, index);
   }
   return choice;
 }
 
 /// A process's own GPU.
-DeviceChoice on_own_gpu(int count, int processes, const GpuSharing& sharing) {
-  return {.devices = {{DeviceKind::cuda, sharing.local_rank % count}},
-          .why = count >= processes
-                     ? fmt::format("one for each of {} processes of this host", processes)
-                     : fmt::format("{} for {} processes of this host, which share by --share-gpu: "
-                                   "for tests, since they talk through sockets",
-                                   count, processes)};
+DeviceChoice on_own_gpu(const DeviceCensus& census, int processes, const GpuSharing& sharing) {
+  const int count = census.count;
+  DeviceChoice choice{
+      .devices = {},
+      .why = count >= processes
+                 ? fmt::format("one for each of {} processes of this host", processes)
+                 : fmt::format("{} for {} processes of this host, which share by --share-gpu: "
+                               "for tests, since they talk through sockets",
+                               count, processes)};
+  take(choice, census, sharing.local_rank % count);
+  return choice;
 }
 
 std::string too_few(int count, int processes) {
@@ -47,7 +60,7 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
                                   census.why_none));
   }
   if (session.mode != "mpi") {
-    return on_gpus(census.count, actors);
+    return on_gpus(census, actors);
   }
   const int processes = sharing.local_size == 0 ? actors : sharing.local_size;
   if (census.count < processes && !sharing.allowed) {
@@ -57,7 +70,7 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
                     "tests give --share-gpu",
                     too_few(census.count, processes)));
   }
-  return on_own_gpu(census.count, processes, sharing);
+  return on_own_gpu(census, processes, sharing);
 }
 
 DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus,
@@ -71,7 +84,7 @@ DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpu
   }
   if (session.mode != "mpi") {
     return census.count >= actors
-               ? on_gpus(census.count, actors)
+               ? on_gpus(census, actors)
                : on_cpu(fmt::format("{} GPU{} for {} actors; device.backend = \"cuda\" lets actors "
                                     "share what there are",
                                     census.count, census.count == 1 ? "" : "s", actors));
@@ -80,7 +93,7 @@ DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpu
     return on_cpu("the hosts of a run have to agree; device.backend = \"cuda\" takes their GPUs");
   }
   return census.count >= actors || sharing.allowed
-             ? on_own_gpu(census.count, actors, sharing)
+             ? on_own_gpu(census, actors, sharing)
              : on_cpu(too_few(census.count, actors) + "; --share-gpu lets them share, for tests");
 }
 

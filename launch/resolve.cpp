@@ -8,6 +8,7 @@
 #include "kernels/ops/checks.h"
 #include "launch/config_table.h"
 #include "launch/cost_words.h"
+#include "launch/device_room.h"
 #include "launch/run_directory.h"
 #include "launch/schedule_file.h"
 
@@ -168,6 +169,10 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
     run.sources[key.name] = source_of(config, key);
   }
   run.devices = choose_devices(settings.session, actors, count_gpus, sharing);
+  if (count_gpus && !run.devices.on_gpus()) {
+    run.devices.bytes = count_devices(DeviceKind::cpu).bytes;
+  }
+  require_room(run.plan, settings.session, run.devices, sharing);
   check_precision(config, run.devices);
   settle_backend(run);
   return run;

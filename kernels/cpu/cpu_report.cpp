@@ -2,7 +2,10 @@
 
 #include <dnnl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <fstream>
 #include <thread>
 
 namespace stagecraft::cpu {
@@ -20,7 +23,22 @@ std::string instructions() {
   return isa >= dnnl_cpu_isa_avx2 ? "AVX2" : "less than AVX2";
 }
 
+/// A control group without a limit writes a word, or a number beyond all memory.
+std::int64_t host_bytes() {
+  std::int64_t bytes = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
+  for (const char* file :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::int64_t limit = 0;
+    if (std::ifstream(file) >> limit) {
+      bytes = std::min(bytes, limit);
+    }
+  }
+  return bytes;
+}
+
 }  // namespace
+
+DeviceCensus count_cpu() { return {.count = 1, .bytes = {host_bytes()}}; }
 
 BackendReport report_cpu() {
   const dnnl_version_t* version = dnnl_version();

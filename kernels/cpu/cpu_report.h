@@ -2,8 +2,12 @@
 #pragma once
 
 #include "kernels/device_report.h"
+#include "kernels/stream.h"
 
 namespace stagecraft::cpu {
+
+/// One, and what the host has of memory, or the control group that holds this process allows.
+DeviceCensus count_cpu();
 
 BackendReport report_cpu();
 

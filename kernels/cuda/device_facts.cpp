@@ -39,9 +39,18 @@ std::string fault_of(int device) {
       device, found.major, found.minor, kArchitectures, found.major, found.minor);
 }
 
-DeviceFacts facts_of(int device) {
+cudaDeviceProp properties_of(int device) {
   cudaDeviceProp properties{};
-  check(cudaGetDeviceProperties(&properties, device), "report");
+  check(cudaGetDeviceProperties(&properties, device), kPlace);
+  return properties;
+}
+
+std::int64_t bytes_of(int device) {
+  return static_cast<std::int64_t>(properties_of(device).totalGlobalMem);
+}
+
+DeviceFacts facts_of(int device) {
+  const cudaDeviceProp properties = properties_of(device);
   DeviceFacts facts{.name = properties.name,
                     .architecture = fmt::format("{}.{}", properties.major, properties.minor),
                     .bytes = static_cast<std::int64_t>(properties.totalGlobalMem),
@@ -106,6 +115,7 @@ DeviceCensus count_devices() {
       break;
     }
     ++census.count;
+    census.bytes.push_back(bytes_of(device));
   }
   return census;
 }

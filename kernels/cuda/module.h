@@ -18,9 +18,9 @@ struct Module {
 };
 
 /// Changes with everything that is passed between program and module.
-inline constexpr std::size_t kLayout = sizeof(OpTable) + 1000 * sizeof(Module) +
-                                       1000000 * sizeof(StreamOptions) +
-                                       1000000000 * sizeof(BackendReport);
+inline constexpr std::size_t kLayout =
+    sizeof(OpTable) + 1000 * sizeof(Module) + 100000 * sizeof(DeviceCensus) +
+    1000000 * sizeof(StreamOptions) + 1000000000 * sizeof(BackendReport);
 
 inline constexpr const char* kModuleFile = "libstagecraft_cuda.so";
 inline constexpr const char* kModuleSymbol = "stagecraft_cuda_module";
