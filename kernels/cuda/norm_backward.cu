@@ -143,22 +143,36 @@ __device__ void backward_row(const Backward<T>& on, std::int64_t row, int turn,
   }
 }
 
-/// The sums of the block's threads of one column group, in the order of their rows, go to `to`.
-template <typename C>
+/// A column group's sums of the block's threads, added up over their rows in order: those of gamma
+/// by the threads of row 0, those of beta by row 1. `turn` alternates from call to call, so that
+/// what one call reads the next does not write.
+template <typename C, bool Wide>
+__device__ void store_group_sums(const float4 (&sums)[2], int turn, int column, int h, float* to) {
+  __shared__ float4 parts[2][2][C::Rows][C::Threads];
+  auto& mine = parts[turn];
+  mine[0][threadIdx.y][threadIdx.x] = sums[0];
+  mine[1][threadIdx.y][threadIdx.x] = sums[1];
+  __syncthreads();
+  if (threadIdx.y < 2) {
+    float4 total = mine[threadIdx.y][0][threadIdx.x];
+#pragma unroll
+    for (int part = 1; part < C::Rows; ++part) {
+      total = total + mine[threadIdx.y][part][threadIdx.x];
+    }
+    store4<Wide>(to + threadIdx.y * h, column, h, total);
+  }
+}
+
+/// The sums of a block go to `to`. A block of one row at a time has them in its threads.
+template <typename C, bool Wide>
 __device__ void store_sums(const float4 (&sums)[2][C::Groups], int h, float* to) {
-  __shared__ float4 parts[2][C::Rows][C::Threads];
 #pragma unroll
   for (int i = 0; i < C::Groups; ++i) {
-    __syncthreads();  // those of the group before may still be read
-    parts[0][threadIdx.y][threadIdx.x] = sums[0][i];
-    parts[1][threadIdx.y][threadIdx.x] = sums[1][i];
-    __syncthreads();
-    for (int s = static_cast<int>(threadIdx.y); s < 2; s += C::Rows) {
-      float4 total = parts[s][0][threadIdx.x];
-      for (int part = 1; part < C::Rows; ++part) {
-        total = total + parts[s][part][threadIdx.x];
-      }
-      store4<false>(to + s * h, C::column(i), h, total);
+    if constexpr (C::Rows == 1) {
+      store4<Wide>(to, C::column(i), h, sums[0][i]);
+      store4<Wide>(to + h, C::column(i), h, sums[1][i]);
+    } else {
+      store_group_sums<C, Wide>({sums[0][i], sums[1][i]}, i % 2, C::column(i), h, to);
     }
   }
 }
@@ -188,7 +202,7 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) backward_kernel(Backward<
     }
     turn = 1 - turn;
   }
-  store_sums<C>(sums, on.h, on.sums + static_cast<std::int64_t>(blockIdx.x) * 2 * on.h);
+  store_sums<C, Wide>(sums, on.h, on.sums + static_cast<std::int64_t>(blockIdx.x) * 2 * on.h);
 }
 
 }  // namespace
@@ -205,7 +219,7 @@ void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& arg
                             .sums = args.sums.data<float>(),
                             .rows = args.x.size(0),
                             .h = static_cast<int>(args.x.size(1))};
-    const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx}, on.h);
+    const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx, on.sums}, on.h);
     with_cut(args.x.size(1), [&]<typename C>(C) {
       const Grid grid{.blocks = parts_of(on.rows, kNormSumRows),
                       .threads = dim3(C::Threads, C::Rows)};
