@@ -40,7 +40,7 @@ struct Sorted {
 };
 
 /// A warp's share of a row: groups lane, lane + 32, ..
-constexpr int kParts = 2;
+constexpr int kParts = 4;
 constexpr std::int64_t kStrip = kParts * kWarp * kGroup;
 
 struct Strip {
@@ -58,7 +58,7 @@ struct Strip {
 template <bool Wide, typename T>
 __device__ void add_rows(const Sorted<T>& on, std::int32_t lanes_row, int count, const Strip& strip,
                          float4 (&sums)[kParts]) {
-  constexpr int kAhead = 8;
+  constexpr int kAhead = 4;
   for (int done = 0; done < count; done += kAhead) {
     Packed<T> terms[kAhead][kParts];
 #pragma unroll

@@ -11,8 +11,8 @@ namespace {
 /// Calls f(Cut) with the first that holds rows of `columns`: what the one before it held is full.
 template <typename F>
 void with_cut(std::int64_t columns, F&& f) {
-  with_first_cut<Cut<32, 2, 8>, Cut<32, 4, 8, 2>, Cut<32, 6, 8, 4>, Cut<32, 8, 8, 6>,
-                 Cut<32, 10, 8, 8>, Cut<32, 13, 8, 10>, Cut<32, 16, 8, 13>, Cut<128, 8, 1, 4>,
+  with_first_cut<Cut<32, 2, 8>, Cut<32, 4, 4, 2>, Cut<32, 6, 4, 4>, Cut<32, 8, 4, 6>,
+                 Cut<32, 10, 4, 8>, Cut<32, 13, 4, 10>, Cut<32, 16, 4, 13>, Cut<128, 8, 1, 4>,
                  Cut<512, 8, 1, 2>, Cut<1024, 16, 1, 4>>("layer_norm_forward", columns, f);
 }
 
