@@ -111,7 +111,8 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
   const Tensor bytes = source.tokens(rows, 256);
   const Tensor dweights = source.number({kVocabulary, hidden});
   const Tensor dpositions = source.number({kSequence, hidden});
-  // Rows of the table are read and written once for each token that occurs.
+  // What is added to is read and written: the table of positions, and of that of tokens the row of
+  // each token that occurs.
   const auto occurring = [rows, hidden](double vocabulary) {
     return 2 * static_cast<double>(hidden) * vocabulary * (1 - std::pow(1 - 1 / vocabulary, rows));
   };
@@ -129,10 +130,13 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
     position_embedding_forward(
         stream, {.x = x, .table = positions, .dropout = {.rows_per_sample = kSequence}, .y = y});
   });
-  table.row("position_embedding_backward", area, [&] {
-    position_embedding_backward(stream,
-                                {.dy = x, .rows_per_sample = kSequence, .dtable = dpositions});
-  });
+  table.row(
+      "position_embedding_backward", area,
+      [&] {
+        position_embedding_backward(stream,
+                                    {.dy = x, .rows_per_sample = kSequence, .dtable = dpositions});
+      },
+      2 * static_cast<double>(dpositions.elements()));
 }
 
 void losses(Stream& stream, const Source& source, MemoryTable& table, const Sizes& sizes) {

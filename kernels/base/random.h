@@ -1,7 +1,8 @@
-// Counter-based random numbers: Philox4x32-10 (Salmon et al., SC 2011, "Parallel random numbers: as
-// easy as 1, 2, 3"). Every number is a function of (seed, name, step, global sample, element index
-// in the global tensor), never of a rank or of the order of evaluation. What is constexpr here is
-// compiled for GPUs too: one definition serves every device.
+// Counter-based random numbers: Philox4x32-7 (Salmon et al., SC 2011, "Parallel random numbers: as
+// easy as 1, 2, 3"; seven rounds are the fewest that pass all of BigCrush). Every number is a
+// function of (seed, name, step, global sample, element index in the global tensor), never of a
+// rank or of the order of evaluation. What is constexpr here is compiled for GPUs too: one
+// definition serves every device.
 #pragma once
 
 #include <array>
@@ -12,20 +13,34 @@ namespace stagecraft {
 
 using PhiloxBlock = std::array<std::uint32_t, 4>;
 
-/// One 128-bit counter through ten rounds under a 64-bit key: four independent 32-bit words.
-constexpr PhiloxBlock philox(std::uint64_t key, PhiloxBlock counter) {
-  auto k0 = static_cast<std::uint32_t>(key);
-  auto k1 = static_cast<std::uint32_t>(key >> 32);
-  for (int round = 0; round < 10; ++round) {
+inline constexpr int kPhiloxRounds = 7;
+
+/// The keys of the rounds: a function of the first, so that many blocks can share them.
+using PhiloxKeys = std::array<std::array<std::uint32_t, 2>, kPhiloxRounds>;
+
+constexpr PhiloxKeys philox_keys(std::uint64_t key) {
+  PhiloxKeys keys{};
+  for (std::uint32_t round = 0; round < kPhiloxRounds; ++round) {
+    keys[round] = {static_cast<std::uint32_t>(key) + round * 0x9E3779B9U,
+                   static_cast<std::uint32_t>(key >> 32) + round * 0xBB67AE85U};
+  }
+  return keys;
+}
+
+/// One 128-bit counter through the rounds: four independent 32-bit words.
+constexpr PhiloxBlock philox(const PhiloxKeys& keys, PhiloxBlock counter) {
+  for (const std::array<std::uint32_t, 2>& key : keys) {
     const std::uint64_t p0 = std::uint64_t{0xD2511F53U} * counter[0];
     const std::uint64_t p1 = std::uint64_t{0xCD9E8D57U} * counter[2];
     counter = {
-        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ k0, static_cast<std::uint32_t>(p1),
-        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ k1, static_cast<std::uint32_t>(p0)};
-    k0 += 0x9E3779B9U;
-    k1 += 0xBB67AE85U;
+        static_cast<std::uint32_t>(p1 >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(p1),
+        static_cast<std::uint32_t>(p0 >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(p0)};
   }
   return counter;
+}
+
+constexpr PhiloxBlock philox(std::uint64_t key, const PhiloxBlock& counter) {
+  return philox(philox_keys(key), counter);
 }
 
 /// The key of one named sequence: a 64-bit FNV-1a hash of `name`, mixed with `seed`.
@@ -38,10 +53,15 @@ struct RandomPlace {
   std::uint64_t sample = 0;  // global number of the sample; 0 for parameters
 };
 
+/// What is counted: blocks of four elements.
+constexpr PhiloxBlock random_counter(const RandomPlace& place, std::uint32_t block) {
+  return {block, static_cast<std::uint32_t>(place.sample),
+          static_cast<std::uint32_t>(place.sample >> 32), place.step};
+}
+
 /// The four words that belong to elements 4 * block .. 4 * block + 3.
 constexpr PhiloxBlock random_block(const RandomPlace& place, std::uint32_t block) {
-  return philox(place.key, {block, static_cast<std::uint32_t>(place.sample),
-                            static_cast<std::uint32_t>(place.sample >> 32), place.step});
+  return philox(place.key, random_counter(place, block));
 }
 
 /// Uniform in (0, 1): the 23 high bits, centred in their cell (with 24 the sum would round, to 1 at

@@ -25,7 +25,10 @@ inline Vector gate(const Vector& x) {
 
 inline Vector slope(const Vector& x) {
   const Vector g = gate(x);
-  return g + x * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * x * x);
+  // Beyond 30 the gate is 0 or 1: what it is multiplied by should only not overflow.
+  const Vector above = x < -30.0F ? Vector{} - 30.0F : x;
+  const Vector near = above > 30.0F ? Vector{} + 30.0F : above;
+  return g + near * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * near * near);
 }
 
 /// out[i] = f(a[i], b[i]) vector by vector; the last one is filled up with zeros.

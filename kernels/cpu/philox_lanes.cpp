@@ -73,13 +73,9 @@ void two_groups(const RandomPlace& place, const std::uint32_t* blocks, std::uint
                 std::int64_t stride) {
   Counters low = start(place, blocks);
   Counters high = start(place, blocks + kGroup);
-  auto k0 = static_cast<std::uint32_t>(place.key);
-  auto k1 = static_cast<std::uint32_t>(place.key >> 32);
-  for (int round = 0; round < 10; ++round) {
+  for (const auto& [k0, k1] : philox_keys(place.key)) {
     one_round(low, k0, k1);
     one_round(high, k0, k1);
-    k0 += 0x9E3779B9U;
-    k1 += 0xBB67AE85U;
   }
   store(low, words, stride);
   store(high, words + kGroup, stride);

@@ -3,14 +3,14 @@
 #include <algorithm>
 
 #include "kernels/cuda/dropout.h"
-#include "kernels/cuda/for_each_group.cuh"
 #include "kernels/cuda/groups.cuh"
 #include "kernels/cuda/launch.h"
 
 namespace stagecraft::cuda {
 namespace {
 
-constexpr unsigned kThreads = 128;
+constexpr unsigned kLookupThreads = 64;
+constexpr int kLookupRows = 4;  // of a thread: all of them are read before the first is written
 
 template <typename T>
 struct Lookup {
@@ -20,22 +20,34 @@ struct Lookup {
   std::int64_t held;
   std::int64_t h;
   T* y;
+  std::int64_t rows;
 };
 
 template <bool Wide, typename T>
 __global__ void lookup_kernel(Lookup<T> on) {
-  const std::int64_t row = blockIdx.x;
-  const std::int64_t at = on.tokens[row] - on.first_token;
-  const bool held = at >= 0 && at < on.held;
-  for (std::int64_t column = threadIdx.x * kGroup; column < on.h; column += kThreads * kGroup) {
-    const float4 value =
-        held ? load4<Wide>(on.table + at * on.h, column, on.h) : float4{0, 0, 0, 0};
-    store4<Wide>(on.y + row * on.h, column, on.h, value);
+  const std::int64_t column =
+      (static_cast<std::int64_t>(blockIdx.y) * kLookupThreads + threadIdx.x) * kGroup;
+  const std::int64_t first = static_cast<std::int64_t>(blockIdx.x) * kLookupRows;
+  if (column >= on.h) {
+    return;
+  }
+  Packed<T> found[kLookupRows];
+#pragma unroll
+  for (int r = 0; r < kLookupRows; ++r) {
+    const std::int64_t at = on.tokens[min(first + r, on.rows - 1)] - on.first_token;
+    const bool held = at >= 0 && at < on.held;
+    found[r] = held ? load_packed<Wide>(on.table + at * on.h, column, on.h) : Packed<T>{};
+  }
+#pragma unroll
+  for (int r = 0; r < kLookupRows; ++r) {
+    if (first + r < on.rows) {
+      store_packed<Wide>(on.y + (first + r) * on.h, column, on.h, unpacked<T>(found[r]));
+    }
   }
 }
 
 constexpr unsigned kPositionThreads = 64;
-constexpr int kAhead = 8;  // samples that are read before the first is added
+constexpr int kAhead = 16;  // samples that are read before the first is added
 
 /// One group of four columns of one position, over all samples in ascending order.
 template <typename T>
@@ -58,6 +70,8 @@ __global__ void position_sums_kernel(PositionSums<T> on) {
   if (column >= on.h || (on.accumulate && !read)) {
     return;
   }
+  float* const to = on.dtable + position * on.h;
+  const float4 before = on.accumulate ? load4<Wide>(to, column, on.h) : float4{0, 0, 0, 0};
   float4 sum = {0, 0, 0, 0};
   const std::int64_t samples = read ? on.samples : 0;
   for (std::int64_t first = 0; first < samples; first += kAhead) {
@@ -72,8 +86,7 @@ __global__ void position_sums_kernel(PositionSums<T> on) {
       sum = first + i < samples ? sum + unpacked<T>(terms[i]) : sum;
     }
   }
-  float* const to = on.dtable + position * on.h;
-  store4<Wide>(to, column, on.h, on.accumulate ? load4<Wide>(to, column, on.h) + sum : sum);
+  store4<Wide>(to, column, on.h, on.accumulate ? before + sum : sum);
 }
 
 }  // namespace
@@ -85,8 +98,12 @@ void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) 
                           .first_token = args.first_token,
                           .held = args.table.size(0),
                           .h = args.table.size(1),
-                          .y = args.y.data<T>()};
-    launch(stream, "token_embedding_forward", {.blocks = args.tokens.size(0), .threads = kThreads},
+                          .y = args.y.data<T>(),
+                          .rows = args.tokens.size(0)};
+    const Grid grid{.blocks = parts_of(on.rows, kLookupRows),
+                    .threads = kLookupThreads,
+                    .strips = parts_of(on.h, kLookupThreads * kGroup)};
+    launch(stream, "token_embedding_forward", grid,
            moves_wide({on.table, on.y}, on.h) ? lookup_kernel<true, T> : lookup_kernel<false, T>,
            on);
   });

@@ -15,7 +15,7 @@ struct Mask {
         threshold(keep_threshold(dropout.probability)),
         kept(1.0F / (1.0F - dropout.probability)),
         step(dropout.step),
-        key(dropout.key),
+        keys(philox_keys(dropout.key)),
         first_sample(dropout.first_sample) {}
 
   __host__ __device__ bool active() const { return probability > 0; }
@@ -24,15 +24,14 @@ struct Mask {
   template <int Count>
   __device__ void factors(std::uint64_t sample, std::uint64_t first,
                           float (&factors)[Count]) const {
-    const RandomPlace place{key, step, first_sample + sample};
     const auto block = static_cast<std::uint32_t>(first / 4);
     const auto lead = static_cast<int>(first % 4);
     if (lead == 0) {
       block_factors(sample, block, factors);
       return;
     }
-    const PhiloxBlock words = random_block(place, block);
-    const PhiloxBlock more = lead + Count > 4 ? random_block(place, block + 1) : PhiloxBlock{};
+    const PhiloxBlock words = words_of(sample, block);
+    const PhiloxBlock more = lead + Count > 4 ? words_of(sample, block + 1) : PhiloxBlock{};
 #pragma unroll
     for (int i = 0; i < Count; ++i) {
       std::uint32_t word = 0;
@@ -48,11 +47,15 @@ struct Mask {
   template <int Count>
   __device__ void block_factors(std::uint64_t sample, std::uint32_t block,
                                 float (&factors)[Count]) const {
-    const PhiloxBlock words = random_block({key, step, first_sample + sample}, block);
+    const PhiloxBlock words = words_of(sample, block);
 #pragma unroll
     for (int i = 0; i < Count; ++i) {
       factors[i] = factor_of(words[i]);
     }
+  }
+
+  __device__ PhiloxBlock words_of(std::uint64_t sample, std::uint32_t block) const {
+    return philox(keys, random_counter({.step = step, .sample = first_sample + sample}, block));
   }
 
   __device__ float factor_of(std::uint32_t word) const { return word >= threshold ? kept : 0.0F; }
@@ -61,7 +64,7 @@ struct Mask {
   std::uint32_t threshold;
   float kept;
   std::uint32_t step;
-  std::uint64_t key;
+  PhiloxKeys keys;  // drawn up once, by the host: a kernel reads them as constants
   std::uint64_t first_sample;
 };
 

@@ -31,8 +31,9 @@ struct Backward {
   int h;
 };
 
-/// Of the threads of a row; every one gets both sums. `turn` alternates from call to call, so that
-/// what one call reads the next does not write.
+/// Of the threads of a row; every one gets both sums. Where those are several warps all of the
+/// block call. `turn` alternates from call to call, so that what one call reads the next does not
+/// write.
 template <typename C>
 __device__ float2 join_row(float2 value, int turn) {
   value = {join_lanes<kWarp, Plus>(value.x), join_lanes<kWarp, Plus>(value.y)};
@@ -43,8 +44,7 @@ __device__ float2 join_row(float2 value, int turn) {
     if (threadIdx.x % kWarp == 0) {
       mine[threadIdx.x / kWarp] = value;
     }
-    // A barrier of the row's threads alone: the rows of a block do not wait for each other.
-    asm volatile("bar.sync %0, %1;" ::"r"(threadIdx.y + 1), "n"(C::Threads) : "memory");
+    __syncthreads();
     value = mine[0];
     for (int warp = 1; warp < kWarps; ++warp) {
       value = {value.x + mine[warp].x, value.y + mine[warp].y};
@@ -106,25 +106,32 @@ __device__ float4 joined(const float4& a, float b, const float4& c) {
   return joined(a, float4{b, b, b, b}, c);
 }
 
-/// dx = rstd (g - avg(g) - n avg(g n)) with g = dy gamma and n the normalised x, on top of the
-/// residual's gradient; sums[0] += dy n and sums[1] += dy.
+/// With g = dy gamma and n the normalised x: sums[0] += dy n and sums[1] += dy. Returns this
+/// thread's part of the sums of g and of g n.
 template <typename C, bool Wide, typename T>
-__device__ void backward_row(const Backward<T>& on, std::int64_t row, int turn,
-                             const LoadedRow<C, Wide, T>& loaded, float4 (&sums)[2][C::Groups]) {
-  const float rstd = loaded.rstd;
+__device__ float2 add_row(const Backward<T>& on, const LoadedRow<C, Wide, T>& loaded,
+                          float4 (&sums)[2][C::Groups]) {
   float4 g_sum = {0, 0, 0, 0};
   float4 gn_sum = {0, 0, 0, 0};
 #pragma unroll
   for (int i = 0; i < C::Groups; ++i) {
     const float4 dy = unpacked<T>(loaded.dy[i]);
-    const float4 n = (unpacked<T>(loaded.x[i]) - loaded.mean) * rstd;
+    const float4 n = (unpacked<T>(loaded.x[i]) - loaded.mean) * loaded.rstd;
     const float4 g = dy * load_within<Wide>(on.gamma, C::column(i), on.h);
     sums[0][i] = joined(dy, n, sums[0][i]);
     sums[1][i] = sums[1][i] + dy;
     g_sum = g_sum + g;
     gn_sum = joined(g, n, gn_sum);
   }
-  const float2 total = join_row<C>({sum(g_sum), sum(gn_sum)}, turn);
+  return {sum(g_sum), sum(gn_sum)};
+}
+
+/// dx = rstd (g - avg(g) - n avg(g n)), on top of the residual's gradient; `total` are the row's
+/// sums of g and of g n.
+template <typename C, bool Wide, typename T>
+__device__ void store_gradient(const Backward<T>& on, std::int64_t row,
+                               const LoadedRow<C, Wide, T>& loaded, const float2& total) {
+  const float rstd = loaded.rstd;
   const float inverse_h = 1.0F / static_cast<float>(on.h);
   const float g_mean = total.x * inverse_h;
   const float gn_mean = total.y * inverse_h;
@@ -143,23 +150,49 @@ __device__ void backward_row(const Backward<T>& on, std::int64_t row, int turn,
   }
 }
 
-/// The sums of the block's threads of one column group, in the order of their rows, go to `to`.
-template <typename C>
+/// A column group's sums of the block's threads, added up over their rows in order: those of gamma
+/// by the threads of row 0, those of beta by row 1. `turn` alternates from call to call, so that
+/// what one call reads the next does not write.
+template <typename C, bool Wide>
+__device__ void store_group_sums(const float4 (&sums)[2], int turn, int column, int h, float* to) {
+  __shared__ float4 parts[2][2][C::Rows][C::Threads];
+  auto& mine = parts[turn];
+  mine[0][threadIdx.y][threadIdx.x] = sums[0];
+  mine[1][threadIdx.y][threadIdx.x] = sums[1];
+  __syncthreads();
+  if (threadIdx.y < 2) {
+    float4 total = mine[threadIdx.y][0][threadIdx.x];
+#pragma unroll
+    for (int part = 1; part < C::Rows; ++part) {
+      total = total + mine[threadIdx.y][part][threadIdx.x];
+    }
+    store4<Wide>(to + threadIdx.y * h, column, h, total);
+  }
+}
+
+/// The sums of a block go to `to`. A block of one row at a time has them in its threads.
+template <typename C, bool Wide>
 __device__ void store_sums(const float4 (&sums)[2][C::Groups], int h, float* to) {
-  __shared__ float4 parts[2][C::Rows][C::Threads];
 #pragma unroll
   for (int i = 0; i < C::Groups; ++i) {
-    __syncthreads();  // those of the group before may still be read
-    parts[0][threadIdx.y][threadIdx.x] = sums[0][i];
-    parts[1][threadIdx.y][threadIdx.x] = sums[1][i];
-    __syncthreads();
-    for (int s = static_cast<int>(threadIdx.y); s < 2; s += C::Rows) {
-      float4 total = parts[s][0][threadIdx.x];
-      for (int part = 1; part < C::Rows; ++part) {
-        total = total + parts[s][part][threadIdx.x];
-      }
-      store4<false>(to + s * h, C::column(i), h, total);
+    if constexpr (C::Rows == 1) {
+      store4<Wide>(to, C::column(i), h, sums[0][i]);
+      store4<Wide>(to + h, C::column(i), h, sums[1][i]);
+    } else {
+      store_group_sums<C, Wide>({sums[0][i], sums[1][i]}, i % 2, C::column(i), h, to);
     }
+  }
+}
+
+/// One row of each of the block's C::Rows; beyond the last row there is only the exchange.
+template <typename C, bool Wide, typename T>
+__device__ void backward_row(const Backward<T>& on, std::int64_t row, std::int64_t end, int turn,
+                             const LoadedRow<C, Wide, T>& loaded, float4 (&sums)[2][C::Groups]) {
+  const bool is_row = row < end;
+  const float2 part = is_row ? add_row(on, loaded, sums) : float2{0, 0};
+  const float2 total = join_row<C>(part, turn);
+  if (is_row) {
+    store_gradient(on, row, loaded, total);
   }
 }
 
@@ -175,20 +208,23 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) backward_kernel(Backward<
   if (Row::kAhead && first + threadIdx.y < end) {
     loaded.load(on, first + threadIdx.y);
   }
-  for (std::int64_t row = first + threadIdx.y; row < end; row += C::Rows) {
+  for (std::int64_t rows = first; rows < end; rows += C::Rows) {
+    const std::int64_t row = rows + threadIdx.y;
     if constexpr (Row::kAhead) {
       const Row current = loaded;
       if (row + C::Rows < end) {
         loaded.load(on, row + C::Rows);
       }
-      backward_row(on, row, turn, current, sums);
+      backward_row(on, row, end, turn, current, sums);
     } else {
-      loaded.load(on, row);
-      backward_row(on, row, turn, loaded, sums);
+      if (row < end) {
+        loaded.load(on, row);
+      }
+      backward_row(on, row, end, turn, loaded, sums);
     }
     turn = 1 - turn;
   }
-  store_sums<C>(sums, on.h, on.sums + static_cast<std::int64_t>(blockIdx.x) * 2 * on.h);
+  store_sums<C, Wide>(sums, on.h, on.sums + static_cast<std::int64_t>(blockIdx.x) * 2 * on.h);
 }
 
 }  // namespace
@@ -205,7 +241,7 @@ void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& arg
                             .sums = args.sums.data<float>(),
                             .rows = args.x.size(0),
                             .h = static_cast<int>(args.x.size(1))};
-    const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx}, on.h);
+    const bool wide = moves_wide({on.dy, on.x, on.gamma, on.residual, on.dx, on.sums}, on.h);
     with_cut(args.x.size(1), [&]<typename C>(C) {
       const Grid grid{.blocks = parts_of(on.rows, kNormSumRows),
                       .threads = dim3(C::Threads, C::Rows)};

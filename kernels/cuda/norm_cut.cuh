@@ -11,12 +11,14 @@
 namespace stagecraft::cuda {
 
 /// A row on `Threads` threads, `Groups` groups each, held in registers; a block has `Rows` rows at
-/// a time, threadIdx.y each.
-template <int Threads_, int Groups_, int Rows_>
+/// a time, threadIdx.y each. The first `Full` groups of a thread lie within the rows that it is
+/// for.
+template <int Threads_, int Groups_, int Rows_, int Full_ = 0>
 struct Cut {
   static constexpr int Threads = Threads_;
   static constexpr int Groups = Groups_;
   static constexpr int Rows = Rows_;
+  static constexpr int Full = Full_;
   static constexpr int Most = Threads * Groups * kGroup;
 
   __device__ static int column(int group) {

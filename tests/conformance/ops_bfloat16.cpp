@@ -178,6 +178,23 @@ TEST_CASE("bfloat16: element by element, and sums over rows") {
   }
 }
 
+TEST_CASE("bfloat16: gelu and its slope, from far below zero to far above") {
+  for (const double x :
+       {-1e30, -1e4, -100.0, -12.0, -5.0, -2.0, -0.01, 0.01, 3.0, 12.0, 1e4, 1e30}) {
+    CAPTURE(x);
+    const auto both = [x](Stream& stream, DType dtype) {
+      const Values values = rounded_to(DType::bfloat16, Values(9, x));
+      const Tensor at = tensor_of(stream, {9}, values, dtype);
+      const Tensor y = poisoned(stream, {9}, dtype);
+      const Tensor dx = poisoned(stream, {9}, dtype);
+      gelu_forward(stream, {.x = at, .y = y});
+      gelu_backward(stream, {.dy = at, .x = at, .dx = dx});
+      return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
+    };
+    conform_in_bfloat16(both, {kStored, kStored});
+  }
+}
+
 TEST_CASE("bfloat16: embeddings") {
   constexpr std::int64_t kVocabulary = 11;
   constexpr std::int64_t kPositions = 5;

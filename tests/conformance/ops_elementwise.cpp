@@ -58,6 +58,21 @@ TEST_CASE("gelu stays finite far out") {
   conform(both, {mapped(x, gelu), slopes}, 1e-6);
 }
 
+TEST_CASE("gelu and its slope at the ends of float32 are those of a ramp") {
+  for (const double x : {-1e30, -1e20, -1e4, -100.0, 100.0, 1e4, 1e20, 1e30}) {
+    CAPTURE(x);
+    const auto both = [x](Stream& stream) {
+      const Tensor at = tensor_of(stream, {5}, Values(5, x));
+      const Tensor y = poisoned(stream, {5});
+      const Tensor dx = poisoned(stream, {5});
+      gelu_forward(stream, {.x = at, .y = y});
+      gelu_backward(stream, {.dy = tensor_of(stream, {5}, Values(5, 3.0)), .x = at, .dx = dx});
+      return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
+    };
+    conform(both, {Values(5, x > 0 ? static_cast<float>(x) : 0), Values(5, x > 0 ? 3 : 0)}, 0);
+  }
+}
+
 TEST_CASE("gelu_backward against finite differences, also in place") {
   for (const std::int64_t size : {1, 3, 17, 100, 333}) {
     for (const bool in_place : {false, true}) {

@@ -102,7 +102,10 @@ TEST_CASE("layer_norm_forward") {
                                                                                   {7, 33},
                                                                                   {5, 100},
                                                                                   {65, 768},
+                                                                                  {9, 1100},
                                                                                   {3, 1500},
+                                                                                  {3, 1999},
+                                                                                  {2, 3000},
                                                                                   {2, 5000},
                                                                                   {2, 20001},
                                                                                   {0, 8}}) {
@@ -121,7 +124,8 @@ TEST_CASE("layer_norm_forward") {
       return std::vector<Values>{values_of(stream, args.y), values_of(stream, args.mean),
                                  values_of(stream, args.rstd)};
     };
-    conform(forward, {expected.y, expected.mean, expected.rstd}, 1e-6);
+    // A mean of numbers around zero is small beside the rounding of its terms.
+    conform(forward, {expected.y, expected.mean, expected.rstd}, 2e-6);
   }
 }
 

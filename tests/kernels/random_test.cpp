@@ -22,13 +22,13 @@ std::vector<float> normals(std::uint64_t first, std::uint64_t count, float devia
 
 }  // namespace
 
-// The known answers of the authors' own test vectors (Random123, philox4x32-10).
+// The known answers of the authors' own test vectors (Random123, kat_vectors, philox4x32 7).
 TEST_CASE("philox gives the published words") {
-  CHECK(philox(0, {0, 0, 0, 0}) == PhiloxBlock{0x6627e8d5U, 0xe169c58dU, 0xbc57ac4cU, 0x9b00dbd8U});
+  CHECK(philox(0, {0, 0, 0, 0}) == PhiloxBlock{0x5f6fb709U, 0x0d893f64U, 0x4f121f81U, 0x4f730a48U});
   CHECK(philox(kAllOnes, {0xffffffffU, 0xffffffffU, 0xffffffffU, 0xffffffffU}) ==
-        PhiloxBlock{0x408f276dU, 0x41c83b0eU, 0xa20bc7c6U, 0x6d5451fdU});
+        PhiloxBlock{0x5207ddc2U, 0x45165e59U, 0x4d8ee751U, 0x8c52f662U});
   CHECK(philox(0x299f31d0a4093822ULL, {0x243f6a88U, 0x85a308d3U, 0x13198a2eU, 0x03707344U}) ==
-        PhiloxBlock{0xd16cfe09U, 0x94fdccebU, 0x5001e420U, 0x24126ea1U});
+        PhiloxBlock{0x4dfccabaU, 0x190a87f0U, 0xc47362baU, 0xb6b5242aU});
 }
 
 TEST_CASE("every coordinate of a place counts") {
