@@ -1,5 +1,8 @@
 #include "tensor_parallel/comm/local/group.h"
 
+#include <sched.h>
+
+#include <chrono>
 #include <exception>
 #include <utility>
 
@@ -28,10 +31,25 @@ Round& Group::meet(int rank, Posting posting, const std::function<void(Round&)>&
   if (++arrived_ == size_) {
     finish(lock, round, last);
   } else {
-    met_.wait(lock, [&] { return meetings_ != meeting || flag.raised(); });
+    await(lock, meeting);
   }
   flag.check();
   return round;
+}
+
+/// The others are mostly as good as here: to sleep and be woken takes longer than to look for a
+/// while.
+void Group::await(std::unique_lock<std::mutex>& lock, std::uint64_t meeting) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::microseconds kLook{50};
+  const AbortFlag& flag = world_->flag();
+  const auto over = [&] { return meetings_ != meeting || flag.raised(); };
+  lock.unlock();
+  for (const auto end = Clock::now() + kLook; !over() && Clock::now() < end;) {
+    ::sched_yield();
+  }
+  lock.lock();
+  met_.wait(lock, over);
 }
 
 /// `last` runs without the lock, which an abort needs in order to wake the others.

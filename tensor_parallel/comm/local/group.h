@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -54,6 +55,8 @@ class Group : public Waitable {
   void wake() noexcept override;
 
  private:
+  /// Returns when `meeting` is over or the world ends.
+  void await(std::unique_lock<std::mutex>& lock, std::uint64_t meeting);
   void finish(std::unique_lock<std::mutex>& lock, Round& round,
               const std::function<void(Round&)>& last);
 
@@ -63,7 +66,7 @@ class Group : public Waitable {
   std::mutex mutex_;
   std::condition_variable met_;
   int arrived_ = 0;
-  std::uint64_t meetings_ = 0;  // that are over
+  std::atomic<std::uint64_t> meetings_ = 0;  // that are over
   std::array<Round, 2> rounds_;
 };
 
