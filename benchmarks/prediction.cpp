@@ -82,6 +82,15 @@ std::string errors(const std::vector<double>& predicted, const std::vector<doubl
                      values[values.size() - 1 - quarter]);
 }
 
+/// Median over the rounds of how much longer `a` is than `b` in the same round.
+double ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
+  std::vector<double> ratios;
+  for (std::size_t round = 0; round < a.size(); ++round) {
+    ratios.push_back(a[round] / b[round]);
+  }
+  return bench::median(std::move(ratios));
+}
+
 /// Of the pairs of schedules whose steps differ by more than 5 %, those that are predicted the
 /// other way round.
 void print_ranking(const std::vector<Times>& times, const char* name,
@@ -91,9 +100,9 @@ void print_ranking(const std::vector<Times>& times, const char* name,
   std::string wrong;
   for (std::size_t i = 0; i < times.size(); ++i) {
     for (std::size_t j = 0; j < times.size(); ++j) {
-      if (bench::median(times[i].measured) > kDiffer * bench::median(times[j].measured)) {
+      if (ratio_of(times[i].measured, times[j].measured) > kDiffer) {
         ++pairs;
-        if (bench::median(times[i].*predicted) <= bench::median(times[j].*predicted)) {
+        if (ratio_of(times[i].*predicted, times[j].*predicted) <= 1) {
           wrong += fmt::format(" {} before {}", kSchedules[i].name, kSchedules[j].name);
         }
       }

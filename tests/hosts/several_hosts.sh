@@ -1,47 +1,12 @@
 #!/usr/bin/env bash
-# Two hosts on one machine: network namespaces, a host name each, a pair of interfaces between them.
-# Trains over both, compares the model with that of threads, then kills a rank on the second host.
+# Trains over two hosts (two_hosts.sh), compares the model with that of threads, then kills a rank on the
+# second host.
 #   tests/hosts/several_hosts.sh [CONFIG]       as root; needs iproute2. Run by hand.
 set -euo pipefail
 
-root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/../.." && pwd)
+. "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/two_hosts.sh"
 config=${1:-$root/examples/hybrid/hybrid.toml}
 program=$("$root/launch/build" stagecraft | tail -n 1)
-scratch=$(mktemp -d)
-hosts=(first second)
-
-clean_up() {
-  for host in "${hosts[@]}"; do
-    ip netns pids "$host" 2>/dev/null | xargs -r kill -KILL || true
-    ip netns delete "$host" 2>/dev/null || true
-    rm -rf "/etc/netns/$host"
-  done
-  rm -rf "$scratch"
-}
-trap clean_up EXIT
-
-make_hosts() {
-  local number=0 host
-  for host in "${hosts[@]}"; do
-    ip netns add "$host"
-    mkdir -p "/etc/netns/$host"
-    printf '127.0.0.1 localhost\n10.9.0.1 first\n10.9.0.2 second\n' >"/etc/netns/$host/hosts"
-  done
-  ip -n first link add fast0 type veth peer name fast0 netns second
-  for host in "${hosts[@]}"; do
-    ip -n "$host" address add "10.9.0.$((++number))/24" dev fast0
-    ip -n "$host" link set lo up
-    ip -n "$host" link set fast0 up
-  done
-}
-
-# on HOST COMMAND: what ssh would do.
-cat >"$scratch/on" <<'EOF'
-#!/usr/bin/env bash
-host=$1 && shift
-exec ip netns exec "$host" unshare --uts bash -c "hostname $host && exec bash -c \"\$0\"" "$*"
-EOF
-chmod +x "$scratch/on"
 
 # train RUN: over both hosts; stage 1 is on the second.
 train() {
