@@ -18,10 +18,10 @@ struct GpuSharing {
 };
 
 struct DeviceChoice {
-  std::vector<Device> devices = {{}};  // taken by the ranks in turn; of a process, its own
+  std::vector<Device> devices = {{}};    // taken by the ranks in turn; of a process, its own
   std::vector<std::int64_t> bytes = {};  // of each one's memory; empty: nobody looked
-  std::string why;                     // half a sentence
-  bool open = false;                   // "auto", and nobody has looked: the run will
+  std::string why;                       // half a sentence
+  bool open = false;                     // "auto", and nobody has looked: the run will
   bool on_gpus() const { return devices.front().kind == DeviceKind::cuda; }
 };
 
