@@ -14,7 +14,9 @@ namespace {
 void forward_row(const float* x, const float* gamma, const float* beta, std::int64_t h,
                  float epsilon, float* y, float& mean, float& rstd) {
   const float inverse_h = 1.0F / static_cast<float>(h);
-  const float average = lane_sum<float>(h, [&](std::int64_t i) { return x[i]; }) * inverse_h;
+  // Around zero a mean is small beside the rounding that a sum in float32 gathers.
+  const auto average = static_cast<float>(
+      lane_sum<double>(h, [&](std::int64_t i) { return x[i]; }) / static_cast<double>(h));
   const auto squares = lane_sum<float>(h, [&](std::int64_t i) {
     const float centred = x[i] - average;
     return centred * centred;
