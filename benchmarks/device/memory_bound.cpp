@@ -109,6 +109,7 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
   const Tensor y = source.tensor({rows, hidden});
   const Tensor tokens = source.tokens(rows, kVocabulary);
   const Tensor bytes = source.tokens(rows, 256);
+  const Tensor text = source.uneven_tokens(rows, 256);
   const Tensor dweights = source.number({kVocabulary, hidden});
   const Tensor dpositions = source.number({kSequence, hidden});
   // What is added to is read and written: the table of positions, and of that of tokens the row of
@@ -125,6 +126,10 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
   table.row(
       "token_embedding_backward, 256 tokens", area,
       [&] { token_embedding_backward(stream, {.tokens = bytes, .dy = x, .dtable = dweights}); },
+      occurring(256));
+  table.row(
+      "token_embedding_backward, bytes of text", area,
+      [&] { token_embedding_backward(stream, {.tokens = text, .dy = x, .dtable = dweights}); },
       occurring(256));
   table.row("position_embedding_forward", 2 * area, [&] {
     position_embedding_forward(

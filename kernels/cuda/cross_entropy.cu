@@ -63,10 +63,9 @@ struct Gradient {
 
 template <bool Wide, typename T>
 __global__ void gradient_kernel(Gradient<T> on) {
-  const RowGradient<T> gradient(on.columns, on.targets[blockIdx.x], on.maximum[blockIdx.x],
-                                on.sums[blockIdx.x], on.scale);
+  const RowGradient gradient(on.columns, on.targets[blockIdx.x], on.sums[blockIdx.x], on.scale);
   T* const row = on.logits + blockIdx.x * on.columns.all;
-  gradient.template write<Wide>(row, row, on.columns);
+  gradient.write<Wide>(row, row, {}, Exponential<T>(on.maximum[blockIdx.x]));
 }
 
 }  // namespace

@@ -12,6 +12,7 @@ constexpr std::string_view kPlace = "softmax_cross_entropy";
 template <typename T>
 struct Whole {
   T* logits;
+  std::int64_t rows;
   const std::int32_t* targets;
   Columns columns;
   float scale;
@@ -19,27 +20,23 @@ struct Whole {
   float* target_logits;
 };
 
-/// A row lies in shared memory where it is short enough for two blocks of a multiprocessor: one
-/// computes while the other reads or writes.
-constexpr std::int64_t kMostHeldBytes = 110 << 10;
-constexpr std::int64_t kPieceBytes = 16;  // what is copied there at a time
-
+/// Copies `columns` elements, a multiple of four, into shared memory.
 template <typename T>
 __device__ void hold_row(const T* row, std::int64_t columns, float4* held) {
-  const auto pieces = static_cast<std::uint32_t>(columns * sizeof(T) / kPieceBytes);
+  const auto pieces = static_cast<std::uint32_t>(columns * sizeof(T) / sizeof(float4));
   for (std::uint32_t piece = threadIdx.x; piece < pieces; piece += kSoftmaxThreads) {
     __pipeline_memcpy_async(held + piece, reinterpret_cast<const float4*>(row) + piece,
-                            kPieceBytes);
+                            sizeof(float4));
   }
   __pipeline_commit();
   __pipeline_wait_prior(0);
   __syncthreads();
 }
 
-/// The row comes from memory once: it is held in shared memory or, a longer one, likely found in
-/// the cache the second and the third time.
+/// A block a row, which comes from memory once: it is held in shared memory or, a longer one,
+/// likely found in the cache the second and the third time.
 template <bool Wide, bool Held, typename T>
-__global__ void __launch_bounds__(kSoftmaxThreads) whole_kernel(Whole<T> on) {
+__global__ void __launch_bounds__(kSoftmaxThreads) row_kernel(Whole<T> on) {
   extern __shared__ float4 shared[];
   T* const target = on.logits + blockIdx.x * on.columns.all;
   const T* row = target;
@@ -55,8 +52,104 @@ __global__ void __launch_bounds__(kSoftmaxThreads) whole_kernel(Whole<T> on) {
     on.target_logits[blockIdx.x] = target_logit(on.columns, row, token, maximum);
   }
   __syncthreads();  // the target's logit is read before it is written over
-  RowGradient<T>(on.columns, token, maximum, total, on.scale)
-      .template write<Wide>(row, target, on.columns);
+  RowGradient(on.columns, token, total, on.scale)
+      .write<Wide>(row, target, {}, Exponential<T>(maximum));
+}
+
+/// A row that is followed by others is copied, and gives its place to the next one, in so many
+/// pieces.
+constexpr unsigned kPieces = 4;
+
+struct Pieces {
+  __device__ explicit Pieces(const Columns& columns)
+      : groups(static_cast<std::uint32_t>(columns.all / kGroup)),
+        each((groups + kPieces * kSoftmaxThreads - 1) / (kPieces * kSoftmaxThreads) *
+             kSoftmaxThreads) {}
+
+  __device__ Cut operator[](unsigned piece) const {
+    return {min(piece * each, groups), min((piece + 1) * each, groups)};
+  }
+
+  std::uint32_t groups;
+  std::uint32_t each;
+};
+
+/// Begins to copy this thread's groups.
+template <typename T>
+__device__ void start_copy(T* held, const T* row, Cut cut) {
+  for (std::uint32_t group = cut.first + threadIdx.x; group < cut.end; group += kSoftmaxThreads) {
+    __pipeline_memcpy_async(held + group * kGroup, row + group * kGroup, sizeof(Packed<T>));
+  }
+  __pipeline_commit();
+}
+
+/// Rows of which a multiprocessor holds one, and no other block could read while it computes: a
+/// block a multiprocessor takes rows in turn, and while it writes a row's gradient, it reads the
+/// next row into the places that become free. A thread copies, reads and writes its own groups.
+template <typename T>
+__global__ void __launch_bounds__(kSoftmaxThreads) rows_kernel(Whole<T> on) {
+  constexpr bool kWide = true;
+  extern __shared__ float4 shared[];
+  T* const held = reinterpret_cast<T*>(shared);
+  const Pieces pieces(on.columns);
+  for (unsigned piece = 0; piece < kPieces; ++piece) {
+    start_copy(held, on.logits + blockIdx.x * on.columns.all, pieces[piece]);
+  }
+  for (std::int64_t row = blockIdx.x; row < on.rows; row += gridDim.x) {
+    float largest = kLowest;
+#pragma unroll
+    for (unsigned piece = 0; piece < kPieces; ++piece) {
+      __pipeline_wait_prior(kPieces - 1 - piece);
+      largest = larger_of_row<kWide>(held, on.columns, pieces[piece], largest);
+    }
+    const float maximum = join_threads<kSoftmaxThreads, Larger>(largest);
+    const std::int32_t token = on.targets[row];
+    const bool has_target = on.columns.holds(token)
+                                ? token / kGroup % kSoftmaxThreads == threadIdx.x
+                                : threadIdx.x == 0;
+    if (has_target) {
+      on.target_logits[row] = target_logit(on.columns, held, token, maximum);
+    }
+    // float32: exponentials take the place of their logits, so that each is computed once.
+    const float total =
+        row_sum<kWide>(held, on.columns, maximum, [&](const float4& e, std::int64_t at) {
+          if constexpr (std::is_same_v<T, float>) {
+            store_group(held + at, e);
+          }
+        });
+    if (threadIdx.x == 0) {
+      on.sums[row] = total;
+    }
+    const RowGradient gradient(on.columns, token, total, on.scale);
+    T* const to = on.logits + row * on.columns.all;
+    const T* const next = to + gridDim.x * on.columns.all;
+    for (unsigned piece = 0; piece < kPieces; ++piece) {
+      if constexpr (std::is_same_v<T, float>) {
+        gradient.write<kWide>(held, to, pieces[piece], [](float e) { return e; });
+      } else {
+        gradient.write<kWide>(held, to, pieces[piece], Exponential<T>(maximum));
+      }
+      __syncthreads();  // the piece has been read
+      if (row + gridDim.x < on.rows) {
+        start_copy(held, next, pieces[piece]);
+      }
+    }
+  }
+}
+
+int attribute_of(const Stream& stream, cudaDeviceAttr attribute) {
+  int value = 0;
+  check(cudaDeviceGetAttribute(&value, attribute, stream.device().index), kPlace);
+  return value;
+}
+
+/// How many rows of so many bytes a multiprocessor holds in shared memory.
+std::int64_t rows_held(const Stream& stream, std::int64_t row_bytes) {
+  constexpr std::int64_t kOwn = 2 << 10;  // what a block has there besides, and the device's part
+  if (row_bytes + kOwn > attribute_of(stream, cudaDevAttrMaxSharedMemoryPerBlockOptin)) {
+    return 0;
+  }
+  return attribute_of(stream, cudaDevAttrMaxSharedMemoryPerMultiprocessor) / (row_bytes + kOwn);
 }
 
 }  // namespace
@@ -66,6 +159,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
   const Tensor sums(stream.memory(), {2, rows}, DType::float32, MemoryLabel::workspace);
   with_element(args.logits.dtype(), [&]<typename T>() {
     const Whole<T> on = {.logits = args.logits.data<T>(),
+                         .rows = rows,
                          .targets = args.targets.data<std::int32_t>(),
                          .columns = Columns(args.logits, {.vocabulary = args.vocabulary}),
                          .scale = args.scale,
@@ -73,13 +167,21 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
                          .target_logits = sums.data<float>() + rows};
     const bool wide = moves_wide({on.logits}, on.columns.all);
     const std::int64_t row_bytes = on.columns.all * size_of(args.logits.dtype());
+    const std::int64_t held =
+        wide && row_bytes % sizeof(float4) == 0 ? rows_held(stream, row_bytes) : 0;
     Grid grid = softmax_grid(args.logits);
-    if (wide && row_bytes % kPieceBytes == 0 && row_bytes <= kMostHeldBytes) {
-      grid.shared_bytes = static_cast<std::size_t>(row_bytes);
-      launch(stream, kPlace, grid, whole_kernel<true, true, T>, on);
+    if (held == 0) {
+      launch(stream, kPlace, grid, wide ? row_kernel<true, false, T> : row_kernel<false, false, T>,
+             on);
+      return;
+    }
+    grid.shared_bytes = static_cast<std::size_t>(row_bytes);
+    if (held > 1) {
+      launch(stream, kPlace, grid, row_kernel<true, true, T>, on);
     } else {
-      launch(stream, kPlace, grid,
-             wide ? whole_kernel<true, false, T> : whole_kernel<false, false, T>, on);
+      grid.blocks =
+          std::min<std::int64_t>(rows, attribute_of(stream, cudaDevAttrMultiProcessorCount));
+      launch(stream, kPlace, grid, rows_kernel<T>, on);
     }
   });
   cuda::cross_entropy_loss(stream, {sums, args.targets, args.loss});

@@ -56,41 +56,66 @@ struct Exponential {
   float subtracted;
 };
 
-/// f(four elements, their column) for the block's threads in turn, over the first `count` of a row.
-/// The last group is filled up with `rest`, of columns that may be no part of the row.
+/// A run of a row's groups. It begins at a multiple of kSoftmaxThreads, so that every thread has
+/// the same groups of a row whatever it is cut into.
+struct Cut {
+  std::uint32_t first = 0;
+  std::uint32_t end = std::numeric_limits<std::uint32_t>::max();
+};
+
+/// f(four elements, their column) for the block's threads in turn, over the groups of `cut` in the
+/// first `count` columns of a row. The last group is filled up with `rest`, of columns that may be
+/// no part of the row.
 template <bool Wide, typename T, typename F>
-__device__ void for_each_group_of_row(const T* row, std::int64_t count, float rest, F&& f) {
+__device__ void for_each_group_of_row(const T* row, Cut cut, std::int64_t count, float rest,
+                                      F&& f) {
   const auto whole = static_cast<std::uint32_t>(count / kGroup);
+  const std::uint32_t end = min(whole, cut.end);
 #pragma unroll 4
-  for (std::uint32_t group = threadIdx.x; group < whole; group += kSoftmaxThreads) {
+  for (std::uint32_t group = cut.first + threadIdx.x; group < end; group += kSoftmaxThreads) {
     const std::int64_t at = std::int64_t{group} * kGroup;
     f(unpacked<T>(load_packed<Wide>(row, at, count)), at);
   }
-  if (count % kGroup != 0 && whole % kSoftmaxThreads == threadIdx.x) {
+  if (count % kGroup != 0 && whole >= cut.first && whole < cut.end &&
+      whole % kSoftmaxThreads == threadIdx.x) {
     const std::int64_t at = std::int64_t{whole} * kGroup;
     f(load4<false>(row, at, count, rest), at);
   }
 }
 
+/// Of this thread's groups in `cut`, and of `largest`.
+template <bool Wide, typename T>
+__device__ float larger_of_row(const T* row, const Columns& columns, Cut cut, float largest) {
+  const Larger larger;
+  for_each_group_of_row<Wide>(
+      row, cut, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
+        largest = larger(larger(larger(v.x, v.y), larger(v.z, v.w)), largest);
+      });
+  return largest;
+}
+
 /// Of the block's row; every thread gets it.
 template <bool Wide, typename T>
 __device__ float row_maximum(const T* row, const Columns& columns) {
-  const Larger larger;
-  float largest = kLowest;
-  for_each_group_of_row<Wide>(row, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
-    largest = larger(larger(larger(v.x, v.y), larger(v.z, v.w)), largest);
-  });
-  return join_threads<kSoftmaxThreads, Larger>(largest);
+  return join_threads<kSoftmaxThreads, Larger>(larger_of_row<Wide>(row, columns, {}, kLowest));
 }
 
-template <bool Wide, typename T>
-__device__ float row_sum(const T* row, const Columns& columns, float maximum) {
+/// Of the block's row; each(exponentials, their column) for every group beside it.
+template <bool Wide, typename T, typename Each>
+__device__ float row_sum(const T* row, const Columns& columns, float maximum, Each&& each) {
   const Exponential<T> exponential(maximum);
   float total = 0;
-  for_each_group_of_row<Wide>(row, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
-    total += (exponential(v.x) + exponential(v.y)) + (exponential(v.z) + exponential(v.w));
-  });
+  for_each_group_of_row<Wide>(
+      row, {}, columns.tokens, kLowest, [&](const float4& v, std::int64_t at) {
+        const float4 e = {exponential(v.x), exponential(v.y), exponential(v.z), exponential(v.w)};
+        total += sum(e);
+        each(e, at);
+      });
   return join_threads<kSoftmaxThreads, Plus>(total);
+}
+template <bool Wide, typename T>
+__device__ float row_sum(const T* row, const Columns& columns, float maximum) {
+  return row_sum<Wide>(row, columns, maximum, [](const float4&, std::int64_t) {});
 }
 
 template <typename T>
@@ -105,42 +130,45 @@ __device__ float target_logit(const Columns& columns, const T* row, std::int32_t
 }
 
 /// What a row's gradient is computed with.
-template <typename T>
 struct RowGradient {
-  __device__ RowGradient(const Columns& columns, std::int32_t token, float maximum, float sum,
-                         float scaled_by)
-      : exponential(maximum),
-        scale(scaled_by),
+  __device__ RowGradient(const Columns& columns, std::int32_t token, float sum, float scaled_by)
+      : scale(scaled_by),
         factor(scaled_by / sum),
         counted(token == kIgnoredTarget ? 0 : columns.tokens),
+        all(columns.all),
         target(columns.holds(token) ? token - columns.first_token : -1) {}
 
-  /// Of a logit that is not the target's.
-  __device__ float of(float logit) const { return exponential(logit) * factor; }
+  /// Whether this thread writes the target's column, and it lies in `cut`.
+  __device__ bool has_target(Cut cut) const {
+    return target >= 0 && target / kGroup >= cut.first && target / kGroup < cut.end &&
+           target / kGroup % kSoftmaxThreads == threadIdx.x;
+  }
 
-  /// Of the logits in `row`; `to` may be `row`. Columns that are no tokens get zero, the target's
-  /// is written over what it would get as any other, by the same thread.
-  template <bool Wide>
-  __device__ void write(const T* row, T* to, const Columns& columns) const {
-    const bool mine = target >= 0 && target / kGroup % kSoftmaxThreads == threadIdx.x;
-    const float target_logit = mine ? widened(row[target]) : 0;
-    for_each_group_of_row<Wide>(row, columns.all, 0, [&](const float4& v, std::int64_t at) {
-      float4 gradient = {of(v.x), of(v.y), of(v.z), of(v.w)};
+  /// Of what exponential() makes of `row`, whose groups of `cut` are read; `to` may be `row`.
+  /// Columns that are no tokens get zero, the target's is written over what it would get as any
+  /// other, by the same thread.
+  template <bool Wide, typename T, typename U, typename Exp>
+  __device__ void write(const T* row, U* to, Cut cut, const Exp& exponential) const {
+    const bool mine = has_target(cut);
+    const float of_target = mine ? exponential(widened(row[target])) : 0;
+    for_each_group_of_row<Wide>(row, cut, all, 0, [&](const float4& v, std::int64_t at) {
+      float4 gradient =
+          float4{exponential(v.x), exponential(v.y), exponential(v.z), exponential(v.w)} * factor;
       if (at + kGroup > counted) {
         gradient = {at < counted ? gradient.x : 0, at + 1 < counted ? gradient.y : 0,
                     at + 2 < counted ? gradient.z : 0, 0};
       }
-      store_packed<Wide>(to, at, columns.all, gradient);
+      store_packed<Wide>(to, at, all, gradient);
     });
     if (mine) {
-      to[target] = narrowed<T>(of(target_logit) - scale);
+      to[target] = narrowed<U>(of_target * factor - scale);
     }
   }
 
-  Exponential<T> exponential;
   float scale;
   float factor;
   std::int64_t counted;  // columns that get a gradient
+  std::int64_t all;      // columns
   std::int64_t target;   // column; -1 where it is none of them
 };
 

@@ -198,10 +198,11 @@ TEST_CASE("bfloat16: gelu and its slope, from far below zero to far above") {
 TEST_CASE("bfloat16: embeddings") {
   constexpr std::int64_t kVocabulary = 11;
   constexpr std::int64_t kPositions = 5;
-  for (const std::int64_t h : {1, 7, 64, 300}) {
-    CAPTURE(h);
-    const auto embedded = [h](Stream& stream, DType dtype) {
-      const std::int64_t rows = 8 * kPositions;
+  for (const auto& [samples, h] :
+       std::vector<std::array<std::int64_t, 2>>{{8, 1}, {8, 7}, {8, 64}, {8, 300}, {700, 64}}) {
+    CAPTURE(samples, h);
+    const auto embedded = [samples = samples, h = h](Stream& stream, DType dtype) {
+      const std::int64_t rows = samples * kPositions;
       const Tensor read = tokens(stream, rows, kVocabulary);
       const Tensor x = poisoned(stream, {rows, h}, dtype);
       token_embedding_forward(stream, {.tokens = read,
