@@ -63,7 +63,7 @@ __device__ std::int32_t chunk_index() {
 }
 
 /// A warp's share of a row: groups lane, lane + 32, ..
-constexpr int kParts = 4;
+constexpr int kParts = 2;
 constexpr std::int64_t kStrip = kParts * kWarp * kGroup;
 
 struct Strip {
@@ -159,7 +159,7 @@ __device__ std::int32_t last_chunk(const Grouped& grouped, std::int32_t chunk) {
 template <bool Wide>
 __global__ void __launch_bounds__(kThreads)
     join_pieces_kernel(Grouped grouped, Pieces pieces, float* dtable) {
-  constexpr int kAhead = 8;
+  constexpr int kAhead = 16;
   const std::int32_t chunk = chunk_index();
   const std::int32_t first = chunk * kChunk;
   const std::int32_t token = grouped.token(first + kChunk - 1);
