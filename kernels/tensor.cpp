@@ -49,7 +49,9 @@ Tensor::Tensor(std::shared_ptr<Buffer> buffer, std::int64_t offset_bytes, Shape 
 }
 
 Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel label)
-    : Tensor(memory.allocate(elements_of(shape) * size_of(dtype), label), 0, shape, dtype) {}
+    // Braces: the shape is read before it is moved.
+    : Tensor{memory.allocate(elements_of(shape) * size_of(dtype), label), 0, std::move(shape),
+             dtype} {}
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   require(rank() >= 1 && 0 <= begin && begin <= end && end <= size(0), "Tensor::rows",
