@@ -12,7 +12,7 @@ namespace stagecraft::cuda {
 namespace {
 
 constexpr std::string_view kPlace = "token_embedding_backward";
-constexpr int kWarps = 8;
+constexpr int kWarps = 4;
 constexpr unsigned kThreads = kWarps * kWarp;
 constexpr int kChunk = kWarp;  // rows
 constexpr std::int32_t kNone = -1;
@@ -82,7 +82,7 @@ struct Strip {
 template <bool Wide, typename T>
 __device__ void add_rows(const TableSums<T>& on, std::int32_t lanes_row, int begin, int end,
                          const Strip& strip, float4 (&sums)[kParts]) {
-  constexpr int kAhead = 8 / sizeof(T);
+  constexpr int kAhead = 16 / sizeof(T);
   for (; begin < end; begin += kAhead) {
     Packed<T> terms[kAhead][kParts];
 #pragma unroll

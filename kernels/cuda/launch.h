@@ -11,7 +11,7 @@
 
 namespace stagecraft::cuda {
 
-/// How the work is cut: a function of shapes alone.
+/// How the work is cut. Who sums what, and in which order, is a function of shapes alone.
 struct Grid {
   std::int64_t blocks = 0;  // none: nothing is started
   dim3 threads;
