@@ -13,6 +13,7 @@ inline double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits)
 
 inline std::vector<std::uint64_t> bits_of_all(const std::vector<double>& values) {
   std::vector<std::uint64_t> bits;
+  bits.reserve(values.size());
   for (const double value : values) {
     bits.push_back(bits_of(value));
   }

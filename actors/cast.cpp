@@ -84,6 +84,7 @@ std::future<RunResult> Cast::spawn_driver(const Props& props, RunObserver& obser
   setup->done = [result](RunResult value) { result->set_value(std::move(value)); };
   driver_ = system_.spawn<caf::detached>(driver_actor, setup);
   std::vector<caf::strong_actor_ptr> all;
+  all.reserve(stages.size());
   for (const StageActor& stage : stages) {
     all.push_back(caf::actor_cast<caf::strong_actor_ptr>(stage));
   }

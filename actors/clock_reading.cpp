@@ -66,6 +66,7 @@ std::vector<ClockReading> read_clocks(Communicator& world,
     return {};
   }
   std::vector<ClockReading> readings;
+  readings.reserve(static_cast<std::size_t>(world.size()));
   for (int rank = 0; rank < world.size(); ++rank) {
     readings.push_back(rank == 0 || same_clock(rank) ? ClockReading{now_ns(), 0}
                                                      : ask(world, rank));

@@ -135,7 +135,7 @@ StageActor ControlNetwork::connect(const std::string& address, int peer) {
   const ControlOptions& options = impl_->options;
   const Deadline deadline = after_seconds(options.deadline_seconds);
   if (peer == options.rank) {
-    const StageActor own = impl_->acquaintances->own();
+    StageActor own = impl_->acquaintances->own();
     require(own != nullptr, "control", "rank {} has not opened its gate", peer);
     return own;
   }

@@ -20,7 +20,7 @@ Socket try_to_enter(const std::string& endpoint, const Hello& hello, Deadline de
   }
   const Answer answer = decode_answer(bytes, endpoint);
   require(answer.verdict != Admission::other_version, endpoint,
-          "is of version \"{}\", this program of \"{}\"", answer.version, hello.version);
+          R"(is of version "{}", this program of "{}")", answer.version, hello.version);
   require(answer.verdict == Admission::admitted, endpoint, "belongs to another run");
   return socket;
 }

@@ -8,7 +8,10 @@
 #include <unistd.h>
 
 #include <fcntl.h>
+#include <algorithm>
 #include <cerrno>
+#include <memory>
+#include <string>
 #include <system_error>
 #include <utility>
 

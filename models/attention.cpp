@@ -31,7 +31,7 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t statistics = 8 * rows;  // mean and deviation
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t log_sum = 4 * rows * (config.heads / shape.tensor);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;

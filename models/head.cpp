@@ -19,7 +19,7 @@ LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocab, shape.tensor) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t statistics = 8 * rows;  // mean and deviation
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
   // The gradients before and behind the norm, and its inputs.

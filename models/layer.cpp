@@ -12,7 +12,7 @@ void WeightStash::add(LayerContext& context, std::vector<Tensor> inputs, Task ta
   for (const Tensor& input : inputs) {
     input.buffer()->relabel(MemoryLabel::weight_stashes);
   }
-  tasks_.push_back(
+  tasks_.emplace_back(
       [kept = std::move(inputs), todo = std::move(task)](LayerContext& later) { todo(later); });
 }
 

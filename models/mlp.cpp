@@ -28,7 +28,7 @@ LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
   const std::int64_t local = 4 * h / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * h * 2 * local);
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 4 * 2 * rows;
+  const std::int64_t statistics = 8 * rows;  // mean and deviation
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
   const std::int64_t stash = activation * rows * (2 * h + 2 * local) + statistics;

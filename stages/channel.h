@@ -33,6 +33,7 @@ struct Edge {
   int destination = 0;
   Payload payload = Payload::activation;
   friend bool operator==(const Edge&, const Edge&) = default;
+  // NOLINTNEXTLINE(modernize-use-nullptr): what the check sees in a defaulted <=> is its fault
   friend std::strong_ordering operator<=>(const Edge&, const Edge&) = default;
 };
 

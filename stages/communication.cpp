@@ -7,7 +7,7 @@
 namespace stagecraft {
 namespace {
 
-std::int64_t sum_bytes(std::int64_t bytes, int ranks) { return 2 * (ranks - 1) * bytes; }
+std::int64_t sum_bytes(std::int64_t bytes, int ranks) { return 2 * bytes * (ranks - 1); }
 
 std::int64_t sends_of(const Program& program) {
   std::int64_t sends = 0;

@@ -33,7 +33,7 @@ class NamedRange {
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
   constexpr int kRankBits = 12;
   static_assert(kMostRanks <= 1 << kRankBits);
-  std::uint64_t flow = static_cast<std::uint64_t>(column);
+  auto flow = static_cast<std::uint64_t>(column);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.source);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.destination);
   flow = (flow << 1) | static_cast<std::uint64_t>(edge.payload);

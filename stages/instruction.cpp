@@ -84,7 +84,7 @@ Instruction parse_instruction(std::string_view text) {
   const auto* known = std::find_if(kNames.begin(), kNames.end(),
                                    [&](const OpName& entry) { return entry.letters == name; });
   require(known != kNames.end() && known->op != Op::optimizer, "instruction",
-          "\"{}\" is not an instruction: \"{}\" is none of F, B, I, W, SA, RA, SG, RG, T, D", whole,
+          R"("{}" is not an instruction: "{}" is none of F, B, I, W, SA, RA, SG, RG, T, D)", whole,
           name);
   instruction.op = known->op;
   text.remove_prefix(name.size());
@@ -92,7 +92,7 @@ Instruction parse_instruction(std::string_view text) {
     instruction.microbatch = take_number(text, whole);
   }
   require(text.empty(), "instruction",
-          "\"{}\" has \"{}\" behind its end; put a blank between two instructions", whole, text);
+          R"("{}" has "{}" behind its end; put a blank between two instructions)", whole, text);
   return instruction;
 }
 

@@ -11,8 +11,8 @@ namespace stagecraft {
 namespace {
 
 Tensor upload(Stream& stream, const std::vector<std::int32_t>& values) {
-  const Tensor x(stream.memory(), {static_cast<std::int64_t>(values.size())}, DType::int32,
-                 MemoryLabel::workspace);
+  Tensor x(stream.memory(), {static_cast<std::int64_t>(values.size())}, DType::int32,
+           MemoryLabel::workspace);
   copy_from_host(stream, std::span<const std::int32_t>(values), x);
   return x;
 }

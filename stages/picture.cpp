@@ -147,7 +147,10 @@ std::string draw(const Program& program, const Timeline& timeline, const Picture
       end = "...";
       width = room - 2;
     }
-    picture += head + text_of(cut(std::move(row), width - 1), style.colour) + end + "\n";
+    picture.append(head)
+        .append(text_of(cut(std::move(row), width - 1), style.colour))
+        .append(end)
+        .append("\n");
   }
   return picture;
 }

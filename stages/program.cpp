@@ -83,8 +83,8 @@ class Reader {
   void end_of_header() {
     const std::string_view token = next_token();
     if (!token.empty()) {
-      fail(fmt::format("\"{}\" stands behind the header's end; begin a new line with \"0:\"",
-                       token));
+      fail(
+          fmt::format(R"("{}" stands behind the header's end; begin a new line with "0:")", token));
     }
   }
 

@@ -241,6 +241,7 @@ const std::vector<std::string>& schedule_names() {
 std::vector<int> schedule_placement(std::string_view name, int stages, int chunks) {
   const bool in_a_v = name == "zb-v" || name == "dualpipe-v";
   std::vector<int> placement;
+  placement.reserve(static_cast<std::size_t>(stages) * static_cast<std::size_t>(chunks));
   for (int chunk = 0; chunk < stages * chunks; ++chunk) {
     placement.push_back(in_a_v ? v_placement(chunk, stages) : loop_placement(chunk, stages));
   }

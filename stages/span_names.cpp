@@ -14,7 +14,7 @@ std::string span_name(const Instruction& i, bool with_chunk) {
       {Op::optimizer, "optimizer"},         {Op::reduce_tied, "reduce tied"},
       {Op::reduce_data, "reduce data"}};
   const auto found = kNames.find(i.op);
-  const std::string name(found == kNames.end() ? letters(i.op) : found->second);
+  std::string name(found == kNames.end() ? letters(i.op) : found->second);
   if (i.op == Op::reduce_data) {
     return fmt::format("{} {}", name, i.chunk);
   }

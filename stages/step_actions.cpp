@@ -222,6 +222,7 @@ std::vector<StepActions> measured_actions(const TrainingPlan& plan,
                                           const std::vector<const std::vector<Span>*>& spans,
                                           std::int64_t origin_ns) {
   std::vector<std::map<std::int64_t, StepSpans>> ranks;
+  ranks.reserve(spans.size());
   for (const std::vector<Span>* rank : spans) {
     ranks.push_back(by_step(*rank));
   }

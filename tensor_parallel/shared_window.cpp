@@ -49,7 +49,7 @@ SharedWindow SharedWindow::create(std::int64_t bytes) {
     throw Error("SharedWindow::create", fmt::format("{} bytes of shared memory cannot be had: {}",
                                                     bytes, std::strerror(fault)));
   }
-  return SharedWindow(descriptor, bytes);
+  return {descriptor, bytes};
 }
 
 SharedWindow SharedWindow::open(std::string_view text) {
@@ -59,7 +59,7 @@ SharedWindow SharedWindow::open(std::string_view text) {
   require(descriptor >= 0, "SharedWindow::open",
           "the window of process {} cannot be opened: {}; has the process ended?", key.process,
           std::strerror(errno));
-  return SharedWindow(descriptor, key.bytes);
+  return {descriptor, key.bytes};
 }
 
 SharedWindow::SharedWindow(int descriptor, std::int64_t bytes)

@@ -161,8 +161,8 @@ dnnl_status_t multiply(const Operands& on, const Piece& piece, std::int64_t dept
 }
 
 Bench bench_of(const Panels& panels, ScratchLayout memory) {
-  float* a = memory.take<float>(panels.depth * panels.a_stride);
-  float* b = memory.take<float>(panels.depth * panels.b_stride);
+  auto* a = memory.take<float>(panels.depth * panels.a_stride);
+  auto* b = memory.take<float>(panels.depth * panels.b_stride);
   return {.a = Panel(a, panels.a_stride), .b = Panel(b, panels.b_stride)};
 }
 

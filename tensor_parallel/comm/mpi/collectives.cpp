@@ -51,6 +51,7 @@ Range slice_of(const Range& piece, int member, int members) {
 void join_members(const Table& table, const Call& call, std::int64_t count, std::byte* out,
                   const std::function<const std::byte*(int)>& place, std::byte* copy = nullptr) {
   std::vector<const std::byte*> parts;
+  parts.reserve(static_cast<std::size_t>(table.size()));
   for (int member = 0; member < table.size(); ++member) {
     parts.push_back(place(member));
   }

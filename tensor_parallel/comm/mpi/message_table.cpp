@@ -33,10 +33,13 @@ class MessageTable : public Table {
         number_(number),
         letters_(std::make_shared<Letters>()) {
     letters_->to_all = {bytes_of(kCapacity), bytes_of(kCapacity)};
-    letters_->to_one = bytes_of(size() * lane());
-    for (int member = 0; member < size(); ++member) {
-      letters_->of.push_back(bytes_of(kCapacity));
-      letters_->from.push_back(bytes_of(lane()));
+    const auto count = static_cast<std::int64_t>(members_.size());
+    letters_->to_one = bytes_of(count * lane());
+    letters_->of.resize(members_.size());
+    letters_->from.resize(members_.size());
+    for (std::size_t member = 0; member < members_.size(); ++member) {
+      letters_->of[member] = bytes_of(kCapacity);
+      letters_->from[member] = bytes_of(lane());
     }
   }
 

@@ -2,6 +2,7 @@
 
 #include <climits>
 #include <iterator>
+#include <new>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -171,7 +172,7 @@ void MpiCourier::give_up() noexcept {
     }
     MPI_Request_free(&parcel.request);
     if (!parcel.receives) {
-      static_cast<void>(new auto(std::move(parcel.owner)));
+      static_cast<void>(new (std::nothrow) auto(std::move(parcel.owner)));
     }
   }
 }

@@ -115,7 +115,7 @@ class Session : public MpiSession {
     if (lowest == rank_) {
       window.emplace(SharedWindow::create(Node::bytes(members)));
     }
-    const auto keys = exchange(window.has_value() ? window->key() : std::string());
+    const auto keys = Session::exchange(window.has_value() ? window->key() : std::string());
     if (!window.has_value()) {
       window.emplace(SharedWindow::open(keys.at(static_cast<std::size_t>(lowest))));
     }

@@ -145,10 +145,10 @@ class WindowTable : public GatedTable {
 
 }  // namespace
 
-std::int64_t window_bytes(int members) { return head_bytes(members) + members * 2 * kCapacity; }
+std::int64_t window_bytes(int members) { return head_bytes(members) + 2 * kCapacity * members; }
 
 std::unique_ptr<Table> make_window_table(std::shared_ptr<World> world, SharedWindow window,
-                                         std::vector<int> members, int rank) {
+                                         const std::vector<int>& members, int rank) {
   return std::make_unique<WindowTable>(std::move(world), std::move(window), members, rank);
 }
 

@@ -17,7 +17,7 @@ class NcclCommunicator : public Communicator {
                    int most_blocks)
       : world_(std::move(world)), host_(std::move(host)), most_blocks_(most_blocks) {
     world_->check();
-    if (size() > 1) {
+    if (host_->size() > 1) {
       link_ = world_->connect(*host_, most_blocks_);
     }
   }
