@@ -64,7 +64,7 @@ std::string address_of_interface(const std::string& name) {
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> list(first, &::freeifaddrs);
   std::set<std::string> names;
   for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
-    const std::string address = numeric(entry->ifa_addr);
+    std::string address = numeric(entry->ifa_addr);
     if (!address.empty() && name == entry->ifa_name) {
       return address;
     }

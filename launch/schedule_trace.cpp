@@ -86,6 +86,7 @@ std::vector<RankReport> predicted_spans(const Program& program, const Timeline& 
                                         const MeshShape& mesh,
                                         const std::vector<PredictedStep>& steps) {
   std::vector<RankReport> reports;
+  reports.reserve(static_cast<std::size_t>(mesh.ranks()));
   SpanWriter writer(program, timeline, mesh);
   for (int rank = 0; rank < mesh.ranks(); ++rank) {
     reports.push_back(writer.report(rank, steps));
