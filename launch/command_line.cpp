@@ -1,6 +1,7 @@
 #include "launch/command_line.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -13,6 +14,7 @@
 #include "launch/plan_command.h"
 #include "launch/schedule_command.h"
 #include "launch/status_command.h"
+#include "stages/program.h"
 
 namespace stagecraft {
 namespace {
@@ -104,7 +106,9 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   file->excludes(config);
   constexpr int kMost = 1 << 20;
   for (CLI::Option* option :
-       {command.add_option("--schedule", options.name, "Its name, without CONFIG"),
+       {command.add_option(
+            "--schedule", options.name,
+            fmt::format("Without CONFIG: {} or auto", fmt::join(schedule_names(), ", "))),
         command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMost)),
         command.add_option("--microbatches", options.microbatches, "How many a step")
             ->check(CLI::Range(1, kMost)),
@@ -126,7 +130,8 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--csv", options.csv,
                      "Write the compute as CSV, as torch.distributed.pipelining reads it");
   command.add_option("--csv-comms", options.csv_comms,
-                     "Write the program as CSV with its transfers, each alone");
+                     "Write the program as CSV with its transfers, each alone, as torch reads it; "
+                     "here it may then not be proven");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
@@ -154,7 +159,9 @@ void describe_explain(CLI::App& command, ExplainOptions& options) {
 void describe(CLI::App& app, Words& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
-  app.footer("Exit status: 0, 1 when a run failed, 2 for input that cannot be used.");
+  app.footer(
+      "Exit status: 0; 1 when a run failed, a program is not proven or no split fits; 2 for bad "
+      "input.");
   describe_train(*app.add_subcommand("train", "Train as the configuration says"), words);
   describe_check(*app.add_subcommand("check", "Print the plan and its verdict, train nothing"),
                  words);

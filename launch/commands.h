@@ -1,5 +1,6 @@
 // Commands about one configuration, once their words are parsed. As all commands, each returns the
-// exit status: 0, or 1 when a run failed. A user's mistake is thrown as BadInput.
+// exit status: 0, or 1 when a run failed or a program is not proven. A user's mistake is thrown as
+// BadInput.
 #pragma once
 
 #include <cstdint>

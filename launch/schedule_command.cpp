@@ -151,7 +151,7 @@ std::string table(const Timeline& timeline, const Verdict& verdict, bool bytes) 
     }
     table.add(row);
   }
-  return "\nTime, and most that a stage holds at once (activations of a chunk and micro-batch; "
+  return "\nTime, and the most of each that a stage holds (activations of a chunk and micro-batch; "
          "what only W needs)\n" +
          table.text();
 }
