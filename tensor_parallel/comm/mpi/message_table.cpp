@@ -41,7 +41,7 @@ class MessageTable : public Table {
       letters_->of[member] = bytes_of(kCapacity);
       letters_->from[member] = bytes_of(lane());
     }
-  }
+  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): letters_ owns them
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_.size()); }
