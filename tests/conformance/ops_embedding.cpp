@@ -102,40 +102,41 @@ TEST_CASE("token_embedding_backward against finite differences") {
 
 TEST_CASE("token_embedding_backward takes every row once, however many a token has") {
   // Sums of multiples of 1/64 are exact in any order.
-  constexpr std::int64_t kHeld = 300;
   constexpr std::int64_t kFirst = 10;
-  for (const std::int64_t rows : {130, 2048, 9001}) {
-    for (const std::int64_t h : {3, 520}) {
-      for (const std::int64_t common : {0, 2, 1}) {  // every common-th row has one token; 0: none
-        CAPTURE(rows, h, common);
-        Values tokens;
-        for (std::int64_t r = 0; r < rows; ++r) {
-          const bool one = common > 0 && r % common == 0;
-          tokens.push_back(static_cast<double>(one ? 17 : r * 7919 % (kHeld + 2 * kFirst)));
-        }
-        Values dy = random_values(rows * h, 2);
-        for (double& value : dy) {
-          value = std::round(value * 64) / 64;
-        }
-        Values expected(static_cast<std::size_t>(kHeld * h), 1);
-        for (std::int64_t r = 0; r < rows; ++r) {
-          const auto at = static_cast<std::int64_t>(tokens[static_cast<std::size_t>(r)]) - kFirst;
-          for (std::int64_t c = 0; c < h && at >= 0 && at < kHeld; ++c) {
-            expected[static_cast<std::size_t>(at * h + c)] +=
-                dy[static_cast<std::size_t>(r * h + c)];
-          }
-        }
-        const auto backward = [&](Stream& stream) {
-          const TokenEmbeddingBackward args = {
-              .tokens = tensor_of(stream, {rows}, tokens, DType::int32),
-              .dy = tensor_of(stream, {rows, h}, dy),
-              .first_token = kFirst,
-              .dtable = tensor_of(stream, {kHeld, h}, Values(expected.size(), 1))};
-          token_embedding_backward(stream, args);
-          return std::vector<Values>{values_of(stream, args.dtable)};
-        };
-        conform(backward, {expected}, 0);
+  struct Sizes {
+    std::int64_t rows, h, held;
+  };
+  for (const auto& [rows, h, held] :
+       {Sizes{130, 3, 300}, Sizes{130, 520, 300}, Sizes{2048, 3, 300}, Sizes{2048, 520, 300},
+        Sizes{9001, 3, 300}, Sizes{9001, 520, 300}, Sizes{700, 3, 70001}}) {
+    for (const std::int64_t common : {0, 2, 1}) {  // every common-th row has one token; 0: none
+      CAPTURE(rows, h, held, common);
+      Values tokens;
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const bool one = common > 0 && r % common == 0;
+        tokens.push_back(static_cast<double>(one ? 17 : r * 7919 % (held + 2 * kFirst)));
       }
+      Values dy = random_values(rows * h, 2);
+      for (double& value : dy) {
+        value = std::round(value * 64) / 64;
+      }
+      Values expected(static_cast<std::size_t>(held * h), 1);
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const auto at = static_cast<std::int64_t>(tokens[static_cast<std::size_t>(r)]) - kFirst;
+        for (std::int64_t c = 0; c < h && at >= 0 && at < held; ++c) {
+          expected[static_cast<std::size_t>(at * h + c)] += dy[static_cast<std::size_t>(r * h + c)];
+        }
+      }
+      const auto backward = [&](Stream& stream) {
+        const TokenEmbeddingBackward args = {
+            .tokens = tensor_of(stream, {rows}, tokens, DType::int32),
+            .dy = tensor_of(stream, {rows, h}, dy),
+            .first_token = kFirst,
+            .dtable = tensor_of(stream, {held, h}, Values(expected.size(), 1))};
+        token_embedding_backward(stream, args);
+        return std::vector<Values>{values_of(stream, args.dtable)};
+      };
+      conform(backward, {expected}, 0);
     }
   }
 }

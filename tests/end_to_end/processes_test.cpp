@@ -25,8 +25,9 @@ class Workplace {
   const fs::path& path() const { return folder_.path(); }
 
   /// launch/train, with these values set.
-  Ended train(const Words& sets, const Words& where = {}) const {
-    Words words = {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_EXECUTABLE};
+  Ended train(const Words& sets, const Words& where = {},
+              const std::string& config = "run.toml") const {
+    Words words = {STAGECRAFT_LAUNCH_TRAIN, config, "--program", STAGECRAFT_EXECUTABLE};
     words.insert(words.end(), where.begin(), where.end());
     for (const std::string& set : sets) {
       words.insert(words.end(), {"--set", set});
@@ -48,16 +49,17 @@ nlohmann::json last_line(const fs::path& metrics) {
 }
 
 /// Trains in both modes and compares all that should be alike.
-void check_twins(const Words& sets, const std::string& transport = "auto") {
+void check_twins(const Words& sets, const std::string& transport = "auto",
+                 const std::string& config = "run.toml") {
   const Workplace place;
-  INFO("sets " << Catch::StringMaker<Words>::convert(sets));
+  INFO(config << ", sets " << Catch::StringMaker<Words>::convert(sets));
   for (const std::string mode : {"threads", "mpi"}) {
     Words all = sets;
     all.insert(all.end(), {"run.mode=" + mode, "run.directory=" + mode});
     if (mode == "mpi") {
       all.push_back("run.transport=" + transport);
     }
-    const Ended ended = place.train(all);
+    const Ended ended = place.train(all, {}, config);
     CAPTURE(mode, ended.err);
     REQUIRE(ended.status == 0);
   }
@@ -137,10 +139,24 @@ TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {
     return;
   }
   for (const Words& sets :
-       {mesh(1, 2, 1), mesh(1, 1, 2), mesh(2, 2, 1), mesh(2, 1, 2), mesh(2, 2, 2)}) {
+       {mesh(1, 2, 1), mesh(1, 1, 2), mesh(2, 2, 1), mesh(2, 1, 2), mesh(1, 2, 2), mesh(2, 2, 2)}) {
     check_twins(sets);
   }
   check_twins(mesh(2, 2, 1), "mpi");
+}
+
+TEST_CASE("processes give the bits of threads: the examples, two steps of each") {
+  if (skipped()) {
+    return;
+  }
+  // gpt2_124m would take minutes.
+  for (const std::string name : {"first_run", "hybrid", "own_schedule"}) {
+    const fs::path launch = fs::path(STAGECRAFT_LAUNCH_TRAIN).parent_path();
+    const fs::path config = launch.parent_path() / "examples" / name / (name + ".toml");
+    check_twins({"train.steps=2", "train.warmup_steps=0", "train.eval_every=0",
+                 "train.eval_batches=1", "device.backend=cpu"},
+                "auto", config.string());
+  }
 }
 
 TEST_CASE("the trace has all processes in one file") {
