@@ -1,4 +1,4 @@
-// Every kind of channel that one process can have both ends of.
+// Every kind of channel that one process can have both ends of: two threads.
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tests/conformance/channel.h"
 #include "tests/conformance/devices.h"
@@ -58,12 +58,25 @@ ChannelPair device(std::int64_t capacity_bytes) {
   return pair;
 }
 
+/// A channel whose two ends are threads.
+template <typename MakePair>
+ChannelFactory threads(std::string name, MakePair make) {
+  return {.name = std::move(name),
+          .run = [make](const std::string& test, std::int64_t capacity_bytes,
+                        const auto& function) { run_ends(test, make(capacity_bytes), function); }};
+}
+
 /// Those whose slots are memory of the host.
 std::vector<ChannelFactory> host_factories() {
-  return {{"window", true, window},
-          {"courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }},
-          {"late courier", true, [](std::int64_t bytes) { return courier(bytes, Delivery::late); }},
-          {"device, over links", true, device, false, true}};
+  std::vector<ChannelFactory> all{
+      threads("window", window),
+      threads("courier", [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }),
+      threads("late courier", [](std::int64_t bytes) { return courier(bytes, Delivery::late); }),
+      threads("device, over links", device)};
+  all.front().knows_its_end = false;
+  all.back().sees_mismatch = false;
+  all.back().keeps_until_reuse = true;
+  return all;
 }
 
 }  // namespace
@@ -75,8 +88,13 @@ std::vector<ChannelFactory> channel_factories() {
     factories = host_factories();
   }
   for (const testing::Placement& place : everywhere) {
-    factories.push_back({"local, " + place.name, false,
-                         [place](std::int64_t /*capacity*/) { return local(place); }});
+    ChannelFactory& factory = factories.emplace_back(threads(
+        "local, " + place.name, [place](std::int64_t /*capacity*/) { return local(place); }));
+    factory.slots_for_life = false;
+    factory.knows_its_end = false;
+  }
+  if (factories.empty()) {  // no GPU, as placements() has said: the tests have nobody to run
+    factories.push_back({.name = "none", .run = [](const auto&, auto, const auto&) {}});
   }
   return factories;
 }
