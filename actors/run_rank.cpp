@@ -108,6 +108,9 @@ class RankStage {
 
   /// The stages by rank; empty handles for those to whom this process does not talk.
   std::vector<StageActor> connect() {
+    if (props_.config.before_gate) {
+      props_.config.before_gate(rank_);
+    }
     const std::vector<std::string> addresses =
         process_.session.exchange(network_.open(cast_.stages().front()));
     std::vector<StageActor> stages(addresses.size());

@@ -36,6 +36,9 @@ struct RunConfig {
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
   /// A seam for tests: how often a rank sends an envelope. Empty: once.
   std::function<int(int rank, const Envelope&)> envelope_copies;
+  /// A seam for tests: called in a process of rank `rank` before it opens its gate, while the
+  /// others may have opened theirs.
+  std::function<void(int rank)> before_gate;
 };
 
 /// Where a rank computes.

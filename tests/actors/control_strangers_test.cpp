@@ -1,13 +1,13 @@
 // Who is let in to the control network and who is not, and what is said of it.
 #include <unistd.h>
 
-#include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <thread>
 
 #include "actors/gate.h"
 #include "tests/actors/control_process.h"
+#include "tests/actors/strangers.h"
 #include "tests/conformance/watchdog.h"
 
 namespace stagecraft {
@@ -24,36 +24,6 @@ std::int64_t resident_bytes() {
   return pages * ::sysconf(_SC_PAGESIZE);
 }
 
-/// A client that says `text`, if anything, and then only holds its connection.
-Socket stranger(const std::string& address, std::span<const std::byte> text) {
-  Socket socket = connect_to(address, soon());
-  static_cast<void>(send_exactly(socket, text, address, soon()));
-  return socket;
-}
-
-/// CAF's header of a message that announces four gigabytes.
-std::vector<std::byte> huge_header() {
-  std::vector<std::byte> header(64);
-  header[3] = std::byte{0};  // server handshake
-  std::fill(header.begin() + 4, header.begin() + 8, std::byte{0xFF});
-  return header;
-}
-
-/// One of each kind; the last two are answered and sent away.
-std::vector<Socket> strangers(const std::string& address) {
-  const HelloBytes right = encode(Hello{control_version(), 1, kRunSecret});
-  const HelloBytes wrong = encode(Hello{control_version(), 1, new_secret()});
-  const HelloBytes other = encode(Hello{"0.0.9", 1, kRunSecret});
-  std::vector<Socket> all;
-  all.push_back(stranger(address, {}));
-  all.push_back(stranger(address, std::as_bytes(std::span("GET / HTTP/1.1"))));
-  all.push_back(stranger(address, huge_header()));
-  all.push_back(stranger(address, std::span(right).first(kHelloBytes / 2)));
-  all.push_back(stranger(address, wrong));
-  all.push_back(stranger(address, other));
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("strangers before and while peers connect stop nobody and cost no memory") {
@@ -63,13 +33,13 @@ TEST_CASE("strangers before and while peers connect stop nobody and cost no memo
   const std::int64_t before = resident_bytes();
   std::vector<Socket> waiting;
   for (int i = 0; i < 12; ++i) {
-    for (Socket& each : strangers(address)) {
+    for (Socket& each : send_strangers(address)) {
       waiting.push_back(std::move(each));
     }
   }
   std::jthread crowd([&](const std::stop_token& stop) {
     while (!stop.stop_requested()) {
-      strangers(address);
+      send_strangers(address);
     }
   });
   for (int rank = 2; rank < 6; ++rank) {

@@ -9,6 +9,11 @@ bool is_stop(FaultKind kind) {
   return kind == FaultKind::interrupted || kind == FaultKind::terminated;
 }
 
+/// To its last step, as if nothing had been.
+bool goes_on(FaultKind kind) {
+  return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers;
+}
+
 /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
 std::string edge_in(const std::string& place) {
   const std::size_t begin = place.find(", ") + 2;
@@ -17,17 +22,14 @@ std::string edge_in(const std::string& place) {
 
 }  // namespace
 
-bool ends_well(FaultKind kind) {
-  return kind == FaultKind::none || kind == FaultKind::late || is_stop(kind);
-}
+bool ends_well(FaultKind kind) { return goes_on(kind) || is_stop(kind); }
 
 bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
 
 double limit_seconds(FaultKind kind, double watchdog_seconds) {
   const bool needs_the_watchdog = kind == FaultKind::hangs || kind == FaultKind::frozen ||
                                   kind == FaultKind::drops || kind == FaultKind::missing;
-  const bool goes_on = kind == FaultKind::none || kind == FaultKind::late;
-  return goes_on ? kStartSeconds : 10 + (needs_the_watchdog ? watchdog_seconds : 0);
+  return goes_on(kind) ? kStartSeconds : 10 + (needs_the_watchdog ? watchdog_seconds : 0);
 }
 
 std::vector<std::string> owed_words(const FaultWords& fault, const std::string& place,

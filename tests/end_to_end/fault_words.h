@@ -21,6 +21,7 @@ enum class FaultKind : std::uint8_t {
   doubles,        // one envelope is sent twice
   late,           // starts a little later
   missing,        // never starts
+  strangers,      // come to the others' gates while this rank's opens late
   // What befalls the run from outside, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
@@ -29,10 +30,11 @@ enum class FaultKind : std::uint8_t {
   disk_full         // the run directory's disk takes nothing more
 };
 
-inline constexpr std::array<std::string_view, 16> kFaultNames = {
-    "none",         "throws",     "hangs",         "killed",   "frozen",  "mpirun_killed",
-    "disconnected", "drops",      "doubles",       "late",     "missing", "launcher_killed",
-    "interrupted",  "terminated", "stopped_twice", "disk_full"};
+inline constexpr std::array<std::string_view, 17> kFaultNames = {
+    "none",          "throws",       "hangs",           "killed",      "frozen",
+    "mpirun_killed", "disconnected", "drops",           "doubles",     "late",
+    "missing",       "strangers",    "launcher_killed", "interrupted", "terminated",
+    "stopped_twice", "disk_full"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));
@@ -47,6 +49,9 @@ struct FaultWords {
   int call = 0;
   std::string file;  // of the strike, without blanks: "STEADY_NS PLACE"
 };
+
+/// What may come to be beside the strike's file, to let the rank go on.
+inline constexpr const char* kReleased = ".released";
 
 /// "KIND RANK STEP CALL FILE"
 inline constexpr const char* kFaultVariable = "STAGECRAFT_TEST_FAULT";

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 #include <thread>
@@ -116,7 +117,21 @@ class Striker {
   bool struck_ = false;
 };
 
+void wait_before_gate(const FaultWords& words, int rank) {
+  if (rank != words.rank) {
+    return;
+  }
+  write_strike(words.file, "before its gate");
+  while (!std::filesystem::exists(words.file + kReleased)) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+}
+
 void adjust(RunConfig& config, const FaultWords& words) {
+  if (words.kind == FaultKind::strangers) {
+    config.before_gate = [words](int rank) { wait_before_gate(words, rank); };
+    return;
+  }
   const auto striker = std::make_shared<Striker>(words);
   if (words.kind == FaultKind::drops || words.kind == FaultKind::doubles) {
     config.envelope_copies = [=](int rank, const Envelope& envelope) {

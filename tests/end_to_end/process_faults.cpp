@@ -7,6 +7,7 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <sstream>
@@ -15,10 +16,12 @@
 #include "kernels/base/span.h"
 #include "models/checkpoint/safetensors.h"
 #include "tensor_parallel/comm/mpi/session.h"
+#include "tests/actors/strangers.h"
 #include "tests/end_to_end/fault_rules.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/run_processes.h"
 #include "tests/end_to_end/small_config.h"
+#include "tests/end_to_end/socket_table.h"
 
 namespace stagecraft::test {
 namespace {
@@ -145,6 +148,75 @@ class Running {
     } else {
       read_strike();
     }
+    if (kind() == FaultKind::strangers) {
+      attack();
+    }
+  }
+
+  std::vector<int> rank_processes() const {
+    std::vector<int> found;
+    const std::vector<int> ours = processes_with(mark());
+    for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
+      for (const int process : processes_with(fmt::format("OMPI_COMM_WORLD_RANK={}", rank))) {
+        if (std::find(ours.begin(), ours.end(), process) != ours.end()) {
+          found.push_back(process);
+        }
+      }
+    }
+    return found;
+  }
+
+  /// Where ranks listen for control: "ADDRESS:PORT".
+  std::vector<std::string> gates() const {
+    std::set<std::string> inodes;
+    for (const int process : rank_processes()) {
+      for (const auto& [file, inode] : sockets_of(process)) {
+        inodes.insert(inode);
+      }
+    }
+    std::vector<std::string> open;
+    for (const SocketRow& row : tcp_sockets(kListening)) {
+      if (has_free_port(row.local) && inodes.contains(row.inode)) {
+        open.push_back(readable(row.local));
+      }
+    }
+    return open;
+  }
+
+  /// A crowd before the gates of all ranks but one, which then opens its own; others come while the
+  /// ranks connect, until nobody listens any more.
+  void attack() {
+    std::vector<std::string> open;
+    const auto others = static_cast<std::size_t>(run_.mesh.ranks()) - 1;
+    expect(becomes_true(kStartSeconds, [&] { return (open = gates()).size() >= others; }),
+           fmt::format("{} gates are open, not {}", open.size(), others));
+    for (const std::string& gate : open) {
+      expect(gate.starts_with("127.0.0.1:"), gate + " is not the loopback's");
+    }
+    std::vector<Socket> waiting;
+    for (int turn = 0; turn < 12; ++turn) {
+      for (const std::string& gate : open) {
+        std::ranges::move(send_strangers(gate), std::back_inserter(waiting));
+      }
+    }
+    outcome_.strangers = static_cast<std::int64_t>(waiting.size());
+    std::ofstream(run_.fault.file + kReleased) << "go on";
+    becomes_true(kStartSeconds, [&] {
+      std::erase_if(open, [&](const auto& gate) { return !crowd(gate); });
+      return process_->has_ended() || steps_done() > 0;
+    });
+    std::ranges::move(gates(), std::back_inserter(open));
+    expect(open.empty(), fmt::format("in the first step {} listens", fmt::join(open, ", ")));
+  }
+
+  /// Whether anybody listens.
+  bool crowd(const std::string& gate) {
+    try {
+      outcome_.strangers += static_cast<std::int64_t>(send_strangers(gate).size());
+      return true;
+    } catch (const Error&) {
+      return false;
+    }
   }
 
   void strike_from_outside() {
@@ -177,8 +249,13 @@ class Running {
   void await_end() {
     const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
     const double allowed = limit_seconds(kind(), watchdog_seconds()) - late;
-    const bool ended = becomes_true(
-        allowed, [&] { return process_->has_ended() && processes_with(mark()).empty(); });
+    const bool ended = becomes_true(allowed, [&] {
+      const std::vector<int> left = processes_with(mark());
+      for (const int process : left) {
+        outcome_.most_resident = std::max(outcome_.most_resident, most_resident_bytes(process));
+      }
+      return process_->has_ended() && left.empty();
+    });
     outcome_.seconds = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
     if (!ended) {
       const auto left = processes_with(mark());
@@ -250,6 +327,7 @@ class Running {
       expect(!ends_well(kind()), "there is no model");
       return;
     }
+    outcome_.model = read_file(model);
     try {
       const MappedFile file(model, MappedFile::Access::read);
       read_safetensors_layout(model, file.bytes());

@@ -235,6 +235,24 @@ TEST_CASE("a rank that starts late is waited for") {
   }
 }
 
+TEST_CASE("strangers at the gates of a run change nothing in it, and cost no memory") {
+  if (skipped()) {
+    return;
+  }
+  FaultyRun run = fault(FaultKind::strangers, 3, 1, 0);
+  run.sets = {"train.steps=100"};
+  const FaultOutcome attacked = run_with_fault(run);
+  INFO(describe(run, attacked));
+  CHECK(attacked.wrong.empty());
+  CHECK(attacked.strangers >= 12 * 3 * 6);
+  run.fault.kind = FaultKind::none;
+  const FaultOutcome alone = run_with_fault(run);
+  REQUIRE(alone.wrong.empty());
+  CHECK((attacked.model == alone.model && !alone.model.empty()));
+  CHECK(attacked.most_resident - alone.most_resident < (std::int64_t{64} << 20));
+  CHECK(alone.most_resident > 0);
+}
+
 TEST_CASE("the first signal to launch/train finishes the step, the second ends at once") {
   if (skipped()) {
     return;

@@ -37,7 +37,7 @@ class LongRun {
                          : static_cast<int>(at_most(run.mesh.ranks() - 1U));
     run.fault.step = 1 + static_cast<std::int64_t>(at_most(29));
     run.fault.call = static_cast<int>(at_most(39));
-    if (run.fault.kind == FaultKind::late) {
+    if (run.fault.kind == FaultKind::late || run.fault.kind == FaultKind::strangers) {
       run.sets = {"train.steps=2"};
     }
     count(std::string(name_of(run.fault.kind)), run);
@@ -73,7 +73,7 @@ class LongRun {
       FaultKind::drops,         FaultKind::doubles,       FaultKind::disconnected,
       FaultKind::missing,       FaultKind::late,          FaultKind::launcher_killed,
       FaultKind::killed,        FaultKind::interrupted,   FaultKind::terminated,
-      FaultKind::stopped_twice, FaultKind::disk_full};
+      FaultKind::stopped_twice, FaultKind::disk_full,     FaultKind::strangers};
 
   std::size_t at_most(std::size_t most) {
     return std::uniform_int_distribution<std::size_t>(0, most)(random_);

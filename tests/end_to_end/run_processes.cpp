@@ -40,6 +40,17 @@ std::vector<int> processes_with(const std::string& variable) {
   return found;
 }
 
+std::int64_t most_resident_bytes(int process) {
+  std::ifstream file("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; file >> word;) {
+    std::int64_t kib = 0;
+    if (word == "VmHWM:" && file >> kib) {
+      return kib << 10;
+    }
+  }
+  return 0;
+}
+
 void kill_processes_with(const std::string& variable) {
   for (const int process : processes_with(variable)) {
     ::kill(process, SIGKILL);

@@ -1,6 +1,7 @@
 // What a run of processes is and leaves on this machine: found by a mark in their environment.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -10,6 +11,9 @@ namespace stagecraft::test {
 
 /// Processes, and not yet dead, whose environment has exactly this "NAME=VALUE".
 std::vector<int> processes_with(const std::string& variable);
+
+/// The most memory that a process ever had at once, in bytes; 0 when it is gone.
+std::int64_t most_resident_bytes(int process);
 
 /// SIGKILL to all of them.
 void kill_processes_with(const std::string& variable);
