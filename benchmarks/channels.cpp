@@ -180,7 +180,7 @@ void measure(const Stretch& stretch) {
 int main(int argc, char** argv) {
   bind_to_core(0);
   const double gib = argc > 1 ? std::atof(argv[1]) : 1;
-  for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20}) {
+  for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20}) {
     const auto tensors = static_cast<std::uint64_t>(gib * (1 << 30) / static_cast<double>(bytes));
     measure({bytes, std::max<std::uint64_t>(tensors, 4)});
   }

@@ -1,5 +1,6 @@
 // An envelope to another process and its credit back, over the connection that the gate made:
-// detached actors, as in a run. Then the same with single settings of CAF's put back.
+// detached actors, as in a run; alone, and with the 4 KiB that it speaks of, written to a window
+// and copied out of it. Then the same without bytes and with single settings of CAF's put back.
 //   bench_control [ROUND_TRIPS]
 #include <fmt/core.h>
 #include <sys/wait.h>
@@ -16,6 +17,7 @@
 #include "actors/control_network.h"
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
+#include "stages/channel.h"
 
 namespace {
 
@@ -24,13 +26,18 @@ using namespace stagecraft;
 constexpr double kLimitUs = 250;  // of an envelope, one way
 constexpr std::size_t kWarmup = 500;
 
+const Shape kShape{4, 256};
+constexpr std::int64_t kBytes = 4 << 10;
+
 struct Setting {
   std::string name;
   std::function<void(caf::actor_system_config&)> change;
+  bool with_bytes = false;
 };
 
 const std::vector<Setting> kSettings{
     {"as in a run", [](auto&) {}},
+    {"as in a run, with 4 KiB", [](auto&) {}, true},
     {"middleman.workers = 1",
      [](auto& config) { config.set("middleman.workers", std::size_t{1}); }},
     {"scheduler.policy = stealing",
@@ -106,13 +113,26 @@ ControlOptions options_of(int rank) {
   std::_Exit(0);
 }
 
+/// One end of the window, when bytes are sent.
+struct Bytes {
+  std::unique_ptr<Stream> stream = make_stream({}, {.threads = 1});
+  std::unique_ptr<Channel> channel = {};
+};
+
 /// Answers each envelope by its credit.
 [[noreturn]] void answer(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
+  Bytes bytes;
+  SharedWindow window = make_channel_window(kBytes);
+  to_parent.put(window.key());
+  bytes.channel = make_window_destination(std::move(window), bytes.stream->memory().account());
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(1));
   const Handlers handlers{
-      [](StageActor::pointer self, const StageActor& partner, const Envelope& m) {
+      [&](StageActor::pointer self, const StageActor& partner, const Envelope& m) {
+        if (setting.with_bytes) {
+          bytes.channel->receive(*bytes.stream, m);
+        }
         self->send(partner, Credit{m.edge, m.sequence});
       },
       [](auto...) {}};
@@ -131,16 +151,20 @@ void print(const Setting& setting, std::vector<double> times) {
   const double mean =
       std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
   fmt::print(
-      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, "
-      "half "
-      "of it: mean {:5.1f} us (limit {})\n",
+      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, {}: "
+      "{:5.1f} us (limit {})\n",
       setting.name, mean, times[times.size() / 2], times[times.size() * 99 / 100], times.back(),
-      mean / 2, kLimitUs);
+      setting.with_bytes ? "less than all of it" : "half of the mean",
+      setting.with_bytes ? mean : mean / 2, kLimitUs);
 }
 
 /// Measures round trips, in microseconds.
 [[noreturn]] void ask(const Setting& setting, const Pipe& from_child, const Pipe& to_child,
                       std::size_t count) {
+  Bytes bytes;
+  bytes.channel = make_window_source(SharedWindow::open(from_child.get()));
+  const Tensor x(bytes.stream->memory(), kShape, DType::float32, MemoryLabel::workspace);
+  std::fill_n(x.data<float>(), x.elements(), 1.0F);
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(0));
@@ -149,15 +173,22 @@ void print(const Setting& setting, std::vector<double> times) {
   std::int64_t begin = 0;
   const Handlers handlers{
       [](auto...) {},
-      [&](StageActor::pointer self, const StageActor& partner, const Credit&) {
+      [&](StageActor::pointer self, const StageActor& partner, const Credit& credit) {
         const std::int64_t now = now_ns();
+        if (setting.with_bytes && !times.empty()) {
+          bytes.channel->credit(*bytes.stream, credit.sequence);
+        }
         times.push_back(static_cast<double>(now - begin) * 1e-3);
         if (times.size() > count + kWarmup) {
           done.set_value();
           return;
         }
+        const std::uint64_t sequence = times.size() - 1;  // the first credit was for nothing
         begin = now_ns();
-        self->send(partner, Envelope{.sequence = times.size(), .shape = {4, 256}});
+        if (setting.with_bytes) {
+          bytes.channel->send(*bytes.stream, sequence, x);
+        }
+        self->send(partner, Envelope{.sequence = sequence, .shape = kShape});
       }};
   const StageActor mine =
       system.spawn<caf::detached>(stage, handlers, std::make_shared<StageActor>());
