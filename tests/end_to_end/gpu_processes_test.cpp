@@ -77,27 +77,40 @@ Words run_words(const std::string& name, const std::string& mode, const std::str
           "--set", "device.backend=" + backend};
 }
 
-void check_mesh(int pipeline, int tensor, int data) {
-  CAPTURE(pipeline, tensor, data);
+struct Precision {
+  std::string name;
+  double tolerance;  // of its losses beside the CPU's in float32
+};
+
+void check_mesh(int pipeline, int tensor, int data, const Precision& precision) {
+  CAPTURE(pipeline, tensor, data, precision.name);
   const Workplace place;
-  Words shared = run_words("processes", "mpi", "cuda");
-  shared.emplace_back("--share-gpu");
-  for (const Words& words :
-       {run_words("cpu", "threads", "cpu"), run_words("threads", "threads", "cuda"), shared}) {
+  Words threads = run_words("threads", "threads", "cuda");
+  Words processes = run_words("processes", "mpi", "cuda");
+  for (Words* words : {&threads, &processes}) {
+    words->insert(words->end(), {"--set", fmt::format("train.precision={}", precision.name)});
+  }
+  processes.emplace_back("--share-gpu");
+  for (const Words& words : {run_words("cpu", "threads", "cpu"), threads, processes}) {
     const Ended ended = place.train(with_mesh(pipeline, tensor, data, words));
     CAPTURE(words, ended.out, ended.err);
     REQUIRE(ended.status == 0);
   }
   const Losses cpu = place.losses("cpu");
-  const Losses processes = place.losses("processes");
+  const Losses gpus = place.losses("processes");
   REQUIRE(cpu.training.size() == 20);
-  REQUIRE(processes.training.size() == 20);
+  REQUIRE(gpus.training.size() == 20);
   for (std::size_t step = 0; step < cpu.training.size(); ++step) {
-    CHECK(processes.training[step] == Approx(cpu.training[step]).epsilon(1e-4));
+    CHECK(gpus.training[step] == Approx(cpu.training[step]).epsilon(precision.tolerance));
   }
-  CHECK(processes.validation == Approx(cpu.validation).epsilon(1e-4));
-  CHECK(processes.training == place.losses("threads").training);
+  CHECK(gpus.validation == Approx(cpu.validation).epsilon(precision.tolerance));
+  CHECK(gpus.training == place.losses("threads").training);
   CHECK((place.model("processes") == place.model("threads")));
+}
+
+void check_mesh(int pipeline, int tensor, int data) {
+  check_mesh(pipeline, tensor, data, {"float32", 1e-4});
+  check_mesh(pipeline, tensor, data, {"bf16", 1e-2});
 }
 
 void check_fault(FaultKind kind, int rank, std::int64_t step, int call) {
