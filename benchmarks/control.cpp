@@ -1,12 +1,15 @@
 // An envelope to another process and its credit back, over the connection that the gate made:
 // detached actors, as in a run; alone, and with the 4 KiB that it speaks of, written to a window
 // and copied out of it. Then the same without bytes and with single settings of CAF's put back.
+// Before each the machine's share: a line through a pipe to another process and one back, which
+// wakes a thread on either side where an envelope and its credit wake three.
 //   bench_control [ROUND_TRIPS]
 #include <fmt/core.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <caf/all.hpp>
 #include <cstdio>
 #include <cstdlib>
@@ -113,26 +116,34 @@ ControlOptions options_of(int rank) {
   std::_Exit(0);
 }
 
-/// One end of the window, when bytes are sent.
-struct Bytes {
+/// What a process has beside control.
+struct Beside {
   std::unique_ptr<Stream> stream = make_stream({}, {.threads = 1});
-  std::unique_ptr<Channel> channel = {};
+  std::unique_ptr<Channel> channel;
+  SharedWindow note;  // when the envelope, and its bytes, were there: processes have one clock
+
+  std::atomic<std::int64_t>& arrival() const {
+    return *reinterpret_cast<std::atomic<std::int64_t>*>(note.bytes().data());
+  }
 };
 
 /// Answers each envelope by its credit.
 [[noreturn]] void answer(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
-  Bytes bytes;
   SharedWindow window = make_channel_window(kBytes);
   to_parent.put(window.key());
-  bytes.channel = make_window_destination(std::move(window), bytes.stream->memory().account());
+  const Beside beside{
+      .channel = make_window_destination(std::move(window), std::make_shared<MemoryAccount>()),
+      .note = SharedWindow::create(sizeof(std::int64_t))};
+  to_parent.put(beside.note.key());
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(1));
   const Handlers handlers{
       [&](StageActor::pointer self, const StageActor& partner, const Envelope& m) {
         if (setting.with_bytes) {
-          bytes.channel->receive(*bytes.stream, m);
+          beside.channel->receive(*beside.stream, m);
         }
+        beside.arrival() = now_ns();
         self->send(partner, Credit{m.edge, m.sequence});
       },
       [](auto...) {}};
@@ -146,47 +157,81 @@ struct Bytes {
   end_process();
 }
 
-void print(const Setting& setting, std::vector<double> times) {
-  std::sort(times.begin(), times.end());
-  const double mean =
-      std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
-  fmt::print(
-      "{:<28} round trip: mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}, max {:7.1f}; one way, {}: "
-      "{:5.1f} us (limit {})\n",
-      setting.name, mean, times[times.size() / 2], times[times.size() * 99 / 100], times.back(),
-      setting.with_bytes ? "less than all of it" : "half of the mean",
-      setting.with_bytes ? mean : mean / 2, kLimitUs);
+double mean_of(const std::vector<double>& times) {
+  return std::accumulate(times.begin(), times.end(), 0.0) / static_cast<double>(times.size());
 }
 
-/// Measures round trips, in microseconds.
+void measure_pipes(std::size_t count) {
+  const Pipe there;
+  const Pipe back;
+  std::fflush(stdout);
+  if (::fork() == 0) {
+    for (std::size_t i = 0; i < count; ++i) {
+      back.put(there.get());
+    }
+    end_process();
+  }
+  std::vector<double> times;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::int64_t begin = now_ns();
+    there.put("");
+    back.get();
+    times.push_back(static_cast<double>(now_ns() - begin) * 1e-3);
+  }
+  ::wait(nullptr);
+  fmt::print("{:<28} round trip: mean {:6.1f} us\n", "pipes", mean_of(times));
+}
+
+/// In microseconds.
+struct Times {
+  std::vector<double> there;
+  std::vector<double> there_and_back;
+};
+
+std::string words_of(std::vector<double> times) {
+  std::sort(times.begin(), times.end());
+  return fmt::format("mean {:6.1f} us, median {:6.1f}, 99 % {:6.1f}", mean_of(times),
+                     times[times.size() / 2], times[times.size() * 99 / 100]);
+}
+
+void print(const Setting& setting, const Times& times) {
+  fmt::print("{:<28} there: {} (limit {}); and back: {}\n", setting.name, words_of(times.there),
+             kLimitUs, words_of(times.there_and_back));
+}
+
+/// Measures round trips.
 [[noreturn]] void ask(const Setting& setting, const Pipe& from_child, const Pipe& to_child,
                       std::size_t count) {
-  Bytes bytes;
-  bytes.channel = make_window_source(SharedWindow::open(from_child.get()));
-  const Tensor x(bytes.stream->memory(), kShape, DType::float32, MemoryLabel::workspace);
+  auto channel = make_window_source(SharedWindow::open(from_child.get()));
+  const Beside beside{.channel = std::move(channel), .note = SharedWindow::open(from_child.get())};
+  const Tensor x(beside.stream->memory(), kShape, DType::float32, MemoryLabel::workspace);
   std::fill_n(x.data<float>(), x.elements(), 1.0F);
   Config config(setting);
   caf::actor_system system(config);
   ControlNetwork network(system, options_of(0));
-  std::vector<double> times;
+  Times times;
+  std::size_t credits = 0;
   std::promise<void> done;
   std::int64_t begin = 0;
   const Handlers handlers{
       [](auto...) {},
       [&](StageActor::pointer self, const StageActor& partner, const Credit& credit) {
         const std::int64_t now = now_ns();
-        if (setting.with_bytes && !times.empty()) {
-          bytes.channel->credit(*bytes.stream, credit.sequence);
+        if (credits > 0 && setting.with_bytes) {
+          beside.channel->credit(*beside.stream, credit.sequence);
         }
-        times.push_back(static_cast<double>(now - begin) * 1e-3);
-        if (times.size() > count + kWarmup) {
+        if (credits > kWarmup) {
+          times.there.push_back(static_cast<double>(beside.arrival() - begin) * 1e-3);
+          times.there_and_back.push_back(static_cast<double>(now - begin) * 1e-3);
+        }
+        if (times.there.size() == count) {
           done.set_value();
           return;
         }
-        const std::uint64_t sequence = times.size() - 1;  // the first credit was for nothing
+        const std::uint64_t sequence = credits++;  // the first credit was for nothing
         begin = now_ns();
         if (setting.with_bytes) {
-          bytes.channel->send(*bytes.stream, sequence, x);
+          beside.channel->send(*beside.stream, sequence, x);
         }
         self->send(partner, Envelope{.sequence = sequence, .shape = kShape});
       }};
@@ -199,8 +244,7 @@ void print(const Setting& setting, std::vector<double> times) {
   caf::anon_send(mine, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)});
   done.get_future().wait();
-  times.erase(times.begin(), times.begin() + kWarmup + 1);
-  print(setting, std::move(times));
+  print(setting, times);
   to_child.put("");
   end_process();
 }
@@ -210,6 +254,7 @@ void print(const Setting& setting, std::vector<double> times) {
 int main(int argc, char** argv) {
   const auto count = static_cast<std::size_t>(argc > 1 ? std::atoll(argv[1]) : 10'000);
   for (const Setting& setting : kSettings) {
+    measure_pipes(count);
     const Pipe from_child;
     const Pipe to_child;
     std::fflush(stdout);  // or the children would print it again
