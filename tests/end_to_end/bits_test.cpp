@@ -38,6 +38,25 @@ TEST_CASE("pipeline, schedule, partition and threads change no bit of the model"
   }
 }
 
+TEST_CASE("four stages of five layers change no bit, whichever has two") {
+  SmallRun run = with_dropout();
+  run.model.layers = 5;
+  const test::Outcome reference = test::outcome_of(run);
+  run.parallel.pipeline = 4;
+  for (const std::vector<std::int64_t>& partition :
+       {std::vector<std::int64_t>{2, 1, 1, 1}, std::vector<std::int64_t>{1, 1, 1, 2}}) {
+    for (const std::string schedule : {"gpipe", "1f1b"}) {
+      for (const int threads : {1, 2, 3}) {
+        run.parallel.partition = partition;
+        run.parallel.schedule = schedule;
+        run.run.threads = threads;
+        INFO(schedule << ", threads " << threads << ", " << partition.front() << " layers first");
+        test::check_same(test::outcome_of(run), reference);
+      }
+    }
+  }
+}
+
 TEST_CASE("every schedule, with its chunks, gives gpipe's bits") {
   test::check_every_schedule(with_dropout());
 }

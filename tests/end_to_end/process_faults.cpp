@@ -77,7 +77,12 @@ class Running {
   fs::path directory() const { return path() / (disk_ ? "disk/run" : "run"); }
   std::string mark() const { return "TMPDIR=" + (path() / "tmp").string(); }
   FaultKind kind() const { return run_.fault.kind; }
-  double watchdog_seconds() const { return run_.on_gpus ? kGpuWatchdogSeconds : kWatchdogSeconds; }
+  double watchdog_seconds() const {
+    if (kind() == FaultKind::strangers) {
+      return kStartSeconds;  // the others wait for the rank that they come before
+    }
+    return run_.on_gpus ? kGpuWatchdogSeconds : kWatchdogSeconds;
+  }
 
   std::vector<std::string> command() const {
     const FaultWords& f = run_.fault;
@@ -205,6 +210,7 @@ class Running {
       std::erase_if(open, [&](const auto& gate) { return !crowd(gate); });
       return process_->has_ended() || steps_done() > 0;
     });
+    std::erase_if(open, [&](const auto& gate) { return !crowd(gate); });
     std::ranges::move(gates(), std::back_inserter(open));
     expect(open.empty(), fmt::format("in the first step {} listens", fmt::join(open, ", ")));
   }

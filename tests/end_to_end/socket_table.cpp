@@ -18,21 +18,23 @@ int port_of(const std::string& end) {
 }  // namespace
 
 std::vector<SocketRow> tcp_sockets(const std::string& state) {
-  std::ifstream table("/proc/net/tcp");
-  std::string line;
-  std::getline(table, line);
   std::vector<SocketRow> rows;
-  while (std::getline(table, line)) {
-    std::istringstream words(line);
-    std::string number, found, skip;
-    SocketRow row;
-    words >> number >> row.local >> row.remote >> found;
-    for (int column = 0; column < 5; ++column) {
-      words >> skip;
-    }
-    words >> row.inode;
-    if (found == state) {
-      rows.push_back(row);
+  for (const char* path : {"/proc/net/tcp", "/proc/net/tcp6"}) {
+    std::ifstream table(path);
+    std::string line;
+    std::getline(table, line);
+    while (std::getline(table, line)) {
+      std::istringstream words(line);
+      std::string number, found, skip;
+      SocketRow row;
+      words >> number >> row.local >> row.remote >> found;
+      for (int column = 0; column < 5; ++column) {
+        words >> skip;
+      }
+      words >> row.inode;
+      if (found == state) {
+        rows.push_back(row);
+      }
     }
   }
   return rows;
@@ -58,6 +60,9 @@ bool has_free_port(const std::string& end) {
 }
 
 std::string readable(const std::string& end) {
+  if (end.find(':') > 8) {
+    return end;  // over IPv6
+  }
   const unsigned long address = std::stoul(end.substr(0, end.find(':')), nullptr, 16);
   return fmt::format("{}.{}.{}.{}:{}", address & 0xFF, address >> 8 & 0xFF, address >> 16 & 0xFF,
                      address >> 24 & 0xFF, port_of(end));

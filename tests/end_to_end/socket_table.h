@@ -16,7 +16,7 @@ struct SocketRow {
 inline constexpr const char* kEstablished = "01";
 inline constexpr const char* kListening = "0A";
 
-/// Those over IPv4 in one state.
+/// Those in one state, over IPv4 and IPv6.
 std::vector<SocketRow> tcp_sockets(const std::string& state);
 
 /// A process's sockets: file descriptor to inode.
@@ -26,7 +26,7 @@ std::map<int, std::string> sockets_of(int process);
 /// below.
 bool has_free_port(const std::string& end);
 
-/// "127.0.0.1:36138" of "0100007F:8D2A".
+/// "127.0.0.1:36138" of "0100007F:8D2A"; of IPv6 as it is.
 std::string readable(const std::string& end);
 
 }  // namespace stagecraft::test
