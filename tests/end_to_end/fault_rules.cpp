@@ -42,6 +42,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
       return {rank, place, "has not returned"};
     case FaultKind::killed:
       return {rank, place, "gone"};
+    case FaultKind::killed_writing:
+      return {rank, "gone"};
     case FaultKind::frozen:
       return {rank, place, "no sign of life"};
     case FaultKind::mpirun_killed:

@@ -11,17 +11,18 @@ namespace stagecraft::test {
 
 enum class FaultKind : std::uint8_t {
   none,
-  throws,         // an instruction throws
-  hangs,          // an instruction never returns
-  killed,         // SIGKILL
-  frozen,         // SIGSTOP
-  mpirun_killed,  // SIGKILL to the process that started this one
-  disconnected,   // its control connections to other ranks are shut down
-  drops,          // one envelope is not sent
-  doubles,        // one envelope is sent twice
-  late,           // starts a little later
-  missing,        // never starts
-  strangers,      // come to the others' gates while this rank's opens late
+  throws,          // an instruction throws
+  hangs,           // an instruction never returns
+  killed,          // SIGKILL
+  frozen,          // SIGSTOP
+  mpirun_killed,   // SIGKILL to the process that started this one
+  disconnected,    // its control connections to other ranks are shut down
+  drops,           // one envelope is not sent
+  doubles,         // one envelope is sent twice
+  late,            // starts a little later
+  missing,         // never starts
+  killed_writing,  // SIGKILL as soon as the model's file is begun
+  strangers,       // come to the others' gates while this rank's opens late
   // What befalls the run from outside, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
@@ -30,11 +31,11 @@ enum class FaultKind : std::uint8_t {
   disk_full         // the run directory's disk takes nothing more
 };
 
-inline constexpr std::array<std::string_view, 17> kFaultNames = {
-    "none",          "throws",       "hangs",           "killed",      "frozen",
-    "mpirun_killed", "disconnected", "drops",           "doubles",     "late",
-    "missing",       "strangers",    "launcher_killed", "interrupted", "terminated",
-    "stopped_twice", "disk_full"};
+inline constexpr std::array<std::string_view, 18> kFaultNames = {
+    "none",          "throws",         "hangs",     "killed",          "frozen",
+    "mpirun_killed", "disconnected",   "drops",     "doubles",         "late",
+    "missing",       "killed_writing", "strangers", "launcher_killed", "interrupted",
+    "terminated",    "stopped_twice",  "disk_full"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

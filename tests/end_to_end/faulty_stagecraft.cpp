@@ -127,7 +127,26 @@ void wait_before_gate(const FaultWords& words, int rank) {
   }
 }
 
+/// Kills this process when the model's file is begun, or already whole.
+void kill_at_writing(const FaultWords& words, const std::filesystem::path& folder) {
+  std::thread([=] {
+    const std::filesystem::path weights = folder / "model.safetensors";
+    while (!std::filesystem::exists(weights.string() + ".unfinished") &&
+           !std::filesystem::exists(weights)) {
+      std::this_thread::yield();
+    }
+    write_strike(words.file, "writing the model");
+    befall(FaultKind::killed);
+  }).detach();
+}
+
 void adjust(RunConfig& config, const FaultWords& words) {
+  if (words.kind == FaultKind::killed_writing) {
+    if (launched() && launched()->rank == words.rank) {
+      kill_at_writing(words, config.model_folder);
+    }
+    return;
+  }
   if (words.kind == FaultKind::strangers) {
     config.before_gate = [words](int rank) { wait_before_gate(words, rank); };
     return;

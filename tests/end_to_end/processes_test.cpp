@@ -235,6 +235,17 @@ TEST_CASE("a rank that starts late is waited for") {
   }
 }
 
+TEST_CASE("a rank that is killed while the model is written leaves it whole or absent") {
+  if (skipped()) {
+    return;
+  }
+  for (const int rank : {0, 1, 2, 3}) {
+    FaultyRun run = fault(FaultKind::killed_writing, rank, 1, 0);
+    run.sets = {"train.steps=2", "model.vocab=50257", "train.eval_batches=1"};  // megabytes
+    check_fault(run);
+  }
+}
+
 TEST_CASE("strangers at the gates of a run change nothing in it, and cost no memory") {
   if (skipped()) {
     return;
