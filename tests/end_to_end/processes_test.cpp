@@ -2,8 +2,13 @@
 // behind. The long run is reliability.cpp.
 #include <catch2/catch.hpp>
 
+#include <fmt/format.h>
 #include <fstream>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
+#include <set>
+#include <sstream>
 #include <thread>
 
 #include "tests/end_to_end/process.h"
@@ -99,6 +104,43 @@ FaultyRun fault(FaultKind kind, int rank, std::int64_t step, int call) {
   return {.fault = {.kind = kind, .rank = rank, .step = step, .call = call, .file = ""}};
 }
 
+/// All ranks are there, and nothing is received before it was sent, by whichever process.
+void check_trace(const nlohmann::json& trace) {
+  std::set<int> processes;
+  std::map<std::string, double> sent;
+  int crossings = 0;
+  for (const auto& event : trace["traceEvents"]) {
+    const std::string phase = event["ph"];
+    if (phase == "X") {
+      processes.insert(event["pid"].get<int>());
+    } else if (phase == "s") {
+      sent[event["id"].dump()] = event["ts"];
+    }
+  }
+  for (const auto& event : trace["traceEvents"]) {
+    if (event["ph"] == "f") {
+      ++crossings;
+      CHECK(event["ts"].get<double>() >= sent.at(event["id"].dump()));
+    }
+  }
+  CHECK(processes.size() == 8);  // 4 ranks, each predicted and measured
+  CHECK(crossings > 0);
+}
+
+/// "TIME LEVEL rank R stage S TEXT", line by line.
+void check_log(const std::string& log, int rank) {
+  const std::regex line(
+      fmt::format(R"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} (info|error) rank {} stage {} .+)",
+                  rank, rank / 2));
+  std::istringstream lines(log);
+  int count = 0;
+  for (std::string text; std::getline(lines, text); ++count) {
+    CAPTURE(text);
+    CHECK(std::regex_match(text, line));
+  }
+  CHECK(count > 0);
+}
+
 }  // namespace
 
 TEST_CASE("processes give the bits of threads: pipelines") {
@@ -159,7 +201,7 @@ TEST_CASE("processes give the bits of threads: the examples, two steps of each")
   }
 }
 
-TEST_CASE("the trace has all processes in one file") {
+TEST_CASE("a run's processes have one trace, on one clock, and logs of one format") {
   if (skipped()) {
     return;
   }
@@ -169,14 +211,10 @@ TEST_CASE("the trace has all processes in one file") {
   const Ended ended = place.train(sets);
   CAPTURE(ended.err);
   REQUIRE(ended.status == 0);
-  const auto trace = nlohmann::json::parse(read_file(place.path() / "run/trace.json"));
-  std::set<int> processes;
-  for (const auto& event : trace["traceEvents"]) {
-    if (event["ph"] == "X") {
-      processes.insert(event["pid"].get<int>());
-    }
+  check_trace(nlohmann::json::parse(read_file(place.path() / "run/trace.json")));
+  for (int rank = 0; rank < 4; ++rank) {
+    check_log(read_file(place.path() / "run/logs" / fmt::format("rank-{}.log", rank)), rank);
   }
-  CHECK(processes.size() == 8);  // 4 ranks, each predicted and measured
 }
 
 TEST_CASE("ten runs of two steps in a row leave nothing") {
