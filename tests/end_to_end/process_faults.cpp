@@ -159,15 +159,10 @@ class Running {
   }
 
   std::vector<int> rank_processes() const {
-    std::vector<int> found;
-    const std::vector<int> ours = processes_with(mark());
-    for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
-      for (const int process : processes_with(fmt::format("OMPI_COMM_WORLD_RANK={}", rank))) {
-        if (std::find(ours.begin(), ours.end(), process) != ours.end()) {
-          found.push_back(process);
-        }
-      }
-    }
+    std::vector<int> found = processes_with(mark());
+    const auto of_mpirun =
+        processes_with(fmt::format("OMPI_COMM_WORLD_SIZE={}", run_.mesh.ranks()));
+    std::erase_if(found, [&](int process) { return !std::ranges::count(of_mpirun, process); });
     return found;
   }
 
@@ -256,11 +251,10 @@ class Running {
     const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
     const double allowed = limit_seconds(kind(), watchdog_seconds()) - late;
     const bool ended = becomes_true(allowed, [&] {
-      const std::vector<int> left = processes_with(mark());
-      for (const int process : left) {
+      for (const int process : rank_processes()) {
         outcome_.most_resident = std::max(outcome_.most_resident, most_resident_bytes(process));
       }
-      return process_->has_ended() && left.empty();
+      return process_->has_ended() && processes_with(mark()).empty();
     });
     outcome_.seconds = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
     if (!ended) {

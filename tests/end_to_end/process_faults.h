@@ -28,7 +28,7 @@ struct FaultOutcome {
   std::string out;    // what launch/train printed
   std::string err;
   std::string model;               // the bytes of model.safetensors, if it is there
-  std::int64_t most_resident = 0;  // bytes of the largest process, ever, as far as was looked
+  std::int64_t most_resident = 0;  // bytes of the largest rank, ever, as far as was looked
   std::int64_t strangers = 0;      // that connected to gates
   std::string board;               // what `stagecraft status` says afterwards
   std::vector<std::string> wrong;  // what should not be so: empty when all is well
