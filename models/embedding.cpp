@@ -64,9 +64,9 @@ Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stas
                                  WeightStash& weights) {
   const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
   weights.add(context, {sum},
-              [this, sum, tokens = context.batch.tokens, sequence = context.batch.sequence,
+              [this, sum, order = context.batch.token_order, sequence = context.batch.sequence,
                accumulate = !context.batch.first](LayerContext& later) {
-                token_embedding_backward(later.stream, {.tokens = tokens,
+                token_embedding_backward(later.stream, {.order = order,
                                                         .dy = sum,
                                                         .first_token = first_token_,
                                                         .dtable = dtokens_,

@@ -23,6 +23,7 @@ struct MicroBatch {
   bool first = true;          // the first of its step: gradients are written, later ones added
   float loss_scale = 1;       // 1 / tokens counted in the whole step
   Tensor tokens;              // [samples * T] int32, where a layer of this stage reads them
+  Tensor token_order;         // [2, samples * T] int32, as token_order() makes it, for training
   Tensor targets;             // [samples * T] int32 or kIgnoredTarget, likewise
   Tensor loss;                // [1] float64, written by the layer that computes the loss
   std::int64_t rows() const { return samples * sequence; }

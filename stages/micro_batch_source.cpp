@@ -5,14 +5,14 @@
 #include <utility>
 
 #include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/embedding.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
 namespace {
 
-Tensor upload(Stream& stream, const std::vector<std::int32_t>& values) {
-  Tensor x(stream.memory(), {static_cast<std::int64_t>(values.size())}, DType::int32,
-           MemoryLabel::workspace);
+Tensor upload(Stream& stream, const std::vector<std::int32_t>& values, const Shape& shape) {
+  Tensor x(stream.memory(), shape, DType::int32, MemoryLabel::workspace);
   copy_from_host(stream, std::span<const std::int32_t>(values), x);
   return x;
 }
@@ -64,8 +64,11 @@ void MicroBatchSource::read_tokens(Stream& stream, MicroBatch& batch) const {
       data_.validation->read(index, {&inputs[row], count}, {&targets[row], count});
     }
   }
-  batch.tokens = upload(stream, inputs);
-  batch.targets = upload(stream, targets);
+  batch.tokens = upload(stream, inputs, {batch.rows()});
+  batch.targets = upload(stream, targets, {batch.rows()});
+  if (batch.training) {
+    batch.token_order = upload(stream, token_order(inputs), {2, batch.rows()});
+  }
 }
 
 }  // namespace stagecraft

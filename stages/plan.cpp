@@ -68,10 +68,11 @@ double flops_of(const LayerCost& work) {
   return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
 }
 
-/// Micro-batches' tokens and targets, which the first and the last chunk keep until the step's end.
+/// Micro-batches' tokens, their order (twice as much) and targets, which the first and the last
+/// chunk keep until the step's end.
 std::int64_t token_bytes(const TrainingPlan& plan, std::size_t chunk) {
   const bool reads = chunk == 0 || chunk + 1 == plan.chunks.size();
-  return reads ? 8 * plan.batch.micro_batch * plan.model.sequence * plan.microbatches : 0;
+  return reads ? 16 * plan.batch.micro_batch * plan.model.sequence * plan.microbatches : 0;
 }
 
 void add_uses(const TrainingPlan& plan, const LayerRange& range, std::vector<ParameterUse>& uses) {

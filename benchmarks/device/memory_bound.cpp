@@ -108,8 +108,9 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
   const Tensor x = source.tensor({rows, hidden});
   const Tensor y = source.tensor({rows, hidden});
   const Tensor tokens = source.tokens(rows, kVocabulary);
-  const Tensor bytes = source.tokens(rows, 256);
-  const Tensor text = source.uneven_tokens(rows, 256);
+  const Tensor all = source.order_of_tokens(rows, kVocabulary, false);
+  const Tensor bytes = source.order_of_tokens(rows, 256, false);
+  const Tensor text = source.order_of_tokens(rows, 256, true);
   const Tensor dweights = source.number({kVocabulary, hidden});
   const Tensor dpositions = source.number({kSequence, hidden});
   // What is added to is read and written: the table of positions, and of that of tokens the row of
@@ -121,15 +122,15 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
             [&] { token_embedding_forward(stream, {.tokens = tokens, .table = weights, .y = y}); });
   table.row(
       "token_embedding_backward, 50304 tokens", area,
-      [&] { token_embedding_backward(stream, {.tokens = tokens, .dy = x, .dtable = dweights}); },
+      [&] { token_embedding_backward(stream, {.order = all, .dy = x, .dtable = dweights}); },
       occurring(kVocabulary));
   table.row(
       "token_embedding_backward, 256 tokens", area,
-      [&] { token_embedding_backward(stream, {.tokens = bytes, .dy = x, .dtable = dweights}); },
+      [&] { token_embedding_backward(stream, {.order = bytes, .dy = x, .dtable = dweights}); },
       occurring(256));
   table.row(
       "token_embedding_backward, bytes of text", area,
-      [&] { token_embedding_backward(stream, {.tokens = text, .dy = x, .dtable = dweights}); },
+      [&] { token_embedding_backward(stream, {.order = text, .dy = x, .dtable = dweights}); },
       occurring(256));
   table.row("position_embedding_forward", 2 * area, [&] {
     position_embedding_forward(

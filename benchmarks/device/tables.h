@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/ops/embedding.h"
 #include "kernels/ops/op_table.h"
 
 namespace stagecraft::bench {
@@ -71,26 +72,31 @@ class Source {
   }
 
   Tensor tokens(std::int64_t count, std::int64_t vocabulary) const {
-    return drawn_tokens(count, vocabulary, [](double uniform) { return uniform; });
+    return on_device(drawn_tokens(count, vocabulary, false), {count});
   }
-  /// As uneven as the bytes of a text: of 256 one has a sixth of all.
-  Tensor uneven_tokens(std::int64_t count, std::int64_t vocabulary) const {
-    return drawn_tokens(count, vocabulary,
-                        [](double uniform) { return uniform * uniform * uniform; });
+  /// What token_embedding_backward reads of such tokens or, `uneven`, of some that are as unlike as
+  /// the bytes of a text: of 256 one has a sixth of all.
+  Tensor order_of_tokens(std::int64_t count, std::int64_t vocabulary, bool uneven) const {
+    return on_device(token_order(drawn_tokens(count, vocabulary, uneven)), {2, count});
   }
 
  private:
   static constexpr std::int64_t kBlock = 1 << 20;
 
-  template <typename F>
-  Tensor drawn_tokens(std::int64_t count, std::int64_t vocabulary, F&& of_uniform) const {
+  static std::vector<std::int32_t> drawn_tokens(std::int64_t count, std::int64_t vocabulary,
+                                                bool uneven) {
     std::vector<std::int32_t> drawn(static_cast<std::size_t>(count));
     for (std::size_t i = 0; i < drawn.size(); ++i) {
       const double uniform = philox(7, {static_cast<std::uint32_t>(i), 0, 0, 0})[0] * 0x1p-32;
-      drawn[i] = static_cast<std::int32_t>(of_uniform(uniform) * static_cast<double>(vocabulary));
+      const double at = uneven ? uniform * uniform * uniform : uniform;
+      drawn[i] = static_cast<std::int32_t>(at * static_cast<double>(vocabulary));
     }
-    Tensor made(stream_.memory(), {count}, DType::int32, MemoryLabel::workspace);
-    copy_from_host(stream_, std::span<const std::int32_t>(drawn), made);
+    return drawn;
+  }
+
+  Tensor on_device(const std::vector<std::int32_t>& numbers, const Shape& shape) const {
+    Tensor made(stream_.memory(), shape, DType::int32, MemoryLabel::workspace);
+    copy_from_host(stream_, std::span<const std::int32_t>(numbers), made);
     return made;
   }
 

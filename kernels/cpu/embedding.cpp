@@ -51,14 +51,16 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
     cpu::fill_zero(stream, {args.dtable});
   }
   const std::int64_t h = args.dtable.size(1);
-  const auto* tokens = args.tokens.data<std::int32_t>();
+  const std::int64_t count = args.dy.size(0);
+  const auto* tokens = args.order.data<std::int32_t>();
+  const auto* rows = tokens + count;
   const auto* dy = args.dy.data<float>();
   auto* dtable = args.dtable.data<float>();
   for_each_range(stream, h, kColumns, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t r = 0; r < args.tokens.size(0); ++r) {
-      const std::int64_t at = tokens[r] - args.first_token;
+    for (std::int64_t i = 0; i < count; ++i) {
+      const std::int64_t at = tokens[i] - args.first_token;
       if (at >= 0 && at < args.dtable.size(0)) {
-        add_to(dy + r * h + begin, end - begin, dtable + at * h + begin);
+        add_to(dy + rows[i] * h + begin, end - begin, dtable + at * h + begin);
       }
     }
   });

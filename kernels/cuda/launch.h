@@ -17,10 +17,33 @@ struct Grid {
   dim3 threads;
   std::int64_t strips = 1;  // blockIdx.y
   std::size_t shared_bytes = 0;
+  /// Where the device can, it begins when the kernel before it lets it (let_next_begin()) instead
+  /// of behind its end, for which it waits itself (wait_for_earlier()).
+  bool early = false;
 };
+
+/// In a kernel: one behind it that may begin early may, once all blocks are here.
+__device__ inline void let_next_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaTriggerProgrammaticLaunchCompletion();
+#endif
+}
+/// In a kernel that may begin early: what earlier ones wrote is there.
+__device__ inline void wait_for_earlier() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  cudaGridDependencySynchronize();
+#endif
+}
 
 inline std::int64_t parts_of(std::int64_t size, std::int64_t part) {
   return (size + part - 1) / part;
+}
+
+/// Whether a device can start kernels early: compute capability 9.
+inline bool starts_early(int device) {
+  int major = 0;
+  check(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device), "launch");
+  return major >= 9;
 }
 
 template <typename... Parameters>
@@ -42,6 +65,11 @@ void launch(Stream& stream, std::string_view place, const Grid& grid, void (*ker
   config.blockDim = grid.threads;
   config.dynamicSmemBytes = grid.shared_bytes;
   config.stream = on.native();
+  cudaLaunchAttribute attribute{};
+  attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  attribute.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &attribute;
+  config.numAttrs = grid.early && starts_early(on.device().index) ? 1 : 0;
   check(cudaLaunchKernelEx(&config, kernel, arguments...), place);
 }
 

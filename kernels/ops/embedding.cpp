@@ -1,5 +1,8 @@
 #include "kernels/ops/embedding.h"
 
+#include <algorithm>
+#include <numeric>
+
 #include "kernels/ops/checks.h"
 #include "kernels/ops/op_table.h"
 
@@ -30,13 +33,32 @@ void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) 
   stream.ops().token_embedding_forward(stream, args);
 }
 
+std::vector<std::int32_t> token_order(std::span<const std::int32_t> tokens) {
+  // A sort by counting. next[t]: where the next row of token t goes.
+  const std::size_t rows = tokens.size();
+  const std::int32_t largest = rows == 0 ? 0 : std::ranges::max(tokens);
+  std::vector<std::int32_t> next(static_cast<std::size_t>(largest) + 2);
+  for (const std::int32_t token : tokens) {
+    require(token >= 0, "token_order", "a token is {}", token);
+    ++next[static_cast<std::size_t>(token) + 1];
+  }
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<std::int32_t> order(2 * rows);
+  for (std::size_t row = 0; row < rows; ++row) {
+    const auto at = static_cast<std::size_t>(next[static_cast<std::size_t>(tokens[row])]++);
+    order[at] = tokens[row];
+    order[rows + at] = static_cast<std::int32_t>(row);
+  }
+  return order;
+}
+
 void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args) {
   constexpr std::string_view kPlace = "token_embedding_backward";
-  expect_rank(kPlace, "tokens", args.tokens, 1, DType::int32);
-  expect_rank(kPlace, "dtable", args.dtable, 2);
+  expect_rank(kPlace, "dy", args.dy, 2, computed_dtype(stream, kPlace, "dy", args.dy));
+  expect_shape(kPlace, "order", args.order, {2, args.dy.size(0)}, DType::int32);
   require(args.first_token >= 0, kPlace, "first_token is {}", args.first_token);
-  expect_shape(kPlace, "dy", args.dy, {args.tokens.size(0), args.dtable.size(1)},
-               computed_dtype(stream, kPlace, "dy", args.dy));
+  expect_rank(kPlace, "dtable", args.dtable, 2);
+  expect_shape(kPlace, "dtable", args.dtable, {args.dtable.size(0), args.dy.size(1)});
   expect_apart(kPlace, "dtable", args.dtable, "dy", args.dy);
   stream.ops().token_embedding_backward(stream, args);
 }

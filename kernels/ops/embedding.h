@@ -2,6 +2,10 @@
 // of a table is float32.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <vector>
+
 #include "kernels/ops/elementwise.h"
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
@@ -18,11 +22,16 @@ struct TokenEmbeddingForward {
 };
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args);
 
-/// dtable[tokens[r] - first_token] += dy[r], rows in ascending order; tokens of other ranks are
-/// passed over.   +=, or after a zero fill without accumulate
+/// The rows of a micro-batch by their tokens, each >= 0, as [2, rows]: the tokens in ascending
+/// order, then the row of each; rows of one token ascend. Whoever reads the tokens makes it beside
+/// other work of the device, which so has nothing to sort.
+std::vector<std::int32_t> token_order(std::span<const std::int32_t> tokens);
+
+/// dtable[token of r - first_token] += dy[r], rows of a token in ascending order; tokens of other
+/// ranks are passed over.   +=, or after a zero fill without accumulate
 struct TokenEmbeddingBackward {
-  Tensor tokens;  // [rows] int32
-  Tensor dy;      // [rows, h]
+  Tensor order;  // [2, rows] int32, as token_order() makes it
+  Tensor dy;     // [rows, h]
   std::int64_t first_token = 0;
   Tensor dtable;  // [local vocabulary, h]
   bool accumulate = true;

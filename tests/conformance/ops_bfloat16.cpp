@@ -5,16 +5,20 @@
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/norm.h"
 #include "tests/conformance/bfloat16.h"
+#include "tests/conformance/token_order.h"
 
 namespace stagecraft::testing {
 namespace {
 
-Tensor tokens(Stream& stream, std::int64_t rows, std::int64_t vocabulary) {
-  Values drawn_tokens(static_cast<std::size_t>(rows));
-  for (std::size_t i = 0; i < drawn_tokens.size(); ++i) {
-    drawn_tokens[i] = static_cast<double>((i * 7 + i / 3) % static_cast<std::size_t>(vocabulary));
+Values drawn_tokens(std::int64_t rows, std::int64_t vocabulary) {
+  Values drawn(static_cast<std::size_t>(rows));
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    drawn[i] = static_cast<double>((i * 7 + i / 3) % static_cast<std::size_t>(vocabulary));
   }
-  return tensor_of(stream, {rows}, drawn_tokens, DType::int32);
+  return drawn;
+}
+Tensor tokens(Stream& stream, std::int64_t rows, std::int64_t vocabulary) {
+  return tensor_of(stream, {rows}, drawn_tokens(rows, vocabulary), DType::int32);
 }
 
 struct Size {
@@ -218,8 +222,10 @@ TEST_CASE("bfloat16: embeddings") {
                                           .y = x});
       const Tensor dy = activation(stream, {rows, h}, 3, dtype);
       const Tensor dtokens = number(stream, {kVocabulary - 2, h}, 4);
-      token_embedding_backward(stream,
-                               {.tokens = read, .dy = dy, .first_token = 1, .dtable = dtokens});
+      token_embedding_backward(stream, {.order = order_of(stream, drawn_tokens(rows, kVocabulary)),
+                                        .dy = dy,
+                                        .first_token = 1,
+                                        .dtable = dtokens});
       const Tensor dpositions = poisoned(stream, {kPositions + 1, h});
       position_embedding_backward(
           stream,

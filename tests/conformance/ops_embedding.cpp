@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "tests/conformance/reference.h"
+#include "tests/conformance/token_order.h"
 
 namespace stagecraft::testing {
 namespace {
@@ -74,6 +75,14 @@ TEST_CASE("token_embedding_forward") {
   }
 }
 
+TEST_CASE("token_order keeps the rows of a token together, in ascending order") {
+  CHECK(token_order({}).empty());
+  const std::vector<std::int32_t> tokens = {7, 0, 3, 7, 0, 50000, 3, 7};
+  const std::vector<std::int32_t> order = {0, 0, 3, 3, 7, 7, 7, 50000,  //
+                                           1, 4, 2, 6, 0, 3, 7, 5};
+  CHECK(token_order(tokens) == order);
+}
+
 TEST_CASE("token_embedding_backward against finite differences") {
   for (const Case& with : cases()) {
     for (const bool accumulate : {false, true}) {
@@ -87,7 +96,7 @@ TEST_CASE("token_embedding_backward against finite differences") {
       const auto backward = [&](Stream& stream) {
         const Shape shape = {with.held, with.h};
         const TokenEmbeddingBackward args = {
-            .tokens = tensor_of(stream, {with.rows}, with.tokens(), DType::int32),
+            .order = order_of(stream, with.tokens()),
             .dy = tensor_of(stream, {with.rows, with.h}, dy),
             .first_token = with.first_token,
             .dtable = accumulate ? tensor_of(stream, shape, before) : poisoned(stream, shape),
@@ -129,7 +138,7 @@ TEST_CASE("token_embedding_backward takes every row once, however many a token h
       }
       const auto backward = [&](Stream& stream) {
         const TokenEmbeddingBackward args = {
-            .tokens = tensor_of(stream, {rows}, tokens, DType::int32),
+            .order = order_of(stream, tokens),
             .dy = tensor_of(stream, {rows, h}, dy),
             .first_token = kFirst,
             .dtable = tensor_of(stream, {held, h}, Values(expected.size(), 1))};
@@ -228,11 +237,19 @@ TEST_CASE("embeddings refuse what does not fit") {
       "[token_embedding_forward] tokens holds float32, not int32");
   refuses(
       [](Stream& stream) {
-        token_embedding_backward(stream, {.tokens = poisoned(stream, {3}, DType::int32),
+        token_embedding_backward(stream, {.order = order_of(stream, {1, 0, 1}),
                                           .dy = poisoned(stream, {3, 5}),
                                           .dtable = poisoned(stream, {4, 2})});
       },
-      "[token_embedding_backward] dy is [3, 5]: it should be [3, 2]");
+      "[token_embedding_backward] dtable is [4, 2]: it should be [4, 5]");
+  refuses(
+      [](Stream& stream) {
+        token_embedding_backward(stream, {.order = poisoned(stream, {3}, DType::int32),
+                                          .dy = poisoned(stream, {3, 2}),
+                                          .dtable = poisoned(stream, {4, 2})});
+      },
+      "[token_embedding_backward] order is [3]: it should be [2, 3]");
+  refuses([](Stream& stream) { order_of(stream, {2, -1}); }, "[token_order] a token is -1");
   refuses(
       [](Stream& stream) {
         position_embedding_forward(stream, {.x = poisoned(stream, {8, 2}),

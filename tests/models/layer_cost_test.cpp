@@ -1,6 +1,9 @@
 // What a layer says that it holds, against the account that its tensors are charged to.
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <vector>
 
+#include "kernels/ops/embedding.h"
 #include "models/model_spec.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 
@@ -35,8 +38,10 @@ class LayerRun {
     }
     batch_.samples = kSamples;
     batch_.sequence = model.sequence;
-    batch_.tokens = integers();
-    batch_.targets = integers();
+    const std::vector<std::int32_t> tokens(static_cast<std::size_t>(batch_.rows()), 7);
+    batch_.tokens = integers(tokens, {batch_.rows()});
+    batch_.token_order = integers(token_order(tokens), {2, batch_.rows()});
+    batch_.targets = batch_.tokens;
     batch_.loss = Tensor(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace);
     base_ = account_->total().current;
   }
@@ -82,10 +87,9 @@ class LayerRun {
   }
 
  private:
-  Tensor integers() {
-    Tensor x(stream_->memory(), {batch_.samples * batch_.sequence}, DType::int32,
-             MemoryLabel::workspace);
-    std::fill_n(x.data<std::int32_t>(), x.elements(), 7);
+  Tensor integers(const std::vector<std::int32_t>& values, const Shape& shape) {
+    Tensor x(stream_->memory(), shape, DType::int32, MemoryLabel::workspace);
+    std::ranges::copy(values, x.data<std::int32_t>());
     return x;
   }
 
