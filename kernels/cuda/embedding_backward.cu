@@ -218,7 +218,7 @@ template <bool Wide, typename T>
 __device__ void add_warps_rows(const TableSums<T>& on, std::int32_t first, const Strip& strip,
                                const Pieces& pieces, int at) {
   constexpr int kMany = 16 / sizeof(T);
-  constexpr int kFew = 4 / sizeof(T);
+  constexpr int kFew = 2;
   const WarpRows rows(on.order, first);
   LaneSums sums = {};
   for (int begin = 0; begin < kWarpRows && rows.held >> begin != 0;) {
