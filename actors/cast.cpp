@@ -2,6 +2,8 @@
 
 #include <caf/all.hpp>
 
+#include "kernels/make_stream.h"
+
 namespace stagecraft {
 namespace {
 

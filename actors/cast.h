@@ -9,7 +9,10 @@
 
 #include "actors/driver_actor.h"
 #include "actors/guard_actor.h"
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "actors/stage_actor.h"
+#include "models/checkpoint/initial_model.h"
 
 namespace stagecraft {
 

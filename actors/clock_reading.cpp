@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/make_stream.h"
 #include "kernels/tensor.h"
 
 namespace stagecraft {

@@ -6,6 +6,7 @@
 #include <caf/io/all.hpp>
 #include <caf/io/basp_broker.hpp>
 
+#include "actors/enter_gate.h"
 #include "actors/gate.h"
 #include "actors/usher.h"
 #include "kernels/base/error.h"

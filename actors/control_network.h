@@ -4,7 +4,6 @@
 #pragma once
 
 #include <caf/actor_system.hpp>
-#include <caf/actor_system_config.hpp>
 #include <memory>
 #include <string>
 
@@ -26,10 +25,6 @@ struct ControlOptions {
 
 /// From the system's random source.
 std::string new_secret();
-
-/// Loads CAF's network layer into `config`, with heartbeats off (the progress board has them), as
-/// few threads as it can have, and every message type registered.
-void configure_control(caf::actor_system_config& config);
 
 /// One process's end. Made after its actor system and gone before it.
 class ControlNetwork {

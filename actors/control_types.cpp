@@ -1,8 +1,9 @@
-// What CAF has to know before messages can cross processes.
+#include "actors/control_types.h"
+
 #include <caf/all.hpp>
 #include <caf/io/middleman.hpp>
 
-#include "actors/control_network.h"
+#include "actors/messages.h"
 
 namespace stagecraft {
 namespace {

@@ -10,7 +10,8 @@
 #include <vector>
 
 #include "actors/messages.h"
-#include "actors/run_training.h"
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "actors/step_sums.h"
 #include "actors/trace_collector.h"
 #include "stages/progress_board.h"

@@ -1,7 +1,7 @@
-// The side of the gate that asks to be let in.
+#include "actors/enter_gate.h"
+
 #include <thread>
 
-#include "actors/gate.h"
 #include "kernels/base/error.h"
 
 namespace stagecraft {

@@ -41,9 +41,4 @@ class Gate {
   std::unique_ptr<Impl> impl_;
 };
 
-/// The other side: connects, says `hello`, and returns the connection when it was admitted. Being
-/// dropped without an answer, as happens in a crowd, it tries again. Throws Error naming the
-/// endpoint and the reason.
-Socket enter_gate(const std::string& endpoint, const Hello& hello, Deadline deadline);
-
 }  // namespace stagecraft

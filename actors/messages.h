@@ -35,6 +35,8 @@
 #include "actors/clock_reading.h"
 #include "kernels/base/span.h"
 #include "stages/channel.h"
+#include "stages/edge.h"
+#include "stages/pass.h"
 
 namespace stagecraft {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "actors/messages.h"
+#include "stages/edge.h"
 #include "stages/executor.h"
 
 namespace stagecraft {

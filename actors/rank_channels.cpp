@@ -6,6 +6,11 @@
 #include <vector>
 
 #include "actors/routes.h"
+#include "stages/courier_channel.h"
+#include "stages/device_channel.h"
+#include "stages/edge.h"
+#include "stages/window_channel.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 
 namespace stagecraft {
 namespace {

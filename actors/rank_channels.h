@@ -6,7 +6,7 @@
 #include "stages/executor.h"
 #include "stages/plan.h"
 #include "tensor_parallel/comm/mpi/session.h"
-#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/world.h"
 
 namespace stagecraft {
 

@@ -1,5 +1,7 @@
 #include "actors/rehearsal.h"
 
+#include "stages/edge.h"
+
 namespace stagecraft {
 
 void Rehearsal::begin(Stream& stream, const TrainingPlan& plan, int stage,

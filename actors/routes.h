@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "stages/channel.h"
+#include "stages/edge.h"
 #include "stages/plan.h"
 
 namespace stagecraft {

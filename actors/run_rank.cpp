@@ -5,7 +5,10 @@
 
 #include "actors/cast.h"
 #include "actors/control_network.h"
+#include "actors/control_types.h"
 #include "actors/rank_channels.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/open_module.h"
 
 namespace stagecraft {
 namespace {

@@ -5,7 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "actors/run_training.h"
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "actors/watch.h"
 #include "tensor_parallel/comm/mpi/session.h"
 

@@ -5,6 +5,7 @@
 #include "actors/cast.h"
 #include "actors/routes.h"
 #include "actors/watch.h"
+#include "stages/local_channel.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 
 namespace stagecraft {

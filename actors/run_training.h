@@ -1,103 +1,12 @@
 // One run of training: actors are made, train, write the model and end.
 #pragma once
 
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
-
-#include "kernels/base/span.h"
-#include "models/optim/optimizer_config.h"
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "models/text/token_dataset.h"
-#include "stages/channel.h"
 #include "stages/plan.h"
-#include "stages/stage_work.h"
 
 namespace stagecraft {
-
-/// What run_training needs beside the plan.
-struct RunConfig {
-  OptimizerConfig optimizer;
-  std::uint64_t seed = 1;
-  SampleOrder order = SampleOrder::shuffled;
-  std::int64_t eval_every = 0;           // steps; 0: only at the end
-  std::int64_t eval_batches = 0;         // of global_batch samples; 0: all
-  std::vector<Device> devices = {{}};    // taken by the ranks in turn
-  int threads = 1;                       // per actor, on the CPU
-  bool rehearse = false;                 // a step 0 that changes nothing comes first
-  double watchdog_seconds = 30;          // an instruction without progress for so long ends the run
-  std::int64_t trace_steps = 0;          // record spans of this many first steps
-  std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
-  std::filesystem::path progress_board;  // file of the board; empty: in memory
-  /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the real work as it is.
-  std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
-  /// A seam for tests: how often a rank sends an envelope. Empty: once.
-  std::function<int(int rank, const Envelope&)> envelope_copies;
-  /// A seam for tests: called in a process of rank `rank` before it opens its gate, while the
-  /// others may have opened theirs.
-  std::function<void(int rank)> before_gate;
-};
-
-/// Where a rank computes.
-inline Device device_of(const RunConfig& config, int rank) {
-  return config.devices.at(static_cast<std::size_t>(rank) % config.devices.size());
-}
-
-/// One training step, over the whole mesh.
-struct StepReport {
-  std::int64_t step = 0;     // from 1
-  double loss = 0;           // nats per token
-  double gradient_norm = 0;  // before clipping
-  double learning_rate = 0;
-  std::int64_t tokens = 0;
-  /// From the step's begin to its gradient norm. The optimizer of the step before runs within,
-  /// unless an evaluation, which no step counts, came between.
-  double seconds = 0;
-  std::optional<double> validation_loss;
-};
-
-/// What happens in a run, for terminal and files. Called from one thread at a time, in order; calls
-/// should be short, since the driver waits for them.
-class RunObserver {
- public:
-  virtual ~RunObserver() = default;
-  virtual void on_start() {}  // weights are there, step 1 begins
-  virtual void on_step(const StepReport& report) = 0;
-  virtual void on_evaluation_begin(std::int64_t step) { static_cast<void>(step); }
-  /// Asked after every step; true: write the model and end.
-  virtual bool stop_requested() { return false; }
-  virtual void on_model_written(const std::filesystem::path& folder) { static_cast<void>(folder); }
-};
-
-/// Where one rank's time went, and the most memory that it held.
-struct RankReport {
-  int rank = 0;
-  MeshPlace place;
-  double compute_seconds = 0;
-  double communication_seconds = 0;  // transfers and collectives, waiting in them included
-  double idle_seconds = 0;           // waiting for an envelope, a credit or the driver
-  std::int64_t peak_bytes = 0;
-  std::int64_t peak_saved_activation_bytes = 0;
-  StreamUse use;  // what was counted before the rehearsal's end left out
-  std::vector<Span> spans;
-};
-
-struct RunResult {
-  std::int64_t steps = 0;  // done
-  bool stopped_early = false;
-  double loss = 0;  // of the last step
-  std::optional<double> validation_loss;
-  double seconds = 0;  // from the first step's begin to the end
-  std::vector<RankReport> ranks;
-  std::int64_t trace_origin_ns = 0;  // when step 1 began, on the spans' clock
-  /// Empty when all went well; otherwise "stage S, rank R, instruction I: what happened".
-  std::string failure;
-  /// An actor never returned: its thread still runs, so the process can only end at once.
-  bool actor_lost = false;
-};
 
 /// Trains as planned. Errors inside actors end up in RunResult::failure; ConfigErrors of data and
 /// init_from are thrown before any actor starts.

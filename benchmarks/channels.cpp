@@ -16,7 +16,10 @@
 #include <vector>
 
 #include "kernels/base/span.h"
+#include "kernels/make_stream.h"
 #include "stages/channel.h"
+#include "stages/edge.h"
+#include "stages/window_channel.h"
 
 namespace {
 

@@ -18,9 +18,12 @@
 #include <numeric>
 
 #include "actors/control_network.h"
+#include "actors/control_types.h"
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
+#include "kernels/make_stream.h"
 #include "stages/channel.h"
+#include "stages/window_channel.h"
 
 namespace {
 

@@ -4,6 +4,7 @@
 #include <dnnl.hpp>
 
 #include "kernels/base/random.h"
+#include "models/embedding.h"
 
 namespace stagecraft::bench {
 namespace {

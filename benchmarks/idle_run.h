@@ -3,7 +3,12 @@
 
 #include <fmt/core.h>
 
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "benchmarks/bench_run.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
+#include "stages/pass.h"
 #include "stages/stage_work.h"
 
 namespace stagecraft::bench {

@@ -11,12 +11,16 @@
 
 #include "benchmarks/measure.h"
 #include "kernels/cuda/native_stream.h"
+#include "kernels/device_report.h"
+#include "kernels/host_devices.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/matmul.h"
 #include "launch/gpu_environment.h"
 #include "launch/launched.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/open_module.h"
 
 namespace {
 

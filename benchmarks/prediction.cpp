@@ -7,8 +7,12 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "benchmarks/bench_run.h"
 #include "launch/run_analysis.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 #include "stages/calibrate.h"
 
 namespace {

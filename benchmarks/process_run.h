@@ -10,7 +10,9 @@
 #include <string>
 #include <thread>
 
+#include "actors/run_config.h"
 #include "actors/run_rank.h"
+#include "actors/run_report.h"
 #include "launch/launched.h"
 
 namespace stagecraft::bench {

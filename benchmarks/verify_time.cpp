@@ -7,6 +7,9 @@
 #include <cstddef>
 
 #include "benchmarks/measure.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 
 namespace stagecraft::bench {

@@ -9,6 +9,13 @@
 
 namespace stagecraft {
 
+/// How many devices of a kind this program can use on this host.
+struct DeviceCensus {
+  int count = 0;
+  std::string why_none = {};             // empty when there are some
+  std::vector<std::int64_t> bytes = {};  // of the memory of each
+};
+
 struct NamedFact {
   std::string name;
   std::string value;
@@ -28,8 +35,5 @@ struct BackendReport {
   std::string fault = {};   // why there is no device; empty: there is one that can be used
   std::string remedy = {};  // of that fault
 };
-
-/// May start the devices' contexts, which takes a second. Never throws for what is missing.
-BackendReport report_backend(DeviceKind kind);
 
 }  // namespace stagecraft

@@ -71,15 +71,4 @@ struct StreamOptions {
   bool tf32 = false;  // CUDA: matrix products may round their factors to 10 bits of fraction
 };
 
-/// How many devices of a kind this program can use on this host.
-struct DeviceCensus {
-  int count = 0;
-  std::string why_none = {};             // empty when there are some
-  std::vector<std::int64_t> bytes = {};  // of the memory of each
-};
-DeviceCensus count_devices(DeviceKind kind);
-
-/// Throws Error when the device cannot be used.
-std::unique_ptr<Stream> make_stream(Device device, const StreamOptions& options);
-
 }  // namespace stagecraft

@@ -14,7 +14,7 @@
 #include "launch/plan_command.h"
 #include "launch/schedule_command.h"
 #include "launch/status_command.h"
-#include "stages/program.h"
+#include "stages/schedules.h"
 
 namespace stagecraft {
 namespace {

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "actors/run_training.h"
+#include "actors/run_config.h"
 
 namespace stagecraft {
 

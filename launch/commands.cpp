@@ -9,7 +9,11 @@
 #include <cstdio>
 #include <thread>
 
+#include "actors/run_report.h"
+#include "actors/run_training.h"
 #include "kernels/base/file.h"
+#include "kernels/device_report.h"
+#include "kernels/host_devices.h"
 #include "launch/config_text.h"
 #include "launch/end_at_once.h"
 #include "launch/gpu_environment.h"
@@ -17,12 +21,12 @@
 #include "launch/plan_json.h"
 #include "launch/plan_report.h"
 #include "launch/progress.h"
-#include "launch/run_analysis.h"
 #include "launch/run_summary.h"
 #include "launch/signals.h"
 #include "launch/toml_reader.h"
 #include "launch/train_rank.h"
-#include "models/checkpoint/model_file.h"
+#include "launch/write_trace.h"
+#include "models/checkpoint/initial_model.h"
 
 namespace stagecraft {
 namespace {

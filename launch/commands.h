@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "actors/run_training.h"
+#include "actors/run_config.h"
 #include "launch/launch_words.h"
 
 namespace stagecraft {

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <sstream>
 
-#include "launch/config_table.h"
-
 namespace stagecraft {
 namespace {
 
@@ -53,21 +51,6 @@ std::string text_with_places(const std::vector<GivenKey>& given, const ConfigErr
 }
 
 }  // namespace
-
-void require_keys(const ConfigFile& config) {
-  for (const ConfigKey& key : config_table()) {
-    const bool preset = config.has("model.preset");
-    const bool needed = key.need == Need::always || (key.need == Need::without_preset && !preset);
-    if (!needed || config.has(key.name)) {
-      continue;
-    }
-    const auto section = config.sections.find(key.section());
-    throw BadInput(fmt::format("{}: {} is missing; add {} to [{}]: {}{}",
-                               section == config.sections.end() ? config.name : section->second,
-                               key.name, key.leaf(), key.section(), describe_type(key),
-                               key.need == Need::always ? "" : ", or give model.preset"));
-  }
-}
 
 BadInput located(const ConfigFile& config, const ConfigError& error) {
   const std::vector<GivenKey> given = given_keys(config, error);

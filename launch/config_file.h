@@ -34,9 +34,6 @@ struct ConfigFile {
   bool has(std::string_view key) const { return places.find(key) != places.end(); }
 };
 
-/// Throws BadInput for a required key that was not given, at the place of its table.
-void require_keys(const ConfigFile& config);
-
 /// Gives an error from below its places: begins with that of the first of its keys that the file
 /// contains (else that was given by --set, else the file's name), and names those of the others.
 BadInput located(const ConfigFile& config, const ConfigError& error);

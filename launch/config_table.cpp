@@ -3,10 +3,11 @@
 #include <algorithm>
 
 #include "launch/key_binding.h"
-#include "launch/schedule_file.h"
+#include "launch/run_settings.h"
 #include "launch/training_keys.h"
 #include "stages/auto_schedule.h"
 #include "stages/machine.h"
+#include "stages/schedules.h"
 #include "tensor_parallel/mesh.h"
 
 namespace stagecraft {

@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "launch/resolve.h"
+#include "launch/run_settings.h"
+#include "launch/sources.h"
 
 namespace stagecraft {
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/stream.h"
+#include "kernels/device_report.h"
 #include "launch/run_settings.h"
 
 namespace stagecraft {

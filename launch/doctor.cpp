@@ -7,9 +7,10 @@
 #include <filesystem>
 #include <sstream>
 
+#include "kernels/host_devices.h"
 #include "launch/units.h"
 #include "tensor_parallel/comm/mpi/session.h"
-#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/open_module.h"
 
 namespace stagecraft {
 namespace {

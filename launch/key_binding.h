@@ -12,6 +12,7 @@
 
 #include "launch/config_key.h"
 #include "launch/run_settings.h"
+#include "models/model_config.h"
 
 namespace stagecraft {
 

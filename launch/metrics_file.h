@@ -5,7 +5,7 @@
 #include <fstream>
 #include <string>
 
-#include "actors/run_training.h"
+#include "actors/run_report.h"
 
 namespace stagecraft {
 

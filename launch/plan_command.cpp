@@ -11,6 +11,8 @@
 #include "launch/splits_json.h"
 #include "launch/toml_reader.h"
 #include "launch/units.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 #include "models/text/token_dataset.h"
 #include "stages/split_search.h"
 

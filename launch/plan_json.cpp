@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/plan_report.h"
+#include "models/model_config.h"
 #include "stages/communication.h"
 
 namespace stagecraft {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "launch/resolve.h"
+#include "stages/partition.h"
 
 namespace stagecraft {
 

@@ -5,7 +5,7 @@
 #include <optional>
 #include <string>
 
-#include "actors/run_training.h"
+#include "actors/run_report.h"
 #include "launch/metrics_file.h"
 #include "launch/run_directory.h"
 

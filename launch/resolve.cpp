@@ -5,12 +5,16 @@
 #include <algorithm>
 #include <optional>
 
+#include "kernels/host_devices.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/checks.h"
 #include "launch/config_table.h"
 #include "launch/cost_words.h"
 #include "launch/device_room.h"
 #include "launch/run_directory.h"
+#include "launch/run_settings.h"
 #include "launch/schedule_file.h"
+#include "models/gpt.h"
 
 namespace stagecraft {
 namespace {

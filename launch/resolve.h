@@ -1,17 +1,12 @@
 // From what a file says to what a run does: every value filled, every rule checked, the plan made.
 #pragma once
 
-#include <map>
-#include <string>
-
 #include "launch/config_file.h"
 #include "launch/device_choice.h"
+#include "launch/sources.h"
 #include "stages/plan.h"
 
 namespace stagecraft {
-
-/// Where each value came from, by "section.key": a place, "default", "preset gpt2-124m", ...
-using Sources = std::map<std::string, std::string, std::less<>>;
 
 struct ResolvedRun {
   RunSettings settings;  // nothing left to be computed

@@ -2,12 +2,7 @@
 
 #include <algorithm>
 
-#include "kernels/base/file.h"
 #include "launch/cost_words.h"
-#include "launch/run_directory.h"
-#include "launch/schedule_trace.h"
-#include "launch/trace_file.h"
-#include "launch/trace_summary.h"
 #include "stages/calibrate.h"
 
 namespace stagecraft {
@@ -63,18 +58,6 @@ std::size_t median_step(const std::vector<StepActions>& steps, std::vector<std::
   return positions.empty() ? 0 : positions[positions.size() / 2];
 }
 
-std::vector<RankReport> predicted_reports(const TrainingPlan& plan, const RunAnalysis& analysis,
-                                          std::int64_t origin_ns) {
-  if (!analysis.prediction) {
-    return {};
-  }
-  std::vector<PredictedStep> steps;
-  for (const StepActions& step : analysis.steps) {
-    steps.push_back({step.step, step.begin + static_cast<double>(origin_ns) * 1e-6});
-  }
-  return predicted_spans(plan.program, analysis.prediction->timeline, plan.mesh, steps);
-}
-
 }  // namespace
 
 RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
@@ -93,20 +76,6 @@ RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
       analysis.steps, calibrated ? analysis.prediction->calibrated.back() + 1 : kFirstWarmStep);
   analysis.typical = median_step(analysis.steps, analysis.judged);
   return analysis;
-}
-
-void write_trace(const TrainingPlan& plan, const RunSettings& settings, const RunResult& result) {
-  const SessionConfig& session = settings.session;
-  if (session.trace_file->empty()) {
-    return;
-  }
-  const RunAnalysis analysis = analyse(plan, session, result);
-  write_file(*session.trace_file,
-             trace_json(result.ranks, predicted_reports(plan, analysis, result.trace_origin_ns),
-                        result.trace_origin_ns));
-  if (!analysis.steps.empty()) {
-    write_file(trace_summary_file(session.directory), trace_summary(plan, analysis));
-  }
 }
 
 }  // namespace stagecraft

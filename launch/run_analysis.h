@@ -7,9 +7,11 @@
 #include <string>
 #include <vector>
 
-#include "actors/run_training.h"
+#include "actors/run_report.h"
 #include "launch/run_settings.h"
-#include "stages/explain.h"
+#include "stages/plan.h"
+#include "stages/simulate.h"
+#include "stages/step_actions.h"
 
 namespace stagecraft {
 
@@ -30,9 +32,5 @@ struct RunAnalysis {
 
 RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
                     const RunResult& result);
-
-/// Writes the trace where the settings want it, if they do, with what was predicted, and beside the
-/// run's other files RUN/trace_summary.json, if a step was whole.
-void write_trace(const TrainingPlan& plan, const RunSettings& settings, const RunResult& result);
 
 }  // namespace stagecraft

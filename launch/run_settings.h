@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "models/model_config.h"
 #include "models/optim/optimizer_config.h"
@@ -29,6 +30,9 @@ struct SessionConfig {
   std::string backend = "auto";
   int threads = 0;  // per actor; 0: cores / actors, at least 1
 };
+
+/// What [parallel] schedule begins with where it names a file.
+inline constexpr std::string_view kScheduleFile = "file:";
 
 struct RunSettings {
   ModelConfig model;

@@ -7,6 +7,7 @@
 #include "kernels/base/error.h"
 #include "kernels/base/text_table.h"
 #include "launch/units.h"
+#include "models/model_config.h"
 
 namespace stagecraft {
 namespace {

@@ -19,7 +19,15 @@
 #include "launch/trace_file.h"
 #include "launch/units.h"
 #include "stages/auto_schedule.h"
+#include "stages/csv_writer.h"
+#include "stages/instruction_site.h"
+#include "stages/lower_program.h"
 #include "stages/picture.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 
 namespace stagecraft {

@@ -1,8 +1,11 @@
 #include "launch/schedule_file.h"
 
+#include "launch/run_settings.h"
+
 #include <fmt/format.h>
 
 #include "kernels/base/file.h"
+#include "stages/program_reader.h"
 
 namespace stagecraft {
 

@@ -5,13 +5,10 @@
 #include <string_view>
 
 #include "launch/config_file.h"
-#include "stages/plan.h"
+#include "stages/instruction_site.h"
 #include "stages/written_program.h"
 
 namespace stagecraft {
-
-/// What [parallel] schedule begins with where it names a file.
-constexpr std::string_view kScheduleFile = "file:";
 
 /// The file that [parallel] schedule names; empty where it names a schedule. What stands in the
 /// configuration is relative to its folder, what --set says to the current one.

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "stages/executor.h"
+#include "stages/span_names.h"
 
 namespace stagecraft {
 namespace {

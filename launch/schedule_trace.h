@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "actors/run_training.h"
+#include "actors/run_report.h"
 #include "stages/program.h"
 #include "stages/simulate.h"
 

@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "models/gpt.h"
+
 namespace stagecraft {
 namespace {
 

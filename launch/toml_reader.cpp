@@ -202,6 +202,23 @@ std::string without_place(std::string_view what) {
   return std::string(end == std::string_view::npos ? what : what.substr(end + 2));
 }
 
+/// Throws BadInput for a required key that was not given, at the place of its table.
+void require_keys(const ConfigFile& config);
+void require_keys(const ConfigFile& config) {
+  for (const ConfigKey& key : config_table()) {
+    const bool preset = config.has("model.preset");
+    const bool needed = key.need == Need::always || (key.need == Need::without_preset && !preset);
+    if (!needed || config.has(key.name)) {
+      continue;
+    }
+    const auto section = config.sections.find(key.section());
+    throw BadInput(fmt::format("{}: {} is missing; add {} to [{}]: {}{}",
+                               section == config.sections.end() ? config.name : section->second,
+                               key.name, key.leaf(), key.section(), describe_type(key),
+                               key.need == Need::always ? "" : ", or give model.preset"));
+  }
+}
+
 }  // namespace
 
 ConfigFile parse_config(std::string_view toml, const std::string& name,

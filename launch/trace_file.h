@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "actors/run_training.h"
+#include "actors/run_report.h"
 
 namespace stagecraft {
 

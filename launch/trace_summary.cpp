@@ -5,6 +5,10 @@
 #include <nlohmann/json.hpp>
 #include <tuple>
 
+#include "stages/critical_path.h"
+#include "stages/edge.h"
+#include "stages/explain.h"
+#include "stages/idle_cause.h"
 #include "stages/step_waits.h"
 
 namespace stagecraft {

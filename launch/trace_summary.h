@@ -5,6 +5,7 @@
 #include <string>
 
 #include "launch/run_analysis.h"
+#include "stages/plan.h"
 
 namespace stagecraft {
 

@@ -9,14 +9,15 @@
 #include <thread>
 
 #include "actors/run_rank.h"
+#include "actors/run_report.h"
 #include "launch/config_text.h"
 #include "launch/end_at_once.h"
 #include "launch/launched.h"
 #include "launch/process_log.h"
 #include "launch/progress.h"
-#include "launch/run_analysis.h"
 #include "launch/run_summary.h"
 #include "launch/signals.h"
+#include "launch/write_trace.h"
 
 namespace stagecraft {
 namespace {

@@ -7,7 +7,7 @@
 #include "launch/resolve.h"
 #include "launch/run_directory.h"
 
-#include "actors/run_training.h"
+#include "actors/run_config.h"
 
 namespace stagecraft {
 

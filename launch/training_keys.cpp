@@ -1,6 +1,7 @@
 #include "launch/training_keys.h"
 
 #include "launch/key_binding.h"
+#include "models/model_config.h"
 
 namespace stagecraft {
 namespace {

@@ -7,11 +7,11 @@
 
 namespace stagecraft {
 
-std::vector<ParameterUse> Attention::parameters(const ModelConfig& config,
+std::vector<ParameterUse> Attention::parameters(const AttentionConfig& config,
                                                 const std::string& prefix, int tensor_shards) {
   const std::int64_t h = config.hidden;
-  const Initializer normal{Initializer::Kind::normal, kInitialDeviation};
-  const Initializer residual{Initializer::Kind::normal, residual_deviation(config)};
+  const Initializer normal{Initializer::Kind::normal, config.deviation};
+  const Initializer residual{Initializer::Kind::normal, config.residual_deviation};
   const Initializer zeros{Initializer::Kind::zeros};
   std::vector<ParameterUse> uses = LayerNorm::parameters(prefix + "ln_1", h);
   const std::string name = prefix + "attn.";
@@ -23,7 +23,7 @@ std::vector<ParameterUse> Attention::parameters(const ModelConfig& config,
   return uses;
 }
 
-LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
+LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
   const std::int64_t local = h / shape.tensor;
@@ -52,10 +52,11 @@ LayerCost Attention::cost(const ModelConfig& config, const CostShape& shape) {
           .backward_input_bytes = std::max(scores_end, norm_end + activation * rows * 4 * local)};
 }
 
-Attention::Attention(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)
+Attention::Attention(const AttentionConfig& config, const LayerPlace& place,
+                     const std::string& prefix)
     : dropout_(config.dropout),
       heads_(config.heads / place.tensor_ranks),
-      head_size_(config.head_size()),
+      head_size_(config.hidden / config.heads),
       first_head_(heads_ * place.tensor_rank),
       probability_key_(random_key(place.seed, prefix + "attn.attn_dropout")),
       residual_key_(random_key(place.seed, prefix + "attn.resid_dropout")),

@@ -5,27 +5,32 @@
 
 namespace stagecraft {
 
-ParameterUse token_table(const ModelConfig& config, int tensor_shards, std::string use) {
+std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards) {
+  const std::int64_t multiple = std::int64_t{128} * tensor_shards;
+  return (vocab + multiple - 1) / multiple * multiple;
+}
+
+ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use) {
   const ShardSpec shard{.dimension = 0,
                         .shards = tensor_shards,
-                        .padded_size = padded_vocab(config.vocab, tensor_shards)};
+                        .padded_size = padded_vocab(config.vocabulary, tensor_shards)};
   return {{"wte.weight",
-           {config.vocab, config.hidden},
+           {config.vocabulary, config.hidden},
            shard,
-           {Initializer::Kind::normal, kInitialDeviation}},
+           {Initializer::Kind::normal, config.deviation}},
           std::move(use)};
 }
 
-std::vector<ParameterUse> Embedding::parameters(const ModelConfig& config, int tensor_shards) {
+std::vector<ParameterUse> Embedding::parameters(const EmbeddingConfig& config, int tensor_shards) {
   return {token_table(config, tensor_shards, "embedding"),
           {{"wpe.weight",
             {config.sequence, config.hidden},
             {},
-            {Initializer::Kind::normal, kInitialDeviation}},
+            {Initializer::Kind::normal, config.deviation}},
            ""}};
 }
 
-LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
+LayerCost Embedding::cost(const EmbeddingConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t tensor = shape.activation_bytes() * rows * config.hidden;
   const std::int64_t backward = config.dropout > 0 ? 2 * tensor : tensor;
@@ -36,7 +41,7 @@ LayerCost Embedding::cost(const ModelConfig& config, const CostShape& shape) {
           .backward_input_bytes = backward};
 }
 
-Embedding::Embedding(const ModelConfig& config, const LayerPlace& place)
+Embedding::Embedding(const EmbeddingConfig& config, const LayerPlace& place)
     : dropout_(config.dropout),
       dropout_key_(random_key(place.seed, "drop")),
       tokens_(place.parameters.at("wte.weight").computed),

@@ -2,16 +2,27 @@
 #pragma once
 
 #include "models/layer.h"
-#include "models/model_config.h"
 
 namespace stagecraft {
+
+/// Sizes of the model; both tables start as N(0, deviation).
+struct EmbeddingConfig {
+  std::int64_t vocabulary = 0;  // without padding
+  std::int64_t hidden = 0;
+  std::int64_t sequence = 0;  // T
+  double dropout = 0;
+  float deviation = 0;
+};
+
+/// The vocabulary with padding: the next multiple of 128 * shards.
+std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 
 /// wte is cut over the tensor axis by vocabulary rows, wpe is replicated.
 class Embedding : public Layer {
  public:
-  static std::vector<ParameterUse> parameters(const ModelConfig& config, int tensor_shards);
-  static LayerCost cost(const ModelConfig& config, const CostShape& shape);
-  Embedding(const ModelConfig& config, const LayerPlace& place);
+  static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
+  static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
+  Embedding(const EmbeddingConfig& config, const LayerPlace& place);
 
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
@@ -25,6 +36,6 @@ class Embedding : public Layer {
 };
 
 /// The tied token embedding as one of its uses, "embedding" or "head".
-ParameterUse token_table(const ModelConfig& config, int tensor_shards, std::string use);
+ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use);
 
 }  // namespace stagecraft

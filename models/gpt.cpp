@@ -1,20 +1,46 @@
-// GPT-2 as an ordered list of layer specifications.
-#include <set>
+#include "models/gpt.h"
 
 #include "models/attention.h"
 #include "models/embedding.h"
 #include "models/head.h"
 #include "models/mlp.h"
-#include "models/model_spec.h"
 
 namespace stagecraft {
 namespace {
 
+struct BlockConfig {
+  AttentionConfig attention;
+  MlpConfig mlp;
+};
+
+BlockConfig block_config(const ModelConfig& config) {
+  return {.attention = {.hidden = config.hidden,
+                        .heads = config.heads,
+                        .sequence = config.sequence,
+                        .dropout = config.dropout,
+                        .deviation = kInitialDeviation,
+                        .residual_deviation = residual_deviation(config)},
+          .mlp = {.hidden = config.hidden,
+                  .sequence = config.sequence,
+                  .dropout = config.dropout,
+                  .deviation = kInitialDeviation,
+                  .residual_deviation = residual_deviation(config)}};
+}
+
+/// The head shares the embedding's table.
+EmbeddingConfig embedding_config(const ModelConfig& config) {
+  return {.vocabulary = config.vocab,
+          .hidden = config.hidden,
+          .sequence = config.sequence,
+          .dropout = config.dropout,
+          .deviation = kInitialDeviation};
+}
+
 /// Attention and MLP, one behind the other.
 class Block : public Layer {
  public:
-  Block(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)
-      : attention_(config, place, prefix), mlp_(config, place, prefix) {}
+  Block(const BlockConfig& config, const LayerPlace& place, const std::string& prefix)
+      : attention_(config.attention, place, prefix), mlp_(config.mlp, place, prefix) {}
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override {
     return mlp_.forward(context, attention_.forward(context, std::move(x), stash), stash);
   }
@@ -29,7 +55,7 @@ class Block : public Layer {
   Mlp mlp_;
 };
 
-LayerSpec embedding_spec(const ModelConfig& config, int shards) {
+LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "embedding",
           .cut_before = false,
           .parameters = Embedding::parameters(config, shards),
@@ -39,10 +65,10 @@ LayerSpec embedding_spec(const ModelConfig& config, int shards) {
           }};
 }
 
-LayerSpec block_spec(const ModelConfig& config, int shards, std::int64_t index) {
+LayerSpec block_spec(const BlockConfig& config, int shards, std::int64_t index) {
   const std::string prefix = fmt::format("h.{}.", index);
-  std::vector<ParameterUse> uses = Attention::parameters(config, prefix, shards);
-  for (ParameterUse& use : Mlp::parameters(config, prefix, shards)) {
+  std::vector<ParameterUse> uses = Attention::parameters(config.attention, prefix, shards);
+  for (ParameterUse& use : Mlp::parameters(config.mlp, prefix, shards)) {
     uses.push_back(std::move(use));
   }
   return {.name = fmt::format("block {}", index),
@@ -50,14 +76,15 @@ LayerSpec block_spec(const ModelConfig& config, int shards, std::int64_t index) 
           .parameters = std::move(uses),
           .cost =
               [config](const CostShape& shape) {
-                return joined(Attention::cost(config, shape), Mlp::cost(config, shape));
+                return joined(Attention::cost(config.attention, shape),
+                              Mlp::cost(config.mlp, shape));
               },
           .make = [config, prefix](const LayerPlace& place) -> std::unique_ptr<Layer> {
             return std::make_unique<Block>(config, place, prefix);
           }};
 }
 
-LayerSpec head_spec(const ModelConfig& config, int shards) {
+LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "head",
           .cut_before = false,
           .parameters = Head::parameters(config, shards),
@@ -87,33 +114,13 @@ ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   model.tensor_shards = tensor_shards;
   model.hidden = config.hidden;
   model.sequence = config.sequence;
-  model.layers.push_back(embedding_spec(config, tensor_shards));
+  const EmbeddingConfig embedding = embedding_config(config);
+  model.layers.push_back(embedding_spec(embedding, tensor_shards));
   for (std::int64_t i = 0; i < config.layers; ++i) {
-    model.layers.push_back(block_spec(config, tensor_shards, i));
+    model.layers.push_back(block_spec(block_config(config), tensor_shards, i));
   }
-  model.layers.push_back(head_spec(config, tensor_shards));
+  model.layers.push_back(head_spec(embedding, tensor_shards));
   return model;
-}
-
-std::vector<ParameterSpec> ModelSpec::parameters() const {
-  std::vector<ParameterSpec> specs;
-  std::set<std::string> seen;
-  for (const LayerSpec& layer : layers) {
-    for (const ParameterUse& use : layer.parameters) {
-      if (seen.insert(use.parameter.name).second) {
-        specs.push_back(use.parameter);
-      }
-    }
-  }
-  return specs;
-}
-
-std::int64_t ModelSpec::parameter_count() const {
-  std::int64_t count = 0;
-  for (const ParameterSpec& spec : parameters()) {
-    count += elements_of(spec.shape);
-  }
-  return count;
 }
 
 }  // namespace stagecraft

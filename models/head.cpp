@@ -3,21 +3,20 @@
 #include <algorithm>
 
 #include "kernels/ops/matmul.h"
-#include "models/embedding.h"
 #include "models/saved.h"
 
 namespace stagecraft {
 
-std::vector<ParameterUse> Head::parameters(const ModelConfig& config, int tensor_shards) {
+std::vector<ParameterUse> Head::parameters(const EmbeddingConfig& config, int tensor_shards) {
   std::vector<ParameterUse> uses = LayerNorm::parameters("ln_f", config.hidden);
   uses.push_back(token_table(config, tensor_shards, "head"));
   return uses;
 }
 
-LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
+LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
-  const std::int64_t columns = padded_vocab(config.vocab, shape.tensor) / shape.tensor;
+  const std::int64_t columns = padded_vocab(config.vocabulary, shape.tensor) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
   const std::int64_t statistics = 8 * rows;  // mean and deviation
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
@@ -37,11 +36,11 @@ LayerCost Head::cost(const ModelConfig& config, const CostShape& shape) {
           .backward_input_bytes = norm_end + activation * rows * columns};
 }
 
-Head::Head(const ModelConfig& config, const LayerPlace& place)
+Head::Head(const EmbeddingConfig& config, const LayerPlace& place)
     : norm_(place, "ln_f"),
       table_(place.parameters.at("wte.weight").computed),
       dtable_(place.parameters.gradient("wte.weight", "head")),
-      shard_{.first_token = place.tensor_rank * table_.size(0), .vocabulary = config.vocab} {}
+      shard_{.first_token = place.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);

@@ -1,8 +1,8 @@
 // Final norm, logits over the tied token embedding, and the loss.
 #pragma once
 
+#include "models/embedding.h"
 #include "models/layer_norm.h"
-#include "models/model_config.h"
 #include "tensor_parallel/vocab_cross_entropy.h"
 
 namespace stagecraft {
@@ -10,9 +10,9 @@ namespace stagecraft {
 /// Logits are cut over the tensor axis by vocabulary and never gathered.
 class Head : public Layer {
  public:
-  static std::vector<ParameterUse> parameters(const ModelConfig& config, int tensor_shards);
-  static LayerCost cost(const ModelConfig& config, const CostShape& shape);
-  Head(const ModelConfig& config, const LayerPlace& place);
+  static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
+  static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
+  Head(const EmbeddingConfig& config, const LayerPlace& place);
 
   /// Writes context.batch.loss, the sum over counted targets; returns an empty tensor.
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;

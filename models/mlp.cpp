@@ -6,11 +6,11 @@
 
 namespace stagecraft {
 
-std::vector<ParameterUse> Mlp::parameters(const ModelConfig& config, const std::string& prefix,
+std::vector<ParameterUse> Mlp::parameters(const MlpConfig& config, const std::string& prefix,
                                           int tensor_shards) {
   const std::int64_t h = config.hidden;
-  const Initializer normal{Initializer::Kind::normal, kInitialDeviation};
-  const Initializer residual{Initializer::Kind::normal, residual_deviation(config)};
+  const Initializer normal{Initializer::Kind::normal, config.deviation};
+  const Initializer residual{Initializer::Kind::normal, config.residual_deviation};
   const Initializer zeros{Initializer::Kind::zeros};
   std::vector<ParameterUse> uses = LayerNorm::parameters(prefix + "ln_2", h);
   const std::string name = prefix + "mlp.";
@@ -22,7 +22,7 @@ std::vector<ParameterUse> Mlp::parameters(const ModelConfig& config, const std::
   return uses;
 }
 
-LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
+LayerCost Mlp::cost(const MlpConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
   const std::int64_t local = 4 * h / shape.tensor;
@@ -48,7 +48,7 @@ LayerCost Mlp::cost(const ModelConfig& config, const CostShape& shape) {
           .backward_input_bytes = std::max(up_end, norm_end + activation * rows * 2 * local)};
 }
 
-Mlp::Mlp(const ModelConfig& config, const LayerPlace& place, const std::string& prefix)
+Mlp::Mlp(const MlpConfig& config, const LayerPlace& place, const std::string& prefix)
     : dropout_(config.dropout),
       residual_key_(random_key(place.seed, prefix + "mlp.resid_dropout")),
       norm_(place, prefix + "ln_2"),

@@ -143,9 +143,4 @@ ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab) {
   return config;
 }
 
-std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards) {
-  const std::int64_t multiple = std::int64_t{128} * tensor_shards;
-  return (vocab + multiple - 1) / multiple * multiple;
-}
-
 }  // namespace stagecraft

@@ -23,8 +23,6 @@ struct ModelConfig {
   std::int64_t vocab = 0;     // without padding; 0: the tokenizer's
   double dropout = 0;         // embedding, attention probabilities and both residual branches
   std::string init_from;      // folder in the hub's GPT-2 format, or "" for random weights
-
-  std::int64_t head_size() const { return hidden / heads; }
 };
 
 /// A published size. `vocab` and `sequence` are the publication's.
@@ -46,8 +44,5 @@ inline constexpr float kInitialDeviation = 0.02F;
 inline float residual_deviation(const ModelConfig& config) {
   return kInitialDeviation / std::sqrt(2.0F * static_cast<float>(config.layers));
 }
-
-/// The vocabulary with padding: the next multiple of 128 * shards.
-std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 
 }  // namespace stagecraft

@@ -22,9 +22,4 @@ struct ModelSpec {
   std::int64_t parameter_count() const;
 };
 
-/// GPT-2 (Radford et al. 2019): token and position embedding, pre-norm blocks, final norm, head
-/// tied to the token embedding. `config` is resolved; the vocabulary is padded for `tensor_shards`.
-/// Throws ConfigError when heads or the MLP do not divide over the shards.
-ModelSpec gpt(const ModelConfig& config, int tensor_shards);
-
 }  // namespace stagecraft

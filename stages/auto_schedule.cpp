@@ -9,6 +9,9 @@
 
 #include "kernels/base/error.h"
 #include "stages/list_scheduler.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 
 namespace stagecraft {

@@ -10,6 +10,7 @@
 
 #include "stages/held.h"
 #include "stages/program.h"
+#include "stages/schedule_shape.h"
 #include "stages/simulate.h"
 
 namespace stagecraft {

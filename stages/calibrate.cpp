@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "stages/edge.h"
 #include "stages/step_waits.h"
 
 namespace stagecraft {

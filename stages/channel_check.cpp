@@ -1,5 +1,7 @@
+#include "stages/channel_check.h"
+
 #include "stages/channel_numbers.h"
-#include "stages/program_check.h"
+#include "stages/edge.h"
 
 namespace stagecraft {
 namespace {

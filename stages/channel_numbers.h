@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <vector>
 
-#include "stages/channel.h"
+#include "stages/edge.h"
 
 namespace stagecraft {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stages/program.h"
+#include "stages/schedule_shape.h"
 
 namespace stagecraft {
 

@@ -1,10 +1,11 @@
+#include "stages/courier_channel.h"
+
 #include <array>
 #include <optional>
 #include <utility>
 
 #include "kernels/base/error.h"
 #include "kernels/ops/elementwise.h"
-#include "stages/channel.h"
 #include "stages/slot_header.h"
 
 namespace stagecraft {

@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "stages/critical_path.h"
 
-#include "stages/step_waits.h"
+#include <algorithm>
 
 namespace stagecraft {
 namespace {

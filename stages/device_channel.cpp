@@ -1,9 +1,12 @@
+#include "stages/device_channel.h"
+
 #include <array>
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
-#include "stages/channel.h"
+#include "stages/edge.h"
 #include "stages/slot_header.h"
 
 namespace stagecraft {

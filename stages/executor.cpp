@@ -1,5 +1,7 @@
 #include "stages/executor.h"
 
+#include "stages/span_names.h"
+
 #include <fmt/core.h>
 
 #include <algorithm>

@@ -12,15 +12,13 @@
 
 #include "kernels/base/span.h"
 #include "stages/channel.h"
+#include "stages/edge.h"
+#include "stages/pass.h"
 #include "stages/program.h"
 #include "stages/progress_slot.h"
+#include "stages/stage_work.h"
 
 namespace stagecraft {
-
-/// Of an instruction's span: "F 3", "send act 3", and "F 3 chunk 2" where stages have several
-/// chunks: the numbers behind the names, so that a viewer colours by kind.
-std::string span_name(const Instruction& instruction, bool with_chunk);
-Lane lane_of(Op op);
 
 /// How many compute instructions the host may issue before the device has done the first of them.
 inline constexpr std::size_t kAhead = 4;

@@ -92,12 +92,6 @@ class RankExplainer {
 
 }  // namespace
 
-std::string_view to_string(IdleCause cause) {
-  constexpr std::string_view kNames[] = {"instruction", "credit", "partner", "optimizer",
-                                         "driver",      "engine", "end"};
-  return kNames[static_cast<int>(cause)];
-}
-
 Explanation explain_step(const Program& program, const MeshShape& mesh, const StepActions& step,
                          int slots) {
   const StepWaits waits(program, mesh, step, slots);

@@ -5,21 +5,11 @@
 #include <string_view>
 #include <vector>
 
+#include "stages/critical_path.h"
+#include "stages/idle_cause.h"
 #include "stages/step_actions.h"
 
 namespace stagecraft {
-
-/// Why a rank was idle.
-enum class IdleCause : std::uint8_t {
-  instruction,  // what it was to receive was not made yet
-  credit,       // its channel's slots were full
-  partner,      // another member of a collective had not come
-  optimizer,    // other ranks had not come to the optimizer
-  driver,       // all had: the driver's decision, or its order to begin the step
-  engine,       // between two instructions that could follow each other at once
-  end           // it was done, and others were not
-};
-std::string_view to_string(IdleCause cause);
 
 /// A time in which a rank was idle.
 struct Gap {
@@ -36,15 +26,6 @@ struct RankTimes {
   double communication = 0;  // exposed: transfers and collectives that nothing was computed beside
   double idle = 0;           // the rest of the step
   std::vector<Gap> gaps;     // what idle consists of, in time order
-};
-
-/// A part of the critical path.
-struct PathPiece {
-  enum class Kind : std::uint8_t { instruction, transfer, driver, engine } kind = Kind::instruction;
-  int rank = 0;
-  Instruction instruction = {};  // that ran; of a transfer the receive
-  double begin = 0;
-  double end = 0;
 };
 
 struct Explanation {

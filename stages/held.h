@@ -6,7 +6,7 @@
 #include <optional>
 #include <vector>
 
-#include "stages/channel.h"
+#include "stages/edge.h"
 #include "stages/program.h"
 
 namespace stagecraft {

@@ -1,4 +1,4 @@
-#include "stages/program_check.h"
+#include "stages/line_check.h"
 
 #include <algorithm>
 

@@ -1,8 +1,10 @@
+#include "stages/local_channel.h"
+
 #include <array>
 #include <mutex>
 
 #include "kernels/ops/elementwise.h"
-#include "stages/channel.h"
+#include "stages/edge.h"
 
 namespace stagecraft {
 namespace {

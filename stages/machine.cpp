@@ -7,6 +7,8 @@
 #include <cmath>
 #include <vector>
 
+#include "stages/plan.h"
+
 namespace stagecraft {
 namespace {
 

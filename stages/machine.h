@@ -8,9 +8,12 @@
 #include <vector>
 
 #include "kernels/precision.h"
+#include "models/layer.h"
+#include "models/model_spec.h"
 #include "stages/machine_config.h"
-#include "stages/plan.h"
+#include "stages/plan_config.h"
 #include "stages/simulate.h"
+#include "tensor_parallel/mesh.h"
 
 namespace stagecraft {
 

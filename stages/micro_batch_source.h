@@ -6,8 +6,8 @@
 
 #include "models/layer.h"
 #include "models/text/token_dataset.h"
+#include "stages/pass.h"
 #include "stages/plan.h"
-#include "stages/stage_work.h"
 
 namespace stagecraft {
 

@@ -6,6 +6,7 @@
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/ops/reduce.h"
+#include "models/checkpoint/model_file.h"
 #include "tensor_parallel/gradient_buckets.h"
 
 namespace stagecraft {

@@ -6,10 +6,11 @@
 #include <memory>
 #include <vector>
 
-#include "models/checkpoint/model_file.h"
+#include "models/checkpoint/initial_model.h"
 #include "models/optim/optimizer_config.h"
 #include "stages/mesh_communicators.h"
 #include "stages/micro_batch_source.h"
+#include "stages/pass.h"
 #include "stages/plan.h"
 #include "stages/stage_work.h"
 

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "stages/verify.h"
+#include "stages/instruction_site.h"
 
 namespace stagecraft {
 

@@ -1,8 +1,9 @@
-// Cutting the list of layers into chunks.
+#include "stages/partition.h"
+
 #include <algorithm>
 #include <numeric>
 
-#include "stages/plan.h"
+#include "kernels/base/error.h"
 
 namespace stagecraft {
 namespace {

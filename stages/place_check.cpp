@@ -1,6 +1,6 @@
-#include <algorithm>
+#include "stages/place_check.h"
 
-#include "stages/program_check.h"
+#include <algorithm>
 
 namespace stagecraft {
 namespace {

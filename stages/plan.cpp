@@ -5,6 +5,9 @@
 #include <algorithm>
 
 #include "stages/auto_schedule.h"
+#include "stages/lower_program.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

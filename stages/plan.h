@@ -7,20 +7,16 @@
 #include <vector>
 
 #include "models/model_spec.h"
+#include "stages/instruction_site.h"
+#include "stages/partition.h"
 #include "stages/plan_config.h"
 #include "stages/program.h"
+#include "stages/reduction_pass.h"
 #include "stages/simulate.h"
 #include "stages/verify.h"
 #include "tensor_parallel/mesh.h"
 
 namespace stagecraft {
-
-/// Layers [first, last) of the model's list.
-struct LayerRange {
-  int first = 0;
-  int last = 0;
-  friend bool operator==(const LayerRange&, const LayerRange&) = default;
-};
 
 /// What one rank of a stage holds when it holds most.
 struct StageMemory {
@@ -52,15 +48,6 @@ struct TrainingPlan {
   std::vector<double> stage_flops;  // per stage, of one rank and one step
   double flops_per_step = 0;        // over all ranks, forward and backward
 };
-
-/// Cuts the model's layers into `chunks` runs so that the run that costs most is as cheap as can
-/// be; among equals the cut whose earlier runs are larger. Cuts only where a layer allows it; each
-/// run gets at least one block.
-std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
-                                          int chunks);
-/// From [parallel] partition: blocks per chunk.
-std::vector<LayerRange> partition_by_list(const ModelSpec& model,
-                                          const std::vector<std::int64_t>& blocks, int chunks);
 
 /// What a chunk of these layers costs.
 LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape);

@@ -1,4 +1,5 @@
-// Schedules: builders that list compute only.
+#include "stages/schedules.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>

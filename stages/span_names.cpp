@@ -1,9 +1,8 @@
-// What instructions are called in a trace.
+#include "stages/span_names.h"
+
 #include <fmt/core.h>
 
 #include <map>
-
-#include "stages/executor.h"
 
 namespace stagecraft {
 

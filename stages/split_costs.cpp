@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "models/gpt.h"
+#include "stages/schedules.h"
+
 namespace stagecraft {
 namespace {
 

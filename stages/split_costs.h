@@ -6,9 +6,10 @@
 #include <tuple>
 #include <vector>
 
+#include "models/model_config.h"
 #include "stages/communication.h"
 #include "stages/machine.h"
-#include "stages/plan.h"
+#include "stages/partition.h"
 
 namespace stagecraft {
 

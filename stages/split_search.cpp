@@ -5,7 +5,10 @@
 #include <optional>
 #include <tuple>
 
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
 #include "stages/split_costs.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

@@ -5,8 +5,9 @@
 #include <string>
 #include <vector>
 
+#include "models/model_config.h"
 #include "stages/machine.h"
-#include "stages/plan.h"
+#include "stages/plan_config.h"
 
 namespace stagecraft {
 

@@ -8,20 +8,9 @@
 #include "kernels/stream.h"
 #include "kernels/tensor.h"
 #include "stages/instruction.h"
+#include "stages/pass.h"
 
 namespace stagecraft {
-
-enum class PassKind : std::uint8_t { train, evaluate };
-
-/// One run of a stage's program: a training step, or one batch of an evaluation. Step 0 rehearses:
-/// it does everything that step 1 will do except the update, so that memory, algorithms and
-/// connections are there when training begins.
-struct Pass {
-  PassKind kind = PassKind::train;
-  std::int64_t step = 0;   // training step, from 1; the step that an evaluation follows
-  std::int64_t batch = 0;  // evaluation: which batch, from 0
-  friend bool operator==(const Pass&, const Pass&) = default;
-};
 
 /// What the driver decides between the backward passes and the optimizer.
 struct Update {

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "kernels/base/error.h"
+#include "stages/edge.h"
 
 namespace stagecraft {
 

@@ -8,7 +8,8 @@
 #include <tuple>
 #include <vector>
 
-#include "stages/explain.h"
+#include "stages/idle_cause.h"
+#include "stages/step_actions.h"
 
 namespace stagecraft {
 
@@ -77,9 +78,5 @@ class StepWaits {
   int last_to_come_ = 0;
   int last_to_end_ = 0;
 };
-
-/// From the step's end back to its begin: what ended last before an action could fire is why it did
-/// not fire earlier.
-std::vector<PathPiece> critical_path(const StepWaits& waits, double duration);
 
 }  // namespace stagecraft

@@ -1,6 +1,10 @@
 #include "stages/verify.h"
 
-#include "stages/program_check.h"
+#include "stages/channel_check.h"
+#include "stages/edge.h"
+#include "stages/line_check.h"
+#include "stages/place_check.h"
+#include "stages/wait_check.h"
 
 namespace stagecraft {
 namespace {
@@ -60,10 +64,6 @@ Check check_bytes(const Program& program, const std::vector<StagePeak>& peaks, c
 }
 
 }  // namespace
-
-std::string place_words(const Step& step) {
-  return fmt::format("stage {}, position {}", step.stage, step.position);
-}
 
 Verdict verify(const Program& program, const ReductionShape& reductions, const Limits& limits,
                const PlaceWords& where) {

@@ -2,27 +2,15 @@
 // and in order, and no stage holds more than it may. The contract: docs/schedules.md, "The proof".
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
 #include "stages/held.h"
+#include "stages/instruction_site.h"
 #include "stages/program.h"
+#include "stages/reduction_pass.h"
 
 namespace stagecraft {
-
-/// An instruction of a program and where it stands.
-struct Step {
-  int stage = 0;
-  int position = 0;  // of its group on the stage's line
-  Instruction instruction = {};
-  friend bool operator==(const Step&, const Step&) = default;
-};
-
-/// Where a step stands, in words.
-using PlaceWords = std::function<std::string(const Step&)>;
-/// "stage 0, position 3".
-std::string place_words(const Step& step);
 
 struct Verdict {
   bool proven = false;

@@ -1,8 +1,9 @@
+#include "stages/wait_check.h"
+
 #include <algorithm>
 #include <boost/graph/adjacency_list.hpp>
 #include <boost/graph/breadth_first_search.hpp>
 
-#include "stages/program_check.h"
 #include "stages/worst_case.h"
 
 namespace stagecraft {

@@ -1,3 +1,5 @@
+#include "stages/window_channel.h"
+
 #include <array>
 #include <atomic>
 #include <new>
@@ -5,7 +7,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/ops/elementwise.h"
-#include "stages/channel.h"
+#include "stages/edge.h"
 #include "stages/slot_header.h"
 
 namespace stagecraft {

@@ -38,16 +38,4 @@ struct WrittenProgram {
   void place_chunks(TextPlace sizes);
 };
 
-/// The two forms of docs/file_formats/program.md. Throw TextError with the remedy.
-WrittenProgram parse_text_form(std::string_view text);
-WrittenProgram parse_csv_form(std::string_view text);
-/// Takes the text for CSV when it begins with a cell: a digit, a comma or a parenthesis.
-WrittenProgram parse_written(std::string_view text);
-
-/// As torch.distributed.pipelining writes it, a row a stage. A program of compute alone: a cell a
-/// slot of time, empty where the stage is idle while everything takes one slot; throws Error when
-/// its instructions wait for each other. Else every instruction a cell, without groups, T and U,
-/// which that form does not have.
-std::string to_csv(const Program& program);
-
 }  // namespace stagecraft

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "benchmarks/device/tables.h"
+#include "kernels/make_stream.h"
 
 namespace stagecraft::bench {
 namespace {

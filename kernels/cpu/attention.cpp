@@ -5,6 +5,7 @@
 
 #include "kernels/cpu/attention_block.h"
 #include "kernels/cpu/block_product.h"
+#include "kernels/cpu/block_transpose.h"
 
 namespace stagecraft::cpu {
 namespace {

@@ -4,6 +4,7 @@
 #include "kernels/cpu/attention.h"
 #include "kernels/cpu/attention_block.h"
 #include "kernels/cpu/block_product.h"
+#include "kernels/cpu/block_transpose.h"
 #include "kernels/cpu/lane_sum.h"
 
 namespace stagecraft::cpu {

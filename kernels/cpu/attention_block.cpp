@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "kernels/cpu/block_product.h"
+#include "kernels/cpu/block_transpose.h"
 #include "kernels/cpu/philox_lanes.h"
 
 namespace stagecraft::cpu {

@@ -7,6 +7,7 @@
 #include "kernels/cpu/bfloat16.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/matmul.h"
+#include "kernels/cpu/matmul_pieces.h"
 #include "kernels/cpu/one_thread.h"
 #include "kernels/cpu/parallel.h"
 

@@ -1,7 +1,7 @@
 #include <array>
 #include <utility>
 
-#include "kernels/cpu/block_product.h"
+#include "kernels/cpu/block_transpose.h"
 #include "kernels/cpu/vector.h"
 
 namespace stagecraft::cpu {

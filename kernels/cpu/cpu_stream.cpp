@@ -80,12 +80,13 @@ class HostPool : public MemoryPool {
 
 class CpuStream : public Stream {
  public:
-  explicit CpuStream(int threads)
+  CpuStream(int threads, const OpTable& ops)
       : threads_(threads),
+        ops_(ops),
         memory_(std::make_shared<HostPool>(), std::make_shared<MemoryAccount>()) {}
   Device device() const override { return {DeviceKind::cpu, 0}; }
   MemoryResource& memory() override { return memory_; }
-  const OpTable& ops() const override { return op_table(); }
+  const OpTable& ops() const override { return ops_; }
   void record(Event& /*event*/) override {}
   void wait(const Event& /*event*/) override {}
   void synchronize() override {}
@@ -99,14 +100,15 @@ class CpuStream : public Stream {
 
  private:
   int threads_;
+  const OpTable& ops_;
   MemoryResource memory_;
 };
 
 }  // namespace
 
-std::unique_ptr<Stream> make_cpu_stream(int threads) {
+std::unique_ptr<Stream> make_cpu_stream(int threads, const OpTable& ops) {
   require(threads >= 1, "make_cpu_stream", "{} threads cannot compute", threads);
-  return std::make_unique<CpuStream>(threads);
+  return std::make_unique<CpuStream>(threads, ops);
 }
 
 int threads_of(Stream& stream) { return static_cast<CpuStream&>(stream).threads(); }

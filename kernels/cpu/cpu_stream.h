@@ -7,10 +7,8 @@
 
 namespace stagecraft::cpu {
 
-/// A stream with a memory pool and an account of its own. `threads` >= 1.
-std::unique_ptr<Stream> make_cpu_stream(int threads);
-
-/// The operations of the CPU; every entry is set.
-const OpTable& op_table();
+/// A stream with a memory pool and an account of its own, whose operations are `ops`. `threads`
+/// >= 1.
+std::unique_ptr<Stream> make_cpu_stream(int threads, const OpTable& ops);
 
 }  // namespace stagecraft::cpu

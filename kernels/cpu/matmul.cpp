@@ -1,5 +1,7 @@
 #include "kernels/cpu/matmul.h"
 
+#include "kernels/cpu/matmul_pieces.h"
+
 #include <dnnl.h>
 
 #include <atomic>

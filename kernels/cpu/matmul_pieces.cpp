@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/matmul_pieces.h"
 #include "kernels/cpu/parallel.h"
 
 namespace stagecraft::cpu {

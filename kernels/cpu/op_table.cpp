@@ -1,8 +1,7 @@
-#include "kernels/ops/op_table.h"
+#include "kernels/cpu/op_table.h"
 
 #include "kernels/cpu/adamw.h"
 #include "kernels/cpu/bfloat16.h"
-#include "kernels/cpu/cpu_stream.h"
 #include "kernels/cpu/cross_entropy.h"
 #include "kernels/cpu/elementwise.h"
 #include "kernels/cpu/host_copy.h"

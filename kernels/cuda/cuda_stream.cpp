@@ -3,7 +3,6 @@
 #include <nvtx3/nvToolsExt.h>
 
 #include "kernels/base/error.h"
-#include "kernels/cuda/device_facts.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/status.h"
 
@@ -37,8 +36,9 @@ auto new_stream(int index) {
 
 }  // namespace
 
-CudaStream::CudaStream(int index, const StreamOptions& options)
+CudaStream::CudaStream(int index, const StreamOptions& options, const OpTable& ops)
     : index_(index),
+      ops_(ops),
       pool_(std::make_shared<DevicePool>(index)),
       memory_(pool_, std::make_shared<MemoryAccount>()),
       native_(new_stream(index)),
@@ -47,8 +47,6 @@ CudaStream::CudaStream(int index, const StreamOptions& options)
       cudnn_attention_(index) {}
 
 CudaStream::~CudaStream() { cudaStreamSynchronize(native()); }
-
-const OpTable& CudaStream::ops() const { return op_table(); }
 
 void CudaStream::record(Event& event) {
   const DeviceScope scope(index_);
@@ -108,13 +106,5 @@ StreamUse CudaStream::use() const {
 void CudaStream::begin_range(const std::string& name) { nvtxRangePushA(name.c_str()); }
 
 void CudaStream::end_range() { nvtxRangePop(); }
-
-std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options) {
-  const DeviceCensus census = count_devices();
-  require(index >= 0 && index < census.count, "make_stream", "cuda:{} cannot be used: {}", index,
-          census.count == 0 ? census.why_none
-                            : fmt::format("this host has devices 0 .. {}", census.count - 1));
-  return std::make_unique<CudaStream>(index, options);
-}
 
 }  // namespace stagecraft::cuda

@@ -16,7 +16,8 @@ namespace stagecraft::cuda {
 
 class CudaStream : public Stream {
  public:
-  CudaStream(int index, const StreamOptions& options);
+  /// `ops` are the operations of this backend.
+  CudaStream(int index, const StreamOptions& options, const OpTable& ops);
   /// Waits for what was issued.
   ~CudaStream() override;
   CudaStream(const CudaStream&) = delete;
@@ -24,7 +25,7 @@ class CudaStream : public Stream {
 
   Device device() const override { return {DeviceKind::cuda, index_}; }
   MemoryResource& memory() override { return memory_; }
-  const OpTable& ops() const override;
+  const OpTable& ops() const override { return ops_; }
   void* native_handle() const override { return native(); }
   void record(Event& event) override;
   void wait(const Event& event) override;
@@ -45,6 +46,7 @@ class CudaStream : public Stream {
   void reach(int other);
 
   int index_;
+  const OpTable& ops_;
   std::shared_ptr<DevicePool> pool_;
   MemoryResource memory_;
   Handle<cudaStream_t, cudaStreamDestroy> native_;
@@ -59,11 +61,5 @@ class CudaStream : public Stream {
 
 /// `stream` belongs to this backend: its table of operations is this one's.
 inline CudaStream& on_cuda(Stream& stream) { return static_cast<CudaStream&>(stream); }
-
-/// What the module offers as make_stream.
-std::unique_ptr<Stream> make_stream_on(int index, const StreamOptions& options);
-
-/// The operations of CUDA; every entry is set.
-const OpTable& op_table();
 
 }  // namespace stagecraft::cuda

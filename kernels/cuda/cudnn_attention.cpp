@@ -11,8 +11,8 @@
 #include "kernels/base/random.h"
 #include "kernels/cuda/device_scope.h"
 #include "kernels/cuda/handle.h"
-#include "kernels/cuda/host_copy.h"
 #include "kernels/cuda/native_stream.h"
+#include "kernels/ops/op_table.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -169,7 +169,7 @@ Tensor mask_numbers(Stream& stream, const AttentionShape& shape) {
                                          static_cast<std::uint32_t>(shape.first_head));
   const std::array<std::uint32_t, 4> numbers = {words[0], words[1] & 0x7FFFFFFFU, 0, 0};
   Tensor there(stream.memory(), {4}, DType::int32, MemoryLabel::workspace);
-  cuda::copy_from_host(stream, {std::as_bytes(std::span(numbers)), there});
+  stream.ops().copy_from_host(stream, {std::as_bytes(std::span(numbers)), there});
   return there;
 }
 

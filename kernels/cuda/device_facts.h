@@ -2,7 +2,6 @@
 #pragma once
 
 #include "kernels/device_report.h"
-#include "kernels/stream.h"
 
 namespace stagecraft::cuda {
 

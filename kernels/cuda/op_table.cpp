@@ -1,9 +1,8 @@
-#include "kernels/ops/op_table.h"
+#include "kernels/cuda/op_table.h"
 
 #include "kernels/cuda/adamw.h"
 #include "kernels/cuda/attention.h"
 #include "kernels/cuda/cross_entropy.h"
-#include "kernels/cuda/cuda_stream.h"
 #include "kernels/cuda/elementwise.h"
 #include "kernels/cuda/embedding.h"
 #include "kernels/cuda/host_copy.h"

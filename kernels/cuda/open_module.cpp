@@ -1,8 +1,9 @@
+#include "kernels/cuda/open_module.h"
+
 #include <dlfcn.h>
 
 #include "kernels/base/error.h"
 #include "kernels/base/shared_module.h"
-#include "kernels/cuda/cuda_module.h"
 #include "kernels/cuda/module.h"
 
 namespace stagecraft::cuda {

@@ -6,7 +6,6 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
-#include "models/checkpoint/model_file.h"
 
 namespace stagecraft {
 namespace {

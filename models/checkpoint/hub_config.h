@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "models/model_config.h"
 
@@ -11,5 +12,8 @@ namespace stagecraft {
 /// epsilon and head count, which no tensor's shape shows. Keys that are absent have the hub's
 /// defaults. Throws Error "[FILE] ..." that names the key and both values.
 void check_hub_config(const std::filesystem::path& file, const ModelConfig& config);
+
+/// config.json of the hub's GPT-2.
+std::string hub_config_json(const ModelConfig& config);
 
 }  // namespace stagecraft

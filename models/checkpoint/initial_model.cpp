@@ -1,4 +1,5 @@
-// A folder to start from (the class InitialModel of model_file.h).
+#include "models/checkpoint/initial_model.h"
+
 #include <algorithm>
 #include <cstring>
 #include <optional>
@@ -7,7 +8,7 @@
 #include "kernels/base/file.h"
 #include "kernels/ops/host_copy.h"
 #include "models/checkpoint/hub_config.h"
-#include "models/checkpoint/model_file.h"
+#include "models/checkpoint/safetensors.h"
 
 namespace stagecraft {
 namespace {

@@ -1,6 +1,8 @@
 // RUN/model/ written by all actors together.
 #include "models/checkpoint/model_file.h"
 
+#include "models/checkpoint/hub_config.h"
+
 #include <cstring>
 
 #include "kernels/base/error.h"

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <filesystem>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -32,25 +31,5 @@ void discard_model_files(const std::filesystem::path& folder) noexcept;
 /// Driver: flushes and renames both; the folder then holds a whole model. Earlier files are
 /// replaced.
 void finish_model_files(const std::filesystem::path& temporary);
-
-/// A folder to start from, checked as a whole before any actor reads: every parameter there once,
-/// float32, of the right shape, with or without the prefix "transformer."; mask buffers are passed
-/// over, and so is a lm_head.weight that is a copy of wte.weight. A config.json, if there, must
-/// describe the same function. Throws ConfigError with the key "model.init_from" that names file,
-/// tensor and both shapes.
-class InitialModel {
- public:
-  InitialModel(const ModelSpec& model, const std::filesystem::path& folder);
-  ~InitialModel();
-  /// Reads this rank's part of one parameter; padding becomes zero. Safe from several threads.
-  void read(Stream& stream, const Parameter& parameter, int rank, int ranks) const;
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
-
-/// config.json of the hub's GPT-2.
-std::string hub_config_json(const ModelConfig& config);
 
 }  // namespace stagecraft

@@ -13,7 +13,7 @@
 #include <set>
 #include <sstream>
 
-#include "actors/gate.h"
+#include "actors/socket.h"
 #include "tests/actors/control_process.h"
 #include "tests/conformance/watchdog.h"
 

@@ -8,6 +8,8 @@
 #include <string>
 
 #include "actors/control_network.h"
+#include "actors/control_types.h"
+#include "actors/socket.h"
 #include "tests/actors/noting_actors.h"
 
 namespace stagecraft::test {

@@ -1,5 +1,6 @@
 // The gate alone: plain sockets on both sides, no actors.
 #include "actors/gate.h"
+#include "actors/enter_gate.h"
 
 #include <poll.h>
 #include <sys/socket.h>

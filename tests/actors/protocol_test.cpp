@@ -6,7 +6,11 @@
 #include <optional>
 
 #include "actors/driver_actor.h"
+#include "actors/run_config.h"
+#include "actors/run_report.h"
 #include "actors/watch.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 #include "models/optim/optimizer_config.h"
 #include "tests/actors/noting_actors.h"
 

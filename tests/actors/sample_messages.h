@@ -5,6 +5,8 @@
 #include <limits>
 
 #include "actors/messages.h"
+#include "stages/edge.h"
+#include "stages/pass.h"
 
 namespace stagecraft::test {
 

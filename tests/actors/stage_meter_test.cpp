@@ -4,6 +4,7 @@
 #include <catch2/catch.hpp>
 
 #include "actors/trace_collector.h"
+#include "kernels/make_stream.h"
 
 namespace stagecraft {
 namespace {

@@ -1,5 +1,7 @@
 // What is added up of a step and of an evaluation: the order is the program's, not the messages'.
 #include "actors/step_sums.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -3,6 +3,7 @@
 // the rounding of what is stored and of nothing else.
 #pragma once
 
+#include "kernels/make_stream.h"
 #include "kernels/ops/op_table.h"
 #include "tests/conformance/reference.h"
 

@@ -9,6 +9,7 @@
 #include <numeric>
 
 #include "kernels/ops/host_copy.h"
+#include "stages/edge.h"
 #include "tests/conformance/thrown.h"
 
 namespace stagecraft::test {

@@ -8,7 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/make_stream.h"
 #include "stages/channel.h"
+#include "stages/courier_channel.h"
 #include "tests/conformance/members.h"
 
 namespace stagecraft::test {

@@ -1,4 +1,7 @@
 // Every kind of channel that one process can have both ends of: two threads.
+#include "stages/device_channel.h"
+#include "stages/local_channel.h"
+#include "stages/window_channel.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tests/conformance/channel.h"
 #include "tests/conformance/devices.h"

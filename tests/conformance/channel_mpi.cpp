@@ -1,5 +1,8 @@
 // The suite of channels between processes of one machine: rank 0 is the source, rank 1 the
 // destination. A single process sends to itself.
+#include "kernels/make_stream.h"
+#include "stages/courier_channel.h"
+#include "stages/window_channel.h"
 #include "tests/conformance/channel.h"
 #include "tests/conformance/processes.h"
 

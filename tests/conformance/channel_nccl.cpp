@@ -5,6 +5,11 @@
 #include <catch2/catch.hpp>
 #include <numeric>
 
+#include "kernels/make_stream.h"
+#include "stages/device_channel.h"
+#include "stages/edge.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/world.h"
 #include "tests/conformance/channel.h"
 #include "tests/conformance/gpu_processes.h"
 #include "tests/conformance/thrown.h"

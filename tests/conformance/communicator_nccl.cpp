@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <cstring>
 
+#include "kernels/make_stream.h"
 #include "tests/conformance/communicator.h"
 #include "tests/conformance/gpu_processes.h"
 #include "tests/conformance/thrown.h"

@@ -7,6 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "kernels/device_report.h"
+#include "kernels/host_devices.h"
+#include "kernels/make_stream.h"
 #include "kernels/stream.h"
 
 namespace stagecraft::testing {

@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/world.h"
 #include "tests/conformance/processes.h"
 
 namespace stagecraft::test {

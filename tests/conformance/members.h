@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "kernels/make_stream.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"

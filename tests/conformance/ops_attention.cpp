@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/make_stream.h"
 #include "tests/conformance/attention_reference.h"
 
 namespace stagecraft::testing {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "kernels/make_stream.h"
 #include "kernels/ops/op_table.h"
 #include "tests/conformance/cross_entropy_reference.h"
 

@@ -1,3 +1,4 @@
+#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/matmul.h"
 #include "tests/conformance/reference.h"

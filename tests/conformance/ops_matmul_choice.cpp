@@ -1,5 +1,6 @@
 // Products that are large enough for a device to choose by the clock how it computes them: whatever
 // it chooses, on whichever stream, by the first call or a later one, no bit may tell.
+#include "kernels/make_stream.h"
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/op_table.h"
 #include "tests/conformance/reference.h"

@@ -5,6 +5,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/make_stream.h"
+
 namespace stagecraft::test {
 namespace {
 

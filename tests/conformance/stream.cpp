@@ -1,5 +1,8 @@
 // The contract of streams and events, on every device.
 #include "kernels/stream.h"
+#include "kernels/device_report.h"
+#include "kernels/host_devices.h"
+#include "kernels/make_stream.h"
 
 #include "kernels/base/span.h"
 #include "kernels/ops/elementwise.h"

@@ -1,4 +1,5 @@
 // The contract of a stream's memory, on every device.
+#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "tests/conformance/reference.h"
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "stages/pass.h"
 #include "stages/stage_work.h"
 
 namespace stagecraft::test {

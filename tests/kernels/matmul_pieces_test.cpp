@@ -1,6 +1,6 @@
 #include <catch2/catch.hpp>
 
-#include "kernels/cpu/matmul.h"
+#include "kernels/cpu/matmul_pieces.h"
 
 namespace stagecraft::cpu {
 namespace {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
 #include "kernels/stream.h"
 
 namespace stagecraft {

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/make_stream.h"
 #include "kernels/stream.h"
 
 namespace stagecraft {

@@ -4,6 +4,7 @@
 
 #include "kernels/base/file.h"
 #include "launch/config_table.h"
+#include "launch/resolve.h"
 #include "tests/launch/example_config.h"
 
 using namespace stagecraft;

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/device_report.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/checks.h"
 #include "launch/resolve.h"
 #include "tests/launch/example_config.h"

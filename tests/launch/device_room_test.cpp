@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "kernels/device_report.h"
 #include "launch/resolve.h"
 #include "tests/launch/example_config.h"
 

@@ -2,7 +2,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "kernels/stream.h"
+#include "kernels/host_devices.h"
 #include "tensor_parallel/comm/mpi/session.h"
 
 using namespace stagecraft;

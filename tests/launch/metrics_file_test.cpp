@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "actors/run_report.h"
 #include "kernels/base/error.h"
 #include "tests/temporary_folder.h"
 

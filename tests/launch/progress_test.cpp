@@ -6,6 +6,7 @@
 #include <fstream>
 #include <memory>
 
+#include "actors/run_report.h"
 #include "tests/temporary_folder.h"
 
 using namespace stagecraft;

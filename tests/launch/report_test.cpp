@@ -1,6 +1,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include "actors/run_report.h"
 #include "launch/plan_json.h"
 #include "launch/plan_report.h"
 #include "launch/run_summary.h"

@@ -1,13 +1,20 @@
 #include "launch/run_analysis.h"
+#include "launch/write_trace.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "actors/run_report.h"
 #include "launch/explain_command.h"
 #include "launch/run_directory.h"
 #include "launch/trace_summary.h"
+#include "stages/critical_path.h"
+#include "stages/edge.h"
+#include "stages/explain.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
 #include "tests/end_to_end/small_run.h"
 
 namespace stagecraft {

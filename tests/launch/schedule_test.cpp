@@ -5,12 +5,17 @@
 #include <regex>
 #include <set>
 
+#include "actors/run_report.h"
 #include "launch/byte_words.h"
 #include "launch/config_file.h"
 #include "launch/cost_words.h"
 #include "launch/schedule_svg.h"
 #include "launch/schedule_trace.h"
 #include "launch/trace_file.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

@@ -1,4 +1,5 @@
 #include "launch/splits_json.h"
+#include "models/model_config.h"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>

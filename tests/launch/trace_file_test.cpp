@@ -1,4 +1,5 @@
 #include "launch/trace_file.h"
+#include "actors/run_report.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -3,7 +3,10 @@
 #include <catch2/catch.hpp>
 #include <vector>
 
+#include "kernels/make_stream.h"
 #include "kernels/ops/embedding.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 #include "models/model_spec.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 

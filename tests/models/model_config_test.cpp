@@ -1,4 +1,5 @@
 #include "models/model_config.h"
+#include "models/embedding.h"
 
 #include <catch2/catch.hpp>
 #include <functional>

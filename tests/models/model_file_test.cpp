@@ -1,4 +1,6 @@
 #include "models/checkpoint/model_file.h"
+#include "models/checkpoint/hub_config.h"
+#include "models/checkpoint/initial_model.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -7,6 +9,9 @@
 #include <limits>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
 #include "tests/temporary_folder.h"
 
 namespace stagecraft {

@@ -4,6 +4,10 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/base/error.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 
 namespace stagecraft {

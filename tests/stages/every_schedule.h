@@ -8,6 +8,8 @@
 #include "kernels/base/error.h"
 #include "stages/auto_schedule.h"
 #include "stages/program.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
 
 namespace stagecraft::test {
 

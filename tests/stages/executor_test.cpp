@@ -1,5 +1,13 @@
 #include <catch2/catch.hpp>
 
+#include "kernels/make_stream.h"
+#include "stages/edge.h"
+#include "stages/local_channel.h"
+#include "stages/pass.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
+#include "stages/window_channel.h"
 #include "tests/stages/every_schedule.h"
 #include "tests/stages/pipeline_loop.h"
 

@@ -1,4 +1,6 @@
 #include "stages/explain.h"
+#include "stages/critical_path.h"
+#include "stages/idle_cause.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -6,6 +8,10 @@
 #include <tuple>
 
 #include "stages/calibrate.h"
+#include "stages/edge.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "tests/stages/every_schedule.h"
 
 namespace stagecraft {

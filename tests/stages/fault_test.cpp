@@ -1,6 +1,11 @@
 // A message that is lost or comes twice is found by its edge and number, or shows on the board.
 #include <catch2/catch.hpp>
 
+#include "stages/edge.h"
+#include "stages/pass.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "tests/stages/faulty_channel.h"
 #include "tests/stages/pipeline_loop.h"
 

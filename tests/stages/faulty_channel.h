@@ -1,6 +1,7 @@
 // A channel whose messages get lost or come twice.
 #pragma once
 
+#include "stages/edge.h"
 #include "stages/executor.h"
 
 namespace stagecraft::test {

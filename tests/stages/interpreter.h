@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "stages/program.h"
+#include "stages/reduction_pass.h"
 
 namespace stagecraft::test {
 

@@ -3,6 +3,8 @@
 #include <set>
 #include <tuple>
 
+#include "stages/reduction_pass.h"
+
 namespace stagecraft::test {
 namespace {
 

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "stages/reduction_pass.h"
 #include "tests/stages/interpreter.h"
 
 namespace stagecraft::test {

@@ -7,6 +7,10 @@
 
 #include "kernels/base/error.h"
 #include "stages/auto_schedule.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft::test {
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
 #include "tests/stages/interpreter.h"
 
 namespace stagecraft::test {

@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "stages/program_text.h"
 #include "stages/verify.h"
 #include "tests/stages/mutants.h"
 

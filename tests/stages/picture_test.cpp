@@ -4,6 +4,9 @@
 #include <regex>
 
 #include "kernels/base/error.h"
+#include "stages/program_text.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

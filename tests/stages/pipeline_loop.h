@@ -7,7 +7,11 @@
 #include <random>
 #include <vector>
 
+#include "kernels/make_stream.h"
+#include "stages/edge.h"
 #include "stages/executor.h"
+#include "stages/local_channel.h"
+#include "stages/pass.h"
 
 namespace stagecraft::test {
 

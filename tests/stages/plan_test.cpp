@@ -3,7 +3,14 @@
 #include <limits>
 
 #include "kernels/base/error.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
+#include "stages/partition.h"
 #include "stages/plan.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

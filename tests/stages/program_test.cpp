@@ -3,6 +3,10 @@
 #include "kernels/base/error.h"
 #include "stages/picture.h"
 #include "stages/program.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "tests/stages/every_schedule.h"
 
 namespace stagecraft {

@@ -2,7 +2,12 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/base/error.h"
+#include "stages/edge.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
 #include "stages/simulate.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 
 namespace stagecraft {

@@ -6,6 +6,11 @@
 #include <random>
 
 #include "kernels/base/error.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedule_shape.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

@@ -4,7 +4,12 @@
 #include <catch2/catch.hpp>
 
 #include "kernels/base/error.h"
+#include "models/gpt.h"
+#include "models/model_config.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
 #include "stages/split_costs.h"
+#include "stages/transfer_pass.h"
 
 namespace stagecraft {
 namespace {

@@ -1,6 +1,11 @@
 #include <fmt/format.h>
 #include <catch2/catch.hpp>
 
+#include "stages/instruction_site.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 #include "tests/stages/every_schedule.h"
 

@@ -5,7 +5,10 @@
 #include <numeric>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
 #include "stages/channel.h"
+#include "stages/edge.h"
+#include "stages/window_channel.h"
 #include "tests/child_process.h"
 
 namespace stagecraft {

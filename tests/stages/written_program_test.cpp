@@ -1,4 +1,6 @@
 #include "stages/written_program.h"
+#include "stages/csv_writer.h"
+#include "stages/program_reader.h"
 
 #include <fmt/format.h>
 
@@ -6,6 +8,11 @@
 #include <regex>
 
 #include "kernels/base/file.h"
+#include "stages/lower_program.h"
+#include "stages/program_text.h"
+#include "stages/reduction_pass.h"
+#include "stages/schedules.h"
+#include "stages/transfer_pass.h"
 #include "stages/verify.h"
 #include "tests/stages/every_schedule.h"
 

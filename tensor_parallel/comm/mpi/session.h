@@ -1,5 +1,5 @@
 // MPI of this process, from start to end. No MPI type leaves this folder; where the program was
-// built without MPI, no_mpi.cpp stands in for it.
+// built without MPI, no_session.cpp stands in for it.
 #pragma once
 
 #include <memory>

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "tensor_parallel/comm/call.h"
 #include "tensor_parallel/comm/nccl/tree.h"

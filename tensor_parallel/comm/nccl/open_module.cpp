@@ -1,7 +1,8 @@
+#include "tensor_parallel/comm/nccl/open_module.h"
+
 #include "kernels/base/error.h"
 #include "kernels/base/shared_module.h"
 #include "tensor_parallel/comm/nccl/module.h"
-#include "tensor_parallel/comm/nccl/nccl_communicator.h"
 
 namespace stagecraft {
 namespace {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
+#include "kernels/make_stream.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft::nccl {

@@ -1,6 +1,6 @@
 // Stands in where the program is built without NCCL.
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/open_module.h"
 
 namespace stagecraft {
 namespace {

@@ -1,6 +1,7 @@
 // Stands in where the program is built without CUDA.
 #include "kernels/base/error.h"
-#include "kernels/cuda/cuda_module.h"
+#include "kernels/cuda/open_module.h"
+#include "kernels/device_report.h"
 
 namespace stagecraft::cuda {
 namespace {

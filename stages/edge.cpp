@@ -1,4 +1,4 @@
-#include "stages/channel.h"
+#include "stages/edge.h"
 
 #include <fmt/core.h>
 

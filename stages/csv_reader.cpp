@@ -1,32 +1,16 @@
-// Programs as CSV: a row a stage, a cell an instruction, as torch.distributed.pipelining writes and
-// reads them (class _Action of its schedules.py; torch 2.13).
+#include "stages/csv_reader.h"
+
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <cmath>
 #include <utility>
 
-#include "stages/simulate.h"
-#include "stages/written_program.h"
+#include "stages/csv_cells.h"
 
 namespace stagecraft {
 namespace {
 
-struct CellName {
-  std::string_view name;
-  Op op;
-};
-constexpr std::array<CellName, 9> kNames = {{{"F", Op::forward},
-                                             {"B", Op::backward},
-                                             {"I", Op::backward_input},
-                                             {"W", Op::backward_weight},
-                                             {"SEND_F", Op::send_activation},
-                                             {"RECV_F", Op::receive_activation},
-                                             {"SEND_B", Op::send_gradient},
-                                             {"RECV_B", Op::receive_gradient},
-                                             {"REDUCE_GRAD", Op::reduce_data}}};
 constexpr std::string_view kOverlap = ")OVERLAP_F_B";
 constexpr std::string_view kBlanks = " \t\r";
 constexpr int kMost = 1 << 20;  // chunks, micro-batches
@@ -121,9 +105,9 @@ class CsvReader {
     rest.remove_prefix(name.size());
     // Weights that are sharded over data ranks; here each has them whole.
     const bool sharding = name == "UNSHARD" || name == "RESHARD";
-    const auto* known = std::find_if(kNames.begin(), kNames.end(),
+    const auto* known = std::find_if(kCellNames.begin(), kCellNames.end(),
                                      [&](const CellName& entry) { return entry.name == name; });
-    if (instruction.chunk < 0 || (known == kNames.end() && !sharding)) {
+    if (instruction.chunk < 0 || (known == kCellNames.end() && !sharding)) {
       refuse(cell);
     }
     instruction.op = sharding ? Op::reduce_data : known->op;
@@ -181,61 +165,8 @@ class CsvReader {
   std::vector<Placed> reductions_;  // of the row
 };
 
-std::string cell_text(const Instruction& i) {
-  const auto* known = std::find_if(kNames.begin(), kNames.end(),
-                                   [&](const CellName& entry) { return entry.op == i.op; });
-  if (known == kNames.end()) {
-    return "";
-  }
-  return has_microbatch(i.op) ? fmt::format("{}{}{}", i.chunk, known->name, i.microbatch)
-                              : fmt::format("{}{}", i.chunk, known->name);
-}
-
-std::vector<std::string> cells_in_order(const StageProgram& stage) {
-  std::vector<std::string> cells;
-  for (const Group& group : stage) {
-    for (const Instruction& instruction : group) {
-      if (std::string cell = cell_text(instruction); !cell.empty()) {
-        cells.push_back(std::move(cell));
-      }
-    }
-  }
-  return cells;
-}
-
-std::vector<std::string> cells_in_time(const StageTimeline& timeline) {
-  std::vector<std::string> cells;
-  for (const Action& action : timeline.actions) {
-    if (is_compute(action.instruction.op)) {
-      const auto slot = static_cast<std::size_t>(std::lround(action.begin));
-      cells.resize(slot + 1);
-      cells[slot] = cell_text(action.instruction);
-    }
-  }
-  return cells;
-}
-
 }  // namespace
 
 WrittenProgram parse_csv_form(std::string_view text) { return CsvReader().read(text); }
-
-std::string to_csv(const Program& program) {
-  std::vector<std::vector<std::string>> rows;
-  if (is_compute_only(program)) {
-    const CostTable one_slot_each{.chunks = {{.backward = 1.0}}, .slots = program.microbatches};
-    for (const StageTimeline& stage : simulate(with_transfers(program), one_slot_each).stages) {
-      rows.push_back(cells_in_time(stage));
-    }
-  } else {
-    for (const StageProgram& stage : program.stages) {
-      rows.push_back(cells_in_order(stage));
-    }
-  }
-  std::string text;
-  for (const std::vector<std::string>& row : rows) {
-    text += row.empty() ? ",\r\n" : fmt::format("{}\r\n", fmt::join(row, ","));
-  }
-  return text;
-}
 
 }  // namespace stagecraft
