@@ -9,7 +9,7 @@
 #include <limits>
 #include <memory>
 
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 #include "kernels/ops/attention.h"
 #include "kernels/ops/matmul.h"
 

@@ -4,14 +4,14 @@
 #include <functional>
 #include <vector>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
-#include "actors/run_training.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
+#include "actors/run/run_training.h"
 #include "benchmarks/gpt2_124m.h"
 #include "benchmarks/measure.h"
 #include "kernels/base/random.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
 
 namespace stagecraft::bench {
 

@@ -15,11 +15,11 @@
 #include <thread>
 #include <vector>
 
+#include "kernels/backends/make_stream.h"
 #include "kernels/base/span.h"
-#include "kernels/make_stream.h"
-#include "stages/channel.h"
-#include "stages/edge.h"
-#include "stages/window_channel.h"
+#include "stages/channels/channel.h"
+#include "stages/channels/window_channel.h"
+#include "stages/program/edge.h"
 
 namespace {
 

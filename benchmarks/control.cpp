@@ -17,13 +17,13 @@
 #include <future>
 #include <numeric>
 
-#include "actors/control_network.h"
-#include "actors/control_types.h"
+#include "actors/network/control_network.h"
+#include "actors/network/control_types.h"
+#include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
-#include "kernels/make_stream.h"
-#include "stages/channel.h"
-#include "stages/window_channel.h"
+#include "stages/channels/channel.h"
+#include "stages/channels/window_channel.h"
 
 namespace {
 
@@ -113,7 +113,7 @@ ControlOptions options_of(int rank) {
 }
 
 /// A system of CAF 0.17 that ends beside a detached actor may hang, so that no rank destroys its
-/// own (actors/run_rank.h); nor do these processes.
+/// own (actors/run/run_rank.h); nor do these processes.
 [[noreturn]] void end_process() {
   std::fflush(nullptr);
   std::_Exit(0);

@@ -13,7 +13,7 @@
 
 #include "benchmarks/gemm_products.h"
 #include "benchmarks/gpt2_124m.h"
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 
 namespace stagecraft::bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "benchmarks/gemm_products.h"
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 
 namespace stagecraft::bench {
 namespace {

@@ -4,7 +4,7 @@
 #include <dnnl.hpp>
 
 #include "kernels/base/random.h"
-#include "models/embedding.h"
+#include "models/layers/embedding.h"
 
 namespace stagecraft::bench {
 namespace {

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/ops/matmul.h"
-#include "models/model_config.h"
+#include "models/families/model_config.h"
 
 namespace stagecraft::bench {
 

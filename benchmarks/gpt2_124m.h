@@ -1,7 +1,7 @@
 // The model of the benchmarks.
 #pragma once
 
-#include "models/model_config.h"
+#include "models/families/model_config.h"
 
 namespace stagecraft::bench {
 

@@ -3,13 +3,13 @@
 
 #include <fmt/core.h>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
-#include "stages/pass.h"
-#include "stages/stage_work.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "stages/channels/pass.h"
+#include "stages/execute/stage_work.h"
 
 namespace stagecraft::bench {
 

@@ -7,17 +7,17 @@
 #include <cstdlib>
 #include <map>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
-#include "kernels/device_report.h"
-#include "kernels/host_devices.h"
-#include "launch/run_analysis.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
-#include "stages/edge.h"
-#include "stages/explain.h"
-#include "stages/pass.h"
+#include "kernels/backends/host_devices.h"
+#include "kernels/core/device_report.h"
+#include "launch/report/run_analysis.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "stages/channels/pass.h"
+#include "stages/explain/explain.h"
+#include "stages/program/edge.h"
 
 namespace {
 

@@ -7,13 +7,13 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
-#include "launch/run_analysis.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
-#include "stages/calibrate.h"
+#include "launch/report/run_analysis.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "stages/explain/calibration.h"
 
 namespace {
 

@@ -10,10 +10,10 @@
 #include <string>
 #include <thread>
 
-#include "actors/run_config.h"
-#include "actors/run_rank.h"
-#include "actors/run_report.h"
-#include "launch/launched.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
+#include "actors/run/run_rank.h"
+#include "launch/setup/mpi_environment.h"
 
 namespace stagecraft::bench {
 
@@ -37,7 +37,7 @@ inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, d
   return std::make_shared<ProgressBoard>(ProgressBoard::open(place, MappedFile::Access::write));
 }
 
-/// Ends the process as a rank has to (actors/run_rank.h).
+/// Ends the process as a rank has to (actors/run/run_rank.h).
 [[noreturn]] inline void end_rank(int status) {
   std::fflush(nullptr);
   std::_Exit(status);

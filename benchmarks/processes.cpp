@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "benchmarks/measure.h"
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 #include "tensor_parallel/comm/mpi/session.h"
 

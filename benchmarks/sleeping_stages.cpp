@@ -13,15 +13,15 @@
 #include <cstdlib>
 #include <thread>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
 #include "benchmarks/idle_run.h"
 #include "benchmarks/process_run.h"
-#include "launch/run_analysis.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
-#include "stages/calibrate.h"
-#include "stages/schedules.h"
+#include "launch/report/run_analysis.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "stages/explain/calibration.h"
+#include "stages/schedules/schedules.h"
 
 namespace {
 

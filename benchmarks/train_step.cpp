@@ -8,9 +8,9 @@
 
 #include "benchmarks/bench_run.h"
 #include "benchmarks/gemm_bound.h"
-#include "models/embedding.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "models/layers/embedding.h"
 
 namespace {
 

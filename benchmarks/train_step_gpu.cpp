@@ -11,12 +11,12 @@
 #include <span>
 
 #include "benchmarks/bench_run.h"
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/ops/matmul.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
 
 namespace {
 

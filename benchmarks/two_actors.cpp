@@ -7,7 +7,7 @@
 #include <cstdlib>
 
 #include "benchmarks/bench_run.h"
-#include "models/model_config.h"
+#include "models/families/model_config.h"
 
 namespace {
 

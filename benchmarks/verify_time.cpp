@@ -7,10 +7,10 @@
 #include <cstddef>
 
 #include "benchmarks/measure.h"
-#include "stages/reduction_pass.h"
-#include "stages/schedules.h"
-#include "stages/transfer_pass.h"
-#include "stages/verify.h"
+#include "stages/schedules/reduction_pass.h"
+#include "stages/schedules/schedules.h"
+#include "stages/schedules/transfer_pass.h"
+#include "stages/verify/verify.h"
 
 namespace stagecraft::bench {
 namespace {

@@ -9,7 +9,7 @@
 #include <string_view>
 
 #include "benchmarks/device/tables.h"
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 
 namespace stagecraft::bench {
 namespace {

@@ -1,8 +1,8 @@
 // AdamW (Loshchilov & Hutter, arXiv 1711.05101) over a flat arena of any number of parameters.
 #pragma once
 
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

@@ -2,9 +2,9 @@
 // 2205.14135; Rabe & Staats, arXiv 2112.05682). No T x T matrix of a head is ever in memory.
 #pragma once
 
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 #include "kernels/ops/elementwise.h"
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
 
 namespace stagecraft {
 
@@ -14,7 +14,7 @@ namespace stagecraft {
 /// Sizes and mask shared by both directions. Dropout acts on the probabilities: probability (q, k)
 /// of local head n in sample s is number ((first_head + n) * T + q) * T + k of the sequence
 /// (key, step, first_sample + s); rows_per_sample is not used. In bfloat16 a device may draw a mask
-/// of its own instead (kernels/cuda/cudnn_attention.h).
+/// of its own instead (kernels/cuda/runtime/cudnn_attention.h).
 struct AttentionShape {
   std::int64_t samples = 0;
   std::int64_t sequence = 0;    // T

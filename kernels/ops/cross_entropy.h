@@ -5,8 +5,8 @@
 // padding and take part in nothing.
 #pragma once
 
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

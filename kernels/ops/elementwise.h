@@ -3,8 +3,8 @@
 #pragma once
 
 #include "kernels/base/random.h"
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

@@ -6,9 +6,9 @@
 #include <span>
 #include <vector>
 
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 #include "kernels/ops/elementwise.h"
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
 
 namespace stagecraft {
 

@@ -1,8 +1,8 @@
 // Matrix products.
 #pragma once
 
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

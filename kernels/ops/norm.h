@@ -3,8 +3,8 @@
 // statistics are float32, as is everything between.
 #pragma once
 
-#include "kernels/stream.h"
-#include "kernels/tensor.h"
+#include "kernels/core/stream.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

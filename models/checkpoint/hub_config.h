@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "models/model_config.h"
+#include "models/families/model_config.h"
 
 namespace stagecraft {
 

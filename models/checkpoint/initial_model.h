@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <memory>
 
-#include "models/model_spec.h"
+#include "models/families/model_spec.h"
 
 namespace stagecraft {
 

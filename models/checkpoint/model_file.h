@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "models/checkpoint/safetensors.h"
-#include "models/model_spec.h"
+#include "models/families/model_spec.h"
 
 namespace stagecraft {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/base/file.h"
-#include "kernels/tensor.h"
+#include "kernels/core/tensor.h"
 
 namespace stagecraft {
 

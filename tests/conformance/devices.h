@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "kernels/device_report.h"
-#include "kernels/host_devices.h"
-#include "kernels/make_stream.h"
-#include "kernels/stream.h"
+#include "kernels/backends/host_devices.h"
+#include "kernels/backends/make_stream.h"
+#include "kernels/core/device_report.h"
+#include "kernels/core/stream.h"
 
 namespace stagecraft::testing {
 

@@ -2,10 +2,10 @@
 
 #include <fmt/core.h>
 
-#include "kernels/device_report.h"
-#include "kernels/host_devices.h"
-#include "kernels/make_stream.h"
-#include "launch/gpu_environment.h"
+#include "kernels/backends/host_devices.h"
+#include "kernels/backends/make_stream.h"
+#include "kernels/core/device_report.h"
+#include "launch/setup/gpu_environment.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tensor_parallel/comm/nccl/open_module.h"
 

@@ -14,9 +14,9 @@
 #include <utility>
 #include <vector>
 
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
+#include "kernels/core/stream.h"
 #include "kernels/ops/host_copy.h"
-#include "kernels/stream.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 #include "tests/conformance/devices.h"
 #include "tests/conformance/watchdog.h"

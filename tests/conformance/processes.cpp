@@ -5,7 +5,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "kernels/make_stream.h"
+#include "kernels/backends/make_stream.h"
 
 namespace stagecraft::test {
 namespace {

@@ -1,7 +1,7 @@
 // The pipeline changes no bit; tensor and data parallelism change rounding only.
 #include <catch2/catch.hpp>
 
-#include "actors/run_report.h"
+#include "actors/protocol/run_report.h"
 #include "tests/end_to_end/outcome.h"
 
 namespace stagecraft {

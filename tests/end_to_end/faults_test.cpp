@@ -5,8 +5,8 @@
 #include <chrono>
 #include <future>
 
-#include "actors/run_report.h"
-#include "stages/pass.h"
+#include "actors/protocol/run_report.h"
+#include "stages/channels/pass.h"
 #include "tests/end_to_end/faulty_work.h"
 #include "tests/end_to_end/small_run.h"
 

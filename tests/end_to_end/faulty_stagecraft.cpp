@@ -12,12 +12,12 @@
 #include <sstream>
 #include <thread>
 
-#include "actors/run_config.h"
+#include "actors/protocol/run_config.h"
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
-#include "launch/command_line.h"
-#include "launch/launched.h"
-#include "stages/pass.h"
+#include "launch/commands/command_line.h"
+#include "launch/setup/mpi_environment.h"
+#include "stages/channels/pass.h"
 #include "tests/end_to_end/control_sockets.h"
 #include "tests/end_to_end/fault_words.h"
 #include "tests/end_to_end/faulty_work.h"

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "stages/pass.h"
-#include "stages/stage_work.h"
+#include "stages/channels/pass.h"
+#include "stages/execute/stage_work.h"
 
 namespace stagecraft::test {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "kernels/host_devices.h"
+#include "kernels/backends/host_devices.h"
 #include "tests/conformance/devices.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/process_faults.h"

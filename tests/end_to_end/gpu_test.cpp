@@ -2,10 +2,10 @@
 // Skipped where there is no GPU.
 #include <catch2/catch.hpp>
 
-#include "actors/run_report.h"
-#include "kernels/make_stream.h"
+#include "actors/protocol/run_report.h"
+#include "kernels/backends/make_stream.h"
 #include "kernels/ops/elementwise.h"
-#include "stages/pass.h"
+#include "stages/channels/pass.h"
 #include "tests/conformance/devices.h"
 #include "tests/end_to_end/faulty_work.h"
 #include "tests/end_to_end/outcome.h"

@@ -1,7 +1,7 @@
 // The plan's bytes against the account that a run's tensors are charged to.
 #include <catch2/catch.hpp>
 
-#include "actors/run_report.h"
+#include "actors/protocol/run_report.h"
 #include "tests/end_to_end/small_run.h"
 
 namespace stagecraft {

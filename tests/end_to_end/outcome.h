@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "tests/end_to_end/small_run.h"
-#include "tests/stages/every_schedule.h"
+#include "tests/stages/schedules/every_schedule.h"
 
 namespace stagecraft::test {
 

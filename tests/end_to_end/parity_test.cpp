@@ -5,7 +5,7 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
-#include "actors/run_report.h"
+#include "actors/protocol/run_report.h"
 #include "models/checkpoint/safetensors.h"
 #include "tests/end_to_end/small_run.h"
 

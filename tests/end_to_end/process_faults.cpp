@@ -16,7 +16,7 @@
 #include "kernels/base/span.h"
 #include "models/checkpoint/safetensors.h"
 #include "tensor_parallel/comm/mpi/session.h"
-#include "tests/actors/strangers.h"
+#include "tests/actors/network/strangers.h"
 #include "tests/end_to_end/fault_rules.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/run_processes.h"

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor_parallel/mesh.h"
+#include "tensor_parallel/sharding/mesh.h"
 #include "tests/end_to_end/fault_words.h"
 
 namespace stagecraft::test {

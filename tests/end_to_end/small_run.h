@@ -5,12 +5,12 @@
 #include <string>
 #include <vector>
 
-#include "actors/run_config.h"
-#include "actors/run_report.h"
-#include "actors/run_training.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
+#include "actors/run/run_training.h"
 #include "kernels/base/file.h"
-#include "models/gpt.h"
-#include "models/model_config.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
 #include "tests/temporary_folder.h"
 
 namespace stagecraft::test {

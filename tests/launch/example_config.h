@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "launch/toml_reader.h"
+#include "launch/config/toml_reader.h"
 
 namespace stagecraft {
 

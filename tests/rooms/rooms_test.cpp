@@ -24,7 +24,7 @@ const std::vector<std::vector<std::string>> kSiblings{
      "tensor_parallel/comm/nccl"}};
 
 // The one header through which a sibling may be seen.
-const std::string kNativeStream = "kernels/cuda/native_stream.h";
+const std::string kNativeStream = "kernels/cuda/runtime/native_stream.h";
 
 struct ThirdParty {
   std::string pattern;              // of the included name
@@ -164,11 +164,11 @@ TEST_CASE("every include of every room is allowed") {
 }
 
 TEST_CASE("rules of the include test: rooms and siblings") {
-  CHECK(verdict("models/gpt.cpp", "kernels/tensor.h").empty());
-  CHECK(verdict("models/gpt.cpp", "models/layer.h").empty());
-  CHECK_FALSE(verdict("models/gpt.cpp", "stages/plan.h").empty());
-  CHECK_FALSE(verdict("models/gpt.cpp", "layer.h").empty());
-  CHECK_FALSE(verdict("models/gpt.cpp", "tests/helper.h").empty());
+  CHECK(verdict("models/families/gpt.cpp", "kernels/core/tensor.h").empty());
+  CHECK(verdict("models/families/gpt.cpp", "models/layers/layer.h").empty());
+  CHECK_FALSE(verdict("models/families/gpt.cpp", "stages/plan/plan.h").empty());
+  CHECK_FALSE(verdict("models/families/gpt.cpp", "layer.h").empty());
+  CHECK_FALSE(verdict("models/families/gpt.cpp", "tests/helper.h").empty());
   CHECK_FALSE(verdict("kernels/cpu/a.cpp", "kernels/cuda/a.h").empty());
   CHECK_FALSE(verdict("tensor_parallel/comm/mpi/a.cpp", "tensor_parallel/comm/local_a.h").empty());
   CHECK(verdict("tensor_parallel/comm/nccl/a.cpp", kNativeStream).empty());

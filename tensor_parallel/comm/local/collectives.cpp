@@ -6,7 +6,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/ops/elementwise.h"
-#include "tensor_parallel/reduction_tree.h"
+#include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft::local {
 namespace {

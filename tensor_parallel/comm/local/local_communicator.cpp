@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/call_communicator.h"
+#include "tensor_parallel/comm/contract/call_communicator.h"
 #include "tensor_parallel/comm/local/collectives.h"
 #include "tensor_parallel/comm/local/group.h"
 #include "tensor_parallel/comm/local/last_arrival.h"

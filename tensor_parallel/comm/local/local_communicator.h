@@ -4,7 +4,7 @@
 #include <memory>
 #include <vector>
 
-#include "tensor_parallel/communicator.h"
+#include "tensor_parallel/comm/contract/communicator.h"
 
 namespace stagecraft {
 

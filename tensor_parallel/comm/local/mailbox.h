@@ -5,7 +5,7 @@
 #include <mutex>
 #include <string>
 
-#include "tensor_parallel/comm/abort_flag.h"
+#include "tensor_parallel/comm/contract/abort_flag.h"
 #include "tensor_parallel/comm/local/posting.h"
 
 namespace stagecraft::local {

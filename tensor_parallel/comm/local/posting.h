@@ -2,7 +2,7 @@
 // they are ready.
 #pragma once
 
-#include "tensor_parallel/comm/call.h"
+#include "tensor_parallel/comm/contract/call.h"
 
 namespace stagecraft::local {
 

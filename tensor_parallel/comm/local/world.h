@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "tensor_parallel/comm/abort_flag.h"
+#include "tensor_parallel/comm/contract/abort_flag.h"
 
 namespace stagecraft::local {
 

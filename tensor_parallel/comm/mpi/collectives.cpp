@@ -7,7 +7,7 @@
 
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/mpi/join_parts.h"
-#include "tensor_parallel/comm/mpi/meeting.h"
+#include "tensor_parallel/comm/mpi/rendezvous.h"
 
 namespace stagecraft::mpi {
 namespace {

@@ -1,8 +1,8 @@
 // The work of every operation, said in turns of a table. Tensors are in this process's memory.
 #pragma once
 
-#include "tensor_parallel/comm/call.h"
-#include "tensor_parallel/comm/mpi/table.h"
+#include "tensor_parallel/comm/contract/call.h"
+#include "tensor_parallel/comm/mpi/exchange.h"
 
 namespace stagecraft::mpi {
 

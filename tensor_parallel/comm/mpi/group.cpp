@@ -6,8 +6,8 @@
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/mpi/message_table.h"
-#include "tensor_parallel/comm/mpi/window_table.h"
+#include "tensor_parallel/comm/mpi/message_exchange.h"
+#include "tensor_parallel/comm/mpi/window_exchange.h"
 
 namespace stagecraft::mpi {
 namespace {

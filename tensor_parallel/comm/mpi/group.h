@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "tensor_parallel/comm/mpi/table.h"
+#include "tensor_parallel/comm/mpi/exchange.h"
 #include "tensor_parallel/comm/mpi/world.h"
 
 namespace stagecraft::mpi {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/reduction_tree.h"
+#include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft::mpi {
 namespace {

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <span>
 
-#include "tensor_parallel/communicator.h"
+#include "tensor_parallel/comm/contract/communicator.h"
 
 namespace stagecraft::mpi {
 

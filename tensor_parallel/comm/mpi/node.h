@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
-#include "tensor_parallel/comm/mpi/bell.h"
-#include "tensor_parallel/shared_window.h"
+#include "tensor_parallel/comm/contract/shared_window.h"
+#include "tensor_parallel/comm/mpi/futex.h"
 
 namespace stagecraft::mpi {
 

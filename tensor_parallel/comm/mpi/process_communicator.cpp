@@ -4,9 +4,9 @@
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/call_communicator.h"
+#include "tensor_parallel/comm/contract/call_communicator.h"
 #include "tensor_parallel/comm/mpi/collectives.h"
-#include "tensor_parallel/comm/mpi/meeting.h"
+#include "tensor_parallel/comm/mpi/rendezvous.h"
 
 namespace stagecraft::mpi {
 namespace {

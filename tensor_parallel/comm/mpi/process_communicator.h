@@ -3,10 +3,10 @@
 
 #include <memory>
 
+#include "tensor_parallel/comm/contract/communicator.h"
+#include "tensor_parallel/comm/mpi/exchange.h"
 #include "tensor_parallel/comm/mpi/group.h"
-#include "tensor_parallel/comm/mpi/table.h"
 #include "tensor_parallel/comm/mpi/world.h"
-#include "tensor_parallel/communicator.h"
 
 namespace stagecraft::mpi {
 

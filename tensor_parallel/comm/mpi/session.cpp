@@ -9,7 +9,7 @@
 
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/mpi/group.h"
-#include "tensor_parallel/comm/mpi/mpi_courier.h"
+#include "tensor_parallel/comm/mpi/mpi_transport.h"
 #include "tensor_parallel/comm/mpi/process_communicator.h"
 #include "tensor_parallel/comm/mpi/sessions.h"
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "tensor_parallel/communicator.h"
-#include "tensor_parallel/courier.h"
+#include "tensor_parallel/comm/contract/communicator.h"
+#include "tensor_parallel/comm/contract/p2p_transport.h"
 
 namespace stagecraft {
 

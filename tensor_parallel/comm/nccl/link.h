@@ -7,7 +7,7 @@
 #include <span>
 #include <string>
 
-#include "tensor_parallel/communicator.h"
+#include "tensor_parallel/comm/contract/communicator.h"
 
 namespace stagecraft::nccl {
 

@@ -2,10 +2,10 @@
 
 #include <utility>
 
+#include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
-#include "kernels/make_stream.h"
 #include "kernels/ops/elementwise.h"
-#include "tensor_parallel/comm/call.h"
+#include "tensor_parallel/comm/contract/call.h"
 #include "tensor_parallel/comm/nccl/tree.h"
 
 namespace stagecraft {

@@ -4,8 +4,8 @@
 
 #include <memory>
 
+#include "tensor_parallel/comm/contract/communicator.h"
 #include "tensor_parallel/comm/nccl/world.h"
-#include "tensor_parallel/communicator.h"
 
 namespace stagecraft {
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "kernels/cuda/native_stream.h"
+#include "kernels/cuda/runtime/native_stream.h"
 
 namespace stagecraft::nccl {
 namespace {

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels/ops/elementwise.h"
-#include "tensor_parallel/reduction_tree.h"
+#include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft::nccl {
 namespace {

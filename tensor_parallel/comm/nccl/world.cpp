@@ -3,8 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
-#include "kernels/make_stream.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft::nccl {

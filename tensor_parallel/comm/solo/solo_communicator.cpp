@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "kernels/ops/elementwise.h"
-#include "tensor_parallel/comm/abort_flag.h"
-#include "tensor_parallel/comm/call.h"
+#include "tensor_parallel/comm/contract/abort_flag.h"
+#include "tensor_parallel/comm/contract/call.h"
 
 namespace stagecraft {
 namespace {

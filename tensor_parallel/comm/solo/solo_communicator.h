@@ -3,7 +3,7 @@
 
 #include <memory>
 
-#include "tensor_parallel/communicator.h"
+#include "tensor_parallel/comm/contract/communicator.h"
 
 namespace stagecraft {
 

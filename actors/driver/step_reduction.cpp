@@ -1,0 +1,79 @@
+#include "actors/driver/step_reduction.h"
+
+#include <fmt/core.h>
+
+#include <cmath>
+
+#include "tensor_parallel/sharding/reduction_tree.h"
+
+namespace stagecraft {
+namespace {
+
+/// The loss of the step: each data rank's micro-batches in order, then the tree.
+double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+  std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
+  for (const auto& [rank, message] : done) {
+    double& sum = by_data[static_cast<std::size_t>(place_of(plan.mesh, rank).data)];
+    for (const std::uint64_t loss : message.losses) {
+      sum += from_bits(loss);
+    }
+  }
+  for (const TreeJoin& join : reduction_tree(plan.mesh.data)) {
+    by_data[static_cast<std::size_t>(join.into)] += by_data[static_cast<std::size_t>(join.from)];
+  }
+  return by_data[0] / static_cast<double>(plan.batch.global_batch * plan.model.sequence);
+}
+
+}  // namespace
+
+StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+  const std::vector<ParameterSpec> specs = plan.model.parameters();
+  std::vector<double> squares(specs.size(), 0);
+  for (const auto& [rank, message] : done) {  // ranks ascend: tensor ranks of a stage in order
+    for (const SquareBits& square : message.squares) {
+      squares.at(static_cast<std::size_t>(square.parameter)) += from_bits(square.square);
+    }
+  }
+  StepSums sums;
+  sums.loss = loss_of(plan, done);
+  std::string parameter;
+  for (std::size_t i = 0; i < specs.size(); ++i) {
+    sums.squared_norm += squares[i];
+    if (parameter.empty() && !std::isfinite(squares[i])) {
+      parameter = fmt::format("the gradient of {} is not finite", specs[i].name);
+    }
+  }
+  if (!std::isfinite(sums.loss)) {
+    sums.not_finite =
+        fmt::format("the loss is {}, {}", sums.loss,
+                    parameter.empty() ? std::string("all gradients are finite") : parameter);
+  } else {
+    sums.not_finite = parameter;
+  }
+  return sums;
+}
+
+void EvaluationLosses::begin(std::int64_t batches, int ranks) {
+  answers_due_ = batches * ranks;
+  losses_.clear();
+}
+
+bool EvaluationLosses::add(const EvaluationDone& message) {
+  std::vector<double>& losses = losses_[{message.batch, message.rank}];
+  for (const std::uint64_t loss : message.losses) {
+    losses.push_back(from_bits(loss));
+  }
+  return static_cast<std::int64_t>(losses_.size()) == answers_due_;
+}
+
+double EvaluationLosses::sum() const {
+  double sum = 0;
+  for (const auto& [batch_and_rank, losses] : losses_) {
+    for (const double loss : losses) {
+      sum += loss;
+    }
+  }
+  return sum;
+}
+
+}  // namespace stagecraft

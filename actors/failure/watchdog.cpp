@@ -1,0 +1,249 @@
+#include "actors/failure/watchdog.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+#include <vector>
+
+#include "kernels/base/span.h"
+
+namespace stagecraft {
+namespace {
+
+/// How long a failed process may take to end by itself.
+constexpr std::int64_t kEndDeadline_ns = 4'000'000'000;
+
+/// Looks at a watchdog's limit four times, but no less often than four times a second.
+std::chrono::milliseconds tick_of(double watchdog_seconds) {
+  return std::chrono::milliseconds(
+      std::max<std::int64_t>(10, static_cast<std::int64_t>(250 * std::min(1.0, watchdog_seconds))));
+}
+
+/// One look at the whole board.
+class Look {
+ public:
+  Look(const ProgressBoard& board, const WatchedMoment& moment) : board_(board), moment_(moment) {
+    for (int rank = 0; rank < board.ranks(); ++rank) {
+      views_.push_back(board.slot(rank).view());
+    }
+  }
+
+  std::optional<Finding> culprit() const {
+    for (const auto rule : {&Look::is_gone, &Look::is_frozen, &Look::is_missing, &Look::is_stuck}) {
+      for (int rank = 0; rank < board_.ranks(); ++rank) {
+        const std::string what = (this->*rule)(rank);
+        if (!what.empty()) {
+          return Finding{rank, rank_text(board_.info().mesh, rank) + ", " + what};
+        }
+      }
+    }
+    return nobody_moves();
+  }
+
+ private:
+  const ProgressSlot::View& view(int rank) const { return views_[static_cast<std::size_t>(rank)]; }
+
+  bool is_here(int rank) const { return board_.slot(rank).host() == moment_.reader.host; }
+
+  /// Seconds from a time of the rank's row to now; hosts have the wall clock in common.
+  double age(int rank, std::int64_t row_ns) const {
+    const std::int64_t ns = is_here(rank)
+                                ? moment_.now_ns - row_ns
+                                : moment_.reader.wall_ns - board_.slot(rank).wall_ns(row_ns);
+    return static_cast<double>(ns) * 1e-9;
+  }
+
+  bool over(double seconds) const { return seconds > board_.info().watchdog_seconds; }
+
+  bool on_stage(int rank) const {
+    const Activity activity = view(rank).activity;
+    return view(rank).process != 0 && activity != Activity::ended && activity != Activity::failed &&
+           activity != Activity::dismissed;
+  }
+
+  std::string is_gone(int rank) const {
+    if (!moment_.processes || !on_stage(rank) || !is_here(rank) ||
+        moment_.reader.alive(view(rank).process)) {
+      return "";
+    }
+    return fmt::format("{}: its process {} is gone without having ended (killed, or crashed)",
+                       place_text(view(rank)), view(rank).process);
+  }
+
+  std::string is_frozen(int rank) const {
+    const ProgressSlot::View& row = view(rank);
+    if (!moment_.processes || !on_stage(rank) || row.heartbeat_ns == 0) {
+      return "";
+    }
+    const double silent = age(rank, row.heartbeat_ns);
+    return over(silent) ? fmt::format(
+                              "{}: its process {} on {} has given no sign of life for "
+                              "{:.1f} s (run.watchdog_seconds = {}); is it stopped?",
+                              place_text(row), row.process, board_.slot(rank).host(), silent,
+                              board_.info().watchdog_seconds)
+                        : "";
+  }
+
+  std::string is_missing(int rank) const {
+    const double waited =
+        static_cast<double>(moment_.reader.wall_ns - board_.created_wall_ns()) * 1e-9;
+    return moment_.processes && view(rank).process == 0 && over(waited)
+               ? fmt::format("has not started within {:.1f} s (run.watchdog_seconds = {})", waited,
+                             board_.info().watchdog_seconds)
+               : "";
+  }
+
+  /// Its heart has missed many beats, and it will be named as frozen if it misses some more: until
+  /// then it is too early to say that its rank, or that nobody, moves.
+  bool may_be_frozen(int rank) const {
+    const ProgressSlot::View& row = view(rank);
+    return moment_.processes && on_stage(rank) && row.heartbeat_ns != 0 &&
+           over(2 * age(rank, row.heartbeat_ns));
+  }
+
+  std::string is_stuck(int rank) const {
+    const ProgressSlot::View& row = view(rank);
+    if (row.process == 0 || !works(row.activity) || may_be_frozen(rank)) {
+      return "";
+    }
+    const double stuck = age(rank, row.since_ns);
+    return over(stuck)
+               ? fmt::format("{}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
+                             place_text(row), stuck, board_.info().watchdog_seconds)
+               : "";
+  }
+
+  bool waits_too_long(int rank) const {
+    const Activity activity = view(rank).activity;
+    return (waits_for_others(activity) || activity == Activity::idle) &&
+           over(age(rank, view(rank).since_ns));
+  }
+
+  /// Waiting for the driver's decision is no deadlock of the stages.
+  bool waits_for_a_stage(int rank) const {
+    const Activity activity = view(rank).activity;
+    return (activity == Activity::waiting || activity == Activity::communicating) &&
+           view(rank).instruction.op != Op::optimizer;
+  }
+
+  std::optional<Finding> nobody_moves() const {
+    bool all = true;
+    bool any = false;
+    for (int rank = 0; rank < board_.ranks(); ++rank) {
+      all = all && waits_too_long(rank) && !may_be_frozen(rank);
+      any = any || waits_for_a_stage(rank);
+    }
+    if (!all || !any) {
+      return {};
+    }
+    return Finding{-1, fmt::format("nobody has moved for {} s (run.watchdog_seconds): {}",
+                                   board_.info().watchdog_seconds, everybody())};
+  }
+
+  /// "stage 0, rank 0, step 3, instruction 0RG1: waits for the gradient of micro-batch 1 from stage
+  /// 1; ..."
+  std::string everybody() const {
+    std::vector<std::string> texts;
+    for (int rank = 0; rank < board_.ranks(); ++rank) {
+      const std::string where = rank_text(board_.info().mesh, rank) + ", " + place_text(view(rank));
+      const Activity activity = view(rank).activity;
+      const bool waits = activity == Activity::waiting || activity == Activity::communicating;
+      texts.push_back(
+          waits ? fmt::format("{}: waits for {}", where,
+                              awaited(view(rank).instruction, board_.info().stage_of_chunk))
+                : where);
+    }
+    return fmt::format("{}", fmt::join(texts, "; "));
+  }
+
+  const ProgressBoard& board_;
+  const WatchedMoment& moment_;
+  std::vector<ProgressSlot::View> views_;
+};
+
+}  // namespace
+
+std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment) {
+  return Look(board, moment).culprit();
+}
+
+BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds) {
+  BoardInfo info;
+  info.mesh = plan.mesh;
+  info.stage_of_chunk = plan.program.stage_of_chunk;
+  info.watchdog_seconds = watchdog_seconds;
+  return info;
+}
+
+Watch::Watch(WatchSetup setup)
+    : setup_(std::move(setup)), launcher_(::getppid()), thread_([this] { run(); }) {}
+
+Watch::~Watch() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void Watch::on_cause(Hook hook) {
+  const std::lock_guard lock(mutex_);
+  hook_ = std::move(hook);
+  if (hook_ && !told_cause_.empty()) {
+    hook_(told_cause_);
+  }
+}
+
+void Watch::run() {
+  const auto tick = tick_of(setup_.board->info().watchdog_seconds);
+  if (setup_.own_rank >= 0) {
+    setup_.board->slot(setup_.own_rank).beat();  // a process may freeze before the first look
+  }
+  std::unique_lock lock(mutex_);
+  while (!changed_.wait_for(lock, tick, [this] { return stopped_; })) {
+    look();
+  }
+}
+
+/// With the lock: hooks come and go between two looks.
+void Watch::look() {
+  if (setup_.own_rank >= 0) {
+    setup_.board->slot(setup_.own_rank).beat();
+  }
+  if (told_cause_.empty()) {
+    told_cause_ = find();
+    if (told_cause_.empty()) {
+      return;
+    }
+    failed_since_ns_ = now_ns();
+    if (hook_) {
+      hook_(told_cause_);
+    }
+  }
+  if (setup_.end_process && (!hook_ || now_ns() - failed_since_ns_ > kEndDeadline_ns)) {
+    setup_.end_process();
+  }
+}
+
+/// The board's first cause, which this watch may be the one to name.
+std::string Watch::find() {
+  ProgressBoard& board = *setup_.board;
+  if (!board.failed()) {
+    const WatchedMoment moment{now_ns(), board_reader(), setup_.own_rank >= 0};
+    if (launcher_is_gone()) {
+      board.name_cause(-1, fmt::format("the launcher (mpirun, process {}) is gone", launcher_));
+    } else if (const auto finding = find_culprit(board, moment)) {
+      board.name_cause(finding->rank, finding->text);
+    }
+  }
+  const std::optional<Cause> cause = board.cause();
+  return cause ? cause->text : "";
+}
+
+bool Watch::launcher_is_gone() const { return setup_.own_rank >= 0 && ::getppid() != launcher_; }
+
+}  // namespace stagecraft

@@ -1,0 +1,167 @@
+#include "actors/network/control_network.h"
+
+#include <sys/random.h>
+
+#include <caf/all.hpp>
+#include <caf/io/all.hpp>
+#include <caf/io/basp_broker.hpp>
+
+#include "actors/network/handshake_client.h"
+#include "actors/network/handshake_listener.h"
+#include "actors/network/peer_exchange.h"
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+using Interface = std::set<std::string>;
+
+Deadline after_seconds(double seconds) {
+  return std::chrono::steady_clock::now() +
+         std::chrono::duration_cast<std::chrono::steady_clock::duration>(
+             std::chrono::duration<double>(seconds));
+}
+
+}  // namespace
+
+std::string control_version() { return STAGECRAFT_VERSION ", control 1"; }
+
+std::string new_secret() {
+  std::string secret(kSecretBytes, '\0');
+  // So few bytes come whole or not at all.
+  require(::getrandom(secret.data(), secret.size(), 0) == static_cast<ssize_t>(secret.size()),
+          "control", "the system gives no random bytes, errno {}", errno);
+  return secret;
+}
+
+/// Connections are CAF's own from the moment that they are through the gate: its BASP broker, the
+/// actor that speaks CAF's protocol, takes connected sockets of either side.
+struct ControlNetwork::Impl {
+  Impl(caf::actor_system& the_system, const ControlOptions& the_options)
+      : system(the_system), options(the_options) {
+    require(system.has_middleman(), "control", "the actor system has no network layer");
+    broker = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
+    doorkeeper = system.spawn<caf::hidden>(usher, acquaintances);
+  }
+  ~Impl() {
+    acquaintances->forget();  // the usher itself ends some time later
+    caf::anon_send_exit(doorkeeper, caf::exit_reason::kill);
+  }
+
+  caf::io::scribe_ptr scribe(Socket socket) {
+    return system.middleman().backend().new_scribe(socket.release());
+  }
+
+  void welcome(Socket socket, std::uint16_t port);
+  StageActor dial(const std::string& address, Deadline deadline);
+  Usher handshake(Socket socket, const std::string& address, Deadline deadline);
+  StageActor introduce(const Usher& peer, const std::string& address, Deadline deadline);
+
+  caf::actor_system& system;
+  ControlOptions options;
+  std::shared_ptr<Acquaintances> acquaintances = std::make_shared<Acquaintances>();
+  caf::actor broker;
+  Usher doorkeeper;
+  std::unique_ptr<Gate> gate;
+};
+
+/// Called by the gate's thread: the broker tells whoever came through where the usher is.
+void ControlNetwork::Impl::welcome(Socket socket, std::uint16_t port) {
+  caf::anon_send(broker, caf::publish_atom::value, scribe(std::move(socket)), port,
+                 caf::actor_cast<caf::strong_actor_ptr>(doorkeeper), system.message_types<Usher>());
+}
+
+StageActor ControlNetwork::Impl::dial(const std::string& address, Deadline deadline) {
+  const Hello hello{.version = options.version, .rank = options.rank, .secret = options.secret};
+  Socket socket = enter_gate(address, hello, deadline);
+  return introduce(handshake(std::move(socket), address, deadline), address, deadline);
+}
+
+/// CAF's own: the other broker tells who it is and which actor it offers.
+Usher ControlNetwork::Impl::handshake(Socket socket, const std::string& address,
+                                      Deadline deadline) {
+  const caf::scoped_actor self(system, true);
+  caf::strong_actor_ptr actor;
+  Interface interface;
+  caf::error reason;
+  self->request(broker, std::chrono::milliseconds(milliseconds_left(deadline)),
+                caf::connect_atom::value, scribe(std::move(socket)),
+                static_cast<std::uint16_t>(port_of(address)))
+      .receive(
+          [&](caf::node_id&, caf::strong_actor_ptr& found, Interface& its_interface) {
+            actor = std::move(found);
+            interface = std::move(its_interface);
+          },
+          [&](caf::error& error) { reason = std::move(error); });
+  require(!reason, address, "let this process in, then: {}", system.render(reason));
+  require(actor != nullptr && system.assignable<Usher>(interface), address,
+          "does not offer what this protocol needs");
+  return caf::actor_cast<Usher>(actor);
+}
+
+StageActor ControlNetwork::Impl::introduce(const Usher& peer, const std::string& address,
+                                           Deadline deadline) {
+  const caf::scoped_actor self(system, true);
+  caf::strong_actor_ptr stage;
+  caf::error reason;
+  self->request(peer, std::chrono::milliseconds(milliseconds_left(deadline)), ConnectAtom::value,
+                std::int32_t{options.rank},
+                caf::actor_cast<caf::strong_actor_ptr>(acquaintances->own()))
+      .receive([&](caf::strong_actor_ptr& found) { stage = std::move(found); },
+               [&](caf::error& error) { reason = std::move(error); });
+  require(!reason, address, "let this process in, then: {}", system.render(reason));
+  require(stage != nullptr, address, "has no stage");
+  return caf::actor_cast<StageActor>(stage);
+}
+
+ControlNetwork::ControlNetwork(caf::actor_system& system, const ControlOptions& options)
+    : impl_(std::make_unique<Impl>(system, options)) {}
+
+ControlNetwork::~ControlNetwork() { close(); }
+
+std::string ControlNetwork::open(const StageActor& stage) {
+  require(impl_->gate == nullptr, "control", "rank {} has its gate open", impl_->options.rank);
+  impl_->acquaintances->open(stage);
+  const GateOptions options{.interface_address = impl_->options.interface_address,
+                            .version = impl_->options.version,
+                            .secret = impl_->options.secret};
+  impl_->gate = std::make_unique<Gate>(options, [impl = impl_.get()](Socket socket, int) {
+    const int port = port_of(local_endpoint(socket));
+    impl->welcome(std::move(socket), static_cast<std::uint16_t>(port));
+  });
+  return impl_->gate->address();
+}
+
+StageActor ControlNetwork::connect(const std::string& address, int peer) {
+  const ControlOptions& options = impl_->options;
+  const Deadline deadline = after_seconds(options.deadline_seconds);
+  if (peer == options.rank) {
+    StageActor own = impl_->acquaintances->own();
+    require(own != nullptr, "control", "rank {} has not opened its gate", peer);
+    return own;
+  }
+  try {
+    if (options.rank < peer) {
+      return impl_->dial(address, deadline);
+    }
+    const auto stage = impl_->acquaintances->find(peer, deadline);
+    require(stage.has_value(), address, "has not connected within {} s", options.deadline_seconds);
+    return *stage;
+  } catch (const Error& error) {
+    throw Error("control", fmt::format("rank {} cannot connect to rank {}: {}", options.rank, peer,
+                                       error.what()));
+  }
+}
+
+void ControlNetwork::close() {
+  if (impl_->gate == nullptr) {
+    return;
+  }
+  const int port = port_of(impl_->gate->address());
+  impl_->gate.reset();
+  // No answer is awaited: the broker may have gone.
+  caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->doorkeeper.address(),
+                 static_cast<std::uint16_t>(port));
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,41 @@
+#include "actors/network/handshake_client.h"
+
+#include <thread>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::chrono::milliseconds kBeforeNextTry{20};
+
+/// One try. None: dropped without an answer.
+Socket try_to_enter(const std::string& endpoint, const Hello& hello, Deadline deadline) {
+  Socket socket = connect_to(endpoint, deadline);
+  const HelloBytes said = encode(hello);
+  AnswerBytes bytes{};
+  if (!send_exactly(socket, said, endpoint, deadline) ||
+      !receive_exactly(socket, bytes, endpoint, deadline)) {
+    return {};
+  }
+  const Answer answer = decode_answer(bytes, endpoint);
+  require(answer.verdict != Admission::other_version, endpoint,
+          R"(is of version "{}", this program of "{}")", answer.version, hello.version);
+  require(answer.verdict == Admission::admitted, endpoint, "belongs to another run");
+  return socket;
+}
+
+}  // namespace
+
+Socket enter_gate(const std::string& endpoint, const Hello& hello, Deadline deadline) {
+  while (true) {
+    if (Socket socket = try_to_enter(endpoint, hello, deadline)) {
+      return socket;
+    }
+    require(milliseconds_left(deadline) > kBeforeNextTry.count(), endpoint,
+            "closes every connection without an answer");
+    std::this_thread::sleep_for(kBeforeNextTry);
+  }
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,47 @@
+#include "actors/network/peer_exchange.h"
+
+#include <caf/all.hpp>
+
+namespace stagecraft {
+
+void Acquaintances::open(const StageActor& stage) {
+  const std::lock_guard lock(mutex_);
+  own_ = stage;
+}
+
+StageActor Acquaintances::own() const {
+  const std::lock_guard lock(mutex_);
+  return own_;
+}
+
+void Acquaintances::add(std::int32_t rank, const caf::strong_actor_ptr& stage) {
+  const std::lock_guard lock(mutex_);
+  if (stage != nullptr) {  // its gate is open
+    stages_[rank] = caf::actor_cast<StageActor>(stage);
+    changed_.notify_all();
+  }
+}
+
+std::optional<StageActor> Acquaintances::find(std::int32_t rank, Deadline deadline) const {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline, [&] { return stages_.contains(rank); })) {
+    return std::nullopt;
+  }
+  return stages_.at(rank);
+}
+
+void Acquaintances::forget() {
+  const std::lock_guard lock(mutex_);
+  own_ = nullptr;
+  stages_.clear();
+}
+
+Usher::behavior_type usher(Usher::pointer /*self*/,
+                           const std::shared_ptr<Acquaintances>& acquaintances) {
+  return {[acquaintances](ConnectAtom, std::int32_t rank, const caf::strong_actor_ptr& stage) {
+    acquaintances->add(rank, stage);
+    return caf::actor_cast<caf::strong_actor_ptr>(acquaintances->own());
+  }};
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,133 @@
+#include "actors/run/actor_host.h"
+
+#include <caf/all.hpp>
+
+#include "kernels/backends/make_stream.h"
+
+namespace stagecraft {
+namespace {
+
+template <typename Handle>
+void end(Handle& actor) {
+  if (actor) {
+    caf::anon_send_exit(actor, caf::exit_reason::kill);
+    actor = Handle();
+  }
+}
+
+}  // namespace
+
+Props::Props(const TrainingPlan& the_plan, const RunConfig& the_config, const TextData& the_data)
+    : plan(the_plan),
+      config(the_config),
+      data(the_data),
+      evaluation_samples(
+          stagecraft::evaluation_samples(data, config.eval_batches, plan.batch.global_batch)) {
+  if (!plan.model.config.init_from.empty()) {
+    initial = std::make_shared<InitialModel>(plan.model, plan.model.config.init_from);
+  }
+}
+
+Cast::Config::Config(const std::function<void(caf::actor_system_config&)>& configure) {
+  // Stage and driver have threads of their own; the pool only serves the guard. Its default policy
+  // polls, and every look takes a core from a thread that computes.
+  set("scheduler.max-threads", 1);
+  set("scheduler.policy", caf::atom("sharing"));
+  set("logger.verbosity", caf::atom("quiet"));
+  configure(*this);
+}
+
+Cast::Cast(const std::function<void(caf::actor_system_config&)>& configure)
+    : config_(configure), system_(config_) {}
+
+Cast::~Cast() {
+  end(driver_);
+  for (StageActor& stage : stages_) {
+    end(stage);
+  }
+  end(guard_);
+}
+
+void Cast::await_actors() {
+  caf::scoped_actor self(system_);
+  for (const StageActor& stage : stages_) {
+    self->wait_for(stage);
+  }
+  if (driver_) {
+    self->wait_for(driver_);
+  }
+  caf::anon_send(guard_, Finish{});
+  self->wait_for(guard_);
+}
+
+const GuardActor& Cast::spawn_guard(const std::shared_ptr<ProgressBoard>& board,
+                                    std::function<void(std::string_view)> abort) {
+  auto setup = std::make_shared<GuardSetup>();
+  setup->board = board;
+  setup->abort = std::move(abort);
+  return guard_ = system_.spawn(guard_actor, setup);
+}
+
+const StageActor& Cast::spawn_stage(const std::shared_ptr<StageSetup>& setup) {
+  stages_.push_back(system_.spawn<caf::detached>(stage_actor, setup, guard_));
+  return stages_.back();
+}
+
+std::future<RunResult> Cast::spawn_driver(const Props& props, RunObserver& observer,
+                                          const std::shared_ptr<ProgressBoard>& board,
+                                          const std::vector<StageActor>& stages) {
+  auto result = std::make_shared<std::promise<RunResult>>();
+  auto setup = std::make_shared<DriverSetup>();
+  setup->board = board;
+  setup->plan = &props.plan;
+  setup->config = &props.config;
+  setup->observer = &observer;
+  setup->evaluation_samples = props.evaluation_samples;
+  setup->done = [result](RunResult value) { result->set_value(std::move(value)); };
+  driver_ = system_.spawn<caf::detached>(driver_actor, setup);
+  std::vector<caf::strong_actor_ptr> all;
+  all.reserve(stages.size());
+  for (const StageActor& stage : stages) {
+    all.push_back(caf::actor_cast<caf::strong_actor_ptr>(stage));
+  }
+  caf::anon_send(driver_, ConnectAtom::value, std::move(all));
+  return result->get_future();
+}
+
+std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
+                                             std::unique_ptr<Communicator> world,
+                                             const std::shared_ptr<ProgressBoard>& board) {
+  auto setup = std::make_shared<StageSetup>();
+  setup->rank = rank;
+  setup->plan = &props.plan;
+  setup->config = &props.config;
+  setup->work = {.optimizer = props.config.optimizer,
+                 .seed = props.config.seed,
+                 .samples = {.order = props.config.order,
+                             .seed = props.config.seed,
+                             .evaluation_samples = props.evaluation_samples}};
+  setup->data = props.data;
+  setup->initial = props.initial;
+  setup->stream = make_stream(
+      device_of(props.config, rank),
+      {.threads = props.config.threads, .tf32 = props.plan.batch.precision == Precision::tf32});
+  setup->world = std::move(world);
+  setup->for_tensors = [](std::unique_ptr<Communicator> group) { return group; };
+  setup->board = board;
+  setup->same_clock = [](int) { return true; };
+  setup->ended = [] {};
+  return setup;
+}
+
+void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
+                    const std::vector<StageActor>& by_rank) {
+  std::vector<caf::strong_actor_ptr> column;
+  MeshPlace place = place_of(mesh, rank);
+  for (place.pipeline = 0; place.pipeline < mesh.pipeline; ++place.pipeline) {
+    column.push_back(caf::actor_cast<caf::strong_actor_ptr>(
+        by_rank[static_cast<std::size_t>(rank_at(mesh, place))]));
+  }
+  caf::anon_send(stage, ConnectAtom::value, std::move(column));
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,126 @@
+#include "actors/run/rank_channels.h"
+
+#include <algorithm>
+#include <map>
+#include <sstream>
+#include <vector>
+
+#include "actors/run/channel_endpoints.h"
+#include "stages/channels/device_channel.h"
+#include "stages/channels/p2p_channel.h"
+#include "stages/channels/window_channel.h"
+#include "stages/program/edge.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+
+namespace stagecraft {
+namespace {
+
+/// The windows that a rank made, by the position of their route: "3=KEY 7=KEY".
+using WindowKeys = std::map<std::size_t, std::string>;
+
+std::string to_text(const WindowKeys& keys) {
+  std::string text;
+  for (const auto& [route, key] : keys) {
+    text += fmt::format("{}={} ", route, key);
+  }
+  return text;
+}
+
+std::string key_in(const std::string& text, std::size_t route) {
+  std::istringstream words(text);
+  const std::string prefix = fmt::format("{}=", route);
+  for (std::string word; words >> word;) {
+    if (word.starts_with(prefix)) {
+      return word.substr(prefix.size());
+    }
+  }
+  throw Error("connect_channels", fmt::format("no window was made for channel {}", route));
+}
+
+class Connecting {
+ public:
+  Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
+      : session_(session),
+        routes_(routes_of(plan)),
+        capacity_(transfer_bytes(plan.model, plan.batch)),
+        stream_(stream) {}
+
+  Channels connect() {
+    make_destinations();
+    const std::vector<std::string> keys = session_.exchange(to_text(keys_));
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      const Route& route = routes_[i];
+      if (route.from == session_.rank()) {
+        channels_[route.edge] = source(route, keys.at(static_cast<std::size_t>(route.to)), i);
+      }
+    }
+    session_.exchange("");  // a window is there until its source has opened it
+    return std::move(channels_);
+  }
+
+ private:
+  void make_destinations() {
+    for (std::size_t i = 0; i < routes_.size(); ++i) {
+      const Route& route = routes_[i];
+      if (route.to != session_.rank()) {
+        continue;
+      }
+      if (session_.shares_windows_with(route.from)) {
+        SharedWindow window = make_channel_window(capacity_);
+        keys_[i] = window.key();
+        channels_[route.edge] =
+            make_window_destination(std::move(window), stream_.memory().account());
+      } else {
+        channels_[route.edge] = make_courier_destination(
+            session_.courier(), route.from, courier_tag(route.edge), capacity_, stream_.memory());
+      }
+    }
+  }
+
+  std::unique_ptr<Channel> source(const Route& route, const std::string& keys, std::size_t index) {
+    return session_.shares_windows_with(route.to)
+               ? make_window_source(SharedWindow::open(key_in(keys, index)))
+               : make_courier_source(session_.courier(), route.to, courier_tag(route.edge),
+                                     capacity_);
+  }
+
+  MpiSession& session_;
+  std::vector<Route> routes_;
+  std::int64_t capacity_;
+  Stream& stream_;
+  Channels channels_;
+  WindowKeys keys_;
+};
+
+/// Thread blocks of a transfer: enough for NVLink, few beside the computation.
+constexpr int kTransferBlocks = 4;
+
+}  // namespace
+
+Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream) {
+  return Connecting(session, plan, stream).connect();
+}
+
+Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
+                                 const TrainingPlan& plan, Stream& stream) {
+  const MeshPlace place = place_of(plan.mesh, world.rank());
+  const int columns = plan.mesh.data * plan.mesh.tensor;
+  const int column = column_of(plan.mesh, place);
+  const std::int64_t capacity = transfer_bytes(plan.model, plan.batch);
+  Channels channels;
+  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
+    const bool source = place.pipeline == edge.source;
+    const bool member = source || place.pipeline == edge.destination;
+    // Who is on neither end is alone with his color.
+    auto pair = world.split(member ? column : columns + world.rank(), source ? 0 : 1);
+    if (!member) {
+      continue;
+    }
+    auto group = make_nccl_communicator(nccl, std::move(pair), kTransferBlocks);
+    channels[edge] = source ? make_device_source(std::move(group), stream.device(), capacity)
+                            : make_device_destination(std::move(group), capacity, stream);
+  }
+  return channels;
+}
+
+}  // namespace stagecraft

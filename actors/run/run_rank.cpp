@@ -1,0 +1,155 @@
+#include "actors/run/run_rank.h"
+
+#include <caf/all.hpp>
+#include <future>
+
+#include "actors/network/control_network.h"
+#include "actors/network/control_types.h"
+#include "actors/run/actor_host.h"
+#include "actors/run/rank_channels.h"
+#include "tensor_parallel/comm/nccl/nccl_communicator.h"
+#include "tensor_parallel/comm/nccl/open_module.h"
+
+namespace stagecraft {
+namespace {
+
+ControlOptions control_options(const Props& props, const RankProcess& process) {
+  ControlOptions options;
+  options.interface_address = process.interface_address;
+  options.rank = process.session.rank();
+  options.deadline_seconds = props.config.watchdog_seconds;
+  // Rank 0's secret is the run's.
+  options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
+  return options;
+}
+
+/// Whom rank `rank` sends to: rank 0, which has the driver, to everybody, the others to the stages
+/// of their column.
+bool talks_to(const MeshShape& mesh, int rank, int other) {
+  const MeshPlace here = place_of(mesh, rank);
+  const MeshPlace there = place_of(mesh, other);
+  return rank == 0 || (here.tensor == there.tensor && here.data == there.data);
+}
+
+/// All that the actors of this process stand on, in the order in which it is made.
+class RankStage {
+ public:
+  RankStage(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+            const RankProcess& process)
+      : process_(process),
+        rank_(process.session.rank()),
+        props_(plan, config, data),
+        setup_(make_stage_setup(props_, rank_, process.session.world(), process.board)),
+        cast_(configure_control),
+        network_(cast_.system(), control_options(props_, process)) {
+    connect_tensors();
+    setup_->same_clock = [this](int rank) { return has_first_clock(rank); };
+    setup_->ended = [this] { stage_ended_.set_value(); };
+  }
+  RankStage(const RankStage&) = delete;
+  RankStage& operator=(const RankStage&) = delete;
+
+  RunResult run(RunObserver& observer) {
+    raise_curtain();
+    const std::vector<StageActor> stages = connect();
+    connect_column(cast_.stages().front(), props_.plan.mesh, rank_, stages);
+    RunResult result;
+    if (rank_ == 0) {
+      result = cast_.spawn_driver(props_, observer, process_.board, stages).get();
+    } else {
+      stage_ended_.get_future().wait();
+      const std::optional<Cause> cause = process_.board->cause();
+      result.failure = cause ? cause->text : "";
+    }
+    if (result.failure.empty()) {
+      strike();
+    }
+    return result;
+  }
+
+ private:
+  /// All that MPI must outlive goes; nobody leaves before all that was sent has come.
+  void strike() {
+    process_.session.exchange("");
+    process_.watch.on_cause({});
+    cast_.await_actors();
+    setup_->channels.clear();
+    setup_->for_tensors = {};
+    setup_->world.reset();
+  }
+
+  /// Through memory that processes share and MPI, or between GPUs.
+  void connect_tensors() {
+    Stream& stream = *setup_->stream;
+    if (stream.device().kind == DeviceKind::cpu) {
+      setup_->channels = connect_channels(process_.session, props_.plan, stream);
+      return;
+    }
+    ProgressSlot& progress = process_.board->slot(rank_);
+    progress.set(
+        Activity::starting);  // CUDA has started, which is progress, and so is each of these
+    const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
+    progress.set(Activity::starting);
+    setup_->channels = connect_device_channels(*setup_->world, nccl, props_.plan, stream);
+    setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
+      return make_nccl_communicator(nccl, std::move(group));
+    };
+  }
+
+  bool has_first_clock(int rank) const {
+    return process_.board->slot(rank).host() == process_.board->slot(0).host();
+  }
+
+  void raise_curtain() {
+    // The world's abort may be called as long as the stage's setup, which keeps it, is there.
+    const GuardActor guard = cast_.spawn_guard(
+        process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); });
+    process_.watch.on_cause(
+        [guard](const std::string& text) { caf::anon_send(guard, RunFailed{text}); });
+    cast_.spawn_stage(setup_);
+  }
+
+  /// The stages by rank; empty handles for those to whom this process does not talk.
+  std::vector<StageActor> connect() {
+    if (props_.config.before_gate) {
+      props_.config.before_gate(rank_);
+    }
+    const std::vector<std::string> addresses =
+        process_.session.exchange(network_.open(cast_.stages().front()));
+    std::vector<StageActor> stages(addresses.size());
+    for (int other = 0; other < process_.session.size(); ++other) {
+      const auto index = static_cast<std::size_t>(other);
+      if (other == rank_) {
+        stages[index] = cast_.stages().front();
+      } else if (talks_to(props_.plan.mesh, rank_, other)) {
+        stages[index] = network_.connect(addresses[index], other);
+      }
+    }
+    process_.session.exchange("");  // all are connected
+    network_.close();
+    return stages;
+  }
+
+  const RankProcess& process_;
+  int rank_;
+  Props props_;
+  std::shared_ptr<StageSetup> setup_;
+  std::promise<void> stage_ended_;
+  Cast cast_;
+  ControlNetwork network_;
+};
+
+}  // namespace
+
+RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+                   RunObserver& observer, const RankProcess& process) {
+  require(process.session.size() == plan.mesh.ranks(), "run_rank",
+          "the plan has {} ranks and mpirun started {} processes", plan.mesh.ranks(),
+          process.session.size());
+  // Left standing until the process ends: after a failure somebody may still play on it, and with
+  // its network layer CAF 0.17 now and then waits for ever for a detached actor that has ended.
+  auto* stage = new RankStage(plan, config, data, process);
+  return stage->run(observer);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,35 @@
+// The stages of a rank's column of the mesh, to which its executor's envelopes and credits go.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "actors/protocol/messages.h"
+#include "stages/execute/executor.h"
+#include "stages/program/edge.h"
+
+namespace stagecraft {
+
+class Neighbours : public ExecutorPort {
+ public:
+  /// How often an envelope is sent; empty: once. A seam for tests.
+  using Copies = std::function<int(const Envelope&)>;
+
+  /// `column` by stage, `self` among them, which monitors all others.
+  void connect(StageActor::pointer self, const std::vector<caf::strong_actor_ptr>& column,
+               Copies copies);
+  bool are_known() const { return !column_.empty(); }
+  /// None for an actor that is no stage of the column.
+  std::optional<int> stage_of(const caf::actor_addr& actor) const;
+
+  void send_envelope(const Envelope& envelope) override;
+  void send_credit(const Edge& edge, std::uint64_t sequence) override;
+
+ private:
+  StageActor::pointer self_ = nullptr;
+  std::vector<StageActor> column_;
+  Copies copies_;
+};
+
+}  // namespace stagecraft

@@ -1,0 +1,294 @@
+#include "actors/stage/stage_actor.h"
+
+#include <fmt/core.h>
+
+#include <caf/all.hpp>
+
+namespace stagecraft {
+StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
+                                      const std::shared_ptr<StageSetup>& setup,
+                                      const GuardActor& guard) {
+  StageState& state = self->state;
+  state.start(self, setup, guard);
+  self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
+  return {
+      [&state](const TrainStep& m) {
+        state.enqueue({PassKind::train, m.step, 0});
+      },
+      [&state](const Evaluate& m) {
+        state.enqueue({PassKind::evaluate, m.step, m.batch});
+      },
+      [&state](const Envelope& m) { state.deliver(m); },
+      [&state](const Credit& m) { state.credit(m); },
+      [&state](const ApplyUpdate& m) { state.apply(m); },
+      [&state](const WriteModel& m) { state.write_model(m); },
+      [&state](const Finish& m) { state.finish(m); },
+      [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
+      [&state](JoinAtom, const caf::strong_actor_ptr& driver) { state.join(driver); },
+  };
+}
+
+void StageState::start(StageActor::stateful_pointer<StageState> self,
+                       std::shared_ptr<StageSetup> setup, GuardActor guard) {
+  self_ = self;
+  setup_ = std::move(setup);
+  guard_ = std::move(guard);
+  place_ = place_of(setup_->plan->mesh, setup_->rank);
+}
+
+void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
+  Neighbours::Copies copies;
+  if (setup_->config->envelope_copies) {
+    copies = [this](const Envelope& envelope) {
+      return setup_->config->envelope_copies(setup_->rank, envelope);
+    };
+  }
+  neighbours_.connect(self_, column, std::move(copies));
+  begin_when_complete();
+}
+
+void StageState::join(const caf::strong_actor_ptr& driver) {
+  driver_ = caf::actor_cast<DriverActor>(driver);
+  self_->monitor(driver_);
+  self_->send(guard_, JoinAtom::value, driver);
+  self_->send(driver_, JoinAtom::value, static_cast<std::int32_t>(setup_->rank),
+              caf::actor_cast<caf::strong_actor_ptr>(guard_));
+  begin_when_complete();
+}
+
+/// The driver and the neighbours may become known in either order.
+void StageState::begin_when_complete() {
+  if (!neighbours_.are_known() || !driver_) {
+    return;
+  }
+  guarded([&] {
+    progress().set(Activity::starting);
+    make_work();
+    real_->fill_weights(setup_->initial.get(), [this] {
+      progress().set(Activity::starting);  // each parameter is progress
+    });
+    read_clocks(false);
+    progress().set(Activity::idle);
+    self_->send(driver_, Ready{setup_->rank});
+  });
+}
+
+/// A neighbour or the driver is gone while it was still needed: its process, or the way to it. One
+/// that ends with the run ends normally, or with a failure that is known already; one that was sent
+/// home is nobody's cause, but the reason why it was is still to be found.
+void StageState::lost(const caf::down_msg& down) {
+  if (failed_ || down.reason == caf::exit_reason::normal) {
+    return;
+  }
+  MeshPlace place{};  // the driver is in rank 0's process
+  if (const auto stage = neighbours_.stage_of(down.source)) {
+    place = place_;
+    place.pipeline = *stage;
+  }
+  const int rank = rank_at(setup_->plan->mesh, place);
+  const bool dismissed = setup_->board->slot(rank).view().activity == Activity::dismissed;
+  fail(rank,
+       fmt::format("{}: its process, or the connection to it, is gone; {} noticed, at {}",
+                   place_text(*setup_->board, rank), rank_text(setup_->plan->mesh, setup_->rank),
+                   place_text(progress().view())),
+       dismissed);
+}
+
+/// Collective over all ranks.
+void StageState::read_clocks(bool at_end) {
+  std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->same_clock);
+  if (setup_->rank == 0) {
+    self_->send(driver_, ClockReadings{at_end, std::move(readings)});
+  }
+}
+
+void StageState::make_work() {
+  StageSetup& s = *setup_;
+  MeshCommunicators groups = mesh_communicators(*s.world, *s.plan);
+  for (auto* group : {&groups.tensor, &groups.data, &groups.tied}) {
+    progress().set(Activity::starting);  // each group is progress
+    *group = observe(s.for_tensors(std::move(*group)), *this);
+  }
+  auto real = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream),
+                                               std::move(groups), s.data, s.work);
+  real_ = real.get();
+  work_ = s.config->wrap_work ? s.config->wrap_work(s.rank, std::move(real)) : std::move(real);
+  executor_.emplace(ExecutorParts{.stage = place_.pipeline,
+                                  .column = column_of(s.plan->mesh, place_),
+                                  .work = *work_,
+                                  .port = neighbours_,
+                                  .progress = progress(),
+                                  .spans = meter_.spans()},
+                    s.channels);
+}
+
+/// Runs `action`; what it throws ends this stage's part of the run.
+void StageState::guarded(const std::function<void()>& action) {
+  if (failed_) {
+    return;
+  }
+  try {
+    action();
+  } catch (const AbortedError& error) {
+    fail_here(error.what(), true);
+  } catch (const std::exception& error) {
+    fail_here(error.what(), false);
+  } catch (...) {
+    fail_here("something that is no std::exception was thrown", false);
+  }
+}
+
+/// What was thrown here.
+void StageState::fail_here(std::string_view what, bool aborted) {
+  fail(setup_->rank, fmt::format("{}: {}", place_text(*setup_->board, setup_->rank), what),
+       aborted);
+}
+
+void StageState::fail(int culprit, const std::string& text, bool aborted) {
+  failed_ = true;
+  progress().set(Activity::failed);
+  self_->send(guard_, StageFailed{culprit, text, aborted});
+}
+
+void StageState::enqueue(const Pass& pass) {
+  guarded([&] {
+    follow_rehearsal(pass.step);
+    passes_.push_back(pass);
+    pump();
+  });
+}
+
+void StageState::deliver(const Envelope& envelope) {
+  guarded([&] {
+    executor_->deliver(envelope);
+    pump();
+  });
+}
+
+void StageState::credit(const Credit& credit) {
+  guarded([&] {
+    executor_->credit(credit.edge, credit.sequence);
+    pump();
+  });
+}
+
+void StageState::apply(const ApplyUpdate& m) {
+  guarded([&] {
+    executor_->decide({.step = m.step,
+                       .learning_rate = from_bits(m.learning_rate),
+                       .gradient_scale = from_bits(m.gradient_scale)});
+    pump();
+  });
+}
+
+/// Step 0 and its evaluation are the rehearsal, and nothing that the run did.
+void StageState::follow_rehearsal(std::int64_t step) {
+  if (step == 0 && !rehearsal_.is_on()) {
+    rehearsal_.begin(work_->stream(), *setup_->plan, place_.pipeline, setup_->channels);
+  } else if (step != 0 && rehearsal_.is_on()) {
+    rehearsal_.end();
+    meter_.start_over(work_->stream());
+  }
+}
+
+/// Fires what may fire, then waits for the next message.
+void StageState::pump() {
+  while (true) {
+    if (executor_->ready()) {
+      executor_->step();
+    } else if (executor_->awaits_update() && !reported_) {
+      report();
+    } else if (!executor_->done() || !take_up_next()) {
+      return;
+    }
+  }
+}
+
+/// Reports the pass that has come to its end, and begins the next one, if there is one.
+bool StageState::take_up_next() {
+  if (running_ && executor_->pass().kind == PassKind::evaluate) {
+    report();
+  }
+  running_ = false;
+  if (passes_.empty()) {
+    return false;
+  }
+  const Pass pass = passes_.front();
+  passes_.pop_front();
+  const bool training = pass.kind == PassKind::train;
+  meter_.begin_pass(training && pass.step >= 1 && pass.step <= setup_->config->trace_steps);
+  progress().set(Activity::beginning, pass.step, {});
+  executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
+  running_ = true;
+  reported_ = false;
+  return true;
+}
+
+void StageState::report() {
+  reported_ = true;
+  const Pass& pass = executor_->pass();
+  // On a GPU the host waits here for what was issued, and that perhaps for others.
+  const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
+  progress().set(on_host ? Activity::reporting : Activity::communicating);
+  StreamSpan span(meter_.spans(), work_->stream());
+  const PassResults results = work_->results();
+  if (pass.kind == PassKind::evaluate) {
+    progress().set(Activity::idle);
+    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, bits_of_all(results.losses)});
+    return;
+  }
+  meter_.spans().at(pass.step, "");
+  span.end(Lane::optimizer, "gradient norm");
+  progress().set(Activity::waiting);
+  StepDone done{setup_->rank, pass.step, bits_of_all(results.losses), {}};
+  for (const ParameterSquare& square : results.squares) {
+    done.squares.push_back({square.parameter, bits_of(square.square)});
+  }
+  self_->send(driver_, std::move(done));
+  meter_.spans().settle();
+}
+
+void StageState::write_model(const WriteModel& m) {
+  guarded([&] {
+    progress().set(Activity::writing);
+    real_->write_weights(m.temporary);
+    progress().set(Activity::idle);
+    self_->send(driver_, ModelWritten{setup_->rank});
+  });
+}
+
+void StageState::finish(const Finish& m) {
+  if (!m.failed) {
+    guarded([&] {
+      meter_.spans().settle();
+      read_clocks(true);
+    });
+  }
+  if (!m.failed && !failed_) {
+    progress().set(Activity::leaving);
+  }
+  failed_ = true;  // what comes from now on is nobody's business
+  if (driver_) {
+    for (Spans& piece : meter_.take_spans(setup_->rank)) {
+      self_->send(driver_, std::move(piece));
+    }
+    self_->send(driver_, executor_ ? meter_.total(setup_->rank, work_->stream())
+                                   : StageEnded{.rank = setup_->rank});
+  }
+  self_->quit();
+  setup_->ended();
+}
+
+ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }
+
+void StageState::begin(std::string_view /*operation*/) {
+  communication_.emplace(meter_.spans(), work_->stream());
+  progress().set(Activity::communicating);
+}
+
+void StageState::end(std::string_view operation) {
+  communication_->end(Lane::collectives, operation);
+  progress().set(Activity::running);
+}
+
+}  // namespace stagecraft

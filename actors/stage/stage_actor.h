@@ -1,0 +1,102 @@
+// One actor per device: a thin shell around an executor.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "actors/protocol/messages.h"
+#include "actors/protocol/run_config.h"
+#include "actors/stage/pipeline_peers.h"
+#include "actors/stage/priming.h"
+#include "actors/stage/stage_statistics.h"
+#include "kernels/core/stream_span.h"
+#include "models/checkpoint/initial_model.h"
+#include "stages/board/progress_board.h"
+#include "stages/channels/pass.h"
+#include "stages/execute/executor.h"
+#include "stages/execute/model_stage_work.h"
+#include "tensor_parallel/comm/contract/observed_communicator.h"
+
+namespace stagecraft {
+
+/// What a stage actor is made of. What is pointed to outlives the actor.
+struct StageSetup {
+  int rank = 0;
+  const TrainingPlan* plan = nullptr;
+  const RunConfig* config = nullptr;
+  WorkConfig work;
+  TextData data;
+  std::shared_ptr<const InitialModel> initial;  // null: random weights
+  std::unique_ptr<Stream> stream;
+  std::unique_ptr<Communicator> world;  // of all ranks; on the host
+  /// Makes of a group on the host one for the stream's tensors. Collective over the group.
+  std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)> for_tensors;
+  Channels channels;
+  std::shared_ptr<ProgressBoard> board;
+  /// Whether a rank reads rank 0's very clock (clock_reading.h).
+  std::function<bool(int rank)> same_clock;
+  /// Called by the actor's thread when it has sent its last message.
+  std::function<void()> ended;
+};
+
+class StageState;
+
+/// Spawn detached: instructions and collectives block its thread.
+StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
+                                      const std::shared_ptr<StageSetup>& setup,
+                                      const GuardActor& guard);
+
+/// The actor's state: everything but the mailbox.
+class StageState : public CommunicationObserver {
+ public:
+  static inline const char* name = "stage";
+
+  void start(StageActor::stateful_pointer<StageState> self, std::shared_ptr<StageSetup> setup,
+             GuardActor guard);
+  void connect(const std::vector<caf::strong_actor_ptr>& column);
+  void join(const caf::strong_actor_ptr& driver);
+  void lost(const caf::down_msg& down);
+  void enqueue(const Pass& pass);
+  void deliver(const Envelope& envelope);
+  void credit(const Credit& credit);
+  void apply(const ApplyUpdate& update);
+  void write_model(const WriteModel& message);
+  void finish(const Finish& message);
+
+  void begin(std::string_view operation) override;
+  void end(std::string_view operation) override;
+
+ private:
+  void guarded(const std::function<void()>& action);
+  void fail_here(std::string_view what, bool aborted);
+  void fail(int culprit, const std::string& text, bool aborted);
+  void begin_when_complete();
+  void make_work();
+  void read_clocks(bool at_end);
+  void follow_rehearsal(std::int64_t step);
+  void pump();
+  bool take_up_next();
+  void report();
+  ProgressSlot& progress();
+
+  StageActor::stateful_pointer<StageState> self_ = nullptr;
+  std::shared_ptr<StageSetup> setup_;
+  DriverActor driver_;  // none until it has introduced itself
+  GuardActor guard_;
+  MeshPlace place_;
+  Neighbours neighbours_;
+  StageMeter meter_;
+  ModelStageWork* real_ = nullptr;
+  std::unique_ptr<StageWork> work_;
+  std::optional<Executor> executor_;
+  std::deque<Pass> passes_;  // to be run, first first
+  bool running_ = false;     // a pass has begun and its end was not reported
+  bool reported_ = false;    // the current training pass's StepDone was sent
+  bool failed_ = false;
+  Rehearsal rehearsal_;
+  std::optional<StreamSpan> communication_;  // while in a collective
+};
+
+}  // namespace stagecraft

@@ -1,0 +1,54 @@
+#include "actors/stage/stage_statistics.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <iterator>
+
+namespace stagecraft {
+
+void StageMeter::begin_pass(bool traced) {
+  if (first_begin_ns_ == 0) {
+    first_begin_ns_ = now_ns();
+  }
+  spans_.enable(traced);
+}
+
+void StageMeter::start_over(Stream& stream) {
+  use_before_ = stream.use();
+  stream.memory().account()->reset_peaks();
+  spans_ = SpanRecorder();
+  first_begin_ns_ = 0;
+}
+
+std::vector<Spans> StageMeter::take_spans(int rank) {
+  std::vector<Span> all = spans_.take();
+  std::vector<Spans> pieces;
+  for (auto begin = all.begin(); begin != all.end();) {
+    const auto end = begin + std::min(std::ptrdiff_t{Spans::kMost}, all.end() - begin);
+    pieces.push_back({rank, {std::make_move_iterator(begin), std::make_move_iterator(end)}});
+    begin = end;
+  }
+  return pieces;
+}
+
+StageEnded StageMeter::total(int rank, Stream& stream) const {
+  StageEnded report;
+  report.rank = rank;
+  const std::int64_t collectives = spans_.total_ns(Lane::collectives);
+  report.communication_ns =
+      collectives + spans_.total_ns(Lane::send) + spans_.total_ns(Lane::receive);
+  report.compute_ns =
+      spans_.total_ns(Lane::compute) + spans_.total_ns(Lane::optimizer) - collectives;
+  const std::int64_t passed = first_begin_ns_ == 0 ? 0 : now_ns() - first_begin_ns_;
+  report.idle_ns = passed - report.compute_ns - report.communication_ns;
+  report.use = stream.use();
+  report.use.full_waits -= use_before_.full_waits;
+  report.use.event_waits -= use_before_.event_waits;
+  report.use.memory_calls -= use_before_.memory_calls;
+  const MemoryAccount& account = *stream.memory().account();
+  report.peak_bytes = account.total().peak;
+  report.peak_saved_activation_bytes = account.count(MemoryLabel::saved_activations).peak;
+  return report;
+}
+
+}  // namespace stagecraft

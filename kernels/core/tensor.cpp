@@ -1,0 +1,71 @@
+#include "kernels/core/tensor.h"
+
+#include <fmt/ranges.h>
+
+#include <functional>
+#include <numeric>
+#include <utility>
+
+namespace stagecraft {
+
+std::int64_t size_of(DType dtype) {
+  switch (dtype) {
+    case DType::float64:
+      return 8;
+    case DType::bfloat16:
+      return 2;
+    default:
+      return 4;
+  }
+}
+
+std::string_view to_string(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return "float32";
+    case DType::float64:
+      return "float64";
+    case DType::int32:
+      return "int32";
+    default:
+      return "bfloat16";
+  }
+}
+
+std::int64_t elements_of(const Shape& shape) {
+  return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+Tensor::Tensor(std::shared_ptr<Buffer> buffer, std::int64_t offset_bytes, Shape shape, DType dtype)
+    : buffer_(std::move(buffer)),
+      offset_bytes_(offset_bytes),
+      shape_(std::move(shape)),
+      dtype_(dtype) {
+  require(buffer_ != nullptr && offset_bytes_ >= 0 && offset_bytes_ + bytes() <= buffer_->bytes(),
+          "Tensor", "{} {} at byte {} does not lie within its buffer", to_string(dtype_),
+          to_string(shape_), offset_bytes_);
+}
+
+Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel label)
+    // Braces: the shape is read before it is moved.
+    : Tensor{memory.allocate(elements_of(shape) * size_of(dtype), label), 0, std::move(shape),
+             dtype} {}
+
+Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
+  require(rank() >= 1 && 0 <= begin && begin <= end && end <= size(0), "Tensor::rows",
+          "rows {} .. {} are not within {}", begin, end, to_string(shape_));
+  Shape shape = shape_;
+  shape[0] = end - begin;
+  const std::int64_t row_bytes = size(0) == 0 ? 0 : bytes() / size(0);
+  return {buffer_, offset_bytes_ + begin * row_bytes, shape, dtype_};
+}
+
+Tensor Tensor::view(Shape shape) const {
+  require(elements_of(shape) == elements(), "Tensor::view", "{} cannot be seen as {}",
+          to_string(shape_), to_string(shape));
+  return {buffer_, offset_bytes_, std::move(shape), dtype_};
+}
+
+}  // namespace stagecraft

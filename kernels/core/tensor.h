@@ -1,0 +1,81 @@
+// A tensor: a buffer handle, an offset, a shape and a dtype; row-major and contiguous.
+#pragma once
+
+#include <boost/container/static_vector.hpp>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+
+#include "kernels/base/bfloat16.h"
+#include "kernels/base/error.h"
+#include "kernels/core/memory.h"
+
+namespace stagecraft {
+
+enum class DType : std::uint8_t { float32, float64, int32, bfloat16 };
+
+std::int64_t size_of(DType dtype);
+std::string_view to_string(DType dtype);
+
+/// The dtype that a C++ element type stands for.
+template <typename T>
+constexpr DType dtype_of() {
+  if constexpr (std::is_same_v<T, float>) {
+    return DType::float32;
+  } else if constexpr (std::is_same_v<T, double>) {
+    return DType::float64;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return DType::bfloat16;
+  } else {
+    static_assert(std::is_same_v<T, std::int32_t>, "no dtype stands for this element type");
+    return DType::int32;
+  }
+}
+
+/// Sizes of the dimensions, slowest first; at most five.
+using Shape = boost::container::static_vector<std::int64_t, 5>;
+
+std::int64_t elements_of(const Shape& shape);
+/// "[4, 256, 768]".
+std::string to_string(const Shape& shape);
+
+/// A handle: copies share the bytes. A default-constructed tensor is empty() and has no buffer.
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(std::shared_ptr<Buffer> buffer, std::int64_t offset_bytes, Shape shape, DType dtype);
+  /// New memory, contents undefined.
+  Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel label);
+
+  bool empty() const { return buffer_ == nullptr; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t size(int dimension) const { return shape_.at(static_cast<std::size_t>(dimension)); }
+  int rank() const { return static_cast<int>(shape_.size()); }
+  DType dtype() const { return dtype_; }
+  std::int64_t elements() const { return elements_of(shape_); }
+  std::int64_t bytes() const { return elements() * size_of(dtype_); }
+  const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
+
+  /// The first element; throws Error unless T is what dtype() says. On a GPU a device pointer.
+  template <typename T>
+  T* data() const {
+    require(dtype_ == dtype_of<T>(), "Tensor::data", "the tensor holds {}, not {}",
+            to_string(dtype_), to_string(dtype_of<T>()));
+    return static_cast<T*>(raw());
+  }
+  void* raw() const { return static_cast<char*>(buffer_->data()) + offset_bytes_; }
+
+  /// Rows begin .. end-1 of the first dimension, sharing the bytes.
+  Tensor rows(std::int64_t begin, std::int64_t end) const;
+  /// The same elements under another shape of equal size.
+  Tensor view(Shape shape) const;
+
+ private:
+  std::shared_ptr<Buffer> buffer_;
+  std::int64_t offset_bytes_ = 0;
+  Shape shape_;
+  DType dtype_ = DType::float32;
+};
+
+}  // namespace stagecraft

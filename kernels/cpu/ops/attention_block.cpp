@@ -1,0 +1,132 @@
+#include "kernels/cpu/ops/attention_block.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "kernels/cpu/primitives/block_product.h"
+#include "kernels/cpu/primitives/block_transpose.h"
+#include "kernels/cpu/primitives/philox_lanes.h"
+
+namespace stagecraft::cpu {
+namespace {
+
+/// The places of a block's first key in the dropout sequence, one for each of kPhiloxLanes queries.
+struct Places {
+  std::array<std::uint32_t, kPhiloxLanes> blocks{};
+  std::array<std::uint32_t, kPhiloxLanes> words{};  // within their block
+};
+
+Places places_from(std::int64_t first_element, std::int64_t sequence) {
+  Places places;
+  for (std::size_t lane = 0; lane < kPhiloxLanes; ++lane) {
+    const std::int64_t element = first_element + static_cast<std::int64_t>(lane) * sequence;
+    places.blocks[lane] = static_cast<std::uint32_t>(element / 4);
+    places.words[lane] = static_cast<std::uint32_t>(element % 4);
+  }
+  return places;
+}
+
+/// Row `key` of `words` becomes the word of the block's key `key`; a lane that starts within a
+/// Philox block moves up.
+void align(const Places& places, std::int64_t keys, std::uint32_t* words) {
+  if (places.words == std::array<std::uint32_t, kPhiloxLanes>{}) {
+    return;
+  }
+  for (std::int64_t key = 0; key < keys; ++key) {
+    for (std::size_t lane = 0; lane < kPhiloxLanes; ++lane) {
+      words[key * kQueryBlock + static_cast<std::int64_t>(lane)] =
+          words[(key + places.words[lane]) * kQueryBlock + static_cast<std::int64_t>(lane)];
+    }
+  }
+}
+
+void draw(const RandomPlace& place, Places places, std::int64_t keys, std::uint32_t* words) {
+  const Places start = places;
+  for (std::int64_t key = 0; key < keys + 3; key += 4) {
+    philox_lanes(place, places.blocks.data(), words + key * kQueryBlock, kQueryBlock);
+    for (std::uint32_t& block : places.blocks) {
+      ++block;
+    }
+  }
+  align(start, keys, words);
+}
+
+void keep_or_drop(const std::uint32_t* words, std::int64_t keys, std::uint32_t threshold,
+                  float factor, float* factors) {
+  for (std::int64_t key = 0; key < keys; ++key) {
+#pragma omp simd
+    for (std::int64_t lane = 0; lane < kPhiloxLanes; ++lane) {
+      const std::int64_t at = key * kQueryBlock + lane;
+      factors[at] = words[at] >= threshold ? factor : 0.0F;
+    }
+  }
+}
+
+}  // namespace
+
+float score_factor(const AttentionShape& shape) {
+  return 1.0F / std::sqrt(static_cast<float>(shape.head_size));
+}
+
+void pack_lanes(const QueryBlock& queries, std::int64_t size, const float* from,
+                std::int64_t from_row, float* to) {
+  if (queries.count < queries.lanes) {
+    std::fill_n(to, size * kQueryBlock, 0.0F);
+  }
+  block_transpose(from, from_row, queries.count, size, to, kQueryBlock);
+}
+
+void pack_rows(const float* from, std::int64_t from_row, std::int64_t count, std::int64_t size,
+               float factor, float* to, std::int64_t to_row) {
+  for (std::int64_t row = 0; row < count; ++row, from += from_row, to += to_row) {
+#pragma omp simd
+    for (std::int64_t d = 0; d < size; ++d) {
+      to[d] = factor * from[d];
+    }
+    std::fill_n(to + size, to_row - size, 0.0F);
+  }
+}
+
+void dot_with_lanes(const Head& head, const QueryBlock& queries, const KeyBlock& block,
+                    const float* rows, const float* packed, float* to) {
+  block_product({.rows = block.count,
+                 .lanes = queries.lanes - block.lane,
+                 .depth = head.size,
+                 .a = rows,
+                 .a_row = head.size,
+                 .a_column = 1,
+                 .b = packed + block.lane,
+                 .b_row = kQueryBlock,
+                 .c = to + block.lane,
+                 .c_row = kQueryBlock});
+}
+
+void mask_future(const KeyBlock& block, float* scores) {
+  for (std::int64_t key = 0; block.on_diagonal && key < block.count; ++key) {
+    std::fill_n(scores + key * kQueryBlock + block.lane, key,
+                -std::numeric_limits<float>::infinity());
+  }
+}
+
+ProbabilityDropout::ProbabilityDropout(const AttentionShape& shape)
+    : shape_(shape),
+      threshold_(keep_threshold(shape.dropout.probability)),
+      factor_(1.0F / (1.0F - shape.dropout.probability)) {}
+
+void ProbabilityDropout::factors(const Head& head, const QueryBlock& queries, const KeyBlock& block,
+                                 std::uint32_t* words, float* factors) const {
+  const Dropout& dropout = shape_.dropout;
+  const RandomPlace place{dropout.key, dropout.step,
+                          dropout.first_sample + static_cast<std::uint64_t>(head.sample)};
+  const std::int64_t first_row = (shape_.first_head + head.local_head) * head.sequence;
+  for (std::int64_t lane = block.lane / kPhiloxLanes * kPhiloxLanes; lane < queries.lanes;
+       lane += kPhiloxLanes) {
+    const std::int64_t row = first_row + queries.first + lane;
+    draw(place, places_from(row * head.sequence + block.first, head.sequence), block.count,
+         words + lane);
+    keep_or_drop(words + lane, block.count, threshold_, factor_, factors + lane);
+  }
+}
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,138 @@
+// What both directions of attention share: how a head lies in memory, how its triangle of scores
+// is cut into blocks, and the block's scores and dropout.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+#include "kernels/cpu/primitives/attention_softmax.h"
+#include "kernels/cpu/primitives/vector.h"
+#include "kernels/cpu/runtime/scratch.h"
+#include "kernels/ops/attention.h"
+
+namespace stagecraft::cpu {
+
+/// One head of one sample within tensors of [samples * T, heads * D] and [samples * T, 3 heads *
+/// D].
+struct Head {
+  Head(const AttentionShape& shape, std::int64_t number)  // number = sample * heads + local head
+      : sample(number / shape.heads),
+        local_head(number % shape.heads),
+        sequence(shape.sequence),
+        size(shape.head_size),
+        row(shape.heads * shape.head_size),
+        first(sample * sequence * row + local_head * size),
+        first_qkv(sample * sequence * 3 * row + local_head * size) {}
+
+  std::int64_t sample;
+  std::int64_t local_head;
+  std::int64_t sequence;
+  std::int64_t size;       // D
+  std::int64_t row;        // floats between tokens of out; qkv has three times as many
+  std::int64_t first;      // the head's first element in out
+  std::int64_t first_qkv;  // and in qkv: q; k is `row` further, v twice as far
+};
+
+/// Scores are Q K^T times this: 1 / sqrt(D).
+float score_factor(const AttentionShape& shape);
+
+/// Queries first .. first + count - 1 of a head, in lanes 0 .. count - 1; the lanes up to `lanes`
+/// are filled with zeros.
+struct QueryBlock {
+  QueryBlock(const Head& head, std::int64_t number)
+      : first(number * kQueryBlock),
+        count(std::min(kQueryBlock, head.sequence - first)),
+        lanes(whole_vectors(count)) {}
+  LaneRange rows(std::int64_t count_of_rows) const { return {count_of_rows, 0, lanes}; }
+
+  std::int64_t first;
+  std::int64_t count;
+  std::int64_t lanes;
+};
+
+inline std::int64_t query_blocks(std::int64_t sequence) {
+  return (sequence + kQueryBlock - 1) / kQueryBlock;
+}
+
+/// Keys first .. first + count - 1 against the queries from lane `lane` on: those before are above
+/// the diagonal with all these keys.
+struct KeyBlock {
+  /// The block from `first` on. Below the diagonal blocks are square; on it they are low, so that
+  /// little above it is computed.
+  KeyBlock(const QueryBlock& queries, std::int64_t first_key)
+      : first(first_key),
+        on_diagonal(first >= queries.first),
+        count(on_diagonal ? std::min(kDiagonalKeys, queries.first + queries.count - first)
+                          : kKeyBlock),
+        lane(on_diagonal ? first - queries.first : 0) {}
+  std::int64_t end() const { return first + count; }
+  LaneRange range(const QueryBlock& queries) const { return {count, lane, queries.lanes}; }
+
+  static constexpr std::int64_t kDiagonalKeys = 16;
+  static_assert(kDiagonalKeys % kVectorLanes == 0 && kKeyBlock == kQueryBlock);
+
+  std::int64_t first;
+  bool on_diagonal;
+  std::int64_t count;
+  std::int64_t lane;
+};
+
+/// How the tokens of a head are cut, a function of T alone, so that a sum over ranges has the same
+/// bits whatever heads and samples are computed beside each other; and whether the ranges of a head
+/// are pieces of work of their own, which they are only where heads are few, since each piece packs
+/// its head's keys and values.
+struct TokenRanges {
+  explicit TokenRanges(const AttentionShape& shape) {
+    constexpr std::int64_t kHeads = 32;
+    constexpr std::int64_t kMostRanges = 8;
+    const std::int64_t heads = shape.samples * shape.heads;
+    const std::int64_t blocks = query_blocks(shape.sequence);
+    const std::int64_t wanted = std::min(kMostRanges, blocks);
+    tokens = (blocks + wanted - 1) / wanted * kQueryBlock;
+    per_head = heads < kHeads ? (shape.sequence + tokens - 1) / tokens : 1;
+    piece_tokens = per_head > 1 ? tokens : shape.sequence;
+    pieces = heads * per_head;
+  }
+  std::int64_t tokens = 0;  // in each range but the last
+  std::int64_t per_head = 0;
+  std::int64_t piece_tokens = 0;
+  std::int64_t pieces = 0;
+};
+
+/// The rows `from` of a query block, `from_row` floats apart, as [D][kQueryBlock] with one query in
+/// a lane.
+void pack_lanes(const QueryBlock& queries, std::int64_t size, const float* from,
+                std::int64_t from_row, float* to);
+
+/// to[i][d] = factor * from[i][d] for `count` rows of `size` numbers; what is left of each row of
+/// `to` becomes 0.
+void pack_rows(const float* from, std::int64_t from_row, std::int64_t count, std::int64_t size,
+               float factor, float* to, std::int64_t to_row);
+
+/// to[key][lane] = rows[key] . packed[.][lane] over the block; rows: [block.count, D].
+void dot_with_lanes(const Head& head, const QueryBlock& queries, const KeyBlock& block,
+                    const float* rows, const float* packed, float* to);
+
+/// Scores above the diagonal become -infinity.
+void mask_future(const KeyBlock& block, float* scores);
+
+/// Which probabilities of an attention dropout keeps.
+class ProbabilityDropout {
+ public:
+  explicit ProbabilityDropout(const AttentionShape& shape);
+
+  bool active() const { return shape_.dropout.probability > 0; }
+  /// factors[key][lane] = 1 / (1 - probability) where (query, key) is kept, 0 where it is dropped.
+  /// `words` is memory to work in, of kWords.
+  void factors(const Head& head, const QueryBlock& queries, const KeyBlock& block,
+               std::uint32_t* words, float* factors) const;
+
+  static constexpr std::int64_t kWords = (kKeyBlock + 4) * kQueryBlock;
+
+ private:
+  AttentionShape shape_;
+  std::uint32_t threshold_;
+  float factor_;
+};
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,46 @@
+// Dropout masks in runs, and the one row-wise pass that all operations with dropout are.
+#pragma once
+
+#include <array>
+
+#include "kernels/cpu/primitives/philox_lanes.h"
+#include "kernels/ops/elementwise.h"
+
+namespace stagecraft::cpu {
+
+/// Factors (0 or 1 / (1 - probability)) of consecutive elements of one sequence.
+class DropoutRun {
+ public:
+  static constexpr std::int64_t kElements = 512;
+
+  /// `dropout.probability` > 0.
+  explicit DropoutRun(const Dropout& dropout);
+
+  /// The factors of elements first .. first + count - 1 of sample number `sample` of the tensor,
+  /// count <= kElements; valid until the next call.
+  const float* factors(std::int64_t sample, std::int64_t first, std::int64_t count);
+
+ private:
+  static constexpr int kGroup = 4 * kPhiloxLanes;
+
+  Dropout dropout_;
+  std::uint32_t threshold_;
+  float kept_;
+  // A run may begin within a block, and groups are always written whole.
+  alignas(64) std::array<float, kElements + kGroup> factors_{};
+};
+
+/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero.
+struct DropoutRows {
+  std::int64_t rows = 0;
+  std::int64_t columns = 0;
+  const float* x = nullptr;
+  const float* added = nullptr;
+  std::int64_t added_rows = 1;
+  const float* residual = nullptr;
+  float* y = nullptr;
+  Dropout dropout;
+};
+void dropout_rows(Stream& stream, const DropoutRows& args);
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,73 @@
+// GELU and its gradient. Built with -ffp-contract=fast, as block_product.cpp is.
+#include <algorithm>
+#include <array>
+
+#include "kernels/cpu/ops/elementwise.h"
+#include "kernels/cpu/primitives/vector_exp.h"
+#include "kernels/cpu/runtime/parallel.h"
+
+namespace stagecraft::cpu {
+namespace {
+
+constexpr std::int64_t kRange = 16384;             // elements
+constexpr float kTwoRoots = 1.59576912160573071F;  // 2 sqrt(2 / pi)
+constexpr float kCubic = 0.044715F;
+
+/// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh; e of what is not
+/// positive, so that nothing overflows. NaN stays NaN.
+inline Vector gate(const Vector& x) {
+  const Vector twice = kTwoRoots * (x + kCubic * x * x * x);
+  const Vector small = exp_nonpositive(twice < 0.0F ? twice : -twice);
+  const Vector least = small / (1.0F + small);
+  const Vector result = twice < 0.0F ? least : 1.0F - least;
+  return twice == twice ? result : twice;
+}
+
+inline Vector slope(const Vector& x) {
+  const Vector g = gate(x);
+  // Beyond 30 the gate is 0 or 1: what it is multiplied by should only not overflow.
+  const Vector above = x < -30.0F ? Vector{} - 30.0F : x;
+  const Vector near = above > 30.0F ? Vector{} + 30.0F : above;
+  return g + near * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * near * near);
+}
+
+/// out[i] = f(a[i], b[i]) vector by vector; the last one is filled up with zeros.
+template <typename F>
+void for_each_vector(const float* a, const float* b, float* out, std::int64_t count, F&& f) {
+  std::int64_t i = 0;
+  for (; i + kVectorLanes <= count; i += kVectorLanes) {
+    store(out + i, f(load(a + i), load(b + i)));
+  }
+  if (i < count) {
+    std::array<float, kVectorLanes> last_a{};
+    std::array<float, kVectorLanes> last_b{};
+    std::array<float, kVectorLanes> last_out{};
+    std::copy(a + i, a + count, last_a.begin());
+    std::copy(b + i, b + count, last_b.begin());
+    store(last_out.data(), f(load(last_a.data()), load(last_b.data())));
+    std::copy_n(last_out.begin(), count - i, out + i);
+  }
+}
+
+}  // namespace
+
+void gelu_forward(Stream& stream, const GeluForward& args) {
+  const auto* x = args.x.data<float>();
+  auto* y = args.y.data<float>();
+  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+    for_each_vector(x + begin, x + begin, y + begin, end - begin,
+                    [](const Vector& value, const Vector&) { return value * gate(value); });
+  });
+}
+
+void gelu_backward(Stream& stream, const GeluBackward& args) {
+  const auto* dy = args.dy.data<float>();
+  const auto* x = args.x.data<float>();
+  auto* dx = args.dx.data<float>();
+  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+    for_each_vector(dy + begin, x + begin, dx + begin, end - begin,
+                    [](const Vector& up, const Vector& value) { return up * slope(value); });
+  });
+}
+
+}  // namespace stagecraft::cpu

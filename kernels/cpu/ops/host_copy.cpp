@@ -1,0 +1,15 @@
+#include "kernels/cpu/ops/host_copy.h"
+
+#include <algorithm>
+
+namespace stagecraft::cpu {
+
+void copy_from_host(Stream& /*stream*/, const CopyFromHost& args) {
+  std::copy(args.from.begin(), args.from.end(), static_cast<std::byte*>(args.to.raw()));
+}
+
+void copy_to_host(Stream& /*stream*/, const CopyToHost& args) {
+  std::copy_n(static_cast<const std::byte*>(args.from.raw()), args.to.size(), args.to.begin());
+}
+
+}  // namespace stagecraft::cpu

@@ -1,0 +1,29 @@
+// What the module offers the program: the only symbol that is looked up by name.
+#pragma once
+
+#include <memory>
+
+#include "kernels/core/device_report.h"
+#include "kernels/core/stream.h"
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft::cuda {
+
+struct Module {
+  /// Sizes that program and module have to agree about; a module of another build is refused.
+  std::size_t layout;
+  std::unique_ptr<Stream> (*make_stream)(int index, const StreamOptions& options);
+  DeviceCensus (*count_devices)();
+  BackendReport (*report)();
+};
+
+/// Changes with everything that is passed between program and module.
+inline constexpr std::size_t kLayout =
+    sizeof(OpTable) + 1000 * sizeof(Module) + 100000 * sizeof(DeviceCensus) +
+    1000000 * sizeof(StreamOptions) + 1000000000 * sizeof(BackendReport);
+
+inline constexpr const char* kModuleFile = "libstagecraft_cuda.so";
+inline constexpr const char* kModuleSymbol = "stagecraft_cuda_module";
+using ModuleFunction = const Module* (*)();
+
+}  // namespace stagecraft::cuda

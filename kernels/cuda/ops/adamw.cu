@@ -1,0 +1,103 @@
+#include <cmath>
+
+#include "kernels/cuda/ops/adamw.h"
+#include "kernels/cuda/primitives/for_each_group.cuh"
+
+namespace stagecraft::cuda {
+namespace {
+
+/// 1 / (1 - beta^step), in double: beta2^t is close to 1 in the first steps.
+float correction(float beta, std::int64_t step) {
+  return static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(beta), step)));
+}
+
+/// 28 bytes an element, 2 more with a rounded copy; the memory is the limit.
+struct Update {
+  explicit Update(const AdamW& args)
+      : weight(args.weight.data<float>()),
+        gradient(args.gradient.data<float>()),
+        first(args.first_moment.data<float>()),
+        second(args.second_moment.data<float>()),
+        rounded(args.rounded.empty() ? nullptr : args.rounded.data<BFloat16>()),
+        decayed(args.decayed.empty() ? nullptr : args.decayed.data<std::int32_t>()),
+        bounds(args.decayed.empty() ? 0 : static_cast<int>(args.decayed.size(0))),
+        rate(args.learning_rate),
+        weight_decay(args.weight_decay),
+        scale(args.gradient_scale),
+        epsilon(args.epsilon),
+        beta1(args.beta1),
+        beta2(args.beta2),
+        correction1(correction(args.beta1, args.step)),
+        correction2(correction(args.beta2, args.step)) {}
+
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    const float4 g = load4<Wide>(gradient, at, count);
+    float4 m = load4<Wide>(first, at, count);
+    float4 v = load4<Wide>(second, at, count);
+    float4 w = load4<Wide>(weight, at, count);
+    const float decay = decay_at(at);
+    one(g.x, decay, m.x, v.x, w.x);
+    one(g.y, decay, m.y, v.y, w.y);
+    one(g.z, decay, m.z, v.z, w.z);
+    one(g.w, decay, m.w, v.w, w.w);
+    store4<Wide>(first, at, count, m);
+    store4<Wide>(second, at, count, v);
+    store4<Wide>(weight, at, count, w);
+    if (rounded != nullptr) {
+      store4<Wide>(rounded, at, count, w);
+    }
+  }
+
+  /// Of a group, which lies within one unit of the ranges: behind an odd number of bounds is
+  /// inside.
+  __device__ float decay_at(std::int64_t at) const {
+    if (decayed == nullptr) {
+      return weight_decay;
+    }
+    const auto unit = static_cast<std::int32_t>(at / kDecayUnit);
+    int below = 0;
+    int above = bounds;
+    while (below < above) {
+      const int middle = (below + above) / 2;
+      const bool passed = decayed[middle] <= unit;
+      below = passed ? middle + 1 : below;
+      above = passed ? above : middle;
+    }
+    return below % 2 == 1 ? weight_decay : 0.0F;
+  }
+
+  __device__ void one(float gradient_element, float decay, float& m, float& v, float& w) const {
+    const float g = gradient_element * scale;
+    m = beta1 * m + (1.0F - beta1) * g;
+    v = beta2 * v + (1.0F - beta2) * (g * g);
+    const float step = (m * correction1) / (sqrtf(v * correction2) + epsilon);
+    w = w - rate * (decay * w + step);
+  }
+
+  float* weight;
+  const float* gradient;
+  float* first;
+  float* second;
+  BFloat16* rounded;
+  const std::int32_t* decayed;
+  int bounds;
+  float rate;
+  float weight_decay;
+  float scale;
+  float epsilon;
+  float beta1;
+  float beta2;
+  float correction1;
+  float correction2;
+};
+
+}  // namespace
+
+void adamw(Stream& stream, const AdamW& args) {
+  const Update f(args);
+  for_each_group(stream, "adamw", args.weight.elements(),
+                 moves_wide({f.weight, f.gradient, f.first, f.second, f.rounded}), f);
+}
+
+}  // namespace stagecraft::cuda

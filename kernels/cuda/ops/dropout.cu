@@ -1,0 +1,164 @@
+#include "kernels/cuda/ops/dropout.h"
+
+#include <algorithm>
+
+#include "kernels/cuda/primitives/groups.cuh"
+#include "kernels/cuda/primitives/mask.cuh"
+#include "kernels/cuda/runtime/launch.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr int kRows = 4;  // of a block
+
+template <typename T>
+struct Arrays {
+  std::uint32_t rows;
+  std::int64_t columns;
+  const T* x;
+  const T* added;
+  std::uint32_t added_rows;
+  const T* residual;
+  T* y;
+  Mask mask;
+  std::uint32_t rows_per_sample;
+};
+
+/// Row `row` of its sample, walked to the next without a division.
+struct Place {
+  __device__ Place(std::uint32_t number, std::uint32_t rows_per_sample)
+      : sample(number / rows_per_sample), row(number % rows_per_sample) {}
+  __device__ void next(std::uint32_t rows_per_sample) {
+    const bool last = ++row == rows_per_sample;
+    row = last ? 0 : row;
+    sample += last ? 1 : 0;
+  }
+  std::uint32_t sample;
+  std::uint32_t row;
+};
+
+/// Where rows are moved wide, their groups are the blocks of random words.
+template <bool Wide, typename T>
+__device__ float4 masked(const Arrays<T>& on, const Place& place, std::int64_t column,
+                         const float4& value) {
+  float factors[kGroup];
+  if constexpr (Wide) {
+    const auto groups = static_cast<std::uint32_t>(on.columns / kGroup);
+    on.mask.block_factors(
+        place.sample, place.row * groups + static_cast<std::uint32_t>(column / kGroup), factors);
+  } else {
+    on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
+                    factors);
+  }
+  return value * float4{factors[0], factors[1], factors[2], factors[3]};
+}
+
+/// What is read of a thread's rows, all of it under way before the first is used. Beyond the last
+/// row it is read again.
+template <bool Wide, bool Joined, typename T>
+struct Loaded {
+  __device__ Loaded(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
+    const std::uint32_t last = on.rows - 1;
+#pragma unroll
+    for (std::uint32_t r = 0; r < kRows; ++r) {
+      const std::int64_t row = min(first_row + r, last);
+      values[r] = load_packed<Wide>(on.x + row * on.columns, column, on.columns);
+    }
+    if constexpr (Joined) {
+      load_joined(on, first_row, column);
+    }
+  }
+
+  __device__ void load_joined(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
+    const std::uint32_t last = on.rows - 1;
+    if (on.residual != nullptr) {
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::int64_t row = min(first_row + r, last);
+        residuals[r] = load_packed<Wide>(on.residual + row * on.columns, column, on.columns);
+      }
+    }
+    if (on.added != nullptr && on.added_rows == 1) {
+      const Packed<T> bias = load_packed<Wide>(on.added, column, on.columns);
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        added[r] = bias;
+      }
+    } else if (on.added != nullptr) {
+#pragma unroll
+      for (std::uint32_t r = 0; r < kRows; ++r) {
+        const std::int64_t row = min(first_row + r, last) % on.added_rows;
+        added[r] = load_packed<Wide>(on.added + row * on.columns, column, on.columns);
+      }
+    }
+  }
+  Packed<T> values[kRows];
+  Packed<T> added[Joined ? kRows : 1];
+  Packed<T> residuals[Joined ? kRows : 1];
+};
+
+/// Without `Joined` nothing is added, and no registers are kept for it.
+template <bool Wide, bool Joined, typename T>
+__global__ void dropout_rows_kernel(Arrays<T> on) {
+  const std::int64_t column =
+      (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * kGroup;
+  const std::uint32_t first_row = blockIdx.x * kRows;
+  const std::uint32_t rows = min(on.rows - first_row, static_cast<std::uint32_t>(kRows));
+  if (column >= on.columns) {
+    return;
+  }
+  const Loaded<Wide, Joined, T> loaded(on, first_row, column);
+  Place place(first_row, on.rows_per_sample);
+#pragma unroll
+  for (std::uint32_t r = 0; r < kRows; ++r) {
+    float4 value = unpacked<T>(loaded.values[r]);
+    value = Joined && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
+    value = on.mask.active() ? masked<Wide>(on, place, column, value) : value;
+    value = Joined && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
+    if (r < rows) {
+      store_packed<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
+    }
+    place.next(on.rows_per_sample);
+  }
+}
+
+/// A thread for each group of a row, in strips of whole warps, up to 256 threads each.
+Grid grid_of(std::int64_t rows, std::int64_t columns) {
+  const std::int64_t groups = parts_of(columns, kGroup);
+  const std::int64_t strips = parts_of(groups, 256);
+  const std::int64_t threads = parts_of(parts_of(groups, strips), 32) * 32;
+  return {
+      .blocks = parts_of(rows, kRows), .threads = static_cast<unsigned>(threads), .strips = strips};
+}
+
+}  // namespace
+
+void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& args) {
+  const std::int64_t rows = args.x.size(0);
+  const std::int64_t columns = args.x.size(1);
+  require(rows < std::int64_t{1} << 31, place, "{} rows are more than 2^31", rows);
+  if (columns == 0) {
+    return;
+  }
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Arrays<T> on = {
+        .rows = static_cast<std::uint32_t>(rows),
+        .columns = columns,
+        .x = args.x.data<T>(),
+        .added = data_or_null<T>(args.added),
+        .added_rows = static_cast<std::uint32_t>(args.added_rows),
+        .residual = data_or_null<T>(args.residual),
+        .y = args.y.data<T>(),
+        .mask = Mask(args.dropout),
+        .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
+    const bool wide = moves_wide({on.x, on.added, on.residual, on.y}, columns);
+    const bool joined = on.added != nullptr || on.residual != nullptr;
+    const auto kernel =
+        joined
+            ? (wide ? dropout_rows_kernel<true, true, T> : dropout_rows_kernel<false, true, T>)
+            : (wide ? dropout_rows_kernel<true, false, T> : dropout_rows_kernel<false, false, T>);
+    launch(stream, place, grid_of(rows, columns), kernel, on);
+  });
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,120 @@
+#include "kernels/cuda/ops/elementwise.h"
+
+#include "kernels/cuda/ops/dropout.h"
+#include "kernels/cuda/primitives/for_each_group.cuh"
+#include "kernels/cuda/primitives/row_sums.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+template <typename T>
+struct AddGroups {
+  const T* a;
+  const T* b;
+  T* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    store4<Wide>(c, at, count, load4<Wide>(a, at, count) + load4<Wide>(b, at, count));
+  }
+};
+
+/// float64 is added only where sums of a few numbers are: no need for more at a time.
+struct AddDoubles {
+  const double* a;
+  const double* b;
+  double* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    for (std::int64_t i = at; i < at + kGroup && i < count; ++i) {
+      c[i] = a[i] + b[i];
+    }
+  }
+};
+
+__device__ float larger(float a, float b) { return a > b ? a : b; }
+
+struct MaximumGroups {
+  const float* a;
+  const float* b;
+  float* c;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    const float4 x = load4<Wide>(a, at, count);
+    const float4 y = load4<Wide>(b, at, count);
+    store4<Wide>(c, at, count,
+                 {larger(x.x, y.x), larger(x.y, y.y), larger(x.z, y.z), larger(x.w, y.w)});
+  }
+};
+
+template <typename From, typename To>
+struct ConvertGroups {
+  const From* from;
+  To* to;
+  template <bool Wide>
+  __device__ void apply(std::int64_t at, std::int64_t count) const {
+    store4<Wide>(to, at, count, load4<Wide>(from, at, count));
+  }
+};
+
+}  // namespace
+
+void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
+  dropout_rows(stream, "bias_dropout_residual",
+               {.x = args.x,
+                .added = args.bias,
+                .residual = args.residual,
+                .y = args.y,
+                .dropout = args.dropout});
+}
+
+void dropout_backward(Stream& stream, const DropoutBackward& args) {
+  dropout_rows(stream, "dropout_backward", {.x = args.dy, .y = args.dx, .dropout = args.dropout});
+}
+
+void bias_gradient(Stream& stream, const BiasGradient& args) {
+  sum_rows(stream, "bias_gradient",
+           {.x = args.dy, .out = args.dbias, .accumulate = args.accumulate});
+}
+
+void add(Stream& stream, const Add& args) {
+  const std::int64_t count = args.a.elements();
+  if (args.a.dtype() == DType::float64) {
+    for_each_group(stream, "add", count, false,
+                   AddDoubles{args.a.data<double>(), args.b.data<double>(), args.c.data<double>()});
+    return;
+  }
+  with_element(args.a.dtype(), [&]<typename T>() {
+    const AddGroups<T> f{args.a.data<T>(), args.b.data<T>(), args.c.data<T>()};
+    for_each_group(stream, "add", count, moves_wide({f.a, f.b, f.c}), f);
+  });
+}
+
+void maximum(Stream& stream, const Maximum& args) {
+  const MaximumGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
+  for_each_group(stream, "maximum", args.a.elements(), moves_wide({f.a, f.b, f.c}), f);
+}
+
+void copy(Stream& stream, const Copy& args) {
+  const DeviceScope scope(stream.device().index);
+  check(cudaMemcpyAsync(args.to.raw(), args.from.raw(), static_cast<std::size_t>(args.to.bytes()),
+                        cudaMemcpyDeviceToDevice, native_stream(stream)),
+        "copy");
+}
+
+void convert(Stream& stream, const Convert& args) {
+  with_element(args.from.dtype(), [&]<typename From>() {
+    with_element(args.to.dtype(), [&]<typename To>() {
+      const ConvertGroups<From, To> f{args.from.data<From>(), args.to.data<To>()};
+      for_each_group(stream, "convert", args.from.elements(), moves_wide({f.from, f.to}), f);
+    });
+  });
+}
+
+void fill_zero(Stream& stream, const FillZero& args) {
+  const DeviceScope scope(stream.device().index);
+  check(cudaMemsetAsync(args.x.raw(), 0, static_cast<std::size_t>(args.x.bytes()),
+                        native_stream(stream)),
+        "fill_zero");
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,180 @@
+#include "kernels/cuda/ops/matmul.h"
+
+#include <vector>
+
+#include "kernels/cuda/ops/elementwise.h"
+#include "kernels/cuda/ops/matmul_choice.h"
+#include "kernels/cuda/runtime/cuda_stream.h"
+#include "kernels/cuda/runtime/device_scope.h"
+#include "kernels/cuda/runtime/status.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr std::string_view kPlace = "matmul";
+
+bool on_16_bytes(const Tensor& tensor) {
+  return tensor.empty() || reinterpret_cast<std::uintptr_t>(tensor.raw()) % 16 == 0;
+}
+
+MatmulShape shape_of(const Matmul& args) {
+  const bool a_turned = args.transpose_a == Transpose::yes;
+  const bool b_turned = args.transpose_b == Transpose::yes;
+  return {.m = args.c.size(0),
+          .n = args.c.size(1),
+          .k = args.a.size(a_turned ? 0 : 1),
+          .factors = args.a.dtype(),
+          .result = args.c.dtype(),
+          .a_turned = a_turned,
+          .b_turned = b_turned,
+          .aligned = on_16_bytes(args.a) && on_16_bytes(args.b) && on_16_bytes(args.c) &&
+                     on_16_bytes(args.bias) && on_16_bytes(args.before_gelu) &&
+                     on_16_bytes(args.slope_at)};
+}
+
+/// c = op(a) op(b), with what `description` joins to it, in one way.
+void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
+              cublasLtMatmulDesc_t description, const MatmulWay& way) {
+  const Tensor workspace(on.memory(), {(way.workspace_bytes + 3) / 4}, DType::float32,
+                         MemoryLabel::workspace);
+  const float one = 1;
+  const float before = args.accumulate ? 1 : 0;
+  void* const c = args.c.raw();
+  check(cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(),
+                       plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
+                       plan.result.get(), c, plan.result.get(), &way.algorithm, workspace.raw(),
+                       static_cast<std::size_t>(way.workspace_bytes), on.native()),
+        kPlace);
+}
+
+/// Leaves the plan the way that its product is computed in from now on. What is added to stays as
+/// it is.
+void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
+            cublasLtMatmulDesc_t description) {
+  Matmul tried = args;
+  tried.accumulate = false;
+  if (args.accumulate) {
+    tried.c = Tensor(on.memory(), args.c.shape(), args.c.dtype(), MemoryLabel::workspace);
+  }
+  std::vector<Tensor> results = {tried.c};
+  if (!args.before_gelu.empty()) {
+    results.push_back(args.before_gelu);
+  }
+  const RunWay run = [&](const MatmulWay& way) { multiply(on, tried, plan, description, way); };
+  plan.ways = {fastest_way(on, plan.ways, run, results)};
+}
+
+void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
+              cublasLtMatmulDesc_t description) {
+  if (plan.ways.size() > 1) {
+    choose(on, args, plan, description);
+  }
+  multiply(on, args, plan, description, plan.ways.front());
+}
+
+void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {
+  const void* pointer = at.raw();
+  check(cublasLtMatmulDescSetAttribute(plan.joined.get(), attribute, &pointer, sizeof(pointer)),
+        kPlace);
+}
+
+/// What can be joined to a product of bfloat16 in all.
+Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
+  constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
+  const bool gelu = !args.before_gelu.empty();
+  const bool slope = !args.slope_at.empty();
+  const bool bias = !args.bias.empty();
+  if (shape.result != DType::bfloat16 || shape.a_turned) {
+    return Epilogue::none;
+  }
+  if (!gelu && !slope) {
+    return bias ? Epilogue::bias : Epilogue::none;
+  }
+  if (!shape.aligned || shape.n % kAuxiliaryColumns != 0 || bias == slope) {
+    return Epilogue::none;
+  }
+  return slope ? Epilogue::gelu_slope : Epilogue::gelu;
+}
+
+/// Product and what is joined to it in one, where factors and result are bfloat16 and cublasLt has
+/// a way.
+bool multiply_joined(CudaStream& on, const Matmul& args, MatmulShape shape) {
+  shape.epilogue = epilogue_of(args, shape);
+  if (shape.epilogue == Epilogue::none) {
+    return false;
+  }
+  MatmulPlan& plan = on.matmul_plans().plan(shape);
+  if (plan.ways.empty()) {
+    return false;
+  }
+  if (shape.epilogue == Epilogue::gelu_slope) {
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.slope_at);
+  } else {
+    point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+  }
+  if (shape.epilogue == Epilogue::gelu) {
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.before_gelu);
+  }
+  multiply(on, args, plan, plan.joined.get());
+  return true;
+}
+
+void add_bias(Stream& stream, const Matmul& args) {
+  cuda::bias_dropout_residual(stream, {.x = args.c, .bias = args.bias, .y = args.c});
+}
+
+/// A sum of no terms is zero.
+void multiply_nothing(Stream& stream, const Matmul& args) {
+  if (!args.accumulate) {
+    cuda::fill_zero(stream, {args.c});
+  }
+  if (!args.bias.empty()) {
+    add_bias(stream, args);
+  }
+}
+
+void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& shape) {
+  if (shape.k == 0) {
+    multiply_nothing(stream, args);
+    return;
+  }
+  CudaStream& on = on_cuda(stream);
+  MatmulPlan& plan = on.matmul_plans().plan(shape);
+  const bool joined = !args.bias.empty() && plan.joined != nullptr;
+  if (joined) {
+    point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+  }
+  multiply(on, args, plan, joined ? plan.joined.get() : plan.plain.get());
+  if (!args.bias.empty() && !joined) {
+    add_bias(stream, args);
+  }
+}
+
+}  // namespace
+
+void matmul(Stream& stream, const Matmul& args) {
+  const MatmulShape shape = shape_of(args);
+  if (shape.m == 0 || shape.n == 0) {
+    return;
+  }
+  CudaStream& on = on_cuda(stream);
+  const DeviceScope scope(on.device().index);
+  if (shape.k > 0 && multiply_joined(on, args, shape)) {
+    return;
+  }
+  const bool gelu = !args.before_gelu.empty();
+  const bool slope = !args.slope_at.empty();
+  Matmul product = args;
+  product.c = gelu ? args.before_gelu : args.c;
+  product.before_gelu = product.slope_at = Tensor();
+  if (shape.k == 0 || !multiply_joined(on, product, shape)) {
+    multiply_with_bias(stream, product, shape);
+  }
+  if (gelu) {
+    cuda::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
+  } else if (slope) {
+    cuda::gelu_backward(stream, {.dy = args.c, .x = args.slope_at, .dx = args.c});
+  }
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,168 @@
+#include "kernels/cuda/ops/norm.h"
+
+#include "kernels/cuda/primitives/groups.cuh"
+#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/primitives/norm_cut.cuh"
+#include "kernels/cuda/primitives/row_sums.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+/// Calls f(Cut) with the first that holds rows of `columns`: what the one before it held is full.
+template <typename F>
+void with_cut(std::int64_t columns, F&& f) {
+  with_first_cut<Cut<32, 2, 8>, Cut<32, 4, 4, 2>, Cut<32, 6, 4, 4>, Cut<32, 8, 4, 6>,
+                 Cut<32, 10, 4, 8>, Cut<32, 13, 4, 10>, Cut<32, 16, 4, 13>, Cut<128, 8, 1, 4>,
+                 Cut<512, 8, 1, 2>, Cut<1024, 16, 1, 4>>("layer_norm_forward", columns, f);
+}
+
+template <typename T>
+struct Forward {
+  const T* x;
+  const float* gamma;
+  const float* beta;
+  float epsilon;
+  T* y;
+  float* mean;
+  float* rstd;
+  std::int64_t rows;
+  int h;
+};
+
+/// Those of four elements that lie within the row, of which `left` and more do; beyond it zero.
+template <bool Wide>
+__device__ float4 within(const float4& value, int left) {
+  if constexpr (Wide) {
+    const bool whole = left > 0;
+    return {whole ? value.x : 0, whole ? value.y : 0, whole ? value.z : 0, whole ? value.w : 0};
+  } else {
+    return {left > 0 ? value.x : 0, left > 1 ? value.y : 0, left > 2 ? value.z : 0,
+            left > 3 ? value.w : 0};
+  }
+}
+
+__device__ float sum_of_squares(const float4& v) {
+  return fmaf(v.x, v.x, v.y * v.y) + fmaf(v.z, v.z, v.w * v.w);
+}
+
+/// A thread's group `g` of a row.
+template <typename C, bool Wide, typename T>
+__device__ Packed<T> load_share(const T* row, int g, int h) {
+  return g < C::Full ? load_packed<Wide>(row, C::column(g), h)
+                     : load_within<Wide>(row, C::column(g), h);
+}
+
+/// A thread's share of a row. Nothing branches between groups: their loads are under way together.
+template <typename C, bool Wide, typename T>
+struct Row {
+  __device__ void load(const T* row, int h) {
+#pragma unroll
+    for (int g = 0; g < C::Groups; ++g) {
+      x[g] = load_share<C, Wide>(row, g, h);
+    }
+  }
+
+  __device__ float total() const {
+    float total = 0;
+#pragma unroll
+    for (int g = 0; g < C::Groups; ++g) {
+      total += sum(unpacked<T>(x[g]));
+    }
+    return total;
+  }
+
+  __device__ float squares(float mean, int h) const {
+    float squares = 0;
+#pragma unroll
+    for (int g = 0; g < C::Groups; ++g) {
+      const float4 centred = unpacked<T>(x[g]) - mean;
+      squares += sum_of_squares(g < C::Full ? centred : within<Wide>(centred, h - C::column(g)));
+    }
+    return squares;
+  }
+
+  Packed<T> x[C::Groups];
+};
+
+/// n gamma + beta
+__device__ float4 scaled(const float4& n, const float4& gamma, const float4& beta) {
+  return {fmaf(n.x, gamma.x, beta.x), fmaf(n.y, gamma.y, beta.y), fmaf(n.z, gamma.z, beta.z),
+          fmaf(n.w, gamma.w, beta.w)};
+}
+
+/// Two groups' weights are read before the first is used.
+template <typename C, bool Wide, typename T>
+__device__ void store_normalised(const Forward<T>& on, const Row<C, Wide, T>& row, float mean,
+                                 float rstd, T* y) {
+  constexpr int kTogether = 2;
+#pragma unroll
+  for (int first = 0; first < C::Groups; first += kTogether) {
+    float4 gamma[kTogether];
+    float4 beta[kTogether];
+#pragma unroll
+    for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
+      gamma[g - first] = load_share<C, Wide>(on.gamma, g, on.h);
+      beta[g - first] = load_share<C, Wide>(on.beta, g, on.h);
+    }
+#pragma unroll
+    for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
+      const float4 n = (unpacked<T>(row.x[g]) - mean) * rstd;
+      const float4 value = scaled(n, gamma[g - first], beta[g - first]);
+      if (g < C::Full || C::column(g) < on.h) {
+        store_packed<Wide>(y, C::column(g), on.h, value);
+      }
+    }
+  }
+}
+
+template <typename C, bool Wide, typename T>
+__global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T> on) {
+  const std::int64_t number = static_cast<std::int64_t>(blockIdx.x) * C::Rows + threadIdx.y;
+  if (number >= on.rows) {
+    return;
+  }
+  const float inverse_h = 1.0F / static_cast<float>(on.h);
+  Row<C, Wide, T> row;
+  row.load(on.x + number * on.h, on.h);
+  const float mean = join_threads<C::Threads, Plus>(row.total()) * inverse_h;
+  const float squares = join_threads<C::Threads, Plus>(row.squares(mean, on.h));
+  const float rstd = 1.0F / sqrtf(squares * inverse_h + on.epsilon);
+  store_normalised(on, row, mean, rstd, on.y + number * on.h);
+  if (threadIdx.x == 0) {
+    on.mean[number] = mean;
+    on.rstd[number] = rstd;
+  }
+}
+
+}  // namespace
+
+void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
+  with_element(args.x.dtype(), [&]<typename T>() {
+    const Forward<T> on = {.x = args.x.data<T>(),
+                           .gamma = args.gamma.data<float>(),
+                           .beta = args.beta.data<float>(),
+                           .epsilon = args.epsilon,
+                           .y = args.y.data<T>(),
+                           .mean = args.mean.data<float>(),
+                           .rstd = args.rstd.data<float>(),
+                           .rows = args.x.size(0),
+                           .h = static_cast<int>(args.x.size(1))};
+    const bool wide = moves_wide({on.x, on.gamma, on.beta, on.y}, on.h);
+    with_cut(args.x.size(1), [&]<typename C>(C) {
+      const Grid grid{.blocks = parts_of(on.rows, C::Rows), .threads = dim3(C::Threads, C::Rows)};
+      launch(stream, "layer_norm_forward", grid,
+             wide ? forward_kernel<C, true, T> : forward_kernel<C, false, T>, on);
+    });
+  });
+}
+
+void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
+  join_row_blocks(stream, "layer_norm_backward_weight",
+                  {.partial = args.sums.data<float>(),
+                   .blocks = args.sums.size(0),
+                   .columns = args.sums.size(2),
+                   .outputs = {args.dgamma.data<float>(), args.dbeta.data<float>()},
+                   .accumulate = args.accumulate});
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,12 @@
+// The operations of CUDA.
+#pragma once
+
+#include "kernels/cpu/ops/op_table.h"
+#include "kernels/ops/op_table.h"
+
+namespace stagecraft::cuda {
+
+/// Every entry is set.
+const OpTable& op_table();
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,109 @@
+#include "kernels/cuda/ops/reduce.h"
+
+#include <span>
+#include <vector>
+
+#include "kernels/cuda/ops/host_copy.h"
+#include "kernels/cuda/primitives/groups.cuh"
+#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/runtime/launch.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr int kThreads = 256;
+constexpr int kGroupsOfThread = 16;
+constexpr std::int64_t kBlock = kThreads * kGroupsOfThread * kGroup;  // elements
+
+__device__ double square(float x) { return static_cast<double>(x) * static_cast<double>(x); }
+
+/// One of the tensors: its blocks are `first_block` and those after it, up to the next one's.
+struct Part {
+  const float* x;
+  std::int64_t count;
+  std::int64_t first_block;
+};
+
+/// All tensors' blocks one behind the other. The table has one entry more, where the blocks end.
+struct Parts {
+  const Part* table;
+  std::int32_t count;
+
+  /// The part that has a block: the last that begins at it or before, so one that is not empty.
+  __device__ const Part& of(std::int64_t block) const {
+    std::int32_t below = 0;
+    std::int32_t above = count;
+    while (above - below > 1) {
+      const std::int32_t middle = (below + above) / 2;
+      const bool begun = table[middle].first_block <= block;
+      below = begun ? middle : below;
+      above = begun ? above : middle;
+    }
+    return table[below];
+  }
+};
+
+template <bool Wide>
+__device__ double block_squares(const float* x, std::int64_t first, std::int64_t count) {
+  double sum = 0;
+#pragma unroll 8
+  for (int i = 0; i < kGroupsOfThread; ++i) {
+    const float4 v = load4<Wide>(x, first + i * kThreads * kGroup, count);
+    sum += (square(v.x) + square(v.y)) + (square(v.z) + square(v.w));
+  }
+  return sum;
+}
+
+template <bool Wide>
+__global__ void block_squares_kernel(Parts parts, double* partial) {
+  const Part part = parts.of(blockIdx.x);
+  const std::int64_t first = (blockIdx.x - part.first_block) * kBlock + threadIdx.x * kGroup;
+  const double sum = join_threads<kThreads, Plus>(block_squares<Wide>(part.x, first, part.count));
+  if (threadIdx.x == 0) {
+    partial[blockIdx.x] = sum;
+  }
+}
+
+/// A block joins the sums of one part.
+__global__ void join_squares_kernel(const Part* table, const double* partial, double* out) {
+  const Part* const part = table + blockIdx.x;
+  const std::int64_t end = part[1].first_block;
+  double sum = 0;
+#pragma unroll 8
+  for (std::int64_t block = part->first_block + threadIdx.x; block < end; block += kThreads) {
+    sum += partial[block];
+  }
+  sum = join_threads<kThreads, Plus>(sum);
+  if (threadIdx.x == 0) {
+    out[blockIdx.x] = sum;
+  }
+}
+
+}  // namespace
+
+void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
+  constexpr std::string_view kPlace = "sums_of_squares";
+  std::vector<Part> parts;
+  bool wide = true;
+  std::int64_t blocks = 0;
+  for (const Tensor& x : args.x) {
+    parts.push_back({x.data<float>(), x.elements(), blocks});
+    wide = wide && moves_wide({x.raw()});
+    blocks += parts_of(x.elements(), kBlock);
+  }
+  parts.push_back({nullptr, 0, blocks});
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(parts));
+  const auto words = static_cast<std::int64_t>(bytes.size() / sizeof(std::int32_t));
+  const Tensor memory(stream.memory(), {words}, DType::int32, MemoryLabel::workspace);
+  cuda::copy_from_host(stream, {bytes, memory});
+  const auto* table = static_cast<const Part*>(memory.raw());
+  const auto count = static_cast<std::int32_t>(args.x.size());
+  const Tensor partial(stream.memory(), {blocks}, DType::float64, MemoryLabel::workspace);
+  launch(stream, kPlace, {.blocks = blocks, .threads = kThreads},
+         wide ? block_squares_kernel<true> : block_squares_kernel<false>, Parts{table, count},
+         partial.data<double>());
+  launch(stream, kPlace, {.blocks = count, .threads = kThreads}, join_squares_kernel, table,
+         partial.data<double>(), args.out.data<double>());
+}
+
+}  // namespace stagecraft::cuda

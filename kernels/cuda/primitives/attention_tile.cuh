@@ -1,0 +1,295 @@
+// What the passes of attention share: how a head lies in memory, tiles in shared memory, and the
+// two kinds of products between them.
+//
+// A block is X x Y threads. It owns a tile of Y * R rows and walks over tiles of X * W rows. Thread
+// (x, y) computes rows y * R .. y * R + R - 1 of its own tile against rows x * W .. x * W + W - 1
+// of the other. In shared memory a tile is interleaved: position x + X * j holds row x * W + j, and
+// the same with Y and R, so that neighbouring threads read neighbouring positions, which a stride
+// of four floats more than a multiple of 32 puts into different banks.
+#pragma once
+
+#include "kernels/cuda/primitives/groups.cuh"
+#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/primitives/mask.cuh"
+#include "kernels/cuda/runtime/launch.h"
+#include "kernels/ops/attention.h"
+
+namespace stagecraft::cuda {
+
+inline constexpr std::int64_t kMostHeadSize = 256;
+
+/// C columns of a head a thread, so heads of up to X * C numbers. R, W and C bound what a thread
+/// holds in registers; the rest is the shared memory of a block.
+template <int X_, int Y_, int R_, int W_, int C_>
+struct TileCut {
+  static constexpr int X = X_;
+  static constexpr int Y = Y_;
+  static constexpr int R = R_;
+  static constexpr int W = W_;
+  static constexpr int C = C_;
+  static constexpr int Threads = X * Y;
+  static constexpr int OwnRows = Y * R;
+  static constexpr int WalkedRows = X * W;
+  static constexpr int Width = X * C;
+  static constexpr int Stride = Width + 4;
+  static constexpr int OwnFloats = OwnRows * Stride;
+  static constexpr int WalkedFloats = WalkedRows * Stride;
+  static constexpr int WeightStride = OwnRows + 4;
+  static constexpr int WeightFloats = WalkedRows * WeightStride;
+  static_assert(Width % 32 == 0 && C % 4 == 0);
+
+  /// What `own` tiles, `walked` tiles and the weights between them take.
+  static constexpr std::size_t shared_bytes(int own, int walked) {
+    return sizeof(float) *
+           static_cast<std::size_t>(own * OwnFloats + walked * WalkedFloats + WeightFloats);
+  }
+};
+
+/// Sizes, and where a head's numbers begin.
+struct HeadLayout {
+  HeadLayout(const AttentionShape& shape, bool wide_rows)
+      : sequence(static_cast<int>(shape.sequence)),
+        heads(static_cast<int>(shape.heads)),
+        size(static_cast<int>(shape.head_size)),
+        row(shape.heads * shape.head_size),
+        first_head(shape.first_head),
+        factor(1.0F / std::sqrt(static_cast<float>(shape.head_size))),
+        wide(wide_rows),
+        mask(shape.dropout) {}
+
+  int sequence;
+  int heads;
+  int size;
+  std::int64_t row;  // numbers between tokens of out; qkv has three times as many
+  std::int64_t first_head;
+  float factor;
+  bool wide;
+  Mask mask;
+
+  /// `head` counts through samples and their heads.
+  __device__ std::int64_t sample(int head) const { return head / heads; }
+  __device__ std::int64_t out(int head) const {
+    return sample(head) * sequence * row + head % heads * size;
+  }
+  /// part 0, 1, 2: q, k, v.
+  __device__ std::int64_t qkv(int head, int part) const {
+    return sample(head) * sequence * 3 * row + part * row + head % heads * size;
+  }
+  /// A probability's number in its sample's sequence of dropout.
+  __device__ std::uint64_t element(int head, int query, int key) const {
+    const std::int64_t global_head = first_head + head % heads;
+    return static_cast<std::uint64_t>((global_head * sequence + query) * sequence + key);
+  }
+};
+
+/// Which of the two kinds of attention a call is: the same answer for both directions.
+inline bool computes_by_cudnn(Stream& stream, const AttentionShape& shape, DType dtype) {
+  return dtype == DType::bfloat16 && on_cuda(stream).cudnn_attention().takes(shape);
+}
+
+inline void check_head_size(std::string_view place, std::int64_t size) {
+  require(size <= kMostHeadSize, place, "heads of {} numbers: at most {} are attended on CUDA",
+          size, kMostHeadSize);
+}
+
+template <typename T>
+struct Rows {
+  const T* first;
+  std::int64_t stride;
+  int count;  // those beyond are zero
+  int size;
+  bool wide;
+};
+
+/// tile[position of row] = factor * row, filled up with zeros; Lanes x Each rows, interleaved.
+template <typename Cut, int Lanes, int Each, typename T>
+__device__ void load_tile(const Rows<T>& rows, float factor, float* tile) {
+  constexpr int kGroups = Cut::Width / 4;
+  const int thread = static_cast<int>(threadIdx.y * Cut::X + threadIdx.x);
+#pragma unroll 4
+  for (int i = thread; i < Lanes * Each * kGroups; i += Cut::Threads) {
+    const int position = i / kGroups;
+    const int column = i % kGroups * 4;
+    const int row = position % Lanes * Each + position / Lanes;
+    float4 value = {0, 0, 0, 0};
+    if (row < rows.count && column < rows.size) {
+      const T* const from = rows.first + row * rows.stride;
+      value =
+          rows.wide ? load4<true>(from, column, rows.size) : load4<false>(from, column, rows.size);
+    }
+    *reinterpret_cast<float4*>(tile + position * Cut::Stride + column) = value * factor;
+  }
+}
+
+template <typename Cut, typename T>
+__device__ void load_own(const Rows<T>& rows, float factor, float* tile) {
+  load_tile<Cut, Cut::Y, Cut::R>(rows, factor, tile);
+}
+
+template <typename Cut, typename T>
+__device__ void load_walked(const Rows<T>& rows, float factor, float* tile) {
+  load_tile<Cut, Cut::X, Cut::W>(rows, factor, tile);
+}
+
+/// products[i][j] = own row y R + i . walked row x W + j, over `size` columns.
+template <typename Cut>
+__device__ void multiply_rows(const float* own, const float* walked, int size,
+                              float (&products)[Cut::R][Cut::W]) {
+#pragma unroll
+  for (int i = 0; i < Cut::R; ++i) {
+#pragma unroll
+    for (int j = 0; j < Cut::W; ++j) {
+      products[i][j] = 0;
+    }
+  }
+  own += threadIdx.y * Cut::Stride;
+  walked += threadIdx.x * Cut::Stride;
+#pragma unroll 1
+  for (int column = 0; column < size; column += 4) {
+    float4 right[Cut::W];
+#pragma unroll
+    for (int j = 0; j < Cut::W; ++j) {
+      right[j] = *reinterpret_cast<const float4*>(walked + j * Cut::X * Cut::Stride + column);
+    }
+#pragma unroll
+    for (int i = 0; i < Cut::R; ++i) {
+      const float4 left = *reinterpret_cast<const float4*>(own + i * Cut::Y * Cut::Stride + column);
+#pragma unroll
+      for (int j = 0; j < Cut::W; ++j) {
+        float sum = fmaf(left.x, right[j].x, products[i][j]);
+        sum = fmaf(left.y, right[j].y, sum);
+        sum = fmaf(left.z, right[j].z, sum);
+        products[i][j] = fmaf(left.w, right[j].w, sum);
+      }
+    }
+  }
+}
+
+/// Puts weights[i][j] of own row y R + i and walked position x + X j where add_weighted() finds
+/// them. Only threads of one y, which are of one warp, exchange them.
+template <typename Cut>
+__device__ void share_weights(const float (&weights)[Cut::R][Cut::W], float* shared) {
+  __syncwarp();  // what was shared before may still be read
+#pragma unroll
+  for (int j = 0; j < Cut::W; ++j) {
+    float* const to =
+        shared + (threadIdx.x + Cut::X * j) * Cut::WeightStride + threadIdx.y * Cut::R;
+    if constexpr (Cut::R % 4 == 0) {
+#pragma unroll
+      for (int i = 0; i < Cut::R; i += 4) {
+        *reinterpret_cast<float4*>(to + i) = {weights[i][j], weights[i + 1][j], weights[i + 2][j],
+                                              weights[i + 3][j]};
+      }
+    } else {
+#pragma unroll
+      for (int i = 0; i < Cut::R; i += 2) {
+        *reinterpret_cast<float2*>(to + i) = {weights[i][j], weights[i + 1][j]};
+      }
+    }
+  }
+  __syncwarp();
+}
+
+template <int Count>
+__device__ void load_weights(const float* from, float (&weights)[Count]) {
+  if constexpr (Count % 4 == 0) {
+#pragma unroll
+    for (int i = 0; i < Count; i += 4) {
+      const float4 four = *reinterpret_cast<const float4*>(from + i);
+      weights[i] = four.x;
+      weights[i + 1] = four.y;
+      weights[i + 2] = four.z;
+      weights[i + 3] = four.w;
+    }
+  } else {
+#pragma unroll
+    for (int i = 0; i < Count; i += 2) {
+      const float2 two = *reinterpret_cast<const float2*>(from + i);
+      weights[i] = two.x;
+      weights[i + 1] = two.y;
+    }
+  }
+}
+
+/// The column of the head that is the thread's number c: groups of four, X groups apart.
+template <typename Cut>
+__device__ int column_of(int c) {
+  return static_cast<int>(threadIdx.x) * 4 + c / 4 * 4 * Cut::X + c % 4;
+}
+
+/// sums[i][c] += sum over walked positions, in their order, of the weight of own row y R + i there
+/// times the walked row's number column_of(c).
+template <typename Cut>
+__device__ void add_weighted(const float* weights, const float* walked,
+                             float (&sums)[Cut::R][Cut::C]) {
+  weights += threadIdx.y * Cut::R;
+  walked += threadIdx.x * 4;
+#pragma unroll 2
+  for (int position = 0; position < Cut::WalkedRows; ++position) {
+    float left[Cut::R];
+    load_weights(weights + position * Cut::WeightStride, left);
+#pragma unroll
+    for (int c = 0; c < Cut::C; c += 4) {
+      const float4 right =
+          *reinterpret_cast<const float4*>(walked + position * Cut::Stride + c * Cut::X);
+#pragma unroll
+      for (int i = 0; i < Cut::R; ++i) {
+        sums[i][c] = fmaf(left[i], right.x, sums[i][c]);
+        sums[i][c + 1] = fmaf(left[i], right.y, sums[i][c + 1]);
+        sums[i][c + 2] = fmaf(left[i], right.z, sums[i][c + 2]);
+        sums[i][c + 3] = fmaf(left[i], right.w, sums[i][c + 3]);
+      }
+    }
+  }
+}
+
+/// The first row, of those that there are, and the numbers between rows.
+template <typename T>
+struct Target {
+  T* first;
+  std::int64_t stride;
+  int count;
+  int size;
+  bool wide;
+};
+
+/// Row y R + i of `to` becomes factors[i] * sums[i].
+template <typename Cut, typename T>
+__device__ void store_rows(const float (&sums)[Cut::R][Cut::C], const float (&factors)[Cut::R],
+                           const Target<T>& to) {
+#pragma unroll
+  for (int i = 0; i < Cut::R; ++i) {
+    const int row = static_cast<int>(threadIdx.y) * Cut::R + i;
+#pragma unroll
+    for (int c = 0; c < Cut::C; c += 4) {
+      const int column = column_of<Cut>(c);
+      const float4 value =
+          float4{sums[i][c], sums[i][c + 1], sums[i][c + 2], sums[i][c + 3]} * factors[i];
+      if (row < to.count && column < to.size) {
+        if (to.wide) {
+          store4<true>(to.first + row * to.stride, column, to.size, value);
+        } else {
+          store4<false>(to.first + row * to.stride, column, to.size, value);
+        }
+      }
+    }
+  }
+}
+
+/// factors[i] = those of the Count elements from `first` on.
+template <int Count>
+__device__ void mask_factors(const Mask& mask, std::int64_t sample, std::uint64_t first,
+                             float (&factors)[Count]) {
+  constexpr int kPart = Count < 4 ? Count : 4;
+#pragma unroll
+  for (int i = 0; i < Count; i += kPart) {
+    float part[kPart];
+    mask.factors(static_cast<std::uint64_t>(sample), first + i, part);
+#pragma unroll
+    for (int p = 0; p < kPart; ++p) {
+      factors[i + p] = part[p];
+    }
+  }
+}
+
+}  // namespace stagecraft::cuda

@@ -1,0 +1,110 @@
+#include "kernels/cuda/runtime/cuda_stream.h"
+
+#include <nvtx3/nvToolsExt.h>
+
+#include "kernels/base/error.h"
+#include "kernels/cuda/runtime/device_scope.h"
+#include "kernels/cuda/runtime/status.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+using EventHandle = Handle<cudaEvent_t, cudaEventDestroy>;
+
+/// What Event::native holds.
+struct NativeEvent {
+  explicit NativeEvent(int on_device) : device(on_device) {
+    event = make_handle<cudaEvent_t, cudaEventDestroy>([](cudaEvent_t* out) {
+      check(cudaEventCreateWithFlags(out, cudaEventDisableTiming), "Stream::record");
+    });
+  }
+  int device;
+  EventHandle event;
+};
+
+NativeEvent& native_of(const Event& event) {
+  return *static_cast<NativeEvent*>(event.native.get());
+}
+
+auto new_stream(int index) {
+  const DeviceScope scope(index);
+  return make_handle<cudaStream_t, cudaStreamDestroy>([](cudaStream_t* out) {
+    // Non-blocking: the default stream is nobody's, and nobody is to wait for it.
+    check(cudaStreamCreateWithFlags(out, cudaStreamNonBlocking), "make_stream");
+  });
+}
+
+}  // namespace
+
+CudaStream::CudaStream(int index, const StreamOptions& options, const OpTable& ops)
+    : index_(index),
+      ops_(ops),
+      pool_(std::make_shared<DevicePool>(index)),
+      memory_(pool_, std::make_shared<MemoryAccount>()),
+      native_(new_stream(index)),
+      clock_(index),
+      matmul_plans_(index, options.tf32),
+      cudnn_attention_(index) {}
+
+CudaStream::~CudaStream() { cudaStreamSynchronize(native()); }
+
+void CudaStream::record(Event& event) {
+  const DeviceScope scope(index_);
+  if (event.native == nullptr || native_of(event).device != index_) {
+    event.native = std::make_shared<NativeEvent>(index_);
+  }
+  check(cudaEventRecord(native_of(event).event.get(), native()), "Stream::record");
+}
+
+void CudaStream::wait(const Event& event) {
+  if (event.native != nullptr) {
+    const DeviceScope scope(index_);
+    reach(native_of(event).device);
+    check(cudaStreamWaitEvent(native(), native_of(event).event.get(), 0), "Stream::wait");
+  }
+}
+
+/// Who waits for another device's stream is about to read its memory: by a direct way, where there
+/// is one, else CUDA goes through memory of the host.
+void CudaStream::reach(int other) {
+  if (other == index_ || !reached_.insert(other).second) {
+    return;
+  }
+  int direct = 0;
+  check(cudaDeviceCanAccessPeer(&direct, index_, other), "Stream::wait");
+  if (direct != 0 && cudaDeviceEnablePeerAccess(other, 0) != cudaSuccess) {
+    cudaGetLastError();  // another stream of this device has opened it
+  }
+}
+
+void CudaStream::synchronize() {
+  ++full_waits_;
+  check(cudaStreamSynchronize(native()), "Stream::synchronize");
+  clock_.adjust(native());
+}
+
+void CudaStream::synchronize(const Event& event) {
+  if (event.native == nullptr || cudaEventQuery(native_of(event).event.get()) == cudaSuccess) {
+    return;
+  }
+  cudaGetLastError();  // "not ready" is no error
+  ++event_waits_;
+  check(cudaEventSynchronize(native_of(event).event.get()), "Stream::synchronize");
+}
+
+TimeMark CudaStream::mark_time() { return clock_.mark(native()); }
+
+std::int64_t CudaStream::time_of(const TimeMark& mark) { return DeviceClock::time_of(mark); }
+
+StreamUse CudaStream::use() const {
+  return {.full_waits = full_waits_,
+          .event_waits = event_waits_ + staging_.waits(),
+          .memory_calls = pool_->device_calls() + staging_.allocations(),
+          .held_bytes = pool_->held_bytes()};
+}
+
+void CudaStream::begin_range(const std::string& name) { nvtxRangePushA(name.c_str()); }
+
+void CudaStream::end_range() { nvtxRangePop(); }
+
+}  // namespace stagecraft::cuda

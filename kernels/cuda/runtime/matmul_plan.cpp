@@ -1,0 +1,203 @@
+#include "kernels/cuda/runtime/matmul_plan.h"
+
+#include <array>
+#include <span>
+
+#include "kernels/base/error.h"
+#include "kernels/cuda/runtime/device_scope.h"
+#include "kernels/cuda/runtime/status.h"
+
+namespace stagecraft::cuda {
+namespace {
+
+constexpr std::string_view kPlace = "matmul";
+constexpr std::uint64_t kMostWorkspace = 96 << 20;
+constexpr int kMostWays = 16;
+
+using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
+
+cudaDataType_t native(DType dtype) { return dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
+
+/// `rows` x `columns` as cublasLt counts them, column by column without gaps.
+LayoutHandle layout(DType dtype, std::int64_t rows, std::int64_t columns) {
+  return make_handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>(
+      [&](cublasLtMatrixLayout_t* out) {
+        check(cublasLtMatrixLayoutCreate(out, native(dtype), static_cast<std::uint64_t>(rows),
+                                         static_cast<std::uint64_t>(columns), rows),
+              kPlace);
+      });
+}
+
+template <typename T>
+void set(const DescriptionHandle& description, cublasLtMatmulDescAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
+        kPlace);
+}
+
+template <typename T>
+void set(const PreferenceHandle& preference, cublasLtMatmulPreferenceAttributes_t attribute,
+         const T& value) {
+  check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)),
+        kPlace);
+}
+
+/// With a transposed a the sum runs over the rows of a micro-batch, to a small result: the gradient
+/// of a weight. Only there K may be divided, into parts that are added in a step of their own, in
+/// one order, without atomics. Elsewhere the order of a sum would depend on how many rows or
+/// columns of the same matrix are computed beside it.
+std::uint32_t allowed_reductions(const MatmulShape& shape) {
+  return static_cast<std::uint32_t>(shape.a_turned ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
+                                                   : CUBLASLT_REDUCTION_SCHEME_NONE);
+}
+
+PreferenceHandle preference(const MatmulShape& shape) {
+  auto wanted = make_handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>(
+      [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kPlace); });
+  set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
+  set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, allowed_reductions(shape));
+  const auto alignment = static_cast<std::uint32_t>(shape.aligned ? 16 : size_of(shape.factors));
+  for (const auto operand :
+       {CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES,
+        CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES}) {
+    set(wanted, operand, alignment);
+  }
+  return wanted;
+}
+
+std::string described(const MatmulShape& shape) {
+  return fmt::format("{} x {} x {} of {}{}{}", shape.m, shape.n, shape.k, to_string(shape.factors),
+                     shape.a_turned ? ", a transposed" : "",
+                     shape.b_turned ? ", b transposed" : "");
+}
+
+template <typename T>
+T configured(const cublasLtMatmulAlgo_t& algorithm,
+             cublasLtMatmulAlgoConfigAttributes_t attribute) {
+  T value{};
+  std::size_t written = 0;
+  check(
+      cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof(value), &written),
+      kPlace);
+  return value;
+}
+
+bool divides_k(const cublasLtMatmulAlgo_t& algorithm) {
+  return configured<std::int32_t>(algorithm, CUBLASLT_ALGO_CONFIG_SPLITK_NUM) > 1;
+}
+
+/// What was asked for is looked at again: a sum of another order would go unnoticed.
+void check_reduction(const MatmulShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
+  const auto scheme = configured<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
+  require(!divides_k(algorithm) || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
+          "cublasLt would divide K to compute {}", described(shape));
+}
+
+/// Products of bfloat16 factors, moved in 16 bytes, that take the device long enough for a choice
+/// to matter.
+bool worth_choosing(const MatmulShape& shape) {
+  constexpr double kLeast = 4e9;  // multiplications and additions, some ten microseconds
+  return shape.factors == DType::bfloat16 && shape.aligned &&
+         2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
+                 static_cast<double>(shape.k) >=
+             kLeast;
+}
+
+/// What of cublasLt's answer may be chosen of: its first way, and others that add up K in one piece
+/// as that does.
+std::vector<MatmulWay> ways_of(const MatmulShape& shape,
+                               std::span<const cublasLtMatmulHeuristicResult_t> found) {
+  std::vector<MatmulWay> ways;
+  for (const cublasLtMatmulHeuristicResult_t& way : found) {
+    const bool first = ways.empty();
+    if (first) {
+      check_reduction(shape, way.algo);
+    }
+    if (first || (way.state == CUBLAS_STATUS_SUCCESS && !divides_k(way.algo))) {
+      ways.push_back({way.algo, static_cast<std::int64_t>(way.workspaceSize)});
+    }
+  }
+  if (!ways.empty() && (!worth_choosing(shape) || divides_k(ways.front().algorithm))) {
+    ways.resize(1);
+  }
+  return ways;
+}
+
+auto new_library(int device) {
+  const DeviceScope scope(device);
+  return make_handle<cublasLtHandle_t, cublasLtDestroy>(
+      [](cublasLtHandle_t* out) { check(cublasLtCreate(out), "make_stream"); });
+}
+
+}  // namespace
+
+MatmulPlans::MatmulPlans(int device, bool tf32)
+    : float32_(tf32 ? CUBLAS_COMPUTE_32F_FAST_TF32 : CUBLAS_COMPUTE_32F_PEDANTIC),
+      library_(new_library(device)) {}
+
+MatmulPlan& MatmulPlans::plan(const MatmulShape& shape) {
+  const auto found = plans_.find(shape);
+  return found != plans_.end() ? found->second
+                               : plans_.emplace(shape, make_plan(shape)).first->second;
+}
+
+cublasComputeType_t MatmulPlans::compute(const MatmulShape& shape) const {
+  return shape.factors == DType::bfloat16 ? CUBLAS_COMPUTE_32F : float32_;
+}
+
+DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
+                                        cublasLtEpilogue_t epilogue) const {
+  auto description =
+      make_handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>([&](cublasLtMatmulDesc_t* out) {
+        check(cublasLtMatmulDescCreate(out, compute(shape), CUDA_R_32F), kPlace);
+      });
+  set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  return description;
+}
+
+DescriptionHandle MatmulPlans::describe_joined(const MatmulShape& shape) const {
+  switch (shape.epilogue) {
+    case Epilogue::none:
+      return shape.factors == DType::bfloat16 || shape.a_turned
+                 ? nullptr
+                 : describe(shape, CUBLASLT_EPILOGUE_BIAS);
+    case Epilogue::bias:
+      return describe(shape, CUBLASLT_EPILOGUE_BIAS);
+    case Epilogue::gelu:
+    case Epilogue::gelu_slope:
+      break;
+  }
+  auto description =
+      describe(shape, shape.epilogue == Epilogue::gelu ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
+                                                       : CUBLASLT_EPILOGUE_DGELU);
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.n);
+  return description;
+}
+
+MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
+  MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
+                  .joined = describe_joined(shape),
+                  .left = shape.b_turned ? layout(shape.factors, shape.k, shape.n)
+                                         : layout(shape.factors, shape.n, shape.k),
+                  .right = shape.a_turned ? layout(shape.factors, shape.m, shape.k)
+                                          : layout(shape.factors, shape.k, shape.m),
+                  .result = layout(shape.result, shape.n, shape.m),
+                  .ways = {}};
+  // Asked for the product with what may be joined, which fewer algorithms can do.
+  cublasLtMatmulDesc_t asked = plan.joined == nullptr ? plan.plain.get() : plan.joined.get();
+  std::array<cublasLtMatmulHeuristicResult_t, kMostWays> found{};
+  int count = 0;
+  const cublasStatus_t answer = cublasLtMatmulAlgoGetHeuristic(
+      library(), asked, plan.left.get(), plan.right.get(), plan.result.get(), plan.result.get(),
+      preference(shape).get(), kMostWays, found.data(), &count);
+  if (answer == CUBLAS_STATUS_SUCCESS) {
+    plan.ways = ways_of(shape, std::span(found).first(static_cast<std::size_t>(count)));
+  }
+  require(!plan.ways.empty() || shape.epilogue != Epilogue::none, kPlace,
+          "cublasLt knows no way to compute {}", described(shape));
+  return plan;
+}
+
+}  // namespace stagecraft::cuda

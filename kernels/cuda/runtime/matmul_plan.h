@@ -1,0 +1,80 @@
+// How a matrix product may be computed, asked of cublasLt once per shape.
+#pragma once
+
+#include <cublasLt.h>
+
+#include <map>
+#include <vector>
+
+#include "kernels/core/tensor.h"
+#include "kernels/cuda/runtime/handle.h"
+
+namespace stagecraft::cuda {
+
+/// What is joined to a product of bfloat16 factors. To one of float32 factors a bias may be joined
+/// by the same algorithm, so that it changes no bit.
+enum class Epilogue : std::uint8_t { none, bias, gelu, gelu_slope };
+
+/// What an algorithm is a function of. Beyond the shape only whether all operands lie on 16 bytes,
+/// as tensors of their own and everything whose rows are multiples of 16 bytes do.
+struct MatmulShape {
+  std::int64_t m = 0;
+  std::int64_t n = 0;
+  std::int64_t k = 0;
+  DType factors = DType::float32;
+  DType result = DType::float32;
+  bool a_turned = false;
+  bool b_turned = false;
+  bool aligned = false;
+  Epilogue epilogue = Epilogue::none;
+  // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 finds it in what the compiler writes
+  auto operator<=>(const MatmulShape&) const = default;
+};
+
+using LayoutHandle = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>;
+using DescriptionHandle = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
+
+/// One of cublasLt's ways to compute a product.
+struct MatmulWay {
+  cublasLtMatmulAlgo_t algorithm{};
+  std::int64_t workspace_bytes = 0;
+};
+
+/// c = op(a) op(b) in row-major memory is c^T = op(b)^T op(a)^T in cublasLt's column-major one:
+/// `left` describes b and `right` a, each as it lies.
+struct MatmulPlan {
+  DescriptionHandle plain;
+  /// With the shape's epilogue or, of float32 factors, a bias; pointers are set call by call. Null
+  /// where nothing can be joined.
+  DescriptionHandle joined;
+  LayoutHandle left;
+  LayoutHandle right;
+  LayoutHandle result;
+  /// In the order of cublasLt's heuristics; several until one of them is chosen
+  /// (matmul_choice.h). None where it knows no way to join the epilogue.
+  std::vector<MatmulWay> ways;
+};
+
+/// The plans of one stream.
+class MatmulPlans {
+ public:
+  /// Products of float32 factors are float32 throughout ("pedantic"), or round them to tf32; those
+  /// of bfloat16 factors are added up in float32.
+  MatmulPlans(int device, bool tf32);
+
+  /// Sizes are at least 1.
+  MatmulPlan& plan(const MatmulShape& shape);
+  cublasLtHandle_t library() const { return library_.get(); }
+
+ private:
+  MatmulPlan make_plan(const MatmulShape& shape) const;
+  cublasComputeType_t compute(const MatmulShape& shape) const;
+  DescriptionHandle describe(const MatmulShape& shape, cublasLtEpilogue_t epilogue) const;
+  DescriptionHandle describe_joined(const MatmulShape& shape) const;
+
+  cublasComputeType_t float32_;
+  Handle<cublasLtHandle_t, cublasLtDestroy> library_;
+  std::map<MatmulShape, MatmulPlan> plans_;
+};
+
+}  // namespace stagecraft::cuda

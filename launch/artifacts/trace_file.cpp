@@ -1,0 +1,143 @@
+#include "launch/artifacts/trace_file.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace stagecraft {
+namespace {
+
+using Out = std::back_insert_iterator<std::string>;
+
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+/// A span takes at least a nanosecond, since a slice of no length cannot hold an arrow's end.
+std::int64_t end_of(const Span& span) { return std::max(span.end_ns, span.begin_ns + 1); }
+
+/// Where a group of lanes stands, and what its flows are called.
+struct GroupPlace {
+  int pid = 0;
+  int row = 0;
+  std::string_view suffix;
+  std::string_view flows;
+};
+
+class TraceWriter {
+ public:
+  explicit TraceWriter(std::int64_t origin_ns) : origin_ns_(origin_ns) {}
+
+  void group(const RankReport& report, const GroupPlace& place,
+             const std::set<std::uint64_t>& arrows) {
+    place_ = place;
+    name_group(report);
+    for (const Span& span : report.spans) {
+      slice(span);
+      if (arrows.count(span.flow) != 0) {
+        arrow_end(span);
+      }
+    }
+  }
+
+  std::string finish() { return R"({"displayTimeUnit":"ms","traceEvents":[)" + events_ + "\n]}\n"; }
+
+ private:
+  void name_group(const RankReport& report) {
+    event(
+        0,
+        R"("ph":"M","name":"process_name","args":{{"name":"stage {} rank {} data {} tensor {}{}"}})",
+        report.place.pipeline, report.rank, report.place.data, report.place.tensor, place_.suffix);
+    event(0, R"("ph":"M","name":"process_sort_index","args":{{"sort_index":{}}})", place_.row);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      event(lane, R"("ph":"M","name":"thread_name","args":{{"name":"{}"}})",
+            lane_name(static_cast<Lane>(lane)));
+      event(lane, R"("ph":"M","name":"thread_sort_index","args":{{"sort_index":{}}})", lane);
+    }
+  }
+
+  void slice(const Span& span) {
+    const std::string args = span.instruction.empty()
+                                 ? ""
+                                 : fmt::format(R"(,"args":{{"step":{},"instruction":{}}})",
+                                               span.step, quoted(span.instruction));
+    event(static_cast<int>(span.lane), R"("ph":"X","name":{},"ts":{},"dur":{}{})",
+          quoted(span.name), time(span.begin_ns), micros(end_of(span) - span.begin_ns), args);
+  }
+
+  // The arrow leaves where the send begins and arrives at the last nanosecond of the receive, which
+  // cannot be earlier.
+  void arrow_end(const Span& span) {
+    const bool starts = span.lane == Lane::send;
+    event(static_cast<int>(span.lane), R"("ph":"{}",{}"cat":"{}","name":"{}","id":{},"ts":{})",
+          starts ? "s" : "f", starts ? "" : R"("bp":"e",)", place_.flows, place_.flows, span.flow,
+          time(starts ? span.begin_ns : end_of(span) - 1));
+  }
+
+  static std::string micros(std::int64_t ns) {
+    return fmt::format("{:.3f}", static_cast<double>(ns) * 1e-3);
+  }
+  std::string time(std::int64_t ns) const { return micros(ns - origin_ns_); }
+
+  template <typename... Args>
+  void event(int lane, fmt::format_string<Args...> rest, Args&&... args) {
+    events_ +=
+        fmt::format("{}\n{{\"pid\":{},\"tid\":{},", events_.empty() ? "" : ",", place_.pid, lane);
+    fmt::format_to(Out(events_), rest, std::forward<Args>(args)...);
+    events_ += '}';
+  }
+
+  std::int64_t origin_ns_;
+  GroupPlace place_;
+  std::string events_;
+};
+
+std::set<std::uint64_t> flows_of(const std::vector<RankReport>& ranks, Lane lane) {
+  std::set<std::uint64_t> flows;
+  for (const RankReport& report : ranks) {
+    for (const Span& span : report.spans) {
+      if (span.lane == lane && span.flow != 0) {
+        flows.insert(span.flow);
+      }
+    }
+  }
+  return flows;
+}
+
+std::set<std::uint64_t> paired_flows(const std::vector<RankReport>& ranks) {
+  const std::set<std::uint64_t> sent = flows_of(ranks, Lane::send);
+  const std::set<std::uint64_t> received = flows_of(ranks, Lane::receive);
+  std::set<std::uint64_t> both;
+  std::set_intersection(sent.begin(), sent.end(), received.begin(), received.end(),
+                        std::inserter(both, both.end()));
+  return both;
+}
+
+}  // namespace
+
+std::string_view lane_name(Lane lane) {
+  constexpr std::string_view kNames[kLanes] = {"schedule", "compute",     "send",
+                                               "receive",  "collectives", "optimizer"};
+  return kNames[static_cast<int>(lane)];
+}
+
+std::string trace_json(const std::vector<RankReport>& measured,
+                       const std::vector<RankReport>& predicted, std::int64_t origin_ns) {
+  TraceWriter writer(origin_ns);
+  const std::set<std::uint64_t> arrows = paired_flows(measured);
+  for (const RankReport& report : measured) {
+    writer.group(report, {report.rank, 2 * report.rank + 1, "", "transfer"}, arrows);
+  }
+  const std::set<std::uint64_t> predicted_arrows = paired_flows(predicted);
+  const auto ranks = static_cast<int>(measured.size());
+  for (const RankReport& report : predicted) {
+    writer.group(report, {ranks + report.rank, 2 * report.rank, " predicted", "predicted transfer"},
+                 predicted_arrows);
+  }
+  return writer.finish();
+}
+
+}  // namespace stagecraft

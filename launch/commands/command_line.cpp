@@ -1,0 +1,217 @@
+#include "launch/commands/command_line.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "launch/commands/doctor.h"
+#include "launch/commands/explain_command.h"
+#include "launch/commands/plan_command.h"
+#include "launch/commands/schedule_command.h"
+#include "launch/commands/status_command.h"
+#include "launch/commands/train_command.h"
+#include "launch/config/config_file.h"
+#include "stages/schedules/schedules.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr int kRunFailed = 1;
+constexpr int kBadInput = 2;
+
+CLI::Option* add_config(CLI::App& command, ConfigOptions& options) {
+  CLI::Option* config =
+      command.add_option("CONFIG", options.file, "TOML file; docs/configuration.md lists its keys");
+  command
+      .add_option("--set", options.overrides, "section.key=value, in place of what the file says")
+      ->take_all()
+      ->allow_extra_args(false);
+  return config;
+}
+
+struct Words {
+  TrainOptions train;
+  bool resolved = false;
+  bool launch = false;
+  bool json = false;
+  HostWords where;
+  std::filesystem::path run;
+  bool failure = false;
+  ScheduleOptions schedule;
+  ExplainOptions explain;
+  PlanOptions plan;
+};
+
+CheckOutput check_output(const Words& words) {
+  return words.launch     ? CheckOutput::launch
+         : words.resolved ? CheckOutput::resolved
+         : words.json     ? CheckOutput::json
+                          : CheckOutput::plan;
+}
+
+int run_command(const CLI::App& app, const Words& words) {
+  if (app.got_subcommand("train")) {
+    return train(words.train);
+  }
+  if (app.got_subcommand("check")) {
+    return check(words.train.config, check_output(words), words.where);
+  }
+  if (app.got_subcommand("status")) {
+    return words.failure ? last_words(words.run) : run_status(words.run);
+  }
+  if (app.got_subcommand("explain")) {
+    return explain(words.explain);
+  }
+  if (app.got_subcommand("plan")) {
+    return plan(words.plan);
+  }
+  if (app.got_subcommand("schedule")) {
+    return schedule(words.schedule);
+  }
+  return app.got_subcommand("doctor") ? doctor() : config_reference();
+}
+
+void describe_train(CLI::App& train, Words& words) {
+  add_config(train, words.train.config)->required();
+  train.add_option("--interface", words.train.interface,
+                   "Network interface between the processes of run.mode = \"mpi\"; loopback if not "
+                   "given");
+  train.add_flag("--share-gpu", words.train.share_gpu,
+                 "Let processes of run.mode = \"mpi\" share a GPU, through sockets: for tests");
+  train.add_flag("--plain", words.train.plain, "Rewrite no line in place, as for a file");
+}
+
+void describe_check(CLI::App& check, Words& words) {
+  add_config(check, words.train.config)->required();
+  CLI::Option* resolved =
+      check.add_flag("--resolved", words.resolved, "Print every value with its source instead");
+  CLI::Option* launch =
+      check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
+          ->excludes(resolved);
+  check.add_flag("--json", words.json, "Print the plan as JSON")
+      ->excludes(resolved)
+      ->excludes(launch);
+  check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
+  check.add_option("--interface", words.where.interface, "Network interface that they share");
+  check.add_flag("--share-gpu", words.where.share_gpu, "Processes may share a GPU, for tests");
+}
+
+void describe_schedule(CLI::App& command, ScheduleOptions& options) {
+  CLI::Option* config = add_config(command, options.config);
+  CLI::Option* file = command.add_option(
+      "--verify", options.program, "A program as text or CSV: prove it, then predict and draw it");
+  file->excludes(config);
+  constexpr int kMost = 1 << 20;
+  for (CLI::Option* option :
+       {command.add_option(
+            "--schedule", options.name,
+            fmt::format("Without CONFIG: {} or auto", fmt::join(schedule_names(), ", "))),
+        command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMost)),
+        command.add_option("--microbatches", options.microbatches, "How many a step")
+            ->check(CLI::Range(1, kMost)),
+        command.add_option("--chunks", options.chunks, "How many a stage")
+            ->check(CLI::Range(1, kMost))}) {
+    option->capture_default_str()->excludes(config)->excludes(file);
+  }
+  command.add_option("--cost", options.costs,
+                     "What instructions cost, as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, I, "
+                     "W and B also as a list over chunks, F=1:1:2");
+  command
+      .add_option("--bytes", options.bytes,
+                  "What stages hold, and may hold: stash=100,weight_stash=60,tensor=1,stage=1000,"
+                  "limit=1560; the first two also as a list over chunks, stage over stages")
+      ->excludes(config);
+  command.add_option("--svg", options.svg, "Write the picture to this file");
+  command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
+  command.add_option("--text", options.text, "Write the program as text to this file");
+  command.add_option("--csv", options.csv,
+                     "Write the compute as CSV, as torch.distributed.pipelining reads it");
+  command.add_option("--csv-comms", options.csv_comms,
+                     "Write the program as CSV with its transfers, each alone, as torch reads it; "
+                     "here it may then not be proven");
+  command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
+}
+
+void describe_plan(CLI::App& command, PlanOptions& options) {
+  add_config(command, options.config)->required();
+  constexpr int kMost = 65536;
+  command.add_option("--devices", options.devices, "How many there are")
+      ->required()
+      ->check(CLI::Range(1, kMost));
+  command.add_option("--memory", options.memory,
+                     "Of one device, as 80GiB; machine.memory_gib if not given");
+  CLI::Option* toml =
+      command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
+          ->check(CLI::Range(1, 10))
+          ->capture_default_str();
+  command.add_flag("--json", options.json, "Print the splits as JSON")->excludes(toml);
+}
+
+void describe_explain(CLI::App& command, ExplainOptions& options) {
+  command.add_option("RUN", options.run, "The run's directory")->required();
+  command.add_option("--svg", options.svg,
+                     "Write the picture of a typical step, predicted and measured, to this file");
+}
+
+void describe(CLI::App& app, Words& words) {
+  app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
+  app.require_subcommand(1);
+  app.footer(
+      "Exit status: 0; 1 when a run failed, a program is not proven or no split fits; 2 for bad "
+      "input.");
+  describe_train(*app.add_subcommand("train", "Train as the configuration says"), words);
+  describe_check(*app.add_subcommand("check", "Print the plan and its verdict, train nothing"),
+                 words);
+  CLI::App* status =
+      app.add_subcommand("status", "Print where every rank of a run is, live or dead");
+  status->add_option("RUN", words.run, "The run's directory")->required();
+  status->add_flag(
+      "--failure", words.failure,
+      "Wait for its last process, and print nothing for a run that ended well; status 1 "
+      "where no rank had begun");
+  describe_schedule(
+      *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
+      words.schedule);
+  app.add_subcommand("doctor",
+                     "Print what this program and this host have, and how to get what is missing");
+  describe_plan(*app.add_subcommand("plan", "Find the fastest splits over a machine's devices"),
+                words.plan);
+  describe_explain(
+      *app.add_subcommand("explain", "Print where a run's time went, and why stages were idle"),
+      words.explain);
+  app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
+}
+
+/// The one place where exceptions become messages.
+int guarded_run(const CLI::App& app, const Words& words) {
+  try {
+    return run_command(app, words);
+  } catch (const BadInput& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kBadInput;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return kRunFailed;
+  }
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv, std::function<void(RunConfig&)> adjust) {
+  CLI::App app("Stagecraft trains transformer language models, split over actors on stages.",
+               "stagecraft");
+  Words words;
+  words.train.adjust = std::move(adjust);
+  describe(app, words);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kBadInput;
+  }
+  return guarded_run(app, words);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,257 @@
+#include "launch/commands/explain_command.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "kernels/base/file.h"
+#include "kernels/base/text_table.h"
+#include "launch/artifacts/run_directory.h"
+#include "launch/config/config_file.h"
+#include "launch/format/units.h"
+#include "launch/report/schedule_svg.h"
+
+namespace stagecraft {
+namespace {
+
+using Json = nlohmann::json;
+
+constexpr double kWorthTelling = 1e-3;  // of the step
+
+std::string ms_text(double ms) { return fmt::format("{:.{}f}", ms, ms < 9.995 ? 3 : 1); }
+std::string share_text(double share) { return fmt::format("{:+.1f} %", 100 * share); }
+
+std::string steps_text(const Json& steps) {
+  const auto first = steps.front().get<std::int64_t>();
+  const auto last = steps.back().get<std::int64_t>();
+  return first == last ? fmt::format("step {}", first) : fmt::format("steps {}-{}", first, last);
+}
+
+/// "stage 1", or with several ranks a stage "stage 1 (rank 5)".
+std::string who(const Json& summary, int rank) {
+  const Json& entry = summary.at("ranks").at(static_cast<std::size_t>(rank));
+  const bool several = summary.at("tensor").get<int>() * summary.at("data").get<int>() > 1;
+  return several ? fmt::format("stage {} (rank {})", entry.at("stage").get<int>(), rank)
+                 : fmt::format("stage {}", entry.at("stage").get<int>());
+}
+
+std::string head(const Json& summary) {
+  const Json& step = summary.at("step");
+  std::string text = fmt::format(
+      "{}, pipeline {} x tensor {} x data {}, {} micro-batches; {} of the run\n"
+      "Step      {} ms, idle {} of it",
+      summary.at("schedule").get<std::string>(), summary.at("pipeline").get<int>(),
+      summary.at("tensor").get<int>(), summary.at("data").get<int>(),
+      summary.at("microbatches").get<int>(), steps_text(summary.at("steps")),
+      ms_text(step.at("measured")), percent_text(step.at("measured_bubble")));
+  if (step.contains("predicted")) {
+    const Json& calibrated = summary.at("calibrated_on");
+    text += fmt::format("\nPredicted {} ms ({}), idle {} of it, from costs {}",
+                        ms_text(step.at("predicted")), share_text(step.at("error")),
+                        percent_text(step.at("predicted_bubble")),
+                        calibrated.empty() ? "as given" : "measured in " + steps_text(calibrated));
+  }
+  return text + "\n";
+}
+
+std::string times(const Json& summary) {
+  const bool predicted = summary.at("step").contains("predicted");
+  TextTable table({"rank", "stage", "compute", "communication", "idle", "predicted: compute",
+                   "communication", "idle"});
+  const auto cell = [](const Json& side, const char* what) { return ms_text(side.at(what)); };
+  for (const Json& rank : summary.at("ranks")) {
+    std::vector<std::string> row = {fmt::format("{}", rank.at("rank").get<int>()),
+                                    fmt::format("{}", rank.at("stage").get<int>())};
+    for (const char* side : {"measured", "predicted"}) {
+      for (const char* what : {"compute", "communication", "idle"}) {
+        row.push_back(side[0] == 'm' || predicted ? cell(rank.at(side), what) : "-");
+      }
+    }
+    table.add(std::move(row));
+  }
+  return "\nWhere the time of a step went (ms, mean; communication: what nothing was computed "
+         "beside)\n" +
+         table.text();
+}
+
+std::string cause_text(const Json& summary, const Json& entry) {
+  const std::string cause = entry.at("cause");
+  const std::string whom = entry.contains("rank") ? who(summary, entry.at("rank").get<int>()) : "";
+  const std::string op = entry.value("op", "");
+  return cause == "instruction" ? fmt::format("{} on {}", op, whom)
+         : cause == "credit"    ? fmt::format("a free slot at {}", whom)
+         : cause == "partner"   ? fmt::format("{} to come to a collective of {}", whom, op)
+         : cause == "optimizer"
+             ? fmt::format("{}, last to come to the optimizer, behind {}", whom, op)
+         : cause == "driver" ? "the driver's decision or order"
+         : cause == "engine" ? "the next instruction, which might have begun at once"
+                             : fmt::format("the step's end on {}", whom);
+}
+
+double predicted_ms(const Json& rank, const Json& cause, const Json& summary) {
+  double sum = 0;
+  if (!rank.contains("predicted")) {
+    return sum;
+  }
+  for (const Json& entry : rank.at("predicted").at("idle_by_cause")) {
+    const bool same_stage =
+        entry.contains("rank") == cause.contains("rank") &&
+        (!entry.contains("rank") ||
+         entry.at("rank") ==
+             summary.at("ranks").at(cause.at("rank").get<std::size_t>()).at("stage"));
+    if (entry.at("cause") == cause.at("cause") && same_stage &&
+        entry.value("op", "") == cause.value("op", "")) {
+      sum += entry.at("ms").get<double>();
+    }
+  }
+  return sum;
+}
+
+std::string faults(const Json& summary) {
+  TextTable table({"rank", "stage", "ms", "of the step", "predicted", "waited for"});
+  const double step = summary.at("step").at("measured");
+  for (const Json& rank : summary.at("ranks")) {
+    std::vector<Json> causes = rank.at("measured").at("idle_by_cause");
+    std::stable_sort(causes.begin(), causes.end(), [](const Json& a, const Json& b) {
+      return a.at("ms").get<double>() > b.at("ms").get<double>();
+    });
+    for (const Json& cause : causes) {
+      const double ms = cause.at("ms");
+      if (ms >= kWorthTelling * step) {
+        table.add({fmt::format("{}", rank.at("rank").get<int>()),
+                   fmt::format("{}", rank.at("stage").get<int>()), ms_text(ms),
+                   percent_text(ms / step), ms_text(predicted_ms(rank, cause, summary)),
+                   cause_text(summary, cause)});
+      }
+    }
+  }
+  return "\nWhose fault the idle time is (from 0.1 % of the step on)\n" + table.text();
+}
+
+std::string kinds(const Json& summary) {
+  TextTable table({"instruction", "chunk", "measured", "predicted", "error"});
+  for (const Json& kind : summary.at("kinds")) {
+    const bool predicted = kind.contains("predicted");
+    table.add({kind.at("op"), fmt::format("{}", kind.at("chunk").get<int>()),
+               ms_text(kind.at("measured")), predicted ? ms_text(kind.at("predicted")) : "-",
+               predicted ? share_text(kind.at("error")) : "-"});
+  }
+  return "\nWhat an instruction takes (ms, mean)\n" + table.text();
+}
+
+std::string path_entry(const Json& summary, const Json& entry) {
+  const std::string kind = entry.at("kind");
+  return kind == "instruction" ? fmt::format("{} on {}", entry.at("op").get<std::string>(),
+                                             who(summary, entry.at("rank").get<int>()))
+         : kind == "transfer"  ? fmt::format("transfers to {}", who(summary, entry.at("rank")))
+         : kind == "driver"
+             ? fmt::format("the driver's word to {}", who(summary, entry.at("rank")))
+             : fmt::format("between instructions on {}", who(summary, entry.at("rank")));
+}
+
+std::string path(const Json& summary) {
+  std::vector<Json> pieces = summary.at("critical_path").at("measured");
+  std::stable_sort(pieces.begin(), pieces.end(), [](const Json& a, const Json& b) {
+    return a.at("ms").get<double>() > b.at("ms").get<double>();
+  });
+  TextTable table({"ms", "of the step", "what"});
+  const double step = summary.at("step").at("measured");
+  for (const Json& piece : pieces) {
+    const double ms = piece.at("ms");
+    if (ms >= kWorthTelling * step) {
+      table.add({ms_text(ms), percent_text(ms / step), path_entry(summary, piece)});
+    }
+  }
+  return "\nThe critical path: what the step's length consists of (from 0.1 % on)\n" + table.text();
+}
+
+Instruction instruction_of(const Json& text) { return parse_instruction(text.get<std::string>()); }
+
+SvgRow row_of(const Json& summary, const Json& step, std::size_t rank, std::string label) {
+  SvgRow row{
+      .label = std::move(label), .actions = {}, .gaps = {}, .end = step.at("duration"), .note = ""};
+  const Json& line = step.at("ranks").at(rank);
+  double idle = 0;
+  for (const Json& action : line.at("actions")) {
+    const Instruction i = instruction_of(action.at(0));
+    if (!is_transfer(i.op)) {
+      row.actions.push_back({i, action.at(1), action.at(1), action.at(2)});
+    }
+  }
+  for (const Json& gap : line.at("gaps")) {
+    Json entry = gap;
+    const std::string awaited = gap.value("awaited", "");
+    entry["op"] = awaited;
+    row.gaps.push_back(
+        {gap.at("begin"), gap.at("end"), awaited, "waits for " + cause_text(summary, entry)});
+    idle += row.gaps.back().end - row.gaps.back().begin;
+  }
+  row.note = fmt::format("idle {}", percent_text(row.end > 0 ? idle / row.end : 0));
+  return row;
+}
+
+/// The shortest kind of compute, so that micro-batches can be read in most of the others.
+double shortest_kind(const Json& summary) {
+  double shortest = summary.at("step").at("measured");
+  for (const Json& kind : summary.at("kinds")) {
+    const std::string op = kind.at("op");
+    if (op.find_first_of("FBIW") == 0) {
+      shortest = std::min(shortest, kind.at("measured").get<double>());
+    }
+  }
+  return shortest;
+}
+
+void write_svg(const Json& summary, const std::filesystem::path& file) {
+  const Json& typical = summary.at("typical");
+  SvgPicture picture{fmt::format("{}: step {}, {} ms", summary.at("schedule").get<std::string>(),
+                                 summary.at("typical_step").get<int>(),
+                                 ms_text(typical.at("measured").at("duration"))),
+                     "",
+                     summary.at("stage_of_chunk"),
+                     {},
+                     shortest_kind(summary)};
+  for (std::size_t rank = 0; rank < summary.at("ranks").size(); ++rank) {
+    const auto stage = summary.at("ranks").at(rank).at("stage").get<std::size_t>();
+    const std::string name = who(summary, static_cast<int>(rank));
+    if (typical.contains("predicted")) {
+      picture.rows.push_back(row_of(summary, typical.at("predicted"), stage, name + " predicted"));
+    }
+    picture.rows.push_back(row_of(summary, typical.at("measured"), rank, name + " measured"));
+  }
+  write_file(file, svg(picture));
+}
+
+Json read_summary(const std::filesystem::path& run) {
+  const std::filesystem::path file = trace_summary_file(run);
+  if (!std::filesystem::exists(file)) {
+    throw BadInput(
+        fmt::format("{} has no trace_summary.json; name the directory of a run that has ended and "
+                    "traced a step (trace.steps, trace.file), as runs/first_run",
+                    run.string()));
+  }
+  return Json::parse(read_file(file));
+}
+
+}  // namespace
+
+int explain(const ExplainOptions& options) {
+  const std::filesystem::path file = trace_summary_file(options.run);
+  try {
+    const Json summary = read_summary(options.run);
+    fmt::print("{}{}{}{}{}", head(summary), times(summary), faults(summary), kinds(summary),
+               path(summary));
+    if (!options.svg.empty()) {
+      write_svg(summary, options.svg);
+    }
+  } catch (const Json::exception& error) {
+    throw BadInput(fmt::format("{} is no summary of a trace: {}", file.string(), error.what()));
+  } catch (const Error& error) {
+    throw BadInput(error.what());
+  }
+  return 0;
+}
+
+}  // namespace stagecraft

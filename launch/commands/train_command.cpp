@@ -1,0 +1,208 @@
+#include "launch/commands/train_command.h"
+
+#include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "actors/protocol/run_report.h"
+#include "actors/run/run_training.h"
+#include "kernels/backends/host_devices.h"
+#include "kernels/base/file.h"
+#include "kernels/core/device_report.h"
+#include "launch/config/toml_reader.h"
+#include "launch/report/config_text.h"
+#include "launch/report/plan_json.h"
+#include "launch/report/plan_report.h"
+#include "launch/report/run_summary.h"
+#include "launch/report/write_trace.h"
+#include "launch/run/exit_now.h"
+#include "launch/run/progress.h"
+#include "launch/run/signals.h"
+#include "launch/run/train_rank.h"
+#include "launch/setup/gpu_environment.h"
+#include "launch/setup/mpi_environment.h"
+#include "models/checkpoint/initial_model.h"
+
+namespace stagecraft {
+namespace {
+
+DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
+
+GpuSharing gpu_sharing(bool allowed) {
+  GpuSharing sharing{.allowed = allowed};
+  if (const auto me = launched()) {
+    sharing.local_rank = me->local_rank;
+    sharing.local_size = me->local_size;
+  }
+  return sharing;
+}
+
+int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+
+TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
+  return with_places(config,
+                     [&] { return load_text(run.settings.data, run.settings.model.sequence); });
+}
+
+/// The weights to start from, if any, are there, whole and of the right shapes.
+void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
+  const std::string& folder = run.settings.model.init_from;
+  if (!folder.empty()) {
+    with_places(config, [&] { InitialModel(run.plan.model, folder); });
+  }
+}
+
+/// With processes, what one of them would refuse is refused before any is started.
+void check_run_directory(const ResolvedRun& run) {
+  const SessionConfig& session = run.settings.session;
+  if (session.mode == "mpi") {
+    const RunDirectory trial(session.directory, "");
+    check_trace_file(*session.trace_file, trial);
+  }
+}
+
+/// The configuration with the words that were set, so that a suggestion changes one thing alone;
+/// but another run wants a directory of its own.
+std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
+  std::string words = config.name;
+  for (const std::string& override_text : options.overrides) {
+    if (!override_text.starts_with("run.directory")) {
+      words += fmt::format(" --set '{}'", override_text);
+    }
+  }
+  return words;
+}
+
+RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& directory,
+                     const TrainOptions& options) {
+  const RunSettings& settings = run.settings;
+  RunConfig config;
+  config.optimizer = settings.optimizer;
+  config.seed = static_cast<std::uint64_t>(settings.session.seed);
+  config.order = settings.data.order;
+  config.eval_every = settings.session.eval_every;
+  config.eval_batches = settings.session.eval_batches;
+  config.devices = run.devices.devices;
+  config.rehearse = run.devices.on_gpus();
+  config.threads = settings.session.threads;
+  config.watchdog_seconds = settings.session.watchdog_seconds;
+  config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
+  config.model_folder = model_folder(directory);
+  config.progress_board = progress_board_file(directory);
+  if (options.adjust) {
+    options.adjust(config);
+  }
+  return config;
+}
+
+int report_failure(const RunResult& result, const RunDirectory& directory) {
+  fmt::print(stderr, "the run failed: {}\nwhat was measured until then is in {}\n", result.failure,
+             directory.path().string());
+  if (result.actor_lost) {
+    end_at_once(1);
+  }
+  return 1;
+}
+
+int train_threads(const ResolvedRun& resolved_run, const TextData& text,
+                  const TrainOptions& options, const std::string& words) {
+  const RunSettings& settings = resolved_run.settings;
+  RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
+  check_trace_file(*settings.session.trace_file, directory);
+  Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, directory, stdout,
+                    !options.plain && ::isatty(STDOUT_FILENO) == 1);
+  const RunResult result = run_training(
+      resolved_run.plan, run_config(resolved_run, directory.path(), options), text, progress);
+  directory.keep();
+  progress.finish_line();
+  write_trace(resolved_run.plan, settings, result);
+  if (!result.failure.empty()) {
+    return report_failure(result, directory);
+  }
+  fmt::print("{}", run_summary(resolved_run, result, directory, words));
+  return 0;
+}
+
+/// What is wrong for every rank is said once: rank 0's end ends the others. What is wrong on this
+/// rank's host alone it says itself, a little later.
+void leave_the_word_to_rank_0() {
+  if (const auto me = launched(); me && me->rank != 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(2));
+  }
+}
+
+int train_as_configured(const TrainOptions& options) {
+  const ConfigFile config = read_config(options.config.file, options.config.overrides);
+  const ResolvedRun run = resolve(config, cores(), count_gpus, gpu_sharing(options.share_gpu));
+  const std::string words = command_words(config, options.config);
+  return with_places(config, [&] {
+    const bool processes = run.settings.session.mode == "mpi";
+    const bool first = !processes || launched_rank(run.plan) == 0;
+    const TextData text = text_of(config, run);
+    if (first) {
+      fmt::print("{}\n", plan_report(run, text, picture_columns()));
+      std::fflush(stdout);
+    }
+    if (processes) {
+      train_rank(run, text, run_config(run, run.settings.session.directory, options),
+                 {words, options.interface, options.plain});
+    }
+    return train_threads(run, text, options, words);
+  });
+}
+
+}  // namespace
+
+int picture_columns() {
+  constexpr int kWithoutTerminal = 100;
+  winsize size = {};
+  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return known ? std::max<int>(size.ws_col, 40) : kWithoutTerminal;
+}
+
+int train(const TrainOptions& options) {
+  watch_stop_signals();
+  if (const auto me = launched()) {
+    end_on_termination(nullptr);
+    set_gpu_environment(me->rank, options.share_gpu);
+  }
+  try {
+    return train_as_configured(options);
+  } catch (const BadInput&) {
+    leave_the_word_to_rank_0();
+    throw;
+  }
+}
+
+int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
+  const ConfigFile config = read_config(options.file, options.overrides);
+  // A run follows what launch/train asks, and needs them counted; nothing else touches a device.
+  const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
+  const ResolvedRun run =
+      resolve(config, cores(), count, {.allowed = where.share_gpu, .local_size = 0});
+  const TextData text = text_of(config, run);
+  check_initial_model(config, run);
+  if (output == CheckOutput::launch) {
+    fmt::print("{}", with_places(config, [&] {
+                 check_run_directory(run);
+                 return launch_words(run, where);
+               }));
+  } else {
+    fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
+                     : output == CheckOutput::json   ? plan_json(run)
+                                                     : plan_report(run, text, picture_columns()));
+  }
+  return 0;
+}
+
+int config_reference() {
+  fmt::print("{}", configuration_page());
+  return 0;
+}
+
+}  // namespace stagecraft

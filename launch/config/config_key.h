@@ -1,0 +1,79 @@
+// One key of a configuration: its type, its range, and the field that it fills.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "launch/config/settings.h"
+
+namespace stagecraft {
+
+/// A value as a file writes it.
+using ConfigValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>,
+                                 std::vector<std::string>>;
+
+enum class KeyType : std::uint8_t {
+  integer,
+  real,        // an integer is accepted too
+  boolean,     // true or false
+  text,        // anything in quotes
+  choice,      // one of ConfigKey::choices
+  text_list,   // ["a", "b"]
+  block_list,  // "auto" (an empty list) or [1, 2, ...]
+};
+
+/// What numbers, and the numbers in lists, may be. A bound that is open is excluded itself.
+struct Range {
+  double least = -std::numeric_limits<double>::infinity();
+  double most = std::numeric_limits<double>::infinity();
+  bool least_open = false;
+  bool most_open = false;
+};
+
+enum class Need : std::uint8_t {
+  optional,
+  always,
+  without_preset,  // required unless model.preset is given
+};
+
+/// A word that a choice knows; one that is documented and not built yet is refused with that
+/// reason.
+struct Choice {
+  std::string name;
+  bool built = true;
+  std::string argument = {};  // what follows the word, if anything, as "PATH" behind "file:"
+};
+
+struct ConfigKey {
+  std::string name;  // "section.key"
+  KeyType type = KeyType::integer;
+  std::string help;  // one sentence without its full stop
+  void (*set)(RunSettings&, const ConfigValue&) = nullptr;
+  ConfigValue (*get)(const RunSettings&) = nullptr;
+  Range range;
+  std::vector<Choice> choices;
+  Need need = Need::optional;
+  std::string computed;  // what the default follows from, where it is not a constant
+  std::size_t least_entries = 0;
+
+  std::string section() const { return name.substr(0, name.find('.')); }
+  std::string leaf() const { return name.substr(name.find('.') + 1); }
+};
+
+using Keys = std::vector<ConfigKey>;
+
+/// Throws ConfigError with the key's name for a value that is out of range, not finite, or not
+/// among the choices. The value has the key's type.
+void check_value(const ConfigKey& key, const ConfigValue& value);
+
+/// As a message says what the key takes: "an integer from 1 to 64", "\"a\" or \"b\"".
+std::string describe_type(const ConfigKey& key);
+
+/// As TOML; reads back to the same value. An empty block list is "auto".
+std::string to_toml(const ConfigKey& key, const ConfigValue& value);
+
+}  // namespace stagecraft

@@ -1,0 +1,15 @@
+// Costs as words, of the command line or a configuration.
+#pragma once
+
+#include <string_view>
+
+#include "stages/predict/simulate.h"
+
+namespace stagecraft {
+
+/// "F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0": what is not named costs what CostTable says. F, I, W
+/// and B may list a number for each of the program's chunks, as "F=1:1:2". Throws Error naming
+/// the word and the remedy.
+CostTable parse_costs(std::string_view words, int chunks);
+
+}  // namespace stagecraft

@@ -1,0 +1,47 @@
+// Everything that a configuration file can say: the plain structs of the rooms, joined.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "models/data/token_dataset.h"
+#include "models/families/model_config.h"
+#include "models/optim/optimizer_config.h"
+#include "stages/plan/machine_config.h"
+#include "stages/plan/plan_config.h"
+
+namespace stagecraft {
+
+/// The [run], [trace] and [device] tables, and what [train] says about the run alone.
+struct SessionConfig {
+  std::string directory;  // "": runs/NAME, the first that is free
+  std::string mode = "threads";
+  std::string transport = "auto";
+  double watchdog_seconds = 30;
+  std::int64_t seed = 1;
+  std::int64_t eval_every = 0;            // steps; 0: only at the end
+  std::int64_t eval_batches = 0;          // of global_batch samples; 0: all
+  std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
+  std::int64_t trace_steps = 10;
+  bool trace_calibrate = true;  // costs of the prediction from the first traced steps
+  std::string trace_cost;       // cost_option.h, in milliseconds; "": none given
+  std::string backend = "auto";
+  int threads = 0;  // per actor; 0: cores / actors, at least 1
+};
+
+/// What [parallel] schedule begins with where it names a file.
+inline constexpr std::string_view kScheduleFile = "file:";
+
+struct RunSettings {
+  ModelConfig model;
+  ParallelConfig parallel;
+  BatchConfig batch;
+  OptimizerConfig optimizer;
+  DataConfig data;
+  SessionConfig session;
+  MachineConfig machine;
+};
+
+}  // namespace stagecraft

@@ -1,3 +1,0 @@
-#include "launch/command_line.h"
-
-int main(int argc, char** argv) { return stagecraft::run_command_line(argc, argv); }

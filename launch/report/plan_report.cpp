@@ -1,0 +1,189 @@
+#include "launch/report/plan_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "kernels/base/text_table.h"
+#include "launch/format/units.h"
+#include "models/families/model_config.h"
+#include "stages/plan/communication.h"
+#include "stages/predict/text_diagram.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::string_view kBlock = "block ";
+
+std::string model_lines(const ResolvedRun& run) {
+  const ModelConfig& model = run.plan.model.config;
+  const std::string start =
+      model.init_from.empty() ? "random weights" : fmt::format("weights of {}", model.init_from);
+  return fmt::format(
+      "Model     GPT: {} layers, hidden {}, {} heads, {} tokens a sample, vocabulary {}, dropout "
+      "{}\n"
+      "          {} parameters, {}\n",
+      model.layers, model.hidden, model.heads, model.sequence, with_separators(model.vocab),
+      model.dropout, with_separators(run.plan.model.parameter_count()), start);
+}
+
+std::string text_lines(const ResolvedRun& run, const TextData& text) {
+  const std::int64_t steps = run.settings.optimizer.steps;
+  const double samples =
+      static_cast<double>(steps) * static_cast<double>(run.settings.batch.global_batch);
+  const std::string validation =
+      text.validation == nullptr
+          ? "none"
+          : fmt::format("{} tokens in {} samples", with_separators(text.validation->tokens()),
+                        with_separators(text.validation->samples()));
+  return fmt::format(
+      "Text      {} tokens in {} samples; for validation {}\n"
+      "Training  {} steps of {} sequences, {:.2f} times through the text\n",
+      with_separators(text.train->tokens()), with_separators(text.train->samples()), validation,
+      with_separators(steps), run.settings.batch.global_batch,
+      samples / static_cast<double>(text.train->samples()));
+}
+
+std::string device_line(const ResolvedRun& run) {
+  const std::string cores =
+      run.devices.on_gpus() ? ""
+                            : fmt::format(" with {} core{}", run.cores, run.cores == 1 ? "" : "s");
+  return fmt::format("Devices   {}{}: {}\n", devices_text(run.devices), cores, run.devices.why);
+}
+
+std::string split_lines(const ResolvedRun& run) {
+  const TrainingPlan& plan = run.plan;
+  return fmt::format(
+      "Split     pipeline {} x tensor {} x data {}: {} actor{} with {} thread{} each\n"
+      "{}"
+      "Schedule  {}, {} micro-batch{} of {} sequence{} on each data rank\n",
+      plan.mesh.pipeline, plan.mesh.tensor, plan.mesh.data, plan.mesh.ranks(),
+      plan.mesh.ranks() == 1 ? "" : "s", run.settings.session.threads,
+      run.settings.session.threads == 1 ? "" : "s", device_line(run), plan.parallel.schedule,
+      plan.microbatches, plan.microbatches == 1 ? "" : "es", plan.batch.micro_batch,
+      plan.batch.micro_batch == 1 ? "" : "s");
+}
+
+std::vector<LayerRange> ranges_of(const TrainingPlan& plan, int stage) {
+  std::vector<LayerRange> ranges;
+  for (int chunk = 0; chunk < plan.program.chunks; ++chunk) {
+    if (plan.program.stage_of_chunk[chunk] == stage) {
+      ranges.push_back(plan.chunks[chunk]);
+    }
+  }
+  return ranges;
+}
+
+std::string stage_layers(const TrainingPlan& plan, int stage) {
+  std::vector<std::string> texts;
+  for (const LayerRange& range : ranges_of(plan, stage)) {
+    texts.push_back(layers_text(plan.model, range));
+  }
+  return fmt::format("{}", fmt::join(texts, " | "));
+}
+
+std::string stage_ranks(const TrainingPlan& plan, int stage) {
+  const int first = rank_at(plan.mesh, {.pipeline = stage});
+  const int last = first + plan.mesh.data * plan.mesh.tensor - 1;
+  return first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last);
+}
+
+std::string ownership(const TrainingPlan& plan) {
+  TextTable table({"stage", "ranks", "parameters", "GFLOP", "live", "layers"});
+  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
+    table.add({fmt::format("{}", stage), stage_ranks(plan, stage),
+               with_separators(stage_parameters(plan, stage)),
+               fmt::format("{:.1f}", plan.stage_flops[stage] * 1e-9),
+               fmt::format("{}", plan.verdict.peaks[stage].activations),
+               stage_layers(plan, stage)});
+  }
+  return "\nWho owns what (GFLOP: of one rank and step; live: most micro-batches whose activations "
+         "it holds)\n" +
+         table.text();
+}
+
+std::string memory_table(const TrainingPlan& plan) {
+  TextTable table(
+      {"stage", "weights", "gradients", "optimizer", "activations", "slots", "workspace", "total"});
+  for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
+    const StageMemory& memory = plan.memory[stage];
+    table.add({fmt::format("{}", stage), bytes_text(memory.weights), bytes_text(memory.gradients),
+               bytes_text(memory.optimizer),
+               bytes_text(memory.saved_activations + memory.weight_stashes),
+               bytes_text(memory.transfer_slots), bytes_text(memory.workspace),
+               bytes_text(memory.total())});
+  }
+  return "\nMemory of one rank, at its peak\n" + table.text();
+}
+
+std::string communication_lines(const TrainingPlan& plan) {
+  const CommunicationBytes sent = communication_of(plan);
+  return fmt::format(
+      "\nCommunication of a step, over all ranks: pipeline {}, tensor {}, data {}, tied {}\n",
+      bytes_text(sent.pipeline), bytes_text(sent.tensor), bytes_text(sent.data),
+      bytes_text(sent.tied));
+}
+
+std::string schedule_lines(const TrainingPlan& plan, int columns) {
+  const Picture picture = draw(plan.program, columns);
+  return fmt::format(
+      "\nOne step (a row a stage; a forward takes one unit of time, a backward two)\n{}{}"
+      "idle {} of the time by the schedule alone, {} with the FLOPs of this partition\n"
+      "Verdict   proven: every execution of this program ends\n",
+      picture.text, picture.text.ends_with('\n') ? "" : "\n", percent_text(picture.bubble),
+      percent_text(planned_bubble(plan)));
+}
+
+}  // namespace
+
+std::string layers_text(const ModelSpec& model, const LayerRange& range) {
+  std::vector<std::string> parts;
+  for (int layer = range.first; layer < range.last;) {
+    const std::string& name = model.layers[layer].name;
+    int end = layer + 1;
+    if (!name.starts_with(kBlock)) {
+      parts.push_back(name);
+      layer = end;
+      continue;
+    }
+    while (end < range.last && model.layers[end].name.starts_with(kBlock)) {
+      ++end;
+    }
+    const std::string last = model.layers[end - 1].name.substr(kBlock.size());
+    parts.push_back(
+        end == layer + 1 ? name : fmt::format("blocks {}-{}", name.substr(kBlock.size()), last));
+    layer = end;
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+std::int64_t stage_parameters(const TrainingPlan& plan, int stage) {
+  std::set<std::string> seen;
+  std::int64_t count = 0;
+  for (const LayerRange& range : ranges_of(plan, stage)) {
+    for (int layer = range.first; layer < range.last; ++layer) {
+      for (const ParameterUse& use : plan.model.layers[layer].parameters) {
+        if (seen.insert(use.parameter.name).second) {
+          std::int64_t size = 1;
+          for (const std::int64_t extent : use.parameter.shape) {
+            size *= extent;
+          }
+          count += size;
+        }
+      }
+    }
+  }
+  return count;
+}
+
+double planned_bubble(const TrainingPlan& plan) {
+  return simulate(plan.program, flop_costs(plan)).bubble;
+}
+
+std::string plan_report(const ResolvedRun& run, const TextData& text, int columns) {
+  return model_lines(run) + text_lines(run, text) + split_lines(run) + ownership(run.plan) +
+         memory_table(run.plan) + communication_lines(run.plan) + schedule_lines(run.plan, columns);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,132 @@
+#include "launch/report/run_summary.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "kernels/base/error.h"
+#include "kernels/base/text_table.h"
+#include "launch/format/units.h"
+#include "models/families/model_config.h"
+
+namespace stagecraft {
+namespace {
+
+std::string result_lines(const ResolvedRun& run, const RunResult& result) {
+  const auto steps = static_cast<double>(result.steps);
+  const double tokens =
+      steps * static_cast<double>(run.settings.batch.global_batch * run.plan.model.config.sequence);
+  std::string text = fmt::format("\n{} after {} of {} steps, {}: {} tokens/s, {:.1f} GFLOP/s\n",
+                                 result.stopped_early ? "Stopped as asked" : "Done", result.steps,
+                                 run.settings.optimizer.steps, seconds_text(result.seconds),
+                                 throughput_text(tokens / result.seconds),
+                                 steps * run.plan.flops_per_step / result.seconds * 1e-9);
+  text += fmt::format("Loss of the last step {:.4f}", result.loss);
+  if (result.validation_loss) {
+    text += fmt::format(", validation loss {:.4f}", *result.validation_loss);
+  }
+  return text + " (nats a token)\n";
+}
+
+/// Sums over the ranks of one stage.
+struct StageTime {
+  double compute = 0, communication = 0, idle = 0;
+  std::int64_t peak_bytes = 0;
+  double total() const { return std::max(compute + communication + idle, 1e-9); }
+};
+
+std::vector<StageTime> stage_times(const RunResult& result, int stages) {
+  std::vector<StageTime> times(static_cast<std::size_t>(stages));
+  for (const RankReport& rank : result.ranks) {
+    StageTime& time = times[static_cast<std::size_t>(rank.place.pipeline)];
+    time.compute += rank.compute_seconds;
+    time.communication += rank.communication_seconds;
+    time.idle += rank.idle_seconds;
+    time.peak_bytes = std::max(time.peak_bytes, rank.peak_bytes);
+  }
+  return times;
+}
+
+std::string time_table(const ResolvedRun& run, const RunResult& result) {
+  TextTable table({"stage", "compute", "communication", "idle", "peak memory", "planned"});
+  const std::vector<StageTime> times = stage_times(result, run.plan.mesh.pipeline);
+  for (std::size_t stage = 0; stage < times.size(); ++stage) {
+    const StageTime& time = times[stage];
+    table.add({fmt::format("{}", stage), percent_text(time.compute / time.total()),
+               percent_text(time.communication / time.total()),
+               percent_text(time.idle / time.total()), bytes_text(time.peak_bytes),
+               bytes_text(run.plan.memory[stage].total())});
+  }
+  return "\nWhere the time went\n" + table.text();
+}
+
+std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
+  std::string text =
+      fmt::format("\nRun       {}\nModel     {}\nMetrics   {}\n", directory.path().string(),
+                  directory.model().string(), directory.metrics().string());
+  const std::string& trace = *run.settings.session.trace_file;
+  if (!trace.empty()) {
+    text += fmt::format(
+        "Trace     {} (open it at https://ui.perfetto.dev)\n"
+        "Bubble    stagecraft explain {} says whose fault idle time is\n",
+        trace, directory.path().string());
+  }
+  return text;
+}
+
+/// Whether the run's sizes fit the schedule and the number of stages.
+bool fits(const ResolvedRun& run, const ParallelConfig& parallel) {
+  try {
+    make_plan(run.plan.model, parallel, run.settings.batch);
+    return true;
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+
+/// Another schedule for as many chunks; empty where none fits.
+std::string other_schedule(const ResolvedRun& run) {
+  for (const char* name : {"gpipe", "1f1b", "looped-bfs", "interleaved"}) {
+    ParallelConfig other = run.settings.parallel;
+    other.schedule = name;
+    if (name != run.settings.parallel.schedule && fits(run, other)) {
+      return name;
+    }
+  }
+  return "";
+}
+
+std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
+                     const std::string& config_name) {
+  const ParallelConfig& parallel = run.settings.parallel;
+  const ModelConfig& model = run.plan.model.config;
+  std::string text = "\nTry next\n";
+  const auto suggest = [&](const std::string& change, const char* why) {
+    text += fmt::format("  launch/train {} --set {}\n      {}\n", config_name, change, why);
+  };
+  ParallelConfig two_stages = parallel;
+  two_stages.pipeline = 2;
+  const std::string schedule = other_schedule(run);
+  if (parallel.pipeline > 1 && !schedule.empty()) {
+    suggest("parallel.schedule=" + schedule,
+            "another order of the same work: the same model, bit for bit");
+  } else if (parallel.pipeline == 1 && fits(run, two_stages)) {
+    suggest("parallel.pipeline=2", "two stages: the same model, bit for bit");
+  }
+  if (parallel.tensor == 1 && model.heads % 2 == 0) {
+    suggest("parallel.tensor=2", "each layer on two actors");
+  }
+  suggest(fmt::format("model.init_from={}", directory.model().string()),
+          "go on from the weights that lie there now");
+  return text;
+}
+
+}  // namespace
+
+std::string run_summary(const ResolvedRun& run, const RunResult& result,
+                        const RunDirectory& directory, const std::string& config_name) {
+  return result_lines(run, result) + time_table(run, result) + file_lines(run, directory) +
+         try_next(run, directory, config_name);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,97 @@
+#include "launch/report/schedule_trace.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "stages/execute/span_names.h"
+
+namespace stagecraft {
+namespace {
+
+std::int64_t nanoseconds(double units) { return std::llround(units * 1e6); }
+
+class SpanWriter {
+ public:
+  SpanWriter(const Program& program, const Timeline& timeline, const MeshShape& mesh)
+      : program_(program), timeline_(timeline), mesh_(mesh) {}
+
+  RankReport report(int rank, const std::vector<PredictedStep>& steps) {
+    RankReport report;
+    report.rank = rank;
+    report.place = place_of(mesh_, rank);
+    spans_.clear();
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+      add_step(report.place, steps[i], i);
+    }
+    report.spans = std::move(spans_);
+    return report;
+  }
+
+ private:
+  void add_step(const MeshPlace& place, const PredictedStep& step, std::size_t index) {
+    double now = 0;
+    for (const Action& action :
+         timeline_.stages[static_cast<std::size_t>(place.pipeline)].actions) {
+      const Instruction& i = action.instruction;
+      const bool chunks = program_.chunks > static_cast<int>(program_.stages.size());
+      const std::string name = span_name(i, chunks);
+      if (action.begin > now) {
+        add(Lane::schedule, fmt::format("wait for {}", name), now, action.begin, step, i);
+      }
+      add(lane_of(i.op), name, action.begin, action.end, step, i);
+      if (is_transfer(i.op)) {
+        spans_.back().flow = flow_of(i, place, index);
+        spans_.back().end_ns = spans_.back().begin_ns + 1;  // it takes no time of its stage
+      }
+      now = std::max(now, action.end);
+    }
+  }
+
+  void add(Lane lane, std::string name, double begin, double end, const PredictedStep& step,
+           const Instruction& i) {
+    spans_.push_back({.lane = lane,
+                      .name = std::move(name),
+                      .begin_ns = nanoseconds(step.begin_ms + begin),
+                      .end_ns = nanoseconds(step.begin_ms + end),
+                      .step = step.step,
+                      .instruction = to_string(i)});
+  }
+
+  /// The same number at both ends of a transfer: its step and column, what it carries, its source's
+  /// chunk, its micro-batch.
+  std::uint64_t flow_of(const Instruction& i, const MeshPlace& place, std::size_t step) const {
+    const bool activation = carries_activation(i.op);
+    const int source = is_send(i.op) ? i.chunk : other_end(i).chunk;
+    const int column = column_of(mesh_, place);
+    const std::size_t lane = step * static_cast<std::size_t>(mesh_.data * mesh_.tensor) +
+                             static_cast<std::size_t>(column);
+    const std::size_t chunk =
+        lane * static_cast<std::size_t>(program_.chunks) + static_cast<std::size_t>(source);
+    const std::size_t number = chunk * static_cast<std::size_t>(program_.microbatches) +
+                               static_cast<std::size_t>(i.microbatch);
+    return 2 * number + (activation ? 1 : 2);
+  }
+
+  const Program& program_;
+  const Timeline& timeline_;
+  const MeshShape& mesh_;
+  std::vector<Span> spans_;
+};
+
+}  // namespace
+
+std::vector<RankReport> predicted_spans(const Program& program, const Timeline& timeline,
+                                        const MeshShape& mesh,
+                                        const std::vector<PredictedStep>& steps) {
+  std::vector<RankReport> reports;
+  reports.reserve(static_cast<std::size_t>(mesh.ranks()));
+  SpanWriter writer(program, timeline, mesh);
+  for (int rank = 0; rank < mesh.ranks(); ++rank) {
+    reports.push_back(writer.report(rank, steps));
+  }
+  return reports;
+}
+
+}  // namespace stagecraft

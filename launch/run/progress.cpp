@@ -1,0 +1,97 @@
+#include "launch/run/progress.h"
+
+#include <fmt/format.h>
+
+#include "launch/format/units.h"
+#include "launch/run/signals.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::int64_t kTerminalPause_ns = 100'000'000;
+constexpr std::int64_t kFilePause_ns = 10'000'000'000;
+constexpr double kNewShare = 0.1;  // of a step in the smoothed duration
+
+}  // namespace
+
+void LiveLine::add(const StepReport& report) {
+  const bool first = last_.step == 0;
+  last_ = report;
+  step_seconds_ =
+      first ? report.seconds : (1 - kNewShare) * step_seconds_ + kNewShare * report.seconds;
+  if (report.validation_loss) {
+    validation_loss_ = report.validation_loss;
+  }
+}
+
+std::string LiveLine::text() const {
+  const double seconds = std::max(step_seconds_, 1e-9);
+  std::string text = fmt::format("step {}/{}  loss {:.4f}", last_.step, numbers_.steps, last_.loss);
+  if (validation_loss_) {
+    text += fmt::format("  validation {:.4f}", *validation_loss_);
+  }
+  return text + fmt::format(
+                    "  {} tokens/s  {:.1f} GFLOP/s  {} left",
+                    throughput_text(static_cast<double>(last_.tokens) / seconds),
+                    numbers_.flops_per_step / seconds * 1e-9,
+                    seconds_text(step_seconds_ * static_cast<double>(numbers_.steps - last_.step)));
+}
+
+Progress::Progress(LiveNumbers numbers, RunDirectory& directory, std::FILE* out, bool terminal)
+    : numbers_(numbers),
+      line_(numbers),
+      directory_(directory),
+      metrics_(directory.metrics()),
+      out_(out),
+      terminal_(terminal) {}
+
+void Progress::on_start() { directory_.keep(); }
+
+void Progress::on_step(const StepReport& report) {
+  metrics_.add(report);
+  line_.add(report);
+  if (due(report)) {
+    show(line_.text());
+  }
+}
+
+void Progress::on_evaluation_begin(std::int64_t step) {
+  if (terminal_) {
+    show(fmt::format("step {}/{}  evaluating ...", step, numbers_.steps));
+  }
+}
+
+bool Progress::stop_requested() { return stop_signalled(); }
+
+void Progress::on_model_written(const std::filesystem::path& folder) {
+  finish_line();
+  fmt::print(out_, "model written to {}\n", folder.string());
+  std::fflush(out_);
+}
+
+void Progress::finish_line() {
+  if (open_line_) {
+    fmt::print(out_, "\n");
+    std::fflush(out_);
+    open_line_ = false;
+  }
+}
+
+bool Progress::due(const StepReport& report) const {
+  const std::int64_t pause_ns = terminal_ ? kTerminalPause_ns : kFilePause_ns;
+  return report.step == 1 || report.step == numbers_.steps || report.validation_loss ||
+         now_ns() - shown_ns_ >= pause_ns;
+}
+
+void Progress::show(const std::string& text) {
+  shown_ns_ = now_ns();
+  if (terminal_) {
+    fmt::print(out_, "\r\x1b[K{}", text);  // to the line's begin, and erase it
+    open_line_ = true;
+  } else {
+    fmt::print(out_, "{}\n", text);
+  }
+  std::fflush(out_);
+}
+
+}  // namespace stagecraft

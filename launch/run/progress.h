@@ -1,0 +1,63 @@
+// What a person sees while a run goes on, and the metrics file: one observer of the run.
+#pragma once
+
+#include <cstdio>
+#include <optional>
+#include <string>
+
+#include "actors/protocol/run_report.h"
+#include "launch/artifacts/metrics_file.h"
+#include "launch/artifacts/run_directory.h"
+
+namespace stagecraft {
+
+/// What the live line is computed from.
+struct LiveNumbers {
+  std::int64_t steps = 0;
+  double flops_per_step = 0;
+};
+
+/// Keeps the last values and turns them into one line; a pure function of the reports.
+class LiveLine {
+ public:
+  explicit LiveLine(LiveNumbers numbers) : numbers_(numbers) {}
+  void add(const StepReport& report);
+  std::string text() const;
+
+ private:
+  LiveNumbers numbers_;
+  StepReport last_;
+  std::optional<double> validation_loss_;
+  double step_seconds_ = 0;  // smoothed over about ten steps
+};
+
+class Progress : public RunObserver {
+ public:
+  /// Writes to `out`; on a terminal one line is rewritten in place, elsewhere a line comes every
+  /// ten seconds, with every evaluation, and for the first and the last step.
+  Progress(LiveNumbers numbers, RunDirectory& directory, std::FILE* out, bool terminal);
+
+  void on_start() override;
+  void on_step(const StepReport& report) override;
+  void on_evaluation_begin(std::int64_t step) override;
+  bool stop_requested() override;
+  void on_model_written(const std::filesystem::path& folder) override;
+
+  /// Ends a line that is being rewritten.
+  void finish_line();
+
+ private:
+  bool due(const StepReport& report) const;
+  void show(const std::string& text);
+
+  LiveNumbers numbers_;
+  LiveLine line_;
+  RunDirectory& directory_;
+  MetricsFile metrics_;
+  std::FILE* out_;
+  bool terminal_;
+  bool open_line_ = false;
+  std::int64_t shown_ns_ = 0;
+};
+
+}  // namespace stagecraft

@@ -1,0 +1,212 @@
+#include "launch/run/train_rank.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <optional>
+#include <thread>
+
+#include "actors/protocol/run_report.h"
+#include "actors/run/run_rank.h"
+#include "launch/artifacts/rank_log.h"
+#include "launch/report/config_text.h"
+#include "launch/report/run_summary.h"
+#include "launch/report/write_trace.h"
+#include "launch/run/exit_now.h"
+#include "launch/run/progress.h"
+#include "launch/run/signals.h"
+#include "launch/setup/mpi_environment.h"
+
+namespace stagecraft {
+namespace {
+
+using Board = std::shared_ptr<ProgressBoard>;
+
+/// Rank 0's board of this very run; a folder may still hold that of an earlier one.
+bool is_ours(const ProgressBoard& board) {
+  constexpr std::int64_t kFresh_ns = 60'000'000'000;
+  return board.slot(0).host() == host_name()
+             ? board.info().launcher_process == ::getppid()
+             : wall_clock_ns() - board.created_wall_ns() < kFresh_ns;
+}
+
+std::optional<ProgressBoard> try_open(const std::filesystem::path& path) {
+  if (!std::filesystem::exists(path)) {
+    return {};
+  }
+  ProgressBoard board = ProgressBoard::open(path, MappedFile::Access::write);
+  return is_ours(board) ? std::optional(std::move(board)) : std::nullopt;
+}
+
+/// Rank 0 may come later than this process.
+Board await_board(const std::filesystem::path& path, double seconds) {
+  using Clock = std::chrono::steady_clock;
+  const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
+  while (Clock::now() < deadline) {
+    if (auto board = try_open(path)) {
+      return std::make_shared<ProgressBoard>(std::move(*board));
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  throw Error(path.string(),
+              fmt::format("rank 0 has made no progress board within {} s (run.watchdog_seconds); "
+                          "is the run directory on a file system that all hosts share?",
+                          seconds));
+}
+
+Board make_board(const TrainingPlan& plan, const RunConfig& config) {
+  BoardInfo info = board_info(plan, config.watchdog_seconds);
+  info.launcher_process = ::getppid();
+  return std::make_shared<ProgressBoard>(ProgressBoard::create(info, config.progress_board));
+}
+
+/// What a rank other than 0 has to say goes to its log.
+struct Silent : RunObserver {
+  void on_step(const StepReport& /*report*/) override {}
+};
+
+/// This process from its row on the board to its end.
+class RankRun {
+ public:
+  RankRun(const ResolvedRun& run, const RunConfig& config, const RankWords& words, int rank)
+      : run_(run),
+        config_(config),
+        words_(words),
+        rank_(rank),
+        stage_(place_of(run.plan.mesh, rank).pipeline),
+        board_(rank == 0 ? make_board(run.plan, config)
+                         : await_board(config.progress_board, config.watchdog_seconds)),
+        log_(config.progress_board.parent_path() / "logs", rank, stage_) {
+    board_->slot(rank).enter();
+    end_on_termination(&board_->slot(rank));
+    if (rank != 0) {
+      log_.take_output();
+    }
+    log_.info(fmt::format("process {} on {}", ::getpid(), host_name()));
+    watch_.emplace(
+        WatchSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
+  }
+
+  /// After a failure only end_failed() may follow.
+  RunResult train(const TextData& text, RunObserver& observer) {
+    try {
+      start_session();
+      const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface)};
+      RunResult result = run_rank(run_.plan, config_, text, observer, process);
+      log_.info(result.failure.empty() ? "all steps are done" : result.failure);
+      return result;
+    } catch (const std::exception& error) {
+      board_->name_cause(rank_, fmt::format("{}: {}", place_text(*board_, rank_), error.what()));
+      RunResult result;
+      result.failure = error.what();
+      return result;
+    }
+  }
+
+  void end_well() {
+    session_.reset();
+    watch_.reset();
+    board_->slot(rank_).set(Activity::ended);
+    log_.info("the end");
+  }
+
+  /// Nothing is taken down: whoever still runs would stand in the way, and mpirun ends the others.
+  [[noreturn]] void end_failed() {
+    const std::optional<Cause> cause = board_->cause();
+    log_.error(cause ? cause->text : "the run has failed, and whoever found out died of it");
+    end_at_once(1);
+  }
+
+  /// Rank 0 may still have something to write; the watch ends this process, if mpirun does not
+  /// because rank 0 has ended.
+  [[noreturn]] static void await_the_end() {
+    while (true) {
+      ::pause();
+    }
+  }
+
+ private:
+  void start_session() {
+    const std::string& transport = run_.settings.session.transport;
+    session_ = start_mpi({.shared_windows = transport != "mpi"});
+    for (int other = 0; other < session_->size(); ++other) {
+      require(transport != "window" || session_->shares_windows_with(other), "run.transport",
+              "ranks {} and {} are on different hosts and share no window; take run.transport = "
+              "\"auto\"",
+              rank_, other);
+    }
+    log_.info(fmt::format("all {} ranks have started", session_->size()));
+  }
+
+  const ResolvedRun& run_;
+  const RunConfig& config_;
+  const RankWords& words_;
+  int rank_;
+  int stage_;
+  Board board_;
+  ProcessLog log_;
+  std::optional<Watch> watch_;
+  std::unique_ptr<MpiSession> session_;
+};
+
+[[noreturn]] void train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                              const RankWords& words, RunDirectory& directory) {
+  Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
+                    !words.plain && ::isatty(STDOUT_FILENO) == 1);
+  directory.keep();  // from now on others find their board in it
+  RankRun rank_run(run, config, words, 0);
+  const RunResult result = rank_run.train(text, progress);
+  progress.finish_line();
+  write_trace(run.plan, run.settings, result);
+  if (!result.failure.empty()) {
+    rank_run.end_failed();
+  }
+  rank_run.end_well();
+  fmt::print("{}", run_summary(run, result, directory, words.configuration));
+  end_at_once(0);
+}
+
+[[noreturn]] void train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                              const RankWords& words, int rank) {
+  RankRun rank_run(run, config, words, rank);
+  Silent silent;
+  if (!rank_run.train(text, silent).failure.empty()) {
+    RankRun::await_the_end();
+  }
+  rank_run.end_well();
+  end_at_once(0);
+}
+
+}  // namespace
+
+int launched_rank(const TrainingPlan& plan) {
+  const std::optional<Launched> me = launched();
+  if (!me) {
+    throw ConfigError("run.mode",
+                      "with run.mode = \"mpi\" every rank is a process that mpirun starts; run "
+                      "launch/train with the same words");
+  }
+  if (me->size != plan.mesh.ranks()) {
+    throw ConfigError("parallel.pipeline parallel.tensor parallel.data",
+                      fmt::format("the plan has {} ranks and mpirun started {} processes; run "
+                                  "launch/train with the same words, which starts as many as are "
+                                  "needed",
+                                  plan.mesh.ranks(), me->size));
+  }
+  return me->rank;
+}
+
+void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
+                const RankWords& words) {
+  const int rank = launched_rank(run.plan);
+  if (rank != 0) {
+    train_other(run, text, config, words, rank);
+  }
+  RunDirectory directory(run.settings.session.directory, resolved_toml(run.settings, run.sources));
+  check_trace_file(*run.settings.session.trace_file, directory);
+  train_first(run, text, config, words, directory);
+}
+
+}  // namespace stagecraft

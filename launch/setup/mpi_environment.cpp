@@ -1,0 +1,79 @@
+#include "launch/setup/mpi_environment.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
+
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <memory>
+#include <set>
+#include <string_view>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+std::optional<int> number_from(const char* variable) {
+  const char* text = std::getenv(variable);
+  if (text == nullptr) {
+    return {};
+  }
+  int value = 0;
+  const std::string_view digits(text);
+  const auto [end, fault] = std::from_chars(digits.begin(), digits.end(), value);
+  return fault == std::errc() && end == digits.end() ? std::optional(value) : std::nullopt;
+}
+
+/// Numeric; "" for what is neither IPv4 nor IPv6.
+std::string numeric(const sockaddr* address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (address != nullptr && address->sa_family == AF_INET) {
+    const auto* v4 = reinterpret_cast<const sockaddr_in*>(address);
+    ::inet_ntop(AF_INET, &v4->sin_addr, text.data(), text.size());
+  } else if (address != nullptr && address->sa_family == AF_INET6) {
+    const auto* v6 = reinterpret_cast<const sockaddr_in6*>(address);
+    ::inet_ntop(AF_INET6, &v6->sin6_addr, text.data(), text.size());
+  }
+  return text.data();
+}
+
+}  // namespace
+
+std::optional<Launched> launched() {
+  const auto rank = number_from("OMPI_COMM_WORLD_RANK");
+  const auto size = number_from("OMPI_COMM_WORLD_SIZE");
+  if (!rank || !size) {
+    return {};
+  }
+  return Launched{.rank = *rank,
+                  .size = *size,
+                  .local_rank = number_from("OMPI_COMM_WORLD_LOCAL_RANK").value_or(*rank),
+                  .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size)};
+}
+
+std::string address_of_interface(const std::string& name) {
+  if (name.empty()) {
+    return "127.0.0.1";
+  }
+  ifaddrs* first = nullptr;
+  require(::getifaddrs(&first) == 0, "address_of_interface", "the system names no interfaces");
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> list(first, &::freeifaddrs);
+  std::set<std::string> names;
+  for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
+    std::string address = numeric(entry->ifa_addr);
+    if (!address.empty() && name == entry->ifa_name) {
+      return address;
+    }
+    names.insert(entry->ifa_name);
+  }
+  throw ConfigError("run.mode",
+                    fmt::format("--interface {} is no network interface with an address "
+                                "here; there are {}",
+                                name, fmt::join(names, ", ")));
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,197 @@
+#include "launch/setup/resolve.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "kernels/backends/host_devices.h"
+#include "kernels/backends/make_stream.h"
+#include "kernels/ops/checks.h"
+#include "launch/artifacts/run_directory.h"
+#include "launch/config/config_table.h"
+#include "launch/config/cost_option.h"
+#include "launch/config/schedule_file.h"
+#include "launch/config/settings.h"
+#include "launch/setup/device_memory_check.h"
+#include "models/families/gpt.h"
+
+namespace stagecraft {
+namespace {
+
+void check_learning_rate(const OptimizerConfig& train) {
+  if (train.warmup_steps > train.steps) {
+    throw ConfigError("train.warmup_steps train.steps",
+                      fmt::format("warmup_steps is {} and steps is {}; a warm-up cannot be longer "
+                                  "than the run, so lower warmup_steps or raise steps",
+                                  train.warmup_steps, train.steps));
+  }
+  if (train.min_learning_rate > train.learning_rate) {
+    throw ConfigError("train.min_learning_rate train.learning_rate",
+                      fmt::format("min_learning_rate is {} and learning_rate is {}; the rate falls "
+                                  "from the second to the first, so lower min_learning_rate",
+                                  train.min_learning_rate, train.learning_rate));
+  }
+}
+
+void check_validation(const ConfigFile& config) {
+  const DataConfig& data = config.settings.data;
+  const SessionConfig& session = config.settings.session;
+  if (!data.validation.empty() && config.has("data.validation_fraction")) {
+    throw ConfigError("data.validation data.validation_fraction",
+                      "validation names texts of its own and validation_fraction cuts them from "
+                      "the training text; keep one of the two");
+  }
+  const bool none = data.validation.empty() && data.validation_fraction == 0;
+  if (none && (session.eval_every > 0 || session.eval_batches > 0)) {
+    throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
+                      "there is no text to evaluate on; raise validation_fraction, name texts in "
+                      "data.validation, or leave eval_every and eval_batches out");
+  }
+}
+
+/// Read before a run spends time on what they are for.
+std::optional<CostTable> given_costs(const RunSettings& settings) {
+  const std::string& words = settings.session.trace_cost;
+  try {
+    return words.empty()
+               ? std::optional<CostTable>()
+               : parse_costs(words, settings.parallel.pipeline * settings.parallel.chunks);
+  } catch (const Error& error) {
+    throw ConfigError("trace.cost parallel.pipeline parallel.chunks", std::string(error.text()));
+  }
+}
+
+int ranks_of(const ParallelConfig& parallel) {
+  const std::int64_t ranks =
+      std::int64_t{parallel.pipeline} * parallel.tensor * std::int64_t{parallel.data};
+  if (ranks > kMostRanks) {
+    throw ConfigError(
+        "parallel.pipeline parallel.tensor parallel.data",
+        fmt::format("{} x {} x {} are {} ranks, more than the {} that a run can have; "
+                    "lower one of the sizes",
+                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMostRanks));
+  }
+  return static_cast<int>(ranks);
+}
+
+std::string source_of(const ConfigFile& config, const ConfigKey& key) {
+  const auto place = config.places.find(key.name);
+  if (place != config.places.end()) {
+    return place->second.text;
+  }
+  const bool size = key.need == Need::without_preset || key.name == "model.vocab";
+  if (size && !config.settings.model.preset.empty()) {
+    return "preset " + config.settings.model.preset;
+  }
+  return key.computed.empty() ? "default" : "default: " + key.computed;
+}
+
+void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig& session) {
+  if (session.directory.empty()) {
+    session.directory =
+        free_run_directory("runs", std::filesystem::path(config.name).stem().string()).string();
+  }
+  if (!session.trace_file) {
+    session.trace_file = (std::filesystem::path(session.directory) / "trace.json").string();
+  }
+  if (session.threads == 0) {
+    session.threads = std::max(1, cores / actors);
+  }
+}
+
+/// From the schedule's name, or from the file that is named in its place.
+TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
+  const ModelSpec model = gpt(settings.model, settings.parallel.tensor);
+  const std::optional<CostTable> costs = given_costs(settings);
+  const std::filesystem::path file = schedule_file(config);
+  if (file.empty()) {
+    return make_plan(model, settings.parallel, settings.batch, costs);
+  }
+  const WrittenProgram written = [&] {
+    try {
+      return read_schedule_file(file);
+    } catch (const Error& unreadable) {
+      throw ConfigError("parallel.schedule",
+                        fmt::format("{}; name a program as text or CSV", unreadable.what()));
+    }
+  }();
+  ParallelConfig parallel = settings.parallel;
+  parallel.schedule = file.string();
+  return make_plan(model, parallel, settings.batch, written.program, places_in(file, written));
+}
+
+/// What "auto" came to goes into the settings, and why into the sources.
+void settle_backend(ResolvedRun& run) {
+  std::string& backend = run.settings.session.backend;
+  if (backend == "auto" && !run.devices.open) {
+    backend = run.devices.on_gpus() ? "cuda" : "cpu";
+    run.sources["device.backend"] += "; auto: " + run.devices.why;
+  }
+}
+
+/// Why the CPU does not compute in `precision`; empty where it does.
+std::string fault_of_cpu(Precision precision) {
+  if (precision == Precision::tf32) {
+    return "which has no tf32";
+  }
+  const std::string_view reason = without_bfloat16(*make_stream({}, {}));
+  return precision == Precision::float32 || reason.empty() ? std::string()
+                                                           : fmt::format("and {}", reason);
+}
+
+/// An open choice may still find GPUs.
+void check_precision(const ConfigFile& config, const DeviceChoice& choice) {
+  if (choice.on_gpus() || choice.open) {
+    return;
+  }
+  const std::string fault = fault_of_cpu(config.settings.batch.precision);
+  if (!fault.empty()) {
+    throw ConfigError("train.precision device.backend",
+                      fmt::format("this run computes on the CPU ({}), {}; take train.precision = "
+                                  "\"float32\", or a GPU",
+                                  choice.why, fault));
+  }
+}
+
+ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus& count_gpus,
+                            const GpuSharing& sharing) {
+  check_rules(config);
+  ResolvedRun run;
+  run.cores = cores;
+  run.settings = config.settings;
+  RunSettings& settings = run.settings;
+  const int actors = ranks_of(settings.parallel);
+  settings.model = resolved(settings.model, tokenizer_vocab(settings.data));
+  run.plan = plan_of(config, settings);
+  if (const std::filesystem::path file = schedule_file(config); !file.empty()) {
+    settings.parallel.schedule =
+        fmt::format("{}{}", kScheduleFile, std::filesystem::absolute(file).string());
+  }
+  fill_session(config, cores, actors, settings.session);
+  for (const ConfigKey& key : config_table()) {
+    run.sources[key.name] = source_of(config, key);
+  }
+  run.devices = choose_devices(settings.session, actors, count_gpus, sharing);
+  if (count_gpus && !run.devices.on_gpus()) {
+    run.devices.bytes = count_devices(DeviceKind::cpu).bytes;
+  }
+  require_room(run.plan, settings.session, run.devices, sharing);
+  check_precision(config, run.devices);
+  settle_backend(run);
+  return run;
+}
+
+}  // namespace
+
+void check_rules(const ConfigFile& config) {
+  check_learning_rate(config.settings.optimizer);
+  check_validation(config);
+}
+
+ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus,
+                    const GpuSharing& sharing) {
+  return with_places(config, [&] { return resolve_checked(config, cores, count_gpus, sharing); });
+}
+
+}  // namespace stagecraft

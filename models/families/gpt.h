@@ -1,0 +1,14 @@
+// GPT-2 as an ordered list of layer specifications.
+#pragma once
+
+#include "models/families/model_config.h"
+#include "models/families/model_spec.h"
+
+namespace stagecraft {
+
+/// GPT-2 (Radford et al. 2019): token and position embedding, pre-norm blocks, final norm, head
+/// tied to the token embedding. `config` is resolved; the vocabulary is padded for `tensor_shards`.
+/// Throws ConfigError when heads or the MLP do not divide over the shards.
+ModelSpec gpt(const ModelConfig& config, int tensor_shards);
+
+}  // namespace stagecraft

@@ -1,0 +1,146 @@
+#include "models/families/model_config.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "kernels/base/error.h"
+#include "kernels/base/nearest.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::int64_t kOpenAiVocab = 50257;
+constexpr std::int64_t kMegatronVocab = 51200;  // 50257 with padding
+
+constexpr std::array kPresets{
+    ModelPreset{"gpt2-124m", 12, 768, 12, 1024, kOpenAiVocab},
+    ModelPreset{"gpt2-355m", 24, 1024, 16, 1024, kOpenAiVocab},
+    ModelPreset{"gpt2-774m", 36, 1280, 20, 1024, kOpenAiVocab},
+    ModelPreset{"gpt2-1558m", 48, 1600, 25, 1024, kOpenAiVocab},
+    ModelPreset{"megatron-355m", 24, 1024, 16, 1024, kMegatronVocab},
+    ModelPreset{"megatron-1.2b", 40, 1536, 16, 1024, kMegatronVocab},
+    ModelPreset{"megatron-2.5b", 54, 1920, 20, 1024, kMegatronVocab},
+    ModelPreset{"megatron-4.2b", 64, 2304, 24, 1024, kMegatronVocab},
+    ModelPreset{"megatron-8.3b", 72, 3072, 24, 1024, kMegatronVocab},
+};
+
+// Products of two such sizes, and of four bytes, stay far below 2^63.
+constexpr std::int64_t kLargestSize = std::int64_t{1} << 24;
+// Random numbers are drawn for at most so many elements of one tensor (kernels/base/random.h).
+constexpr std::int64_t kLargestTensor = std::int64_t{1} << 34;
+
+struct Size {
+  std::string_view key;
+  std::int64_t ModelConfig::*value;
+  std::int64_t ModelPreset::*published;
+};
+constexpr std::array kSizes{
+    Size{"model.layers", &ModelConfig::layers, &ModelPreset::layers},
+    Size{"model.hidden", &ModelConfig::hidden, &ModelPreset::hidden},
+    Size{"model.heads", &ModelConfig::heads, &ModelPreset::heads},
+    Size{"model.sequence", &ModelConfig::sequence, &ModelPreset::sequence},
+    Size{"model.vocab", &ModelConfig::vocab, &ModelPreset::vocab},
+};
+
+std::vector<std::string> preset_names() {
+  std::vector<std::string> names;
+  names.reserve(kPresets.size());
+  for (const ModelPreset& preset : kPresets) {
+    names.emplace_back(preset.name);
+  }
+  return names;
+}
+
+const ModelPreset& preset_named(const std::string& name) {
+  const auto* found = std::find_if(kPresets.begin(), kPresets.end(),
+                                   [&](const ModelPreset& preset) { return preset.name == name; });
+  if (found != kPresets.end()) {
+    return *found;
+  }
+  const std::vector<std::string> names = preset_names();
+  throw ConfigError("model.preset",
+                    fmt::format(R"(there is no preset "{}"; did you mean "{}"? Presets: {})", name,
+                                nearest(name, names), fmt::join(names, ", ")));
+}
+
+void fill_from_preset(ModelConfig& config) {
+  if (config.preset.empty()) {
+    return;
+  }
+  const ModelPreset& preset = preset_named(config.preset);
+  for (const Size& size : kSizes) {
+    if (config.*size.value == 0) {
+      config.*size.value = preset.*size.published;
+    }
+  }
+}
+
+void check_sizes(const ModelConfig& config) {
+  std::vector<std::string_view> missing;
+  for (const Size& size : kSizes) {
+    const std::int64_t value = config.*size.value;
+    if (value < 0 || value > kLargestSize) {
+      throw ConfigError(std::string(size.key),
+                        fmt::format("{} is outside of 1 .. {}", value, kLargestSize));
+    }
+    if (value == 0) {
+      missing.push_back(size.key);
+    }
+  }
+  if (!missing.empty()) {
+    throw ConfigError(
+        fmt::format("{}", fmt::join(missing, " ")),
+        fmt::format("not set: give {}, or choose a published size with model.preset = one of {}",
+                    fmt::join(missing, ", "), fmt::join(preset_names(), ", ")));
+  }
+}
+
+void check_tensor(std::string_view keys, std::string_view what, std::int64_t rows,
+                  std::int64_t columns) {
+  if (rows * columns > kLargestTensor) {
+    throw ConfigError(std::string(keys),
+                      fmt::format("{} of {} x {} would have more than {} elements", what, rows,
+                                  columns, kLargestTensor));
+  }
+}
+
+void check_rules(const ModelConfig& config, std::int64_t tokenizer_vocab) {
+  if (config.hidden % config.heads != 0) {
+    throw ConfigError("model.hidden model.heads",
+                      fmt::format("hidden = {} cannot be divided into {} heads; the remainder is "
+                                  "{}",
+                                  config.hidden, config.heads, config.hidden % config.heads));
+  }
+  if (config.vocab < tokenizer_vocab) {
+    throw ConfigError("model.vocab",
+                      fmt::format("a vocabulary of {} is smaller than the tokenizer's {} tokens",
+                                  config.vocab, tokenizer_vocab));
+  }
+  if (!(config.dropout >= 0 && config.dropout < 1)) {
+    throw ConfigError("model.dropout",
+                      fmt::format("{} is not a probability in [0, 1)", config.dropout));
+  }
+  check_tensor("model.hidden", "the MLP's weight", 4 * config.hidden, config.hidden);
+  check_tensor("model.vocab model.hidden", "the token embedding", config.vocab, config.hidden);
+  check_tensor("model.sequence model.hidden", "the position embedding", config.sequence,
+               config.hidden);
+}
+
+}  // namespace
+
+std::span<const ModelPreset> model_presets() { return kPresets; }
+
+ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab) {
+  fill_from_preset(config);
+  if (config.vocab == 0) {
+    config.vocab = tokenizer_vocab;
+  }
+  check_sizes(config);
+  check_rules(config, tokenizer_vocab);
+  return config;
+}
+
+}  // namespace stagecraft

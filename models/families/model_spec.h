@@ -1,0 +1,25 @@
+// A model is an ordered list of layer specifications; stages cut this list.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "models/families/model_config.h"
+#include "models/layers/layer.h"
+
+namespace stagecraft {
+
+struct ModelSpec {
+  ModelConfig config;
+  int tensor_shards = 1;
+  std::vector<LayerSpec> layers;
+  std::int64_t hidden = 0;    // columns of the activations at a cut
+  std::int64_t sequence = 0;  // T
+
+  /// Every tensor once, in model order.
+  std::vector<ParameterSpec> parameters() const;
+  std::int64_t parameter_count() const;
+};
+
+}  // namespace stagecraft

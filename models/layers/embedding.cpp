@@ -1,0 +1,87 @@
+#include "models/layers/embedding.h"
+
+#include "kernels/ops/embedding.h"
+#include "models/layers/saved.h"
+
+namespace stagecraft {
+
+std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards) {
+  const std::int64_t multiple = std::int64_t{128} * tensor_shards;
+  return (vocab + multiple - 1) / multiple * multiple;
+}
+
+ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use) {
+  const ShardSpec shard{.dimension = 0,
+                        .shards = tensor_shards,
+                        .padded_size = padded_vocab(config.vocabulary, tensor_shards)};
+  return {{"wte.weight",
+           {config.vocabulary, config.hidden},
+           shard,
+           {Initializer::Kind::normal, config.deviation}},
+          std::move(use)};
+}
+
+std::vector<ParameterUse> Embedding::parameters(const EmbeddingConfig& config, int tensor_shards) {
+  return {token_table(config, tensor_shards, "embedding"),
+          {{"wpe.weight",
+            {config.sequence, config.hidden},
+            {},
+            {Initializer::Kind::normal, config.deviation}},
+           ""}};
+}
+
+LayerCost Embedding::cost(const EmbeddingConfig& config, const CostShape& shape) {
+  const std::int64_t rows = shape.samples * config.sequence;
+  const std::int64_t tensor = shape.activation_bytes() * rows * config.hidden;
+  const std::int64_t backward = config.dropout > 0 ? 2 * tensor : tensor;
+  return {.forward_sum_bytes = tensor,
+          .weight_stash_bytes = tensor,
+          .forward_bytes = tensor,
+          .backward_bytes = backward,
+          .backward_input_bytes = backward};
+}
+
+Embedding::Embedding(const EmbeddingConfig& config, const LayerPlace& place)
+    : dropout_(config.dropout),
+      dropout_key_(random_key(place.seed, "drop")),
+      tokens_(place.parameters.at("wte.weight").computed),
+      positions_(place.parameters.at("wpe.weight").computed),
+      dtokens_(place.parameters.gradient("wte.weight", "embedding")),
+      dpositions_(place.parameters.gradient("wpe.weight", "")) {
+  first_token_ = place.tensor_rank * tokens_.size(0);
+}
+
+Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
+  Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)}, tokens_.dtype());
+  token_embedding_forward(
+      context.stream,
+      {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});
+  context.tensor.all_reduce(context.stream, y, ReduceOp::sum, Order::tree);
+  position_embedding_forward(context.stream,
+                             {.x = y,
+                              .table = positions_,
+                              .dropout = dropout_at(context, dropout_, dropout_key_),
+                              .y = y});
+  return y;
+}
+
+Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stash*/,
+                                 WeightStash& weights) {
+  const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
+  weights.add(context, {sum},
+              [this, sum, order = context.batch.token_order, sequence = context.batch.sequence,
+               accumulate = !context.batch.first](LayerContext& later) {
+                token_embedding_backward(later.stream, {.order = order,
+                                                        .dy = sum,
+                                                        .first_token = first_token_,
+                                                        .dtable = dtokens_,
+                                                        .accumulate = accumulate});
+                position_embedding_backward(later.stream, {.dy = sum,
+                                                           .rows_per_sample = sequence,
+                                                           .dtable = dpositions_,
+                                                           .accumulate = accumulate});
+              });
+  return {};
+}
+
+}  // namespace stagecraft

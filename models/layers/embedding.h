@@ -1,0 +1,41 @@
+// Token and position embedding: dropout(wte[token] + wpe[position]).
+#pragma once
+
+#include "models/layers/layer.h"
+
+namespace stagecraft {
+
+/// Sizes of the model; both tables start as N(0, deviation).
+struct EmbeddingConfig {
+  std::int64_t vocabulary = 0;  // without padding
+  std::int64_t hidden = 0;
+  std::int64_t sequence = 0;  // T
+  double dropout = 0;
+  float deviation = 0;
+};
+
+/// The vocabulary with padding: the next multiple of 128 * shards.
+std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
+
+/// wte is cut over the tensor axis by vocabulary rows, wpe is replicated.
+class Embedding : public Layer {
+ public:
+  static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
+  static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
+  Embedding(const EmbeddingConfig& config, const LayerPlace& place);
+
+  Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
+  Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
+                        WeightStash& weights) override;
+
+ private:
+  double dropout_;
+  std::uint64_t dropout_key_;
+  std::int64_t first_token_;
+  Tensor tokens_, positions_, dtokens_, dpositions_;
+};
+
+/// The tied token embedding as one of its uses, "embedding" or "head".
+ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use);
+
+}  // namespace stagecraft

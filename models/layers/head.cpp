@@ -1,0 +1,83 @@
+#include "models/layers/head.h"
+
+#include <algorithm>
+
+#include "kernels/ops/matmul.h"
+#include "models/layers/saved.h"
+
+namespace stagecraft {
+
+std::vector<ParameterUse> Head::parameters(const EmbeddingConfig& config, int tensor_shards) {
+  std::vector<ParameterUse> uses = LayerNorm::parameters("ln_f", config.hidden);
+  uses.push_back(token_table(config, tensor_shards, "head"));
+  return uses;
+}
+
+LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
+  const std::int64_t rows = shape.samples * config.sequence;
+  const std::int64_t h = config.hidden;
+  const std::int64_t columns = padded_vocab(config.vocabulary, shape.tensor) / shape.tensor;
+  const std::int64_t activation = shape.activation_bytes();
+  const std::int64_t statistics = 8 * rows;  // mean and deviation
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
+  // The gradients before and behind the norm, and its inputs.
+  const std::int64_t norm_end = activation * rows * 4 * h + statistics + sums;
+  const auto product = static_cast<double>(2 * rows * h * columns);
+  return {.forward_flops = product,
+          .backward_input_flops = product,
+          .backward_weight_flops = product,
+          .forward_sum_bytes = 4 * rows * 3,
+          .backward_sum_bytes = activation * rows * h,
+          .stash_bytes = stash,
+          .weight_stash_bytes = activation * rows * (h + columns) + sums,
+          .forward_bytes = stash + 4 * rows * 3,
+          .backward_bytes = std::max(stash + activation * rows * h, norm_end),
+          .backward_input_bytes = norm_end + activation * rows * columns};
+}
+
+Head::Head(const EmbeddingConfig& config, const LayerPlace& place)
+    : norm_(place, "ln_f"),
+      table_(place.parameters.at("wte.weight").computed),
+      dtable_(place.parameters.gradient("wte.weight", "head")),
+      shard_{.first_token = place.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
+
+Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
+  const Tensor normed = norm_.forward(context, x, stash);
+  const Tensor logits = temporary(context, {x.size(0), table_.size(0)}, x.dtype());
+  matmul(context.stream, {.a = normed, .b = table_, .transpose_b = Transpose::yes, .c = logits});
+  const MicroBatch& batch = context.batch;
+  if (batch.training) {
+    // The gradient takes the place of the logits, which nothing else needs.
+    vocab_cross_entropy_gradient(context.stream, context.tensor, logits, batch.targets, shard_,
+                                 batch.loss, batch.loss_scale);
+    save(context, stash, {logits});
+  } else {
+    vocab_cross_entropy(context.stream, context.tensor, logits, batch.targets, shard_, batch.loss);
+  }
+  return {};
+}
+
+Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
+                            WeightStash& weights) {
+  Tensor dlogits = unsave(stash);
+  const LayerNorm::Saved norm = LayerNorm::take(stash);
+  const Tensor dnormed = temporary(context, norm.y.shape(), norm.y.dtype());
+  matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
+  const Event summed =
+      context.tensor.start_all_reduce(context.stream, dnormed, ReduceOp::sum, Order::tree);
+  weights.add(context, {dlogits, norm.y},
+              [dlogits, y = norm.y, dtable = dtable_,
+               accumulate = !context.batch.first](LayerContext& later) {
+                matmul(later.stream, {.a = dlogits,
+                                      .transpose_a = Transpose::yes,
+                                      .b = y,
+                                      .c = dtable,
+                                      .accumulate = accumulate});
+              });
+  dlogits = Tensor();
+  context.stream.wait(summed);
+  return norm_.backward(context, dnormed, norm, {}, weights);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,29 @@
+// Final norm, logits over the tied token embedding, and the loss.
+#pragma once
+
+#include "models/layers/embedding.h"
+#include "models/layers/layer_norm.h"
+#include "tensor_parallel/layers/vocabulary_cross_entropy.h"
+
+namespace stagecraft {
+
+/// Logits are cut over the tensor axis by vocabulary and never gathered.
+class Head : public Layer {
+ public:
+  static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
+  static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
+  Head(const EmbeddingConfig& config, const LayerPlace& place);
+
+  /// Writes context.batch.loss, the sum over counted targets; returns an empty tensor.
+  Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
+  /// dy is empty: the loss is the end.
+  Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
+                        WeightStash& weights) override;
+
+ private:
+  LayerNorm norm_;
+  Tensor table_, dtable_;
+  VocabularyShard shard_;
+};
+
+}  // namespace stagecraft

@@ -1,0 +1,65 @@
+#include "models/layers/layer_norm.h"
+
+#include "kernels/ops/norm.h"
+#include "models/layers/saved.h"
+
+namespace stagecraft {
+
+std::vector<ParameterUse> LayerNorm::parameters(const std::string& prefix, std::int64_t hidden) {
+  return {{{prefix + ".weight", {hidden}, {}, {Initializer::Kind::ones}}, ""},
+          {{prefix + ".bias", {hidden}, {}, {Initializer::Kind::zeros}}, ""}};
+}
+
+LayerNorm::LayerNorm(const LayerPlace& place, const std::string& prefix)
+    : gamma_(place.parameters.at(prefix + ".weight").weight),
+      beta_(place.parameters.at(prefix + ".bias").weight),
+      dgamma_(place.parameters.gradient(prefix + ".weight", "")),
+      dbeta_(place.parameters.gradient(prefix + ".bias", "")) {}
+
+Tensor LayerNorm::forward(LayerContext& context, const Tensor& x, Stash& stash) const {
+  Tensor y = temporary(context, x.shape(), x.dtype());
+  const Tensor mean = temporary(context, {x.size(0)}, DType::float32);
+  const Tensor rstd = temporary(context, {x.size(0)}, DType::float32);
+  layer_norm_forward(context.stream,
+                     {.x = x, .gamma = gamma_, .beta = beta_, .y = y, .mean = mean, .rstd = rstd});
+  save(context, stash, {x, y, mean, rstd});
+  return y;
+}
+
+LayerNorm::Saved LayerNorm::take(Stash& stash) {
+  Saved saved;
+  saved.rstd = unsave(stash);
+  saved.mean = unsave(stash);
+  saved.y = unsave(stash);
+  saved.x = unsave(stash);
+  return saved;
+}
+
+std::int64_t LayerNorm::weight_stash_bytes(std::int64_t rows, std::int64_t hidden) {
+  return size_of(DType::float32) * elements_of(norm_sums_shape(rows, hidden));
+}
+
+Tensor LayerNorm::backward(LayerContext& context, const Tensor& dy, const Saved& saved,
+                           const Tensor& residual_gradient, WeightStash& weights) const {
+  Tensor dx = temporary(context, saved.x.shape(), saved.x.dtype());
+  const Tensor sums =
+      temporary(context, norm_sums_shape(saved.x.size(0), saved.x.size(1)), DType::float32);
+  layer_norm_backward_input(context.stream, {.dy = dy,
+                                             .x = saved.x,
+                                             .gamma = gamma_,
+                                             .mean = saved.mean,
+                                             .rstd = saved.rstd,
+                                             .residual_gradient = residual_gradient,
+                                             .dx = dx,
+                                             .sums = sums});
+  weights.add(context, {sums},
+              [sums, dgamma = dgamma_, dbeta = dbeta_,
+               accumulate = !context.batch.first](LayerContext& later) {
+                layer_norm_backward_weight(
+                    later.stream,
+                    {.sums = sums, .dgamma = dgamma, .dbeta = dbeta, .accumulate = accumulate});
+              });
+  return dx;
+}
+
+}  // namespace stagecraft

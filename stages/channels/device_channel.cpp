@@ -1,0 +1,159 @@
+#include "stages/channels/device_channel.h"
+
+#include <array>
+#include <utility>
+
+#include "kernels/backends/make_stream.h"
+#include "kernels/base/error.h"
+#include "kernels/ops/elementwise.h"
+#include "stages/channels/slot_header.h"
+#include "stages/program/edge.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr int kSource = 0;  // ranks in the pair
+constexpr int kDestination = 1;
+
+/// The first message of a connection makes the host wait for the other end, which later ones must
+/// not: it is sent before there is anything to wait for.
+void shake_hands(Communicator& pair, Stream& stream) {
+  const Tensor x(stream.memory(), {1}, DType::int32, MemoryLabel::workspace);
+  if (pair.rank() == kSource) {
+    fill_zero(stream, {.x = x});
+    pair.send(stream, x, kDestination);
+  } else {
+    pair.recv(stream, x, kSource);
+  }
+  stream.synchronize();
+}
+
+void check_pair(const Communicator& pair, int rank) {
+  require(pair.size() == 2 && pair.rank() == rank, "DeviceChannel",
+          "rank {} of a group of {} is not the channel's end {}", pair.rank(), pair.size(), rank);
+}
+
+class DeviceSource : public Channel {
+ public:
+  DeviceSource(std::unique_ptr<Communicator> pair, Device device, std::int64_t capacity_bytes)
+      : capacity_(capacity_bytes), transfers_(make_stream(device, {})), pair_(std::move(pair)) {
+    check_pair(*pair_, kSource);
+    shake_hands(*pair_, *transfers_);
+  }
+
+  void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
+    constexpr std::string_view kPlace = "DeviceSource::send";
+    Slot& slot = slots_.at(sequence % kReceiveSlots);
+    require(slot.credited, kPlace, "tensor {} was sent without a credit", sequence);
+    check_capacity(kPlace, x, sequence, capacity_);
+    stream.wait(slot.sent);  // before what the slot keeps goes back to the stream's memory
+    Event ready;
+    stream.record(ready);
+    transfers_->wait(ready);
+    pair_->send(*transfers_, x, kDestination);
+    slot = {.tensor = x, .sequence = sequence, .credited = false, .sent = {}};
+    transfers_->record(slot.sent);
+  }
+
+  Tensor receive(Stream& /*stream*/, const Envelope& envelope) override {
+    throw Error("DeviceSource::receive",
+                fmt::format("this is the source of {}", to_string(envelope.edge)));
+  }
+
+  /// The credit says that the receive was issued. Its end is waited for where the slot is used
+  /// again, which is later and nearly always after it.
+  void credit(Stream& /*stream*/, std::uint64_t sequence) override {
+    Slot& slot = slots_.at(sequence % kReceiveSlots);
+    require(!slot.credited && slot.sequence == sequence, "DeviceSource::credit",
+            "tensor {} is credited and was not sent", sequence);
+    slot.credited = true;
+  }
+
+ private:
+  struct Slot {
+    Tensor tensor = {};
+    std::uint64_t sequence = 0;
+    bool credited = true;
+    Event sent = {};
+  };
+
+  std::int64_t capacity_;
+  std::array<Slot, kReceiveSlots> slots_;
+  std::unique_ptr<Stream> transfers_;
+  std::unique_ptr<Communicator> pair_;  // ends first, after all that was sent
+};
+
+class DeviceDestination : public Channel {
+ public:
+  DeviceDestination(std::unique_ptr<Communicator> pair, std::int64_t capacity_bytes, Stream& stream)
+      : transfers_(make_stream(stream.device(), {})), pair_(std::move(pair)) {
+    check_pair(*pair_, kDestination);
+    for (Slot& slot : slots_) {
+      slot.buffer = stream.memory().allocate(capacity_bytes, MemoryLabel::transfer_slots);
+    }
+    // The slots may lie where the stream still works.
+    Event ready;
+    stream.record(ready);
+    transfers_->wait(ready);
+    shake_hands(*pair_, *transfers_);
+  }
+
+  void send(Stream& /*stream*/, std::uint64_t sequence, const Tensor& /*x*/) override {
+    refuse("send", sequence);
+  }
+
+  Tensor receive(Stream& stream, const Envelope& envelope) override {
+    constexpr std::string_view kPlace = "DeviceDestination::receive";
+    require(envelope.sequence == next_, kPlace, "tensor {} of {} is due, not {}", next_,
+            to_string(envelope.edge), envelope.sequence);
+    Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
+    const std::int64_t bytes = elements_of(envelope.shape) * size_of(envelope.dtype);
+    require(bytes <= slot.buffer->bytes(), kPlace,
+            "tensor {} of {}, {} {}, has {} bytes, and a slot of its channel takes {}",
+            envelope.sequence, to_string(envelope.edge), to_string(envelope.shape),
+            to_string(envelope.dtype), bytes, slot.buffer->bytes());
+    const Tensor received(slot.buffer, 0, envelope.shape, envelope.dtype);
+    transfers_->wait(slot.copied);
+    pair_->recv(*transfers_, received, kSource);
+    Event arrived;
+    transfers_->record(arrived);
+    stream.wait(arrived);
+    Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
+    copy(stream, {.from = received, .to = x});
+    stream.record(slot.copied);
+    ++next_;
+    return x;
+  }
+
+  void credit(Stream& /*stream*/, std::uint64_t sequence) override { refuse("credit", sequence); }
+
+ private:
+  struct Slot {
+    std::shared_ptr<Buffer> buffer;
+    Event copied;
+  };
+
+  [[noreturn]] static void refuse(std::string_view what, std::uint64_t sequence) {
+    throw Error("DeviceDestination",
+                fmt::format("{} of tensor {} at the end that receives", what, sequence));
+  }
+
+  std::uint64_t next_ = 0;
+  std::array<Slot, kReceiveSlots> slots_;
+  std::unique_ptr<Stream> transfers_;
+  std::unique_ptr<Communicator> pair_;
+};
+
+}  // namespace
+
+std::unique_ptr<Channel> make_device_source(std::unique_ptr<Communicator> pair, Device device,
+                                            std::int64_t capacity_bytes) {
+  return std::make_unique<DeviceSource>(std::move(pair), device, capacity_bytes);
+}
+
+std::unique_ptr<Channel> make_device_destination(std::unique_ptr<Communicator> pair,
+                                                 std::int64_t capacity_bytes, Stream& stream) {
+  return std::make_unique<DeviceDestination>(std::move(pair), capacity_bytes, stream);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,29 @@
+// What a receive slot between processes says of the bytes behind it: in shared memory, and in front
+// of them as a message.
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+#include "stages/channels/channel.h"
+
+namespace stagecraft {
+
+struct SlotHeader {
+  std::uint64_t sequence = 0;
+  std::int64_t bytes = 0;
+  std::array<std::int64_t, 5> shape{};
+  DType dtype = DType::float32;
+  std::uint8_t dimensions = 0;
+  std::array<std::uint8_t, 6> zero{};
+};
+static_assert(sizeof(SlotHeader) == 64);
+
+SlotHeader header_of(std::uint64_t sequence, const Tensor& x);
+/// Throws Error unless the slot holds what the envelope stands for.
+void check_slot(std::string_view place, const SlotHeader& header, const Envelope& envelope);
+/// Throws Error with the numbers when `x` is larger than a slot.
+void check_capacity(std::string_view place, const Tensor& x, std::uint64_t sequence,
+                    std::int64_t capacity_bytes);
+
+}  // namespace stagecraft

@@ -1,0 +1,158 @@
+#include "stages/channels/window_channel.h"
+
+#include <array>
+#include <atomic>
+#include <new>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "kernels/ops/elementwise.h"
+#include "stages/channels/slot_header.h"
+#include "stages/program/edge.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::int64_t kLine = 64;
+constexpr std::array<char, 8> kMagic = {'S', 'T', 'G', 'S', 'L', 'O', 'T', 'S'};
+
+/// The window, offsets in bytes; every piece begins a cache line:
+///
+///     0    head: magic "STGSLOTS", capacity i64, slots i64
+///     64   slot 0: state u32, at 64 its SlotHeader, at 128 its bytes, `capacity` rounded up
+///     ...  slot 1, ...
+struct alignas(kLine) Head {
+  std::array<char, 8> magic = kMagic;
+  std::int64_t capacity = 0;
+  std::int64_t slots = kReceiveSlots;
+};
+
+enum SlotState : std::uint32_t { free = 0, filled = 1 };
+
+/// The source fills a slot and frees it again, the destination only looks.
+struct Slot {
+  alignas(kLine) std::atomic<std::uint32_t> state{SlotState::free};
+  alignas(kLine) SlotHeader header;
+};
+
+static_assert(sizeof(Head) == 64 && sizeof(Slot) == 128);
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+std::int64_t slot_stride(std::int64_t capacity) {
+  return static_cast<std::int64_t>(sizeof(Slot)) + (capacity + kLine - 1) / kLine * kLine;
+}
+
+std::int64_t slot_offset(std::uint64_t sequence, std::int64_t capacity) {
+  const auto slot = static_cast<std::int64_t>(sequence % kReceiveSlots);
+  return static_cast<std::int64_t>(sizeof(Head)) + slot * slot_stride(capacity);
+}
+
+std::int64_t window_bytes(std::int64_t capacity) {
+  return static_cast<std::int64_t>(sizeof(Head)) + kReceiveSlots * slot_stride(capacity);
+}
+
+/// The window as memory of tensors; it is unmapped with the last of them.
+class WindowPool : public MemoryPool {
+ public:
+  explicit WindowPool(SharedWindow window) : window_(std::move(window)) {}
+  void* take(std::int64_t /*bytes*/) override { return window_.bytes().data(); }
+  void give_back(void* /*data*/, std::int64_t /*bytes*/) noexcept override {}
+
+ private:
+  SharedWindow window_;
+};
+
+std::int64_t checked_capacity(const SharedWindow& window) {
+  constexpr std::string_view kPlace = "WindowChannel";
+  const auto size = static_cast<std::int64_t>(window.bytes().size());
+  require(size >= window_bytes(0), kPlace, "a window of {} bytes is no channel's", size);
+  const auto& head = *reinterpret_cast<const Head*>(window.bytes().data());
+  require(head.magic == kMagic && head.slots == kReceiveSlots, kPlace,
+          "a window of {} bytes holds no channel of {} slots", size, kReceiveSlots);
+  require(head.capacity >= 0 && head.capacity <= size && window_bytes(head.capacity) == size,
+          kPlace, "a window of {} bytes holds no slots of {} bytes", size, head.capacity);
+  return head.capacity;
+}
+
+/// Either end: the source calls send and credit, the destination receive, on what both have mapped.
+class WindowChannel : public Channel {
+ public:
+  WindowChannel(SharedWindow window, std::shared_ptr<MemoryAccount> payer)
+      : capacity_(checked_capacity(window)) {
+    const auto size = static_cast<std::int64_t>(window.bytes().size());
+    MemoryResource memory(std::make_shared<WindowPool>(std::move(window)), std::move(payer));
+    buffer_ = memory.allocate(size, MemoryLabel::transfer_slots);
+  }
+
+  void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
+    constexpr std::string_view kPlace = "WindowChannel::send";
+    Slot& slot = slot_of(sequence);
+    require(slot.state.load(std::memory_order_acquire) == SlotState::free, kPlace,
+            "tensor {} was sent without a credit", sequence);
+    check_capacity(kPlace, x, sequence, capacity_);
+    copy(stream, {.from = x, .to = bytes_of(sequence, x.shape(), x.dtype())});
+    stream.synchronize();  // the other process cannot wait for an event of this one
+    slot.header = header_of(sequence, x);
+    slot.state.store(SlotState::filled, std::memory_order_release);
+  }
+
+  Tensor receive(Stream& stream, const Envelope& envelope) override {
+    constexpr std::string_view kPlace = "WindowChannel::receive";
+    const Slot& slot = slot_of(envelope.sequence);
+    require(slot.state.load(std::memory_order_acquire) == SlotState::filled, kPlace,
+            "the slot of {} {} is empty where its envelope has come", to_string(envelope.edge),
+            envelope.sequence);
+    check_slot(kPlace, slot.header, envelope);
+    Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
+    copy(stream, {.from = bytes_of(envelope.sequence, envelope.shape, envelope.dtype), .to = x});
+    stream.synchronize();  // the source may fill the slot again once it has the credit
+    return x;
+  }
+
+  void credit(Stream& /*stream*/, std::uint64_t sequence) override {
+    Slot& slot = slot_of(sequence);
+    require(slot.state.load(std::memory_order_acquire) == SlotState::filled &&
+                slot.header.sequence == sequence,
+            "WindowChannel::credit", "tensor {} is credited and was not sent", sequence);
+    slot.state.store(SlotState::free, std::memory_order_release);
+  }
+
+ private:
+  Slot& slot_of(std::uint64_t sequence) const {
+    auto* base = static_cast<std::byte*>(buffer_->data());
+    return *reinterpret_cast<Slot*>(base + slot_offset(sequence, capacity_));
+  }
+
+  Tensor bytes_of(std::uint64_t sequence, const Shape& shape, DType dtype) const {
+    return {buffer_, slot_offset(sequence, capacity_) + static_cast<std::int64_t>(sizeof(Slot)),
+            shape, dtype};
+  }
+
+  std::int64_t capacity_;
+  std::shared_ptr<Buffer> buffer_;
+};
+
+}  // namespace
+
+SharedWindow make_channel_window(std::int64_t capacity_bytes) {
+  require(capacity_bytes >= 0, "make_channel_window", "a slot cannot take {} bytes",
+          capacity_bytes);
+  SharedWindow window = SharedWindow::create(window_bytes(capacity_bytes));
+  std::byte* base = window.bytes().data();
+  new (base) Head{.capacity = capacity_bytes};
+  for (std::uint64_t slot = 0; slot < kReceiveSlots; ++slot) {
+    new (base + slot_offset(slot, capacity_bytes)) Slot();
+  }
+  return window;
+}
+
+std::unique_ptr<Channel> make_window_source(SharedWindow window) {
+  return std::make_unique<WindowChannel>(std::move(window), std::make_shared<MemoryAccount>());
+}
+
+std::unique_ptr<Channel> make_window_destination(SharedWindow window,
+                                                 std::shared_ptr<MemoryAccount> receiver) {
+  return std::make_unique<WindowChannel>(std::move(window), std::move(receiver));
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,28 @@
+#include "stages/execute/mesh_communicators.h"
+
+#include "tensor_parallel/comm/solo/solo_communicator.h"
+
+namespace stagecraft {
+namespace {
+
+/// The ranks with equal color; one alone needs no meetings.
+std::unique_ptr<Communicator> group(Communicator& world, int color) {
+  std::unique_ptr<Communicator> members = world.split(color, world.rank());
+  return members->size() > 1 ? std::move(members) : make_solo_communicator();
+}
+
+}  // namespace
+
+MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
+  const MeshShape& mesh = plan.mesh;
+  const MeshPlace at = place_of(mesh, world.rank());
+  const std::vector<int>& stages = plan.program.stage_of_chunk;
+  const bool holds_tied = at.pipeline == stages.front() || at.pipeline == stages.back();
+  MeshCommunicators groups;
+  groups.tensor = group(world, at.pipeline * mesh.data + at.data);
+  groups.data = group(world, at.pipeline * mesh.tensor + at.tensor);
+  groups.tied = group(world, holds_tied ? column_of(mesh, at) : mesh.ranks() + world.rank());
+  return groups;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,21 @@
+// The groups in which a rank adds up with others: along the mesh's axes, and of a tied parameter.
+#pragma once
+
+#include <memory>
+
+#include "stages/plan/plan.h"
+#include "tensor_parallel/comm/contract/communicator.h"
+
+namespace stagecraft {
+
+/// A rank's groups on the mesh.
+struct MeshCommunicators {
+  std::unique_ptr<Communicator> tensor;  // same stage and data rank
+  std::unique_ptr<Communicator> data;    // same stage and tensor rank
+  std::unique_ptr<Communicator> tied;    // stages of first and last chunk, same data, tensor rank
+};
+
+/// Collective over `world`, whose rank r is the mesh's rank r.
+MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan);
+
+}  // namespace stagecraft

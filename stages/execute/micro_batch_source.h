@@ -1,0 +1,46 @@
+// Which samples a micro-batch consists of, and their tokens: by step and position, never by a rank
+// of the pipeline or tensor axis, so that all who compute on a micro-batch read the same.
+#pragma once
+
+#include <cstdint>
+
+#include "models/data/token_dataset.h"
+#include "models/layers/layer.h"
+#include "stages/channels/pass.h"
+#include "stages/plan/plan.h"
+
+namespace stagecraft {
+
+/// How many samples an evaluation covers: the first `batches` x `global_batch`, or all (0).
+std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
+                                std::int64_t global_batch);
+
+/// What is read, and how.
+struct SampleConfig {
+  SampleOrder order = SampleOrder::shuffled;  // of the training text
+  std::uint64_t seed = 1;
+  std::int64_t evaluation_samples = 0;  // how many of the validation text take part
+};
+
+/// The micro-batches of one data rank.
+class MicroBatchSource {
+ public:
+  /// `plan` must outlive it.
+  MicroBatchSource(const TrainingPlan& plan, int data_rank, TextData data,
+                   const SampleConfig& config);
+
+  /// Micro-batch `microbatch` of a pass, without its tokens and its loss.
+  MicroBatch at(const Pass& pass, int microbatch) const;
+
+  /// Brings tokens and targets to the stream's device. What lies behind the samples of an
+  /// evaluation are tokens 0 with ignored targets.
+  void read_tokens(Stream& stream, MicroBatch& batch) const;
+
+ private:
+  const TrainingPlan& plan_;
+  int data_rank_;
+  TextData data_;
+  SampleConfig config_;
+};
+
+}  // namespace stagecraft

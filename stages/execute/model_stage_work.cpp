@@ -1,0 +1,299 @@
+#include "stages/execute/model_stage_work.h"
+
+#include <algorithm>
+
+#include "kernels/ops/adamw.h"
+#include "kernels/ops/elementwise.h"
+#include "kernels/ops/host_copy.h"
+#include "kernels/ops/reduce.h"
+#include "models/checkpoint/model_file.h"
+#include "tensor_parallel/gradients/gradient_buckets.h"
+
+namespace stagecraft {
+
+class ChunkState {
+ public:
+  struct Live {
+    MicroBatch batch;
+    Tensor x;                    // input, then nothing
+    Tensor y;                    // output, until it is sent
+    Tensor dy;                   // gradient of the output
+    Tensor dx;                   // gradient of the input, until it is sent
+    std::vector<Stash> stashes;  // by layer
+    std::unique_ptr<WeightStash> weights;
+  };
+
+  Live& at(int microbatch) { return live.at(static_cast<std::size_t>(microbatch)); }
+
+  std::vector<std::unique_ptr<Layer>> layers;
+  std::vector<Live> live;  // by micro-batch
+};
+
+namespace {
+
+std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
+  std::vector<ParameterUse> uses;
+  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
+    if (plan.program.stage_of_chunk[chunk] != stage) {
+      continue;
+    }
+    for (int i = plan.chunks[chunk].first; i < plan.chunks[chunk].last; ++i) {
+      const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
+      uses.insert(uses.end(), layer.begin(), layer.end());
+    }
+  }
+  return uses;
+}
+
+}  // namespace
+
+ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
+                               MeshCommunicators groups, TextData data, const WorkConfig& config)
+    : plan_(plan),
+      place_(place_of(plan.mesh, rank)),
+      stream_(std::move(stream)),
+      groups_(std::move(groups)),
+      source_(plan, place_.data, std::move(data), config.samples),
+      optimizer_(config.optimizer),
+      seed_(config.seed),
+      parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, place_.pipeline),
+                                                   place_.tensor, plan.mesh.tensor,
+                                                   plan.batch.compute())),
+      chunks_(plan.chunks.size()) {
+  const LayerPlace layer_place{.stream = *stream_,
+                               .parameters = *parameters_,
+                               .tensor_rank = place_.tensor,
+                               .tensor_ranks = plan.mesh.tensor,
+                               .seed = seed_};
+  for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
+    if (plan.program.stage_of_chunk[c] != place_.pipeline) {
+      continue;
+    }
+    chunks_[c] = std::make_unique<ChunkState>();
+    chunks_[c]->live.resize(static_cast<std::size_t>(plan.microbatches));
+    for (int i = plan.chunks[c].first; i < plan.chunks[c].last; ++i) {
+      chunks_[c]->layers.push_back(
+          plan.model.layers[static_cast<std::size_t>(i)].make(layer_place));
+    }
+  }
+  reported_ = reported();
+}
+
+ModelStageWork::~ModelStageWork() = default;
+
+void ModelStageWork::fill_weights(const InitialModel* initial,
+                                  const std::function<void()>& on_parameter) {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    on_parameter();
+    if (initial != nullptr) {
+      initial->read(*stream_, parameter, place_.tensor, plan_.mesh.tensor);
+    } else {
+      initialize(*stream_, parameter, seed_, place_.tensor, plan_.mesh.tensor);
+    }
+  }
+  parameters_->round_weights(*stream_);
+}
+
+void ModelStageWork::write_weights(const std::filesystem::path& temporary) {
+  if (place_.data == 0) {
+    write_parameters(*stream_, plan_.model, temporary, parameters_->parameters(), place_.tensor,
+                     plan_.mesh.tensor);
+  }
+}
+
+bool ModelStageWork::owns(int chunk) const {
+  return chunk >= 0 && chunk < static_cast<int>(chunks_.size()) &&
+         chunks_[static_cast<std::size_t>(chunk)] != nullptr;
+}
+
+ChunkState& ModelStageWork::chunk(int chunk) {
+  require(owns(chunk), "ModelStageWork", "chunk {} is not of stage {}", chunk, place_.pipeline);
+  return *chunks_[static_cast<std::size_t>(chunk)];
+}
+
+void ModelStageWork::begin(const Pass& pass) {
+  pass_ = pass;
+  const auto squares = static_cast<std::int64_t>(reported_.size());
+  results_ = Tensor(stream_->memory(), {plan_.microbatches + squares}, DType::float64,
+                    MemoryLabel::workspace);
+  for (std::size_t c = 0; c < chunks_.size(); ++c) {
+    if (chunks_[c] == nullptr) {
+      continue;
+    }
+    for (int m = 0; m < plan_.microbatches; ++m) {
+      ChunkState::Live& live = chunks_[c]->at(m);
+      live = {};
+      live.batch = source_.at(pass, m);
+      live.stashes.resize(chunks_[c]->layers.size());
+      if (c + 1 == chunks_.size()) {
+        live.batch.loss = results_.rows(m, m + 1);
+      }
+    }
+  }
+}
+
+void ModelStageWork::run(const Instruction& instruction) {
+  switch (instruction.op) {
+    case Op::forward:
+      forward(instruction);
+      break;
+    case Op::backward:
+    case Op::backward_input:
+      backward(instruction);
+      break;
+    case Op::backward_weight: {
+      ChunkState::Live& live = chunk(instruction.chunk).at(instruction.microbatch);
+      LayerContext context{*stream_, *groups_.tensor, live.batch};
+      live.weights->run(context);
+      break;
+    }
+    case Op::reduce_tied:
+      reduce_tied();
+      break;
+    case Op::reduce_data:
+      reduce_data(instruction);
+      break;
+    default:
+      throw Error("ModelStageWork", to_string(instruction) + " is not an instruction that it runs");
+  }
+}
+
+void ModelStageWork::forward(const Instruction& instruction) {
+  ChunkState& state = chunk(instruction.chunk);
+  ChunkState::Live& live = state.at(instruction.microbatch);
+  if (instruction.chunk == 0 || instruction.chunk + 1 == static_cast<int>(plan_.chunks.size())) {
+    source_.read_tokens(*stream_, live.batch);
+  }
+  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  Tensor x = std::move(live.x);
+  for (std::size_t i = 0; i < state.layers.size(); ++i) {
+    x = state.layers[i]->forward(context, std::move(x), live.stashes[i]);
+  }
+  if (owns(instruction.chunk + 1)) {
+    chunk(instruction.chunk + 1).at(instruction.microbatch).x = x;
+  } else {
+    live.y = x;
+  }
+}
+
+void ModelStageWork::backward(const Instruction& instruction) {
+  ChunkState& state = chunk(instruction.chunk);
+  ChunkState::Live& live = state.at(instruction.microbatch);
+  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  live.weights = std::make_unique<WeightStash>(
+      instruction.op == Op::backward ? WeightStash::Mode::immediate : WeightStash::Mode::deferred);
+  Tensor dy = std::move(live.dy);
+  for (std::size_t i = state.layers.size(); i-- > 0;) {
+    dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], *live.weights);
+  }
+  if (owns(instruction.chunk - 1)) {
+    chunk(instruction.chunk - 1).at(instruction.microbatch).dy = dy;
+  } else {
+    live.dx = dy;
+  }
+}
+
+Tensor ModelStageWork::take_output(const Instruction& send) {
+  ChunkState::Live& live = chunk(send.chunk).at(send.microbatch);
+  Tensor& x = send.op == Op::send_activation ? live.y : live.dx;
+  require(!x.empty(), "ModelStageWork", "{} has nothing to send", to_string(send));
+  return std::exchange(x, Tensor());
+}
+
+void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
+  ChunkState::Live& live = chunk(receive.chunk).at(receive.microbatch);
+  (receive.op == Op::receive_activation ? live.x : live.dy) = std::move(x);
+}
+
+/// Adds the gradients of a tied parameter's uses, embedding + head: on one stage here, between the
+/// first and the last stage as a sum of two.
+void ModelStageWork::reduce_tied() {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    if (parameter.uses.front().empty()) {
+      continue;
+    }
+    const Tensor& sum = parameter.gradients.front();
+    for (std::size_t use = 1; use < parameter.uses.size(); ++use) {
+      add(*stream_, {.a = sum, .b = parameter.gradients[use], .c = sum});
+    }
+    groups_.tied->all_reduce(*stream_, sum, ReduceOp::sum, Order::tree);
+  }
+}
+
+void ModelStageWork::reduce_data(const Instruction& instruction) {
+  // The arena holds all chunks of the stage; it is reduced once, with the first of its chunks.
+  const auto first = std::find_if(chunks_.rbegin(), chunks_.rend(),
+                                  [](const auto& state) { return state != nullptr; });
+  const auto leading = static_cast<int>(chunks_.rend() - first) - 1;
+  if (instruction.chunk == leading) {
+    reduce_gradients(*stream_, *groups_.data, parameters_->gradient_arena());
+  }
+}
+
+bool ModelStageWork::reports(const Parameter& parameter) const {
+  const bool first_use = parameter.uses.front().empty() || chunks_.front() != nullptr;
+  return place_.data == 0 && first_use &&
+         (!parameter.spec.shard.replicated() || place_.tensor == 0);
+}
+
+std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
+  const std::vector<ParameterSpec> specs = plan_.model.parameters();
+  std::vector<Reported> all;
+  for (const Parameter& parameter : parameters_->parameters()) {
+    if (reports(parameter)) {
+      const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
+        return spec.name == parameter.spec.name;
+      });
+      all.push_back({static_cast<std::int32_t>(known - specs.begin()), &parameter});
+    }
+  }
+  return all;
+}
+
+PassResults ModelStageWork::results() {
+  const bool has_losses = chunks_.back() != nullptr && place_.tensor == 0;
+  const bool has_squares = pass_.kind == PassKind::train && !reported_.empty();
+  const std::int64_t first = has_losses ? 0 : plan_.microbatches;
+  const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
+  if (has_squares) {
+    std::vector<Tensor> gradients;
+    for (const Reported& reported : reported_) {
+      gradients.push_back(reported.parameter->gradients.front());
+    }
+    sums_of_squares(*stream_,
+                    {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});
+  }
+  if (first == last) {
+    return {};
+  }
+  std::vector<double> values(static_cast<std::size_t>(last - first));
+  copy_to_host(*stream_, results_.rows(first, last), std::span<double>(values));
+  const auto border = values.begin() + (has_losses ? plan_.microbatches : 0);
+  PassResults results{.losses = {values.begin(), border}};
+  for (auto value = border; value != values.end(); ++value) {
+    results.squares.push_back({reported_[static_cast<std::size_t>(value - border)].index, *value});
+  }
+  return results;
+}
+
+void ModelStageWork::update(const Update& update) {
+  if (update.step == 0) {
+    return;
+  }
+  const ParameterArenas& arenas = parameters_->arenas();
+  adamw(*stream_, {.weight = arenas.weights,
+                   .gradient = arenas.gradients,
+                   .first_moment = arenas.first_moments,
+                   .second_moment = arenas.second_moments,
+                   .rounded = arenas.rounded,
+                   .decayed = arenas.decayed,
+                   .learning_rate = static_cast<float>(update.learning_rate),
+                   .beta1 = static_cast<float>(optimizer_.beta1),
+                   .beta2 = static_cast<float>(optimizer_.beta2),
+                   .epsilon = static_cast<float>(optimizer_.epsilon),
+                   .weight_decay = static_cast<float>(optimizer_.weight_decay),
+                   .gradient_scale = static_cast<float>(update.gradient_scale),
+                   .step = update.step});
+}
+
+}  // namespace stagecraft

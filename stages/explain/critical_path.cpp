@@ -1,0 +1,73 @@
+#include "stages/explain/critical_path.h"
+
+#include <algorithm>
+
+namespace stagecraft {
+namespace {
+
+class PathFinder {
+ public:
+  PathFinder(const StepWaits& waits, double duration) : waits_(waits), now_(duration) {}
+
+  std::vector<PathPiece> find() {
+    const int last = waits_.last_to_end();
+    std::optional<Where> here = Where{last, waits_.rank(last).actions.size() - 1};
+    while (here && now_ > 0) {
+      here = step_back(*here);
+    }
+    std::reverse(path_.begin(), path_.end());
+    return std::move(path_);
+  }
+
+ private:
+  using Kind = PathPiece::Kind;
+
+  /// The path from `begin` until now; from here on its end is at `begin`.
+  void add(Kind kind, const Where& where, double begin) {
+    if (begin < now_) {
+      path_.push_back({kind, where.rank, waits_.at(where).instruction, begin, now_});
+      now_ = begin;
+    }
+  }
+
+  static bool meets(Op op) { return op == Op::optimizer || op == Op::reduce_tied; }
+
+  /// Adds `here` and what was between it and what it followed from, which is returned.
+  std::optional<Where> step_back(const Where& here) {
+    const Action& action = waits_.at(here);
+    const Awaited due = waits_.awaited(here);
+    const bool tied = action.instruction.op == Op::reduce_tied;
+    const bool waited = due.until > waits_.before(here).end;
+    // T may have fired before the other stage came to it.
+    add(Kind::instruction, here, tied && waited ? std::max(action.begin, due.until) : action.begin);
+    if (!waited || due.until > now_) {
+      return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::engine);
+    }
+    add(due.travels ? Kind::transfer : Kind::driver, here, due.until);
+    return meets(action.instruction.op) ? before(due.where, Kind::engine) : due.where;
+  }
+
+  /// What was before an action on its own rank; `kind` is what was between.
+  std::optional<Where> before(const Where& here, Kind kind) {
+    const Before& before = waits_.before(here);
+    if (waits_.at(here).instruction.op == Op::optimizer) {
+      add(kind, here, waits_.rank(here.rank).norm_end);
+      add(Kind::instruction, here, waits_.rank(here.rank).norm_begin);
+      kind = Kind::engine;
+    }
+    add(before.action ? kind : Kind::driver, here, before.action ? before.end : 0);
+    return before.action ? std::optional(Where{here.rank, *before.action}) : std::nullopt;
+  }
+
+  const StepWaits& waits_;
+  double now_;
+  std::vector<PathPiece> path_;
+};
+
+}  // namespace
+
+std::vector<PathPiece> critical_path(const StepWaits& waits, double duration) {
+  return PathFinder(waits, duration).find();
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,107 @@
+#include "stages/explain/explain.h"
+
+#include <algorithm>
+
+#include "stages/explain/wait_index.h"
+
+namespace stagecraft {
+namespace {
+
+bool communicates(Op op) {
+  return is_transfer(op) || op == Op::reduce_tied || op == Op::reduce_data;
+}
+
+/// Adds up one rank's step.
+class RankExplainer {
+ public:
+  RankExplainer(const StepWaits& waits, int number, double duration)
+      : waits_(waits), number_(number), rank_(waits.rank(number)), duration_(duration) {}
+
+  RankTimes explain() {
+    add_gap({0, rank_.begin, IdleCause::driver, rank_.actions.front().instruction});
+    now_ = rank_.begin;
+    for (const std::size_t action : waits_.order(number_)) {
+      add_action(action);
+    }
+    add_collectives();
+    const int last = waits_.last_to_end();
+    add_gap({now_, duration_, IdleCause::end, rank_.actions.back().instruction, last,
+             waits_.rank(last).actions.back().instruction});
+    std::stable_sort(times_.gaps.begin(), times_.gaps.end(),
+                     [](const Gap& a, const Gap& b) { return a.begin < b.begin; });
+    return std::move(times_);
+  }
+
+ private:
+  void add_gap(const Gap& gap) {
+    if (gap.end > gap.begin) {
+      times_.idle += gap.end - gap.begin;
+      times_.gaps.push_back(gap);
+    }
+  }
+
+  void add_action(std::size_t number) {
+    const Action& action = rank_.actions[number];
+    if (action.instruction.op == Op::optimizer) {
+      add_gap({now_, rank_.norm_begin, IdleCause::engine, action.instruction});
+      times_.compute += rank_.norm_end - rank_.norm_begin;
+      now_ = std::max(now_, rank_.norm_end);
+    }
+    if (action.begin > now_) {
+      add_wait({number_, number});
+    }
+    (communicates(action.instruction.op) ? times_.communication : times_.compute) +=
+        action.end - action.begin;
+    now_ = std::max(now_, action.end);
+  }
+
+  /// The time until an action fired, in which its rank did nothing.
+  void add_wait(const Where& where) {
+    const Action& action = waits_.at(where);
+    const Awaited due = waits_.awaited(where);
+    const double until = std::clamp(due.until, now_, action.begin);
+    if (until > now_) {
+      add_gap({now_, until, due.cause, action.instruction, due.where.rank, waits_.named(due)});
+    }
+    if (due.travels) {
+      times_.communication += action.begin - until;
+    } else {
+      const bool update = action.instruction.op == Op::optimizer;
+      add_gap({until, action.begin, update ? IdleCause::driver : IdleCause::engine,
+               action.instruction});
+    }
+  }
+
+  /// Collectives within compute are none; those of T and D were counted as communication already.
+  void add_collectives() {
+    for (const CollectiveTime& c : rank_.collectives) {
+      const Instruction& within = rank_.actions[c.action].instruction;
+      (communicates(within.op) ? times_.communication : times_.compute) -= c.end - c.begin;
+      times_.communication += c.end - c.together;
+      add_gap({c.begin, c.together, IdleCause::partner, within, c.last_rank, within});
+    }
+  }
+
+  const StepWaits& waits_;
+  int number_;
+  const RankActions& rank_;
+  double duration_;
+  double now_ = 0;
+  RankTimes times_;
+};
+
+}  // namespace
+
+Explanation explain_step(const Program& program, const MeshShape& mesh, const StepActions& step,
+                         int slots) {
+  const StepWaits waits(program, mesh, step, slots);
+  Explanation explanation;
+  for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
+    explanation.ranks.push_back(
+        RankExplainer(waits, static_cast<int>(rank), step.duration).explain());
+  }
+  explanation.path = critical_path(waits, step.duration);
+  return explanation;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,245 @@
+#include "stages/explain/step_timeline.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace stagecraft {
+namespace {
+
+/// One rank's spans of one step.
+struct StepSpans {
+  const Span* whole = nullptr;
+  const Span* norm = nullptr;
+  std::map<std::string, const Span*> fired;  // by instruction
+  std::map<std::string, std::vector<const Span*>> collectives;
+};
+
+bool is_receive(Op op) { return is_transfer(op) && !is_send(op); }
+
+bool fires(const Span& span) {
+  return span.lane != Lane::schedule && span.lane != Lane::collectives;
+}
+
+std::map<std::int64_t, StepSpans> by_step(const std::vector<Span>& spans) {
+  std::map<std::int64_t, StepSpans> steps;
+  for (const Span& span : spans) {
+    StepSpans& step = steps[span.step];
+    if (span.lane == Lane::collectives) {
+      step.collectives[span.instruction].push_back(&span);
+    } else if (!span.instruction.empty() && fires(span)) {
+      step.fired[span.instruction] = &span;
+    } else if (span.instruction.empty()) {
+      (span.lane == Lane::schedule ? step.whole : step.norm) = &span;
+    }
+  }
+  return steps;
+}
+
+class StepReader {
+ public:
+  StepReader(const TrainingPlan& plan, std::int64_t origin_ns)
+      : plan_(plan), origin_ns_(origin_ns) {}
+
+  /// Empty unless every rank has every instruction of it.
+  std::optional<StepActions> read(std::int64_t number, const std::vector<const StepSpans*>& ranks) {
+    StepActions step;
+    step.step = number;
+    for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
+      if (ranks[rank] == nullptr || ranks[rank]->whole == nullptr ||
+          !add_rank(*ranks[rank], static_cast<int>(rank), step)) {
+        return {};
+      }
+    }
+    for (RankActions& rank : step.ranks) {
+      meet(rank, step);
+    }
+    begin_when_sent(step);
+    from_its_begin(step);
+    return step;
+  }
+
+ private:
+  double ms(std::int64_t ns) const { return static_cast<double>(ns - origin_ns_) * 1e-6; }
+
+  bool add_rank(const StepSpans& spans, int number, StepActions& step) const {
+    RankActions rank;
+    rank.place = place_of(plan_.mesh, number);
+    rank.begin = ms(spans.whole->begin_ns);
+    double came = rank.begin;
+    for (const Group& group : plan_.program.stages[static_cast<std::size_t>(rank.place.pipeline)]) {
+      double end = came;
+      for (const Instruction& i : group) {
+        const auto fired = spans.fired.find(to_string(i));
+        if (fired == spans.fired.end()) {
+          return false;
+        }
+        add_collectives(spans, i, rank);
+        rank.actions.push_back({i, came, ms(fired->second->begin_ns), ms(fired->second->end_ns)});
+        end = std::max(end, rank.actions.back().end);
+      }
+      came = end;
+    }
+    report(spans, rank);
+    step.ranks.push_back(std::move(rank));
+    return true;
+  }
+
+  /// A rank has come to U when it has reported.
+  void report(const StepSpans& spans, RankActions& rank) const {
+    Action& update = rank.actions.back();
+    const bool reports = update.instruction.op == Op::optimizer && spans.norm != nullptr;
+    rank.norm_begin = reports ? ms(spans.norm->begin_ns) : update.came;
+    rank.norm_end = reports ? ms(spans.norm->end_ns) : update.came;
+    update.came = std::max(update.came, rank.norm_end);
+  }
+
+  void add_collectives(const StepSpans& spans, const Instruction& i, RankActions& rank) const {
+    const auto found = spans.collectives.find(to_string(i));
+    if (found != spans.collectives.end()) {
+      for (const Span* span : found->second) {
+        rank.collectives.push_back({rank.actions.size(), ms(span->begin_ns), ms(span->begin_ns),
+                                    ms(span->end_ns), rank_at(plan_.mesh, rank.place)});
+      }
+    }
+  }
+
+  /// Whether a collective within an instruction like `op` has both as members.
+  bool are_members(Op op, const MeshPlace& a, const MeshPlace& b) const {
+    if (op == Op::reduce_tied) {
+      return a.data == b.data && a.tensor == b.tensor;
+    }
+    return a.pipeline == b.pipeline &&
+           (op == Op::reduce_data ? a.tensor == b.tensor : a.data == b.data);
+  }
+
+  /// The k-th collective of an instruction is the k-th of its other members.
+  void meet(RankActions& rank, const StepActions& step) const {
+    std::size_t which = 0;
+    for (std::size_t k = 0; k < rank.collectives.size(); ++k) {
+      CollectiveTime& mine = rank.collectives[k];
+      which = k > 0 && rank.collectives[k - 1].action == mine.action ? which + 1 : 0;
+      const Op op = rank.actions[mine.action].instruction.op;
+      for (const RankActions& other : step.ranks) {
+        const CollectiveTime* theirs = are_members(op, rank.place, other.place)
+                                           ? matching(other, mine.action, op, which)
+                                           : nullptr;
+        if (theirs != nullptr && theirs->begin > mine.together) {
+          mine.together = theirs->begin;
+          mine.last_rank = rank_at(plan_.mesh, other.place);
+        }
+      }
+      mine.together = std::min(mine.together, mine.end);
+    }
+  }
+
+  /// Ranks of one stage have one program; T may stand elsewhere on the other stage.
+  static const CollectiveTime* matching(const RankActions& other, std::size_t action, Op op,
+                                        std::size_t which) {
+    if (op == Op::reduce_tied) {
+      const auto tied =
+          std::find_if(other.actions.begin(), other.actions.end(),
+                       [](const Action& a) { return a.instruction.op == Op::reduce_tied; });
+      action = static_cast<std::size_t>(tied - other.actions.begin());
+    }
+    auto found = std::lower_bound(
+        other.collectives.begin(), other.collectives.end(), action,
+        [](const CollectiveTime& c, std::size_t sought) { return c.action < sought; });
+    found += std::min(static_cast<std::ptrdiff_t>(which), other.collectives.end() - found);
+    return found != other.collectives.end() && found->action == action ? &*found : nullptr;
+  }
+
+  /// A device's receive waits within its span for what the source has still to compute: it begins
+  /// when the source has come to the send.
+  void begin_when_sent(StepActions& step) const {
+    using Key = std::pair<int, std::string>;  // column, instruction
+    const auto column = [&](const RankActions& rank) { return column_of(plan_.mesh, rank.place); };
+    std::map<Key, double> sent;
+    for (const RankActions& rank : step.ranks) {
+      for (const Action& action : rank.actions) {
+        if (is_send(action.instruction.op)) {
+          sent[{column(rank), to_string(action.instruction)}] = action.begin;
+        }
+      }
+    }
+    for (RankActions& rank : step.ranks) {
+      for (Action& action : rank.actions) {
+        if (is_receive(action.instruction.op)) {
+          const Key send{column(rank), to_string(other_end(action.instruction))};
+          action.begin = std::clamp(sent.at(send), action.begin, action.end);
+        }
+      }
+    }
+  }
+
+  static void from_its_begin(StepActions& step) {
+    step.begin = step.ranks.front().begin;
+    for (const RankActions& rank : step.ranks) {
+      step.begin = std::min(step.begin, rank.begin);
+    }
+    for (RankActions& rank : step.ranks) {
+      for (double* time : {&rank.begin, &rank.norm_begin, &rank.norm_end}) {
+        *time -= step.begin;
+      }
+      for (Action& action : rank.actions) {
+        action.came -= step.begin;
+        action.begin -= step.begin;
+        action.end -= step.begin;
+        step.duration = std::max(step.duration, action.end);
+      }
+      for (CollectiveTime& collective : rank.collectives) {
+        collective.begin -= step.begin;
+        collective.together -= step.begin;
+        collective.end -= step.begin;
+      }
+    }
+  }
+
+  const TrainingPlan& plan_;
+  std::int64_t origin_ns_;
+};
+
+}  // namespace
+
+StepActions predicted_actions(const Timeline& timeline) {
+  StepActions step;
+  step.duration = timeline.makespan;
+  for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
+    RankActions rank;
+    rank.place.pipeline = static_cast<int>(stage);
+    rank.actions = timeline.stages[stage].actions;
+    if (!rank.actions.empty()) {
+      rank.norm_begin = rank.norm_end = rank.actions.back().came;
+    }
+    step.ranks.push_back(std::move(rank));
+  }
+  return step;
+}
+
+std::vector<StepActions> measured_actions(const TrainingPlan& plan,
+                                          const std::vector<const std::vector<Span>*>& spans,
+                                          std::int64_t origin_ns) {
+  std::vector<std::map<std::int64_t, StepSpans>> ranks;
+  ranks.reserve(spans.size());
+  for (const std::vector<Span>* rank : spans) {
+    ranks.push_back(by_step(*rank));
+  }
+  std::vector<StepActions> steps;
+  StepReader reader(plan, origin_ns);
+  for (const auto& [number, first] :
+       ranks.empty() ? std::map<std::int64_t, StepSpans>{} : ranks.front()) {
+    std::vector<const StepSpans*> of_step;
+    for (const auto& rank : ranks) {
+      const auto found = rank.find(number);
+      of_step.push_back(found == rank.end() ? nullptr : &found->second);
+    }
+    if (auto step = reader.read(number, of_step)) {
+      steps.push_back(std::move(*step));
+    }
+  }
+  return steps;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,138 @@
+#include "stages/explain/wait_index.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/base/error.h"
+#include "stages/program/edge.h"
+
+namespace stagecraft {
+
+StepWaits::StepWaits(const Program& program, const MeshShape& mesh, const StepActions& step,
+                     int slots)
+    : program_(program), mesh_(mesh), step_(step), slots_(static_cast<std::size_t>(slots)) {
+  for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
+    require(!step.ranks[rank].actions.empty(), "explain", "rank {} has no instruction in step {}",
+            rank, step.step);
+    index(static_cast<int>(rank));
+    index_sends(static_cast<int>(rank));
+  }
+  find_last();
+}
+
+StepWaits::Key StepWaits::key(int number, const Instruction& i) const {
+  const MeshPlace& place = rank(number).place;
+  return {column_of(mesh_, place), i.op, i.chunk, i.microbatch};
+}
+
+std::optional<Where> StepWaits::find(int number, const Instruction& i) const {
+  const auto found = where_.find(key(number, i));
+  return found == where_.end() ? std::nullopt : std::optional(found->second);
+}
+
+void StepWaits::index(int number) {
+  const std::vector<Action>& actions = rank(number).actions;
+  std::vector<std::size_t> order(actions.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return actions[a].begin < actions[b].begin;
+  });
+  std::vector<Before> before(order.size());
+  Before last{.end = rank(number).begin};
+  for (const std::size_t action : order) {
+    where_[key(number, actions[action].instruction)] = {number, action};
+    before[action] = last;
+    if (actions[action].end >= last.end) {
+      last = {action, actions[action].end};
+    }
+  }
+  order_.push_back(std::move(order));
+  before_.push_back(std::move(before));
+}
+
+void StepWaits::index_sends(int number) {
+  const std::vector<Action>& actions = rank(number).actions;
+  std::map<Edge, std::vector<std::size_t>> sends;
+  std::vector<std::optional<std::size_t>> earlier(actions.size());
+  for (std::size_t a = 0; a < actions.size(); ++a) {
+    if (is_send(actions[a].instruction.op)) {
+      auto& sent = sends[edge_of(actions[a].instruction, program_.stage_of_chunk)];
+      if (sent.size() >= slots_) {
+        earlier[a] = sent[sent.size() - slots_];
+      }
+      sent.push_back(a);
+    }
+  }
+  earlier_send_.push_back(std::move(earlier));
+}
+
+void StepWaits::find_last() {
+  for (std::size_t i = 0; i < step_.ranks.size(); ++i) {
+    const auto number = static_cast<int>(i);
+    const Action& action = rank(number).actions.back();
+    last_to_come_ = action.came > rank(last_to_come_).actions.back().came ? number : last_to_come_;
+    last_to_end_ = action.end > rank(last_to_end_).actions.back().end ? number : last_to_end_;
+  }
+}
+
+Awaited StepWaits::awaited(const Where& where) const {
+  const Instruction& i = at(where).instruction;
+  if (i.op == Op::optimizer) {
+    const auto& actions = rank(last_to_come_).actions;
+    return {actions.back().came, IdleCause::optimizer, {last_to_come_, actions.size() - 1}};
+  }
+  if (i.op == Op::reduce_tied) {
+    const auto other = other_tied(where);
+    return other ? Awaited{at(*other).came, IdleCause::partner, *other} : Awaited{};
+  }
+  if (is_send(i.op)) {
+    return awaited_slot(where);
+  }
+  const auto sent = is_transfer(i.op) ? find(where.rank, other_end(i)) : std::nullopt;
+  return sent ? Awaited{at(*sent).begin, IdleCause::instruction, *sent, true} : Awaited{};
+}
+
+Awaited StepWaits::awaited_slot(const Where& send) const {
+  const auto earlier = earlier_send_[static_cast<std::size_t>(send.rank)][send.action];
+  if (!earlier) {
+    return {};
+  }
+  const auto freed = find(send.rank, other_end(rank(send.rank).actions[*earlier].instruction));
+  return freed ? Awaited{at(*freed).end, IdleCause::credit, *freed, true} : Awaited{};
+}
+
+/// The T of the stage that has the other end of the tied parameter.
+std::optional<Where> StepWaits::other_tied(const Where& where) const {
+  const int first = program_.stage_of_chunk.front();
+  const int last = program_.stage_of_chunk.back();
+  MeshPlace there = rank(where.rank).place;
+  if (first == last) {
+    return {};
+  }
+  there.pipeline = there.pipeline == first ? last : first;
+  const int other = rank_at(mesh_, there);
+  const auto& actions = rank(other).actions;
+  const auto found = std::find_if(actions.begin(), actions.end(), [](const Action& action) {
+    return action.instruction.op == Op::reduce_tied;
+  });
+  return found == actions.end()
+             ? std::nullopt
+             : std::optional(Where{other, static_cast<std::size_t>(found - actions.begin())});
+}
+
+Instruction StepWaits::named(const Awaited& awaited) const {
+  const Instruction& i = at(awaited.where).instruction;
+  if (awaited.cause == IdleCause::instruction) {
+    for (const Op op : {Op::forward, Op::backward_input, Op::backward}) {
+      const Instruction maker{op, i.chunk, i.microbatch};
+      if (carries_activation(i.op) == (op == Op::forward) && find(awaited.where.rank, maker)) {
+        return maker;
+      }
+    }
+  }
+  const std::optional<std::size_t> earlier = before(awaited.where).action;
+  const bool meets = i.op == Op::optimizer || i.op == Op::reduce_tied;
+  return meets && earlier ? rank(awaited.where.rank).actions[*earlier].instruction : i;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,82 @@
+// What every action of a step waited for: the index that explain and the critical path share.
+#pragma once
+
+#include <cstddef>
+#include <limits>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <vector>
+
+#include "stages/explain/idle_cause.h"
+#include "stages/explain/step_timeline.h"
+
+namespace stagecraft {
+
+/// One action of one rank.
+struct Where {
+  int rank = 0;
+  std::size_t action = 0;
+};
+
+/// What was before an action on its rank.
+struct Before {
+  std::optional<std::size_t> action = {};  // the one that ended last
+  double end = 0;                          // when; for the first, when the rank took up the step
+};
+
+/// What an action waited for beside its own rank.
+struct Awaited {
+  static constexpr double kNever = -std::numeric_limits<double>::infinity();
+  double until = kNever;                // kNever: for nothing
+  IdleCause cause = IdleCause::engine;  // of the time until then
+  Where where = {};                     // the transfer, T or U of another
+  bool travels = false;                 // what is behind `until` is communication
+};
+
+class StepWaits {
+ public:
+  /// What is passed must outlive it. Throws Error for a rank without any action.
+  StepWaits(const Program& program, const MeshShape& mesh, const StepActions& step, int slots);
+
+  const RankActions& rank(int rank) const { return step_.ranks[static_cast<std::size_t>(rank)]; }
+  const Action& at(const Where& where) const { return rank(where.rank).actions[where.action]; }
+  /// The rank's actions as they fired.
+  const std::vector<std::size_t>& order(int rank) const {
+    return order_[static_cast<std::size_t>(rank)];
+  }
+  const Before& before(const Where& where) const {
+    return before_[static_cast<std::size_t>(where.rank)][where.action];
+  }
+  Awaited awaited(const Where& where) const;
+  /// What of the culprit to name: of a send the compute that made its tensor, of T and U what was
+  /// before it.
+  Instruction named(const Awaited& awaited) const;
+  int last_to_come() const { return last_to_come_; }  // to the optimizer
+  int last_to_end() const { return last_to_end_; }
+
+ private:
+  using Key = std::tuple<int, Op, int, int>;  // column, then the instruction
+
+  Key key(int rank, const Instruction& instruction) const;
+  std::optional<Where> find(int rank, const Instruction& instruction) const;
+  void index(int rank);
+  void index_sends(int rank);
+  void find_last();
+  Awaited awaited_slot(const Where& send) const;
+  std::optional<Where> other_tied(const Where& where) const;
+
+  const Program& program_;
+  const MeshShape& mesh_;
+  const StepActions& step_;
+  std::size_t slots_;
+  std::map<Key, Where> where_;
+  std::vector<std::vector<std::size_t>> order_;
+  std::vector<std::vector<Before>> before_;
+  /// By rank and action: the send that took a send's slot before it.
+  std::vector<std::vector<std::optional<std::size_t>>> earlier_send_;
+  int last_to_come_ = 0;
+  int last_to_end_ = 0;
+};
+
+}  // namespace stagecraft

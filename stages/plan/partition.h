@@ -1,0 +1,27 @@
+// Cutting the list of layers into chunks.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "models/families/model_spec.h"
+
+namespace stagecraft {
+
+/// Layers [first, last) of the model's list.
+struct LayerRange {
+  int first = 0;
+  int last = 0;
+  friend bool operator==(const LayerRange&, const LayerRange&) = default;
+};
+
+/// Cuts the model's layers into `chunks` runs so that the run that costs most is as cheap as can
+/// be; among equals the cut whose earlier runs are larger. Cuts only where a layer allows it; each
+/// run gets at least one block.
+std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
+                                          int chunks);
+/// From [parallel] partition: blocks per chunk.
+std::vector<LayerRange> partition_by_list(const ModelSpec& model,
+                                          const std::vector<std::int64_t>& blocks, int chunks);
+
+}  // namespace stagecraft

@@ -1,0 +1,307 @@
+#include "stages/predict/simulate.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "stages/program/channel_numbers.h"
+#include "stages/verify/live_memory.h"
+
+namespace stagecraft {
+namespace {
+
+/// One channel: how far it is, and who of its ends waits for the other.
+struct Traffic {
+  /// When the last tensor that took it arrived, and was received.
+  struct Slot {
+    double arrived = 0;
+    double received = 0;
+  };
+  std::vector<Slot> slots;  // taken in turn
+  std::size_t sent = 0;
+  std::size_t received = 0;
+  bool source_waits = false;
+  bool destination_waits = false;
+
+  Slot& slot(std::size_t sequence) { return slots[sequence % slots.size()]; }
+};
+
+class Simulator {
+ public:
+  Simulator(const Program& program, const CostTable& costs)
+      : program_(program),
+        costs_(costs),
+        stages_(program.stages.size()),
+        channels_(program.stage_of_chunk) {
+    timeline_.stages.resize(stages_.size());
+  }
+
+  Timeline run() {
+    check_costs();
+    Traffic unused;
+    unused.slots.resize(static_cast<std::size_t>(costs_.slots));
+    traffic_.assign(channels_.edges().size(), unused);
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      timeline_.stages[stage].actions.reserve(instructions(stage));
+      take_up_group(stage);
+      go_on(stage);
+    }
+    while (!awake_.empty()) {
+      const std::size_t stage = awake_.back();
+      awake_.pop_back();
+      stages_[stage].awake = false;
+      go_on(stage);
+    }
+    check_end();
+    add_up();
+    return std::move(timeline_);
+  }
+
+ private:
+  struct Stage {
+    double now = 0;        // when the current group was issued
+    double group_end = 0;  // of its members so far
+    std::size_t position = 0;
+    std::vector<bool> fired;  // of the current group's members
+    bool awake = false;
+  };
+  /// The stages that have come to a meeting (T or U), and when the last did.
+  struct Meeting {
+    std::vector<std::size_t> stages;
+    double begin = 0;
+  };
+
+  void check_costs() const {
+    const auto chunks = static_cast<std::size_t>(program_.chunks);
+    require(costs_.chunks.size() == 1 || costs_.chunks.size() == chunks, "simulate",
+            "the cost table lists {} chunks where the program has {}; list one for all, or one a "
+            "chunk",
+            costs_.chunks.size(), chunks);
+    const auto known = [](double cost) { return std::isfinite(cost) && cost >= 0; };
+    bool good = known(costs_.transfer) && known(costs_.reduce_tied) && known(costs_.reduce_data) &&
+                known(costs_.optimizer) && costs_.slots >= 1;
+    for (const ComputeCosts& c : costs_.chunks) {
+      good = good && known(c.forward) && known(c.backward_input) && known(c.backward_weight) &&
+             known(c.backward.value_or(0));
+    }
+    require(good, "simulate", "a cost is negative or no number, or there is no slot");
+  }
+
+  double cost(const Instruction& i) const { return cost_of(costs_, i); }
+
+  std::size_t instructions(std::size_t stage) const {
+    std::size_t count = 0;
+    for (const Group& group : program_.stages[stage]) {
+      count += group.size();
+    }
+    return count;
+  }
+
+  bool at_end(std::size_t stage) const {
+    return stages_[stage].position == program_.stages[stage].size();
+  }
+  const Group& group(std::size_t stage) const {
+    return program_.stages[stage][stages_[stage].position];
+  }
+
+  void wake(std::size_t stage) {
+    if (!stages_[stage].awake) {
+      stages_[stage].awake = true;
+      awake_.push_back(stage);
+    }
+  }
+
+  /// Until a group waits, or to the end.
+  void go_on(std::size_t stage) {
+    while (!at_end(stage) && fire_members(stage)) {
+      advance(stage);
+    }
+  }
+
+  void take_up_group(std::size_t stage) {
+    if (!at_end(stage)) {
+      Stage& s = stages_[stage];
+      s.group_end = s.now;
+      s.fired.assign(group(stage).size(), false);
+      auto& actions = timeline_.stages[stage].actions;
+      for (const Instruction& i : group(stage)) {
+        actions.push_back({i, s.now, s.now, s.now});
+      }
+    }
+  }
+
+  void advance(std::size_t stage) {
+    stages_[stage].now = stages_[stage].group_end;
+    ++stages_[stage].position;
+    take_up_group(stage);
+  }
+
+  /// Fires what may fire of the current group; true when all of it has.
+  bool fire_members(std::size_t stage) {
+    Stage& s = stages_[stage];
+    const Group& members = group(stage);
+    auto& actions = timeline_.stages[stage].actions;
+    bool all = true;
+    for (std::size_t member = 0; member < members.size(); ++member) {
+      if (!s.fired[member]) {
+        Action& action = actions[actions.size() - members.size() + member];
+        s.fired[member] = fire(stage, action);
+        s.group_end = s.fired[member] ? std::max(s.group_end, action.end) : s.group_end;
+        all = all && s.fired[member];
+      }
+    }
+    return all;
+  }
+
+  bool fire(std::size_t stage, Action& action) {
+    const Instruction& i = action.instruction;
+    if (is_transfer(i.op)) {
+      return is_send(i.op) ? send(action) : receive(action);
+    }
+    if (i.op == Op::optimizer || meets_another(i)) {
+      return meet(stage, action);
+    }
+    action.end = action.begin + cost(i);
+    return true;
+  }
+
+  bool send(Action& action) {
+    const std::size_t channel = channels_.of(action.instruction);
+    Traffic& traffic = traffic_[channel];
+    if (traffic.sent == traffic.received + traffic.slots.size()) {
+      traffic.source_waits = true;
+      return false;
+    }
+    const double before = traffic.sent == 0 ? 0 : traffic.slot(traffic.sent - 1).arrived;
+    Traffic::Slot& slot = traffic.slot(traffic.sent++);
+    action.begin = action.end = std::max(action.came, slot.received);
+    slot.arrived = std::max(action.end, before) + costs_.transfer;
+    if (std::exchange(traffic.destination_waits, false)) {
+      wake(static_cast<std::size_t>(channels_.edges()[channel].destination));
+    }
+    return true;
+  }
+
+  bool receive(Action& action) {
+    const std::size_t channel = channels_.of(action.instruction);
+    Traffic& traffic = traffic_[channel];
+    if (traffic.received == traffic.sent) {
+      traffic.destination_waits = true;
+      return false;
+    }
+    const double before = traffic.received == 0 ? 0 : traffic.slot(traffic.received - 1).received;
+    Traffic::Slot& slot = traffic.slot(traffic.received++);
+    action.begin = action.end = std::max({action.came, slot.arrived, before});
+    slot.received = action.end;
+    if (std::exchange(traffic.source_waits, false)) {
+      wake(static_cast<std::size_t>(channels_.edges()[channel].source));
+    }
+    return true;
+  }
+
+  /// Whether the two ends of the tied parameter lie on different stages.
+  bool meets_another(const Instruction& i) const {
+    return i.op == Op::reduce_tied &&
+           program_.stage_of_chunk.front() != program_.stage_of_chunk.back();
+  }
+
+  bool meet(std::size_t stage, Action& action) {
+    const bool update = action.instruction.op == Op::optimizer;
+    Meeting& meeting = update ? update_ : tied_;
+    const std::size_t due = update ? stages_.size() : 2;
+    auto& there = meeting.stages;
+    if (std::find(there.begin(), there.end(), stage) == there.end()) {
+      there.push_back(stage);
+      meeting.begin = std::max(meeting.begin, action.came);
+      if (there.size() == due) {
+        std::for_each(there.begin(), there.end(), [this](std::size_t other) { wake(other); });
+      }
+    }
+    if (there.size() < due) {
+      return false;
+    }
+    action.begin = meeting.begin;
+    action.end = action.begin + cost(action.instruction);
+    return true;
+  }
+
+  void check_end() const {
+    for (std::size_t stage = 0; stage < stages_.size(); ++stage) {
+      if (!at_end(stage)) {
+        const Stage& s = stages_[stage];
+        const auto member = static_cast<std::size_t>(
+            std::find(s.fired.begin(), s.fired.end(), false) - s.fired.begin());
+        const Instruction& i = group(stage)[member];
+        throw Error(
+            "simulate",
+            fmt::format("the program comes to a standstill: stage {} is at {} (position "
+                        "{}) and waits for {}",
+                        stage, to_string(i), s.position, awaited(i, program_.stage_of_chunk)));
+      }
+    }
+  }
+
+  void add_up() {
+    for (const Stage& stage : stages_) {
+      timeline_.makespan = std::max(timeline_.makespan, stage.now);
+    }
+    const std::vector<StagePeak> peaks = peaks_of(program_, {});
+    for (std::size_t index = 0; index < peaks.size(); ++index) {
+      StageTimeline& stage = timeline_.stages[index];
+      for (const Action& action : stage.actions) {
+        stage.busy += cost(action.instruction);
+      }
+      stage.idle = timeline_.makespan - stage.busy;
+      stage.peak_activations = peaks[index].activations;
+      stage.peak_weight_stashes = peaks[index].weight_stashes;
+      timeline_.bubble += stage.idle;
+    }
+    if (timeline_.makespan > 0) {
+      timeline_.bubble /= timeline_.makespan * static_cast<double>(timeline_.stages.size());
+    }
+  }
+
+  const Program& program_;
+  const CostTable& costs_;
+  std::vector<Stage> stages_;
+  ChannelNumbers channels_;
+  std::vector<Traffic> traffic_;  // by channel
+  std::vector<std::size_t> awake_;
+  Meeting tied_;
+  Meeting update_;
+  Timeline timeline_;
+};
+
+}  // namespace
+
+double cost_of(const CostTable& costs, const Instruction& i) {
+  const ComputeCosts& c =
+      costs.chunks.at(costs.chunks.size() == 1 ? 0 : static_cast<std::size_t>(i.chunk));
+  switch (i.op) {
+    case Op::forward:
+      return c.forward;
+    case Op::backward:
+      return c.backward.value_or(c.backward_input + c.backward_weight);
+    case Op::backward_input:
+      return c.backward_input;
+    case Op::backward_weight:
+      return c.backward_weight;
+    case Op::reduce_tied:
+      return costs.reduce_tied;
+    case Op::reduce_data:
+      return costs.reduce_data;
+    case Op::optimizer:
+      return costs.optimizer;
+    default:
+      return 0;
+  }
+}
+
+Timeline simulate(const Program& program, const CostTable& costs) {
+  return Simulator(program, costs).run();
+}
+
+}  // namespace stagecraft

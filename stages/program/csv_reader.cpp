@@ -1,0 +1,172 @@
+#include "stages/program/csv_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "stages/program/csv_cells.h"
+
+namespace stagecraft {
+namespace {
+
+constexpr std::string_view kOverlap = ")OVERLAP_F_B";
+constexpr std::string_view kBlanks = " \t\r";
+constexpr int kMost = 1 << 20;  // chunks, micro-batches
+
+/// Takes a number off the front of `text`; -1 where there is none.
+int take_number(std::string_view& text) {
+  int value = -1;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  text.remove_prefix(static_cast<std::size_t>(end - text.data()));
+  return error == std::errc() && value >= 0 && value < kMost ? value : -1;
+}
+
+class CsvReader {
+ public:
+  WrittenProgram read(std::string_view text) {
+    text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
+    for (place_.line = 1; !text.empty(); ++place_.line) {
+      const std::size_t end = std::min(text.find('\n'), text.size());
+      read_row(text.substr(0, end));
+      text.remove_prefix(std::min(text.size(), end + 1));
+    }
+    infer_sizes();
+    return std::move(written_);
+  }
+
+ private:
+  struct Placed {
+    Instruction instruction;
+    TextPlace place;
+  };
+
+  [[noreturn]] void refuse(std::string_view cell) const {
+    throw TextError(
+        place_, fmt::format("\"{}\" is no cell; write CHUNK OP MICROBATCH as in 0F1, with F, B, "
+                            "I, W, SEND_F, RECV_F, SEND_B or RECV_B, or 0REDUCE_GRAD, or "
+                            "(0F3;3B1)OVERLAP_F_B, without quotes",
+                            cell));
+  }
+
+  /// Reductions go to the row's end, the last chunk first, where a step here has them.
+  void read_row(std::string_view row) {
+    written_.program.stages.emplace_back();
+    written_.places.emplace_back();
+    reductions_.clear();
+    if (row.find_first_not_of(kBlanks) == std::string_view::npos) {
+      throw TextError({place_.line, 1},
+                      "an empty row; remove it, or write a comma for a stage without chunks");
+    }
+    for (std::size_t at = 0; at <= row.size();) {
+      const std::size_t end = std::min(row.find(',', at), row.size());
+      read_cell(row.substr(at, end - at), at);
+      at = end + 1;
+    }
+    std::stable_sort(reductions_.begin(), reductions_.end(), [](const Placed& a, const Placed& b) {
+      return a.instruction.chunk > b.instruction.chunk;
+    });
+    for (const Placed& reduction : reductions_) {
+      add(reduction);
+    }
+  }
+
+  void read_cell(std::string_view cell, std::size_t at) {
+    const std::size_t begin = std::min(cell.find_first_not_of(kBlanks), cell.size());
+    cell = cell.substr(begin, cell.find_last_not_of(kBlanks) + 1 - begin);
+    at += begin;
+    place_.column = static_cast<int>(at) + 1;
+    if (cell.starts_with('(')) {
+      read_overlapped(cell, at);
+    } else if (!cell.empty()) {
+      read_instruction(cell);
+    }
+  }
+
+  /// What runs side by side there runs one after the other here.
+  void read_overlapped(std::string_view cell, std::size_t at) {
+    if (!cell.ends_with(kOverlap)) {
+      refuse(cell);
+    }
+    const std::string_view pair = cell.substr(1, cell.size() - 1 - kOverlap.size());
+    for (std::size_t from = 0; from <= pair.size();) {
+      const std::size_t end = std::min(pair.find(';', from), pair.size());
+      place_.column = static_cast<int>(at + 1 + from) + 1;
+      read_instruction(pair.substr(from, end - from));
+      from = end + 1;
+    }
+  }
+
+  void read_instruction(std::string_view cell) {
+    std::string_view rest = cell;
+    Instruction instruction{.chunk = take_number(rest)};
+    const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
+    rest.remove_prefix(name.size());
+    // Weights that are sharded over data ranks; here each has them whole.
+    const bool sharding = name == "UNSHARD" || name == "RESHARD";
+    const auto* known = std::find_if(kCellNames.begin(), kCellNames.end(),
+                                     [&](const CellName& entry) { return entry.name == name; });
+    if (instruction.chunk < 0 || (known == kCellNames.end() && !sharding)) {
+      refuse(cell);
+    }
+    instruction.op = sharding ? Op::reduce_data : known->op;
+    if (has_microbatch(instruction.op)) {
+      instruction.microbatch = take_number(rest);
+    }
+    if (instruction.microbatch < 0 || !rest.empty()) {
+      refuse(cell);
+    }
+    if (instruction.op != Op::reduce_data) {
+      add({instruction, place_});
+    } else if (!sharding) {
+      reductions_.push_back({instruction, place_});
+    }
+  }
+
+  void add(const Placed& placed) {
+    written_.program.stages.back().push_back({placed.instruction});
+    written_.places.back().push_back(placed.place);
+  }
+
+  template <typename Visit>
+  void for_each(const Visit& visit) const {
+    for (std::size_t stage = 0; stage < written_.places.size(); ++stage) {
+      for (std::size_t at = 0; at < written_.places[stage].size(); ++at) {
+        visit(written_.program.stages[stage][at].front(), written_.places[stage][at]);
+      }
+    }
+  }
+
+  /// As many chunks as are numbered, as many micro-batches as chunk 0 runs forward.
+  void infer_sizes() {
+    Program& program = written_.program;
+    for_each([&](const Instruction& i, TextPlace) {
+      program.chunks = std::max(program.chunks, i.chunk + 1);
+      if (i.op == Op::forward && i.chunk == 0) {
+        program.microbatches = std::max(program.microbatches, i.microbatch + 1);
+      }
+    });
+    written_.place_chunks({});
+    for_each([&](const Instruction& i, TextPlace place) {
+      if (i.microbatch >= program.microbatches) {
+        throw TextError(
+            place,
+            fmt::format("micro-batch {} is beyond the {} that chunk 0 runs forward; count "
+                        "from 0 in every row (torch 2.13's own 1F1B begins its last row with "
+                        "micro-batch 1: take our 1f1b)",
+                        i.microbatch, program.microbatches));
+      }
+    });
+  }
+
+  WrittenProgram written_;
+  TextPlace place_;
+  std::vector<Placed> reductions_;  // of the row
+};
+
+}  // namespace
+
+WrittenProgram parse_csv_form(std::string_view text) { return CsvReader().read(text); }
+
+}  // namespace stagecraft

@@ -1,0 +1,14 @@
+// Programs as CSV: a row a stage, a cell an instruction, as torch.distributed.pipelining writes and
+// reads them (class _Action of its schedules.py; torch 2.13). docs/file_formats/program.md.
+#pragma once
+
+#include <string_view>
+
+#include "stages/program/written_program.h"
+
+namespace stagecraft {
+
+/// Throws TextError with the remedy.
+WrittenProgram parse_csv_form(std::string_view text);
+
+}  // namespace stagecraft

@@ -1,0 +1,116 @@
+#include "stages/program/rendezvous_execution.h"
+
+#include <utility>
+
+namespace stagecraft {
+namespace {
+
+constexpr std::size_t kTransfers = 4;  // SA, RA, SG, RG
+
+}  // namespace
+
+WorstCase::WorstCase(const Program& program)
+    : program_(program),
+      lines_(program.stages.size()),
+      issued_(kTransfers * static_cast<std::size_t>(program.chunks) *
+              static_cast<std::size_t>(program.microbatches)) {}
+
+int WorstCase::stage_of(const Instruction& transfer) const {
+  return program_.stage_of_chunk[static_cast<std::size_t>(transfer.chunk)];
+}
+
+bool WorstCase::at_end(int stage) const {
+  return position(stage) == program_.stages[static_cast<std::size_t>(stage)].size();
+}
+
+std::size_t WorstCase::position(int stage) const {
+  return lines_[static_cast<std::size_t>(stage)].position;
+}
+
+/// The transfers of a chunk lie side by side.
+std::size_t WorstCase::index(const Instruction& i) const {
+  const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
+  return (static_cast<std::size_t>(i.chunk) * kTransfers + op) *
+             static_cast<std::size_t>(program_.microbatches) +
+         static_cast<std::size_t>(i.microbatch);
+}
+
+bool WorstCase::is_issued(const Instruction& transfer) const { return issued_[index(transfer)]; }
+
+/// The stage of the other end, if that is issued, still stands at it: its group waits for this.
+void WorstCase::issue(const Instruction& transfer) {
+  issued_[index(transfer)] = true;
+  const Instruction other = other_end(transfer);
+  if (!is_issued(other)) {
+    ++lines_[static_cast<std::size_t>(stage_of(transfer))].unmet;
+    return;
+  }
+  note_change(stage_of(other));
+  if (--lines_[static_cast<std::size_t>(stage_of(other))].unmet == 0) {
+    released_.push_back(stage_of(other));
+  }
+}
+
+void WorstCase::note_change(int stage) {
+  if (!std::exchange(lines_[static_cast<std::size_t>(stage)].changed, true)) {
+    changed_.push_back(stage);
+  }
+}
+
+std::vector<int> WorstCase::take_changed() {
+  for (const int stage : changed_) {
+    lines_[static_cast<std::size_t>(stage)].changed = false;
+  }
+  return std::exchange(changed_, {});
+}
+
+/// Issues groups until one waits.
+void WorstCase::go_on(int stage) {
+  note_change(stage);
+  Line& line = lines_[static_cast<std::size_t>(stage)];
+  const StageProgram& order = program_.stages[static_cast<std::size_t>(stage)];
+  while (line.position < order.size()) {
+    for (const Instruction& i : order[line.position]) {
+      if (is_transfer(i.op) && !is_issued(i)) {
+        issue(i);
+      }
+    }
+    if (line.unmet > 0) {
+      // Lines of a large program are many streams from memory, of which each turn takes one group.
+      if (line.position + 1 < order.size()) {
+        __builtin_prefetch(order[line.position + 1].data());
+        __builtin_prefetch(&order[line.position + 1] + 2);
+      }
+      return;
+    }
+    ++line.position;
+  }
+  ++ended_;
+}
+
+bool WorstCase::run() {
+  for (int stage = 0; !begun_ && stage < static_cast<int>(lines_.size()); ++stage) {
+    go_on(stage);
+  }
+  begun_ = true;
+  while (!released_.empty()) {
+    const int stage = released_.back();
+    released_.pop_back();
+    ++lines_[static_cast<std::size_t>(stage)].position;
+    go_on(stage);
+  }
+  return ended_ == lines_.size();
+}
+
+std::optional<Instruction> WorstCase::unmet(int stage) const {
+  if (!at_end(stage)) {
+    for (const Instruction& i : program_.stages[static_cast<std::size_t>(stage)][position(stage)]) {
+      if (is_transfer(i.op) && !is_issued(other_end(i))) {
+        return i;
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,54 @@
+#include "stages/program/written_program.h"
+
+#include <fmt/format.h>
+
+namespace stagecraft {
+
+TextError::TextError(TextPlace place, std::string_view text)
+    : Error(fmt::format("line {}, column {}", place.line, place.column), text), place_(place) {}
+
+std::optional<TextPlace> WrittenProgram::place_of(int stage, const Instruction& instruction) const {
+  const auto index = static_cast<std::size_t>(stage);
+  std::size_t at = 0;
+  for (const Group& group : program.stages.at(index)) {
+    for (const Instruction& each : group) {
+      if (each == instruction) {
+        return places.at(index).at(at);
+      }
+      ++at;
+    }
+  }
+  return {};
+}
+
+void WrittenProgram::place_chunks(TextPlace sizes) {
+  std::int64_t instructions = 0;
+  program.stage_of_chunk.assign(static_cast<std::size_t>(program.chunks), -1);
+  for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
+    for (const Group& group : program.stages[stage]) {
+      for (const Instruction& instruction : group) {
+        int& owner = program.stage_of_chunk[static_cast<std::size_t>(instruction.chunk)];
+        if (instruction.op == Op::forward && owner < 0) {
+          owner = static_cast<int>(stage);
+        }
+        ++instructions;
+      }
+    }
+  }
+  for (int chunk = 0; chunk < program.chunks; ++chunk) {
+    if (program.stage_of_chunk[static_cast<std::size_t>(chunk)] < 0) {
+      throw TextError(
+          sizes,
+          fmt::format("no stage runs chunk {} forward; add {}F0 to a stage's line", chunk, chunk));
+    }
+  }
+  if (instructions < std::int64_t{program.chunks} * program.microbatches) {
+    throw TextError(sizes,
+                    fmt::format("{} chunks with {} micro-batches have more forwards than the "
+                                "{} instructions that follow; correct the sizes or add what "
+                                "is missing",
+                                program.chunks, program.microbatches, instructions));
+  }
+}
+
+}  // namespace stagecraft

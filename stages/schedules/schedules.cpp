@@ -1,0 +1,262 @@
+#include "stages/schedules/schedules.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "kernels/base/error.h"
+#include "stages/schedules/compute_list.h"
+
+namespace stagecraft {
+namespace {
+
+using enum Op;
+
+void require_chunks(const ScheduleShape& shape, std::string_view name, int chunks,
+                    std::string_view remedy) {
+  require(shape.chunks == chunks, "schedule", "{} has {} a stage, not {}; {}", name,
+          chunks == 1 ? "one chunk" : "two chunks", shape.chunks, remedy);
+}
+
+void require_microbatches(const ScheduleShape& shape, std::string_view name, int least) {
+  require(shape.microbatches >= least, "schedule",
+          "{} over {} stages needs at least {} micro-batches, and has {}; raise the global batch "
+          "or take 1f1b",
+          name, shape.stages, least, shape.microbatches);
+}
+
+/// Warm-up forwards, then F and I in turn with W some micro-batches behind I, then what is left;
+/// `lag_per_stage` forwards more per stage before the last, as many W less per stage behind the
+/// first.
+Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+    for (int m = 0; m < lag_per_stage * (shape.stages - stage - 1); ++m) {
+      list.add({forward});
+    }
+    for (int m = 0; m < shape.microbatches; ++m) {
+      list.add({forward, backward_input});
+      if (m >= lag_per_stage * stage) {
+        list.add({backward_weight});
+      }
+    }
+    list.add_left_weights();
+  });
+}
+
+}  // namespace
+
+Program gpipe(const ScheduleShape& shape) {
+  require_chunks(shape, "gpipe", 1, "take looped-bfs");
+  return looped_bfs(shape);
+}
+
+Program looped_bfs(const ScheduleShape& shape) {
+  return listed(shape, loop_placement, [&](ComputeList& list, int) {
+    for (int i = 0; i < shape.chunks * shape.microbatches; ++i) {
+      list.add({forward}, i / shape.microbatches);
+    }
+    for (int i = shape.chunks * shape.microbatches - 1; i >= 0; --i) {
+      list.add({backward}, i / shape.microbatches);
+    }
+  });
+}
+
+Program one_f_one_b(const ScheduleShape& shape) {
+  require_chunks(shape, "1f1b", 1, "take interleaved");
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+    for (int m = 0; m < shape.stages - stage - 1; ++m) {
+      list.add({forward});
+    }
+    for (int m = 0; m < shape.microbatches; ++m) {
+      list.add({forward, backward});
+    }
+  });
+}
+
+Program interleaved(const ScheduleShape& shape) {
+  require(shape.chunks >= 2, "schedule", "interleaved has several chunks a stage; take 1f1b");
+  require(shape.microbatches % shape.stages == 0, "schedule",
+          "interleaved takes the micro-batches in rounds of as many as there are stages: {} is no "
+          "multiple of {}",
+          shape.microbatches, shape.stages);
+  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+    const int total = shape.microbatches * shape.chunks;
+    const int round = shape.stages * shape.chunks;
+    const auto local = [&](int i) { return i % round / shape.stages; };
+    const int warmup =
+        std::min(total, 2 * (shape.stages - stage - 1) + (shape.chunks - 1) * shape.stages);
+    for (int i = 0; i < warmup; ++i) {
+      list.add({forward}, local(i));
+    }
+    for (int i = 0; i < total; ++i) {
+      if (warmup + i < total) {
+        list.add({forward}, local(warmup + i));
+      }
+      list.add({backward}, shape.chunks - 1 - local(i));
+    }
+  });
+}
+
+Program zb_h1(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-h1", 1, "take zb-v");
+  return zero_bubble(shape, 1);
+}
+
+Program zb_h2(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-h2", 1, "take zb-v");
+  require_microbatches(shape, "zb-h2", 2 * shape.stages - 1);
+  return zero_bubble(shape, 2);
+}
+
+Program zb_v(const ScheduleShape& shape) {
+  require_chunks(shape, "zb-v", 2, "set chunks = 2");
+  require_microbatches(shape, "zb-v", 2 * shape.stages);
+  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
+    const int below = shape.stages - stage;
+    for (int i = 0; i < 2 * below - 1; ++i) {
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i < stage; ++i) {
+      list.add({forward}, 1);
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({forward, backward_input, backward_weight}, 1);
+    }
+    while (list.forwards(1) < shape.microbatches) {
+      list.add({forward, backward_input, backward_weight}, 0);
+      list.add({forward, backward_input, backward_weight}, 1);
+    }
+    for (int i = 0; i < stage; ++i) {
+      list.add({backward_input}, 0);
+      list.add({backward_input}, 1);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward_input, backward_weight}, 0);
+    }
+    list.add_left_weights();
+  });
+}
+
+Program dualpipe_v(const ScheduleShape& shape) {
+  require_chunks(shape, "dualpipe-v", 2, "set chunks = 2");
+  require_microbatches(shape, "dualpipe-v", 2 * shape.stages);
+  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
+    const int below = shape.stages - stage - 1;
+    for (int i = 0; i < 2 * below; ++i) {
+      list.add({forward}, 0);
+    }
+    for (int i = 0; i <= stage; ++i) {
+      list.add({forward}, 0);
+      list.add({forward}, 1);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward_input, backward_weight, forward}, 1);
+    }
+    for (int i = 0; i < shape.microbatches - shape.stages - below; ++i) {
+      list.add({forward}, 0);
+      list.add({backward, forward}, 1);
+      list.add({backward}, 0);
+    }
+    for (int i = 0; i < below; ++i) {
+      list.add({backward, forward}, 1);
+      list.add({backward}, 0);
+    }
+    // From the middle of the descent on, weight gradients are put off into the gaps of the end.
+    std::deque<int> put_off;
+    const auto descend = [&](int local, bool put) {
+      list.add({put ? backward_input : backward}, local);
+      if (put) {
+        put_off.push_back(local);
+      }
+    };
+    const auto add_put_off = [&] {
+      list.add({backward_weight}, put_off.front());
+      put_off.pop_front();
+    };
+    for (int i = 0; i <= stage; ++i) {
+      descend(1, 2 * i > stage);
+      descend(0, 2 * i >= stage);
+    }
+    for (int i = 0; i < below; ++i) {
+      add_put_off();
+      descend(0, true);
+    }
+    while (!put_off.empty()) {
+      add_put_off();
+    }
+  });
+}
+
+Program forwards_of(const Program& training) {
+  Program program{.chunks = training.chunks,
+                  .microbatches = training.microbatches,
+                  .stage_of_chunk = training.stage_of_chunk,
+                  .stages = std::vector<StageProgram>(training.stages.size())};
+  const auto round = static_cast<int>(training.stages.size());
+  for (int begin = 0; begin < program.microbatches; begin += round) {
+    for (int chunk = 0; chunk < program.chunks; ++chunk) {
+      const int stage = program.stage_of_chunk[static_cast<std::size_t>(chunk)];
+      for (int m = begin; m < std::min(begin + round, program.microbatches); ++m) {
+        program.stages[static_cast<std::size_t>(stage)].push_back({{forward, chunk, m}});
+      }
+    }
+  }
+  return program;
+}
+
+Program forward_only(const ScheduleShape& shape) {
+  return forwards_of(listed(shape, loop_placement, [](ComputeList&, int) {}));
+}
+
+namespace {
+
+using Builder = Program (*)(const ScheduleShape& shape);
+const std::vector<std::pair<std::string, Builder>>& builders() {
+  static const std::vector<std::pair<std::string, Builder>> all = {{"1f1b", one_f_one_b},
+                                                                   {"gpipe", gpipe},
+                                                                   {"interleaved", interleaved},
+                                                                   {"looped-bfs", looped_bfs},
+                                                                   {"zb-h1", zb_h1},
+                                                                   {"zb-h2", zb_h2},
+                                                                   {"zb-v", zb_v},
+                                                                   {"dualpipe-v", dualpipe_v}};
+  return all;
+}
+
+}  // namespace
+
+const std::vector<std::string>& schedule_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> all;
+    for (const auto& [name, builder] : builders()) {
+      all.push_back(name);
+    }
+    return all;
+  }();
+  return names;
+}
+
+std::vector<int> schedule_placement(std::string_view name, int stages, int chunks) {
+  const bool in_a_v = name == "zb-v" || name == "dualpipe-v";
+  std::vector<int> placement;
+  placement.reserve(static_cast<std::size_t>(stages) * static_cast<std::size_t>(chunks));
+  for (int chunk = 0; chunk < stages * chunks; ++chunk) {
+    placement.push_back(in_a_v ? v_placement(chunk, stages) : loop_placement(chunk, stages));
+  }
+  return placement;
+}
+
+Program build_schedule(std::string_view name, const ScheduleShape& shape) {
+  for (const auto& [known, builder] : builders()) {
+    if (known == name) {
+      return builder(shape);
+    }
+  }
+  throw Error("schedule", fmt::format("\"{}\" is no schedule; the schedules are {}", name,
+                                      fmt::join(schedule_names(), ", ")));
+}
+
+}  // namespace stagecraft

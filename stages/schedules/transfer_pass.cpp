@@ -1,0 +1,220 @@
+#include "stages/schedules/transfer_pass.h"
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "stages/program/rendezvous_execution.h"
+
+namespace stagecraft {
+namespace {
+
+class TransferPass {
+ public:
+  explicit TransferPass(const Program& program) : program_(program) {}
+
+  StageProgram run(const StageProgram& compute) {
+    order_.reserve(2 * compute.size() + 1);
+    for (const Group& group : compute) {
+      for (const Instruction& instruction : group) {
+        receive(instruction);
+        order_.push_back({instruction});
+        behind_compute_ = true;
+        send(instruction);
+      }
+    }
+    return std::move(order_);
+  }
+
+ private:
+  /// Whether chunk and `neighbour` lie on different stages.
+  bool crosses(int chunk, int neighbour) const {
+    return neighbour >= 0 && neighbour < program_.chunks && stage_of(chunk) != stage_of(neighbour);
+  }
+  int stage_of(int chunk) const { return program_.stage_of_chunk[static_cast<std::size_t>(chunk)]; }
+
+  void receive(const Instruction& i) {
+    if (i.op == Op::forward && crosses(i.chunk, i.chunk - 1)) {
+      transfer({Op::receive_activation, i.chunk, i.microbatch});
+    }
+    if ((i.op == Op::backward || i.op == Op::backward_input) && crosses(i.chunk, i.chunk + 1)) {
+      transfer({Op::receive_gradient, i.chunk, i.microbatch});
+    }
+  }
+
+  void send(const Instruction& i) {
+    if (i.op == Op::forward && crosses(i.chunk, i.chunk + 1)) {
+      transfer({Op::send_activation, i.chunk, i.microbatch});
+    }
+    if ((i.op == Op::backward || i.op == Op::backward_input) && crosses(i.chunk, i.chunk - 1)) {
+      transfer({Op::send_gradient, i.chunk, i.microbatch});
+    }
+  }
+
+  /// Joins the group of transfers since the last compute instruction, or begins one.
+  void transfer(const Instruction& instruction) {
+    if (behind_compute_ || order_.empty()) {
+      order_.emplace_back();
+    }
+    behind_compute_ = false;
+    order_.back().push_back(instruction);
+  }
+
+  const Program& program_;
+  StageProgram order_;
+  bool behind_compute_ = false;
+};
+
+/// Runs a program in the worst case, and where it sticks draws the receives of what is being sent
+/// forward into the groups at which their stages stand.
+class Rendezvous {
+ public:
+  explicit Rendezvous(Program& program)
+      : program_(program),
+        worst_(program),
+        place_(program.stages.size(), kOff),
+        drawn_(2 * static_cast<std::size_t>(program.chunks) *
+               static_cast<std::size_t>(program.microbatches)),
+        met_(drawn_.size()) {}
+
+  /// Leaves the program as it was where nothing can be drawn forward: verify says what waits.
+  void run() {
+    bool ended = worst_.run();
+    while (!ended && draw_forward()) {
+      ended = worst_.run();
+    }
+    if (any_drawn_) {
+      std::for_each(program_.stages.begin(), program_.stages.end(),
+                    [&](StageProgram& line) { keep_one(line, ended); });
+    }
+  }
+
+ private:
+  /// Of a receive, among all that there are.
+  std::size_t number(const Instruction& receive) const {
+    const auto kind = receive.op == Op::receive_gradient ? 1U : 0U;
+    return (static_cast<std::size_t>(receive.chunk) * 2 + kind) *
+               static_cast<std::size_t>(program_.microbatches) +
+           static_cast<std::size_t>(receive.microbatch);
+  }
+
+  /// Of what was drawn forward, only the place that it was drawn to, which is the first, or the one
+  /// that it had.
+  void keep_one(StageProgram& line, bool forward) {
+    for (Group& group : line) {
+      std::erase_if(group, [&](const Instruction& i) {
+        if (!is_transfer(i.op) || is_send(i.op) || !drawn_[number(i)]) {
+          return false;
+        }
+        const bool first = !met_[number(i)];
+        met_[number(i)] = true;
+        return first != forward;
+      });
+    }
+    std::erase_if(line, [](const Group& group) { return group.empty(); });
+  }
+
+  /// Whether the stage of a transfer's other end has come to it.
+  bool is_met(const Instruction& transfer) const { return worst_.is_issued(other_end(transfer)); }
+
+  /// Within a channel receives keep the order of its sends: behind those that are being sent to,
+  /// before those that are not.
+  Group::iterator place_of(Group& group, Op op, int source) const {
+    return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
+      return i.op == op && worst_.stage_of(other_end(i)) == source && !is_met(i);
+    });
+  }
+
+  /// Follows who waits for whom until a stage comes again, and then, around that circle, draws the
+  /// first receive forward that a send waits for. False when there is none.
+  bool draw_forward() {
+    cut_path();
+    int stage = 0;
+    if (path_.empty()) {
+      while (worst_.at_end(stage)) {
+        ++stage;
+      }
+    } else {
+      stage = awaited_by(path_.back());
+    }
+    while (place_[static_cast<std::size_t>(stage)] == kOff) {
+      if (!worst_.unmet(stage)) {
+        return false;  // waits for a stage at its end
+      }
+      place_[static_cast<std::size_t>(stage)] = path_.size();
+      path_.push_back(stage);
+      stage = awaited_by(stage);
+    }
+    for (std::size_t at = place_[static_cast<std::size_t>(stage)]; at < path_.size(); ++at) {
+      const Instruction unmet = *worst_.unmet(path_[at]);
+      if (is_send(unmet.op)) {
+        draw(other_end(unmet), path_[at]);
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /// Whose instruction `stage`, which waits, waits for.
+  int awaited_by(int stage) const { return worst_.stage_of(other_end(*worst_.unmet(stage))); }
+
+  /// Keeps of the last path what still waits as it did.
+  void cut_path() {
+    std::size_t size = path_.size();
+    for (const int stage : worst_.take_changed()) {
+      size = std::min(size, place_[static_cast<std::size_t>(stage)]);
+    }
+    for (; path_.size() > size; path_.pop_back()) {
+      place_[static_cast<std::size_t>(path_.back())] = kOff;
+    }
+  }
+
+  void draw(const Instruction& receive, int source) {
+    const int stage = worst_.stage_of(receive);
+    const std::size_t position = worst_.position(stage);
+    Group& group = program_.stages[static_cast<std::size_t>(stage)][position];
+    group.insert(place_of(group, receive.op, source), receive);
+    worst_.issue(receive);
+    drawn_[number(receive)] = true;
+    any_drawn_ = true;
+  }
+
+  static constexpr std::size_t kOff = std::numeric_limits<std::size_t>::max();
+
+  Program& program_;
+  WorstCase worst_;
+  std::vector<int> path_;           // each waits for the next, the last for one of them
+  std::vector<std::size_t> place_;  // on it, by stage
+  std::vector<bool> drawn_;         // by number
+  std::vector<bool> met_;           // on its line, by keep_one
+  bool any_drawn_ = false;
+};
+
+/// Whether every instruction stands on its chunk's stage, as the worst case requires.
+bool is_placed(const Program& program) {
+  for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
+    for (const Group& group : program.stages[stage]) {
+      for (const Instruction& i : group) {
+        if (program.stage_of_chunk[static_cast<std::size_t>(i.chunk)] != static_cast<int>(stage)) {
+          return false;
+        }
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+Program with_transfers(Program program) {
+  const bool placed = is_placed(program);
+  for (StageProgram& line : program.stages) {
+    line = TransferPass(program).run(line);
+  }
+  if (placed) {  // otherwise verify says what is not
+    Rendezvous(program).run();
+  }
+  return program;
+}
+
+}  // namespace stagecraft

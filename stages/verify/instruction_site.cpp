@@ -1,0 +1,11 @@
+#include "stages/verify/instruction_site.h"
+
+#include <fmt/core.h>
+
+namespace stagecraft {
+
+std::string place_words(const Step& step) {
+  return fmt::format("stage {}, position {}", step.stage, step.position);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,247 @@
+#include "stages/verify/line_check.h"
+
+#include <algorithm>
+
+namespace stagecraft {
+namespace {
+
+/// Form and values of one line after the other, by where each instruction with a micro-batch
+/// stands.
+class LineCheck {
+ public:
+  LineCheck(const Program& program, const ReductionShape& reductions, const Objector& object)
+      : program_(program),
+        reductions_(reductions),
+        object_(object),
+        training_(trains(program)),
+        chunks_(program.stages.size()),
+        local_of_chunk_(static_cast<std::size_t>(program.chunks)) {
+    for (int chunk = 0; chunk < program.chunks; ++chunk) {
+      auto& owned = chunks_[static_cast<std::size_t>(stage_of(chunk))];
+      local_of_chunk_[static_cast<std::size_t>(chunk)] = owned.size();
+      owned.push_back(chunk);
+    }
+  }
+
+  Check run(int stage) {
+    stage_ = stage;
+    const auto index = static_cast<std::size_t>(stage);
+    const StageProgram& line = program_.stages[index];
+    positions_.assign(
+        kOps * chunks_[index].size() * static_cast<std::size_t>(program_.microbatches), kAbsent);
+    if (Check found = fill(line)) {
+      return found;
+    }
+    for (const int chunk : chunks_[index]) {
+      for (int m = 0; m < program_.microbatches; ++m) {
+        if (Check found = check_microbatch(chunk, m)) {
+          return found;
+        }
+      }
+    }
+    return check_tail(line);
+  }
+
+ private:
+  static constexpr std::size_t kOps = static_cast<std::size_t>(Op::receive_gradient) + 1;
+  static constexpr int kAbsent = -1;
+
+  int stage_of(int chunk) const { return program_.stage_of_chunk[static_cast<std::size_t>(chunk)]; }
+
+  /// Of an instruction of this stage.
+  int& position(const Instruction& i) {
+    const std::size_t local = local_of_chunk_[static_cast<std::size_t>(i.chunk)];
+    return positions_[(local * kOps + static_cast<std::size_t>(i.op)) *
+                          static_cast<std::size_t>(program_.microbatches) +
+                      static_cast<std::size_t>(i.microbatch)];
+  }
+  bool has(const Instruction& i) { return position(i) != kAbsent; }
+  Step step(const Instruction& i) { return {stage_, position(i), i}; }
+
+  Check fill(const StageProgram& line) {
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      for (const Instruction& i : line[at]) {
+        if (!has_microbatch(i.op)) {
+          continue;
+        }
+        if (has(i)) {
+          return object_("{} stands again: {}; remove one", step(i),
+                         Step{stage_, static_cast<int>(at), i});
+        }
+        position(i) = static_cast<int>(at);
+      }
+    }
+    return {};
+  }
+
+  Check check_microbatch(int chunk, int m) {
+    Check found = check_forward(chunk, m);
+    if (!found && training_) {
+      found = check_backward(chunk, m);
+    }
+    return found;
+  }
+
+  /// Both must be there, `earlier` before `later`.
+  Check ordered(const Instruction& earlier, const Instruction& later) {
+    for (const Instruction& i : {earlier, later}) {
+      if (!has(i)) {
+        return object_("{} is missing on stage {}; add it", i, stage_);
+      }
+    }
+    if (position(earlier) >= position(later)) {
+      return object_("{} must stand behind {}; move one of them", step(later), step(earlier));
+    }
+    return {};
+  }
+
+  Check check_forward(int chunk, int m) {
+    const Instruction forward{Op::forward, chunk, m};
+    if (!has(forward)) {
+      return object_("{} is missing on stage {}; add it", forward, stage_);
+    }
+    if (chunk > 0) {
+      const bool here = stage_of(chunk - 1) == stage_;
+      const Instruction input = here ? Instruction{Op::forward, chunk - 1, m}
+                                     : Instruction{Op::receive_activation, chunk, m};
+      if (Check found = ordered(input, forward)) {
+        return found;
+      }
+    }
+    if (chunk + 1 < program_.chunks && stage_of(chunk + 1) != stage_) {
+      return ordered(forward, {Op::send_activation, chunk, m});
+    }
+    return {};
+  }
+
+  /// Of B, or of I and W: each gradient once.
+  Check check_halves(int chunk, int m) {
+    const Instruction both{Op::backward, chunk, m};
+    const Instruction input{Op::backward_input, chunk, m};
+    const Instruction weight{Op::backward_weight, chunk, m};
+    if (has(both) && (has(input) || has(weight))) {
+      return object_("{} computes what {} computes too; keep B, or I and W", step(both),
+                     step(has(input) ? input : weight));
+    }
+    if (has(both)) {
+      return {};
+    }
+    if (!has(input) && !has(weight)) {
+      return object_(
+          "chunk {} lacks the gradients of micro-batch {}: add {}, or {} and {}, on "
+          "stage {}",
+          chunk, m, both, input, weight, stage_);
+    }
+    return ordered(input, weight);
+  }
+
+  /// The one that has the gradient of the chunk's input. Requires check_halves of it.
+  Instruction gradient(int chunk, int m) {
+    const Instruction both{Op::backward, chunk, m};
+    return has(both) ? both : Instruction{Op::backward_input, chunk, m};
+  }
+  Instruction weight_gradient(int chunk, int m) {
+    const Instruction both{Op::backward, chunk, m};
+    return has(both) ? both : Instruction{Op::backward_weight, chunk, m};
+  }
+
+  Check check_backward(int chunk, int m) {
+    if (Check found = check_halves(chunk, m)) {
+      return found;
+    }
+    if (Check found = ordered({Op::forward, chunk, m}, gradient(chunk, m))) {
+      return found;
+    }
+    if (Check found = check_weight_order(chunk, m)) {
+      return found;
+    }
+    return check_gradient_flow(chunk, m);
+  }
+
+  Check check_weight_order(int chunk, int m) {
+    if (m == 0) {
+      return {};
+    }
+    const Step before = step(weight_gradient(chunk, m - 1));
+    const Step here = step(weight_gradient(chunk, m));
+    if (before.position > here.position) {
+      return object_("{} adds weight gradients before {}; keep them in micro-batch order", here,
+                     before);
+    }
+    return {};
+  }
+
+  Check check_gradient_flow(int chunk, int m) {
+    const Instruction mine = gradient(chunk, m);
+    if (chunk + 1 < program_.chunks && stage_of(chunk + 1) != stage_) {
+      if (Check found = ordered({Op::receive_gradient, chunk, m}, mine)) {
+        return found;
+      }
+    }
+    if (chunk == 0) {
+      return {};
+    }
+    if (stage_of(chunk - 1) != stage_) {
+      return ordered(mine, {Op::send_gradient, chunk, m});
+    }
+    return ordered(mine, gradient(chunk - 1, m));  // checked by itself before: chunks ascend
+  }
+
+  /// Behind all compute and transfers, and whole.
+  Check check_tail(const StageProgram& line) {
+    std::vector<Step> tail;
+    for (std::size_t at = 0; at < line.size(); ++at) {
+      const Step first{stage_, static_cast<int>(at), line[at].front()};
+      if (!has_microbatch(first.instruction.op)) {
+        tail.push_back(first);
+      } else if (!tail.empty()) {
+        return object_("{} stands behind {}; reductions and the optimizer come last", first,
+                       tail.back());
+      }
+    }
+    const std::vector<Instruction> due =
+        training_ ? tail_of(program_, stage_, reductions_) : std::vector<Instruction>();
+    const bool whole =
+        std::equal(tail.begin(), tail.end(), due.begin(), due.end(),
+                   [](const Step& step, const Instruction& i) { return step.instruction == i; });
+    if (whole) {
+      return {};
+    }
+    std::vector<Instruction> found;
+    std::transform(tail.begin(), tail.end(), std::back_inserter(found),
+                   [](const Step& step) { return step.instruction; });
+    return object_(R"(stage {} ends in "{}" where "{}" is due; write that)", stage_, text_of(found),
+                   text_of(due));
+  }
+
+  static std::string text_of(const std::vector<Instruction>& instructions) {
+    std::vector<std::string> texts;
+    std::transform(instructions.begin(), instructions.end(), std::back_inserter(texts),
+                   [](const Instruction& i) { return to_string(i); });
+    return fmt::format("{}", fmt::join(texts, " "));
+  }
+
+  const Program& program_;
+  const ReductionShape& reductions_;
+  const Objector& object_;
+  bool training_;
+  std::vector<std::vector<int>> chunks_;  // of each stage
+  std::vector<std::size_t> local_of_chunk_;
+  int stage_ = 0;
+  std::vector<int> positions_;  // of the stage's instructions: chunk, op, micro-batch
+};
+
+}  // namespace
+
+Check check_lines(const Program& program, const ReductionShape& reductions,
+                  const Objector& object) {
+  LineCheck lines(program, reductions, object);
+  for (int stage = 0; stage < static_cast<int>(program.stages.size()); ++stage) {
+    if (Check found = lines.run(stage)) {
+      return found;
+    }
+  }
+  return {};
+}
+
+}  // namespace stagecraft

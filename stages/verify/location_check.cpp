@@ -1,0 +1,87 @@
+#include "stages/verify/location_check.h"
+
+#include <algorithm>
+
+namespace stagecraft {
+namespace {
+
+Check check_sizes(const Program& program, const Objector& object) {
+  if (program.chunks < 1 || program.microbatches < 1 || program.stages.empty()) {
+    return object(
+        "{} stages of {} chunks with {} micro-batches make no program; give at least one "
+        "of each",
+        program.stages.size(), program.chunks, program.microbatches);
+  }
+  const auto stages = static_cast<int>(program.stages.size());
+  const std::vector<int>& owners = program.stage_of_chunk;
+  const auto stray = std::find_if(owners.begin(), owners.end(),
+                                  [&](int stage) { return stage < 0 || stage >= stages; });
+  if (owners.size() != static_cast<std::size_t>(program.chunks) || stray != owners.end()) {
+    return object("the owners of {} of {} chunks are known among {} stages; give every chunk one",
+                  std::count_if(owners.begin(), owners.end(),
+                                [&](int stage) { return stage >= 0 && stage < stages; }),
+                  program.chunks, stages);
+  }
+  return {};
+}
+
+/// Whether the transfer joins neighbouring chunks on two stages, and of a kind that there is.
+bool joins_stages(const Program& program, const Instruction& i, bool training) {
+  const int other = other_end(i).chunk;
+  return other >= 0 && other < program.chunks &&
+         program.stage_of_chunk[static_cast<std::size_t>(other)] !=
+             program.stage_of_chunk[static_cast<std::size_t>(i.chunk)] &&
+         (training || carries_activation(i.op));
+}
+
+Check check_place(const Program& program, bool training, const Step& step, std::size_t members,
+                  const Objector& object) {
+  const Instruction& i = step.instruction;
+  if (i.chunk < 0 || i.chunk >= program.chunks || i.microbatch < 0 ||
+      i.microbatch >= program.microbatches) {
+    return object("{} is beyond the program's {} chunks or {} micro-batches; remove it", step,
+                  program.chunks, program.microbatches);
+  }
+  if (i.op == Op::optimizer ? i.chunk != 0 || i.microbatch != 0
+                            : !has_microbatch(i.op) && i.microbatch != 0) {
+    return object("{} has numbers that its kind has not; leave them 0", step);
+  }
+  const int owner = program.stage_of_chunk[static_cast<std::size_t>(i.chunk)];
+  if (i.op != Op::optimizer && owner != step.stage) {
+    return object("{} stands on a stage that does not own chunk {}; move it to stage {}", step,
+                  i.chunk, owner);
+  }
+  if (members > 1 && !is_transfer(i.op)) {
+    return object("{} stands in a group; only transfers may: write it alone", step);
+  }
+  if (is_transfer(i.op) && !joins_stages(program, i, training)) {
+    return object("{} moves what no other stage has or wants; remove it", step);
+  }
+  return {};
+}
+
+}  // namespace
+
+Check check_places(const Program& program, const Objector& object) {
+  if (Check found = check_sizes(program, object)) {
+    return found;
+  }
+  const bool training = trains(program);
+  for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
+    const StageProgram& line = program.stages[stage];
+    for (std::size_t position = 0; position < line.size(); ++position) {
+      if (line[position].empty()) {
+        return object("group {} of stage {} is empty; remove it", position, stage);
+      }
+      for (const Instruction& i : line[position]) {
+        const Step step{static_cast<int>(stage), static_cast<int>(position), i};
+        if (Check found = check_place(program, training, step, line[position].size(), object)) {
+          return found;
+        }
+      }
+    }
+  }
+  return {};
+}
+
+}  // namespace stagecraft

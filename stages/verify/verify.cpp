@@ -1,0 +1,85 @@
+#include "stages/verify/verify.h"
+
+#include "stages/program/edge.h"
+#include "stages/verify/channel_check.h"
+#include "stages/verify/line_check.h"
+#include "stages/verify/location_check.h"
+#include "stages/verify/wait_check.h"
+
+namespace stagecraft {
+namespace {
+
+Check check_slots(const Program& program, const Limits& limits, const Objector& object) {
+  const std::vector<Edge> edges = edges_of(program.stage_of_chunk);
+  if (limits.slots >= 1 || edges.empty()) {
+    return {};
+  }
+  return object(
+      "the channel {} has {} slots, so that nothing is ever sent; give every channel at least one",
+      to_string(edges.front()), limits.slots);
+}
+
+Check check_program(const Program& program, const ReductionShape& reductions, const Limits& limits,
+                    const Objector& object) {
+  if (Check found = check_places(program, object)) {
+    return found;
+  }
+  if (Check found = check_lines(program, reductions, object)) {
+    return found;
+  }
+  if (Check found = check_slots(program, limits, object)) {
+    return found;
+  }
+  if (Check found = check_channels(program, object)) {
+    return found;
+  }
+  return check_waits(program, object);
+}
+
+Check check_bytes(const Program& program, const std::vector<StagePeak>& peaks, const Limits& limits,
+                  const Objector& object) {
+  for (std::size_t stage = 0; limits.bytes && stage < peaks.size(); ++stage) {
+    const StagePeak& peak = peaks[stage];
+    if (peak.bytes <= *limits.bytes) {
+      continue;
+    }
+    const StageProgram& line = program.stages[stage];
+    if (peak.held.total() == 0 || line.empty()) {
+      return object(
+          "stage {} holds {} bytes throughout where {} are allowed; give it less of the model, or "
+          "raise the limit",
+          stage, peak.bytes, *limits.bytes);
+    }
+    return object(
+        "stage {} holds {} bytes at {} where {} are allowed: {} of saved activations, {} of "
+        "weight stashes, {} of tensors between chunks and of what runs, {} throughout; run B or W "
+        "earlier or F "
+        "later, take smaller micro-batches, or raise the limit",
+        stage, peak.bytes,
+        Step{static_cast<int>(stage), static_cast<int>(peak.position), line[peak.position].front()},
+        *limits.bytes, peak.held.stash, peak.held.weight_stash, peak.held.rest,
+        peak.bytes - peak.held.total());
+  }
+  return {};
+}
+
+}  // namespace
+
+Verdict verify(const Program& program, const ReductionShape& reductions, const Limits& limits,
+               const PlaceWords& where) {
+  const Objector object(where);
+  Verdict verdict;
+  Check found = check_program(program, reductions, limits, object);
+  if (!found) {
+    verdict.peaks = peaks_of(program, limits);
+    found = check_bytes(program, verdict.peaks, limits, object);
+  }
+  verdict.proven = !found;
+  if (found) {
+    verdict.counter_example = std::move(found->text);
+    verdict.steps = std::move(found->steps);
+  }
+  return verdict;
+}
+
+}  // namespace stagecraft

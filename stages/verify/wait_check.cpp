@@ -1,0 +1,143 @@
+#include "stages/verify/wait_check.h"
+
+#include <algorithm>
+#include <boost/graph/adjacency_list.hpp>
+#include <boost/graph/breadth_first_search.hpp>
+
+#include "stages/program/rendezvous_execution.h"
+
+namespace stagecraft {
+namespace {
+
+/// Who waits for whom at a standstill: a vertex a stage, an edge from each that has not come to its
+/// end to the stages of what its group waits for, none of which is at its end.
+class Standstill {
+ public:
+  Standstill(const Program& program, const WorstCase& worst)
+      : program_(program), worst_(worst), graph_(program.stages.size()) {
+    for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
+      if (!worst.at_end(static_cast<int>(stage))) {
+        add_edges(stage);
+      }
+    }
+  }
+
+  Objection describe(const Objector& object) const {
+    const Circle circle = shortest_circle();
+    Objection objection{"these wait for each other: ", {}};
+    const auto append = [&](const Objection& part) {
+      objection.text += part.text;
+      objection.steps.insert(objection.steps.end(), part.steps.begin(), part.steps.end());
+    };
+    for (std::size_t at = 0; at < circle.size(); ++at) {
+      append(object(at == 0 ? "{} waits for {}" : ", which stands behind {}, which waits for {}",
+                    waiting(circle, at), wanted(circle, at)));
+    }
+    objection.text += fmt::format(", which stands behind {}; {}",
+                                  to_string(waiting(circle, 0).instruction), remedy(circle));
+    return objection;
+  }
+
+ private:
+  /// Each edge has the transfer that waits.
+  using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS,
+                                      boost::no_property, Instruction>;
+  using Vertex = Graph::vertex_descriptor;
+  using Circle = std::vector<Vertex>;  // each waits for the next, the last for the first
+
+  void add_edges(Vertex stage) {
+    for (const Instruction& i : program_.stages[stage][worst_.position(static_cast<int>(stage))]) {
+      const auto other = static_cast<Vertex>(worst_.stage_of(other_end(i)));
+      if (!worst_.is_issued(other_end(i)) && !boost::edge(stage, other, graph_).second) {
+        boost::add_edge(stage, other, i, graph_);
+      }
+    }
+  }
+
+  Circle shortest_circle() const {
+    Circle shortest;
+    for (Vertex stage = 0; stage < boost::num_vertices(graph_); ++stage) {
+      const Circle circle = circle_through(stage);
+      if (!circle.empty() && (shortest.empty() || circle.size() < shortest.size())) {
+        shortest = circle;
+      }
+      if (shortest.size() == 2) {
+        break;  // no stage waits for itself
+      }
+    }
+    return shortest;
+  }
+
+  /// Empty if there is none.
+  Circle circle_through(Vertex stage) const {
+    std::vector<Vertex> before(boost::num_vertices(graph_));
+    std::vector<int> distance(before.size(), 0);
+    boost::breadth_first_search(
+        graph_, stage,
+        boost::visitor(boost::make_bfs_visitor(
+            std::pair(boost::record_predecessors(before.data(), boost::on_tree_edge()),
+                      boost::record_distances(distance.data(), boost::on_tree_edge())))));
+    Circle circle;
+    for (Vertex last = 0; last < before.size(); ++last) {
+      const bool closes = distance[last] > 0 && boost::edge(last, stage, graph_).second;
+      if (!closes || (!circle.empty() && distance[last] >= distance[circle.back()])) {
+        continue;
+      }
+      circle = {last};
+    }
+    while (!circle.empty() && circle.back() != stage) {
+      circle.push_back(before[circle.back()]);
+    }
+    std::reverse(circle.begin(), circle.end());
+    return circle;
+  }
+
+  Step waiting(const Circle& circle, std::size_t at) const {
+    const auto edge = boost::edge(circle[at], circle[(at + 1) % circle.size()], graph_).first;
+    const auto stage = static_cast<int>(circle[at]);
+    return {stage, static_cast<int>(worst_.position(stage)), graph_[edge]};
+  }
+
+  /// What the waiting one waits for, further behind on the line of the next.
+  Step wanted(const Circle& circle, std::size_t at) const {
+    const Instruction i = other_end(waiting(circle, at).instruction);
+    const int stage = worst_.stage_of(i);
+    const StageProgram& line = program_.stages[static_cast<std::size_t>(stage)];
+    std::size_t position = worst_.position(stage);
+    while (std::find(line[position].begin(), line[position].end(), i) == line[position].end()) {
+      ++position;
+    }
+    return {stage, static_cast<int>(position), i};
+  }
+
+  /// A receive may always be drawn forward; where all wait for receives, values wait in a circle.
+  std::string remedy(const Circle& circle) const {
+    for (std::size_t at = 0; at < circle.size(); ++at) {
+      if (is_send(waiting(circle, at).instruction.op)) {
+        const Step receive = wanted(circle, at);
+        const Step behind = waiting(circle, (at + 1) % circle.size());
+        return fmt::format(
+            "join {} to {} on stage {}, in one group, or change the order on one of these stages",
+            to_string(receive.instruction), to_string(behind.instruction), receive.stage);
+      }
+    }
+    return "each waits to receive what another computes only behind that: compute and send one of "
+           "these tensors earlier";
+  }
+
+  const Program& program_;
+  const WorstCase& worst_;
+  Graph graph_;
+};
+
+}  // namespace
+
+Check check_waits(const Program& program, const Objector& object) {
+  WorstCase worst(program);
+  if (worst.run()) {
+    return {};
+  }
+  return Standstill(program, worst).describe(object);
+}
+
+}  // namespace stagecraft

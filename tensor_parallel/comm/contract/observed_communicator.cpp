@@ -1,0 +1,69 @@
+#include "tensor_parallel/comm/contract/observed_communicator.h"
+
+namespace stagecraft {
+namespace {
+
+class ObservedCommunicator : public Communicator {
+ public:
+  ObservedCommunicator(std::unique_ptr<Communicator> inner, CommunicationObserver& observer)
+      : inner_(std::move(inner)), observer_(observer) {}
+
+  int rank() const override { return inner_->rank(); }
+  int size() const override { return inner_->size(); }
+
+  void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
+    observed("all_reduce", [&] { inner_->all_reduce(stream, x, op, order); });
+  }
+  void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
+    observed("all_gather", [&] { inner_->all_gather(stream, part, out); });
+  }
+  void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part, Order order) override {
+    observed("reduce_scatter", [&] { inner_->reduce_scatter(stream, x, part, order); });
+  }
+  void broadcast(Stream& stream, const Tensor& x, int root) override {
+    observed("broadcast", [&] { inner_->broadcast(stream, x, root); });
+  }
+  void send(Stream& stream, const Tensor& x, int to) override {
+    observed("send", [&] { inner_->send(stream, x, to); });
+  }
+  void recv(Stream& stream, const Tensor& x, int from) override {
+    observed("recv", [&] { inner_->recv(stream, x, from); });
+  }
+  void barrier() override {
+    observed("barrier", [&] { inner_->barrier(); });
+  }
+  Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
+    Event end;
+    observed("all_reduce", [&] { end = inner_->start_all_reduce(stream, x, op, order); });
+    return end;
+  }
+  std::unique_ptr<Communicator> split(int color, int key) override {
+    return observe(inner_->split(color, key), observer_);
+  }
+  void abort(std::string_view culprit) noexcept override { inner_->abort(culprit); }
+  void check() override { inner_->check(); }
+
+ private:
+  template <typename F>
+  void observed(std::string_view operation, F&& f) {
+    if (inner_->size() == 1) {
+      f();
+      return;
+    }
+    observer_.begin(operation);
+    f();
+    observer_.end(operation);
+  }
+
+  std::unique_ptr<Communicator> inner_;
+  CommunicationObserver& observer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Communicator> observe(std::unique_ptr<Communicator> inner,
+                                      CommunicationObserver& observer) {
+  return std::make_unique<ObservedCommunicator>(std::move(inner), observer);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,40 @@
+#include "tensor_parallel/comm/mpi/futex.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <climits>
+#include <ctime>
+
+namespace stagecraft::mpi {
+namespace {
+
+// The kernel wants a plain word. Not the PRIVATE operations: the word belongs to several processes.
+static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
+static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
+
+void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
+           const std::timespec* limit) {
+  ::syscall(SYS_futex, &word, operation, value, limit, nullptr, 0);
+}
+
+}  // namespace
+
+void Bell::sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept {
+  const std::timespec time{.tv_sec = limit.count() / 1000,
+                           .tv_nsec = limit.count() % 1000 * 1'000'000};
+  // Counted before the kernel compares: a ring that sees no sleeper has changed the word by then.
+  sleepers_.fetch_add(1);
+  futex(rings_, FUTEX_WAIT, heard, limit.count() > 0 ? &time : nullptr);
+  sleepers_.fetch_sub(1);
+}
+
+void Bell::ring() noexcept {
+  rings_.fetch_add(1);
+  if (sleepers_.load() > 0) {
+    futex(rings_, FUTEX_WAKE, INT_MAX, nullptr);
+  }
+}
+
+}  // namespace stagecraft::mpi

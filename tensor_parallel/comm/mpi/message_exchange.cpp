@@ -1,0 +1,165 @@
+#include "tensor_parallel/comm/mpi/message_exchange.h"
+
+#include <array>
+#include <utility>
+
+#include "tensor_parallel/comm/mpi/backoff.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+constexpr std::int64_t kCapacity = 1 << 20;
+
+using Bytes = std::unique_ptr<std::byte[]>;
+
+Bytes bytes_of(std::int64_t count) {
+  return std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(count));
+}
+
+/// What a table lays out and receives; outlives a table whose messages an abort cut short.
+struct Letters {
+  std::array<Bytes, 2> to_all;  // of even and odd turns, so that a member can read its own
+  Bytes to_one;
+  std::vector<Bytes> of;  // by member
+  std::vector<Bytes> from;
+};
+
+class MessageTable : public Table {
+ public:
+  MessageTable(std::shared_ptr<World> world, std::vector<int> members, int rank, int number)
+      : world_(std::move(world)),
+        members_(std::move(members)),
+        rank_(rank),
+        number_(number),
+        letters_(std::make_shared<Letters>()) {
+    letters_->to_all = {bytes_of(kCapacity), bytes_of(kCapacity)};
+    const auto count = static_cast<std::int64_t>(members_.size());
+    letters_->to_one = bytes_of(count * lane());
+    letters_->of.resize(members_.size());
+    letters_->from.resize(members_.size());
+    for (std::size_t member = 0; member < members_.size(); ++member) {
+      letters_->of[member] = bytes_of(kCapacity);
+      letters_->from[member] = bytes_of(lane());
+    }
+  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): letters_ owns them
+
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(members_.size()); }
+  std::int64_t capacity() const override { return kCapacity; }
+  std::byte* to_all() override { return letters_->to_all[turns_ % 2].get(); }
+  std::byte* to_one(int member) override { return letters_->to_one.get() + member * lane(); }
+  const std::byte* of(int member) const override {
+    return member == rank_ ? letters_->to_all[(turns_ + 1) % 2].get()
+                           : letters_->of[static_cast<std::size_t>(member)].get();
+  }
+  const std::byte* from(int member) const override {
+    return letters_->from[static_cast<std::size_t>(member)].get();
+  }
+
+  void turn(const Laid& laid) override {
+    world_->check();
+    post(laid);
+    try {
+      wait();
+    } catch (...) {
+      give_up();
+      throw;
+    }
+    ++turns_;
+  }
+
+  std::unique_ptr<Table> pair(int peer) override {
+    std::vector<int> two{members_[static_cast<std::size_t>(std::min(rank_, peer))],
+                         members_[static_cast<std::size_t>(std::max(rank_, peer))]};
+    return std::make_unique<MessageTable>(world_, std::move(two), rank_ < peer ? 0 : 1, number_);
+  }
+
+ private:
+  /// Receives first, so that nothing arrives unexpectedly that is expected.
+  void post(const Laid& laid) {
+    receives_.clear();
+    sends_.clear();
+    for (int member = 0; member < size(); ++member) {
+      const auto at = static_cast<std::size_t>(member);
+      if (member != rank_ && laid.for_all != Laid::kNothing) {
+        receive(letters_->of[at].get(), kCapacity, members_[at], 2 * number_);
+      }
+      if (member != rank_ && laid.for_one != Laid::kNothing) {
+        receive(letters_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
+      }
+    }
+    // Each begins with its successor, so that not all send to the same one.
+    for (int step = 1; step < size(); ++step) {
+      const int member = (rank_ + step) % size();
+      if (laid.for_all != Laid::kNothing) {
+        send(to_all(), laid.for_all, member, 2 * number_);
+      }
+      if (laid.for_one != Laid::kNothing) {
+        send(to_one(member), laid.for_one, member, 2 * number_ + 1);
+      }
+    }
+  }
+
+  void receive(std::byte* to, std::int64_t most, int from, int tag) {
+    receives_.push_back(MPI_REQUEST_NULL);
+    check_mpi(MPI_Irecv(to, static_cast<int>(most), MPI_BYTE, from, tag, world_->comm(),
+                        &receives_.back()),
+              "MPI_Irecv");
+  }
+  void send(const std::byte* bytes, std::int64_t count, int member, int tag) {
+    sends_.push_back(MPI_REQUEST_NULL);
+    check_mpi(
+        MPI_Isend(bytes, static_cast<int>(count), MPI_BYTE,
+                  members_[static_cast<std::size_t>(member)], tag, world_->comm(), &sends_.back()),
+        "MPI_Isend");
+  }
+
+  void wait() {
+    Backoff backoff;
+    while (!all_done(receives_) || !all_done(sends_)) {
+      world_->check();
+      backoff.rest();
+    }
+  }
+  static bool all_done(std::vector<MPI_Request>& requests) {
+    int done = 0;
+    check_mpi(
+        MPI_Testall(static_cast<int>(requests.size()), requests.data(), &done, MPI_STATUSES_IGNORE),
+        "MPI_Testall");
+    return done != 0;
+  }
+
+  /// After an abort the other ends may be gone: nothing is waited for, and MPI keeps the memory.
+  void give_up() {
+    world_->runtime().keep(letters_);
+    for (MPI_Request& request : receives_) {
+      if (request != MPI_REQUEST_NULL) {
+        MPI_Cancel(&request);
+        MPI_Request_free(&request);
+      }
+    }
+    for (MPI_Request& request : sends_) {
+      if (request != MPI_REQUEST_NULL) {
+        MPI_Request_free(&request);
+      }
+    }
+  }
+
+  std::shared_ptr<World> world_;
+  std::vector<int> members_;
+  int rank_;
+  int number_;
+  std::shared_ptr<Letters> letters_;
+  std::uint32_t turns_ = 0;
+  std::vector<MPI_Request> receives_;
+  std::vector<MPI_Request> sends_;
+};
+
+}  // namespace
+
+std::unique_ptr<Table> make_message_table(std::shared_ptr<World> world, std::vector<int> members,
+                                          int rank, int number) {
+  return std::make_unique<MessageTable>(std::move(world), std::move(members), rank, number);
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,17 @@
+// Turns by messages, between members that share no memory.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tensor_parallel/comm/mpi/exchange.h"
+#include "tensor_parallel/comm/mpi/world.h"
+
+namespace stagecraft::mpi {
+
+/// `members`: world ranks in the group's order, of which this process is number `rank`; `number`:
+/// of the group, from World::next_group.
+std::unique_ptr<Table> make_message_table(std::shared_ptr<World> world, std::vector<int> members,
+                                          int rank, int number);
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,115 @@
+#include "tensor_parallel/comm/mpi/rendezvous.h"
+
+#include <algorithm>
+#include <cstring>
+#include <numeric>
+
+#include "kernels/base/error.h"
+
+namespace stagecraft::mpi {
+namespace {
+
+/// What of a call has to agree, in a form that travels.
+struct Card {
+  std::int64_t shape[5] = {};
+  std::int32_t peer = -1;
+  std::uint8_t operation = 0;
+  std::uint8_t reduce = 0;
+  std::uint8_t dtype = 0;
+  std::uint8_t dimensions = 0;
+  std::uint8_t no_tensor = 0;
+  std::uint8_t faulty = 0;  // makes no sense by itself; every other field still says what is called
+};
+static_assert(sizeof(Card) <= kCardBytes);
+
+Card card_of(const Call& call, bool faulty) {
+  Card card;
+  card.peer = call.peer;
+  card.operation = static_cast<std::uint8_t>(call.operation);
+  card.reduce = static_cast<std::uint8_t>(call.reduce);
+  card.dtype = static_cast<std::uint8_t>(call.in.dtype());
+  card.dimensions = static_cast<std::uint8_t>(call.in.rank());
+  std::copy(call.in.shape().begin(), call.in.shape().end(), card.shape);
+  card.no_tensor = static_cast<std::uint8_t>(call.in.empty());
+  card.faulty = static_cast<std::uint8_t>(faulty);
+  return card;
+}
+
+bool same_tensor(const Card& a, const Card& b) {
+  return a.dtype == b.dtype && a.dimensions == b.dimensions && a.no_tensor == b.no_tensor &&
+         std::equal(std::begin(a.shape), std::end(a.shape), std::begin(b.shape));
+}
+
+bool agree(const Card& a, const Card& b) {
+  return a.operation == b.operation && a.reduce == b.reduce && a.peer == b.peer &&
+         same_tensor(a, b);
+}
+
+bool are_ends(const Card& a, const Card& b) {
+  return a.operation != b.operation && same_tensor(a, b);
+}
+
+void show(Table& table, const Card& card, std::int64_t payload) {
+  std::memcpy(table.to_all(), &card, sizeof card);
+  table.turn({.for_all = kCardBytes + payload});
+}
+
+Card card_on(const Table& table, int member) {
+  Card card;
+  std::memcpy(&card, table.of(member), sizeof card);
+  return card;
+}
+
+}  // namespace
+
+std::vector<std::string> exchange_texts(Table& table, const std::string& mine) {
+  constexpr std::size_t kMost = 500;
+  const auto length = static_cast<std::uint32_t>(std::min(mine.size(), kMost));
+  std::memcpy(table.to_all(), &length, sizeof length);
+  std::memcpy(table.to_all() + sizeof length, mine.data(), length);
+  table.turn({.for_all = static_cast<std::int64_t>(sizeof length + length)});
+  std::vector<std::string> texts;
+  for (int member = 0; member < table.size(); ++member) {
+    std::uint32_t count = 0;
+    std::memcpy(&count, table.of(member), sizeof count);
+    texts.emplace_back(reinterpret_cast<const char*>(table.of(member)) + sizeof count, count);
+  }
+  return texts;
+}
+
+void meet(Table& table, const Call& call, std::int64_t payload) {
+  const std::string fault = fault_of(call, table.rank(), table.size());
+  show(table, card_of(call, !fault.empty()), payload);
+  const Card first = card_on(table, 0);
+  for (int rank = 0; rank < table.size(); ++rank) {
+    const Card card = card_on(table, rank);
+    const bool agreed = agree(first, card);
+    if (agreed && card.faulty == 0) {
+      continue;
+    }
+    // All see the same cards, so all are here; words cost a second and a third turn only now.
+    const auto place = static_cast<std::size_t>(rank);
+    const std::vector<std::string> calls = exchange_texts(table, to_string(call));
+    const std::vector<std::string> faults = exchange_texts(table, fault);
+    require(agreed, to_string(call.operation), "rank 0 calls {}, rank {} calls {}", calls[0], rank,
+            calls[place]);
+    throw Error(to_string(call.operation),
+                fmt::format("rank {} calls {}: {}", rank, calls[place], faults[place]));
+  }
+}
+
+void meet_pair(Table& pair, const Call& call, const std::vector<int>& ranks, std::int64_t payload) {
+  show(pair, card_of(call, false), payload);
+  const Card low = card_on(pair, 0);
+  if (are_ends(low, card_on(pair, 1))) {
+    return;
+  }
+  const std::vector<std::string> calls = exchange_texts(pair, to_string(call));
+  pair.turn({});  // both have read: the pair's memory is the group's again
+  const std::size_t first = low.operation == static_cast<std::uint8_t>(Operation::recv) ? 1 : 0;
+  throw Error(to_string(call.operation),
+              fmt::format("rank {} calls {}, rank {} calls {}", ranks[first], calls[first],
+                          ranks[1 - first], calls[1 - first]));
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,155 @@
+// The window of a group of N members; A is the capacity:
+//
+//     0       gate of all                                     64 bytes
+//     64      gates of the pairs (0,1) (0,2) (1,2) (0,3) ...  64 bytes each
+//             up to a multiple of 4096
+//     H       member 0: area of even turns, area of odd ones  A bytes each
+//     H + 2A  member 1: ...
+//
+// A member fills its area of one parity while others may still read the one of the other parity:
+// who has come through gate t knows that all have done with turn t - 1. So one meeting a turn is
+// enough. An area begins with what is for all; member m's own lane is the (m + 1)th, the writer
+// left out. A pair meets at its own gate, in halves of the areas that its two members fill next.
+#include "tensor_parallel/comm/mpi/window_exchange.h"
+
+#include <atomic>
+#include <utility>
+
+namespace stagecraft::mpi {
+namespace {
+
+/// Two processes' pieces stay in the second-level cache; smaller ones cost more meetings than they
+/// save.
+constexpr std::int64_t kCapacity = 384 << 10;
+constexpr std::int64_t kPage = 4096;
+
+/// Where members wait for each other. Only the last to arrive opens it.
+struct alignas(64) Gate {
+  std::atomic<std::uint32_t> arrived;
+  std::atomic<std::uint32_t> passed;  // turns that are over
+};
+
+std::int64_t head_bytes(int members) {
+  const std::int64_t gates = 1 + members * (members - 1) / 2;
+  return (gates * static_cast<std::int64_t>(sizeof(Gate)) + kPage - 1) / kPage * kPage;
+}
+
+/// Where one member lays out, for those who meet at a gate.
+struct Place {
+  int rank = 0;               // in the world
+  std::byte* area = nullptr;  // of even turns; the other lies `capacity` bytes behind it
+};
+
+/// The turns of those who meet at one gate.
+class GatedTable : public Table {
+ public:
+  GatedTable(std::shared_ptr<World> world, Gate& gate, std::vector<Place> places, int rank,
+             std::int64_t capacity)
+      : world_(std::move(world)),
+        gate_(gate),
+        places_(std::move(places)),
+        rank_(rank),
+        capacity_(capacity),
+        turns_(gate.passed.load()) {}
+
+  int rank() const override { return rank_; }
+  int size() const override { return static_cast<int>(places_.size()); }
+  std::int64_t capacity() const override { return capacity_; }
+  std::byte* to_all() override { return area(rank_, turns_); }
+  std::byte* to_one(int member) override { return to_all() + lane_of(member, rank_); }
+  const std::byte* of(int member) const override { return area(member, turns_ + 1); }
+  const std::byte* from(int member) const override { return of(member) + lane_of(rank_, member); }
+
+  void turn(const Laid& /*laid*/) override {
+    world_->check();
+    if (gate_.arrived.fetch_add(1) + 1 == places_.size()) {
+      open();
+    } else {
+      world_->wait_while(gate_.passed, turns_);
+    }
+    ++turns_;
+  }
+
+  std::unique_ptr<Table> pair(int /*peer*/) override { return nullptr; }
+
+ protected:
+  World& world() { return *world_; }
+  const std::shared_ptr<World>& shared_world() const { return world_; }
+  const std::vector<Place>& places() const { return places_; }
+  std::uint32_t turns() const { return turns_; }
+
+ private:
+  std::byte* area(int member, std::uint32_t turn) const {
+    return places_[static_cast<std::size_t>(member)].area + turn % 2 * capacity_;
+  }
+  std::int64_t lane_of(int reader, int writer) const {
+    return lane() * (1 + (reader < writer ? reader : reader - 1));
+  }
+  void open() {
+    gate_.arrived.store(0);
+    gate_.passed.store(turns_ + 1);
+    for (int member = 0; member < size(); ++member) {
+      if (member != rank_) {
+        world_->ring(places_[static_cast<std::size_t>(member)].rank);
+      }
+    }
+  }
+
+  std::shared_ptr<World> world_;
+  Gate& gate_;
+  std::vector<Place> places_;
+  int rank_;
+  std::int64_t capacity_;
+  std::uint32_t turns_;
+};
+
+Gate& gate_at(const SharedWindow& window, int index) {
+  return *(reinterpret_cast<Gate*>(window.bytes().data()) + index);
+}
+
+std::vector<Place> places_in(const SharedWindow& window, const std::vector<int>& members) {
+  std::byte* area = window.bytes().data() + head_bytes(static_cast<int>(members.size()));
+  std::vector<Place> places;
+  for (const int rank : members) {
+    places.push_back({.rank = rank, .area = area});
+    area += 2 * kCapacity;
+  }
+  return places;
+}
+
+/// The table of a whole group, which holds its window.
+class WindowTable : public GatedTable {
+ public:
+  WindowTable(std::shared_ptr<World> world, SharedWindow window, const std::vector<int>& members,
+              int rank)
+      : GatedTable(std::move(world), gate_at(window, 0), places_in(window, members), rank,
+                   kCapacity),
+        window_(std::move(window)) {}
+
+  std::unique_ptr<Table> pair(int peer) override {
+    const int low = std::min(rank(), peer);
+    const int high = std::max(rank(), peer);
+    Gate& gate = gate_at(window_, 1 + high * (high - 1) / 2 + low);
+    std::vector<Place> two{places()[static_cast<std::size_t>(low)],
+                           places()[static_cast<std::size_t>(high)]};
+    for (Place& place : two) {
+      place.area += turns() % 2 * kCapacity;
+    }
+    return std::make_unique<GatedTable>(shared_world(), gate, std::move(two), rank() == low ? 0 : 1,
+                                        kCapacity / 2);
+  }
+
+ private:
+  SharedWindow window_;
+};
+
+}  // namespace
+
+std::int64_t window_bytes(int members) { return head_bytes(members) + 2 * kCapacity * members; }
+
+std::unique_ptr<Table> make_window_table(std::shared_ptr<World> world, SharedWindow window,
+                                         const std::vector<int>& members, int rank) {
+  return std::make_unique<WindowTable>(std::move(world), std::move(window), members, rank);
+}
+
+}  // namespace stagecraft::mpi

@@ -1,0 +1,21 @@
+// Turns through a shared window.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "tensor_parallel/comm/contract/shared_window.h"
+#include "tensor_parallel/comm/mpi/exchange.h"
+#include "tensor_parallel/comm/mpi/world.h"
+
+namespace stagecraft::mpi {
+
+/// Bytes of the window of a group.
+std::int64_t window_bytes(int members);
+
+/// `members`: world ranks of one node, in the group's order, of which this process is number
+/// `rank`; `window`: of window_bytes(members), zero at first, the same for all.
+std::unique_ptr<Table> make_window_table(std::shared_ptr<World> world, SharedWindow window,
+                                         const std::vector<int>& members, int rank);
+
+}  // namespace stagecraft::mpi

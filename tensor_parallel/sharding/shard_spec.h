@@ -1,0 +1,39 @@
+// How a global tensor is cut over the tensor axis, counted in canonical shards.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/core/tensor.h"
+
+namespace stagecraft {
+
+/// One dimension is cut into `groups` equal parts (c_attn's q | k | v are three), and each part
+/// into `shards` equal shards; shard s is the s-th piece of every part. A rank owns `shards /
+/// ranks` consecutive shards. dimension = -1: replicated, every rank holds all.
+struct ShardSpec {
+  int dimension = -1;
+  int shards = 1;
+  int groups = 1;
+  /// Size of the dimension with padding; 0: the global size, no padding. Only with one group.
+  std::int64_t padded_size = 0;
+  bool replicated() const { return dimension < 0; }
+  friend bool operator==(const ShardSpec&, const ShardSpec&) = default;
+};
+
+/// The shape of what rank `rank` of `ranks` holds, padding included. Throws Error when the sizes do
+/// not divide.
+Shape local_shape(const Shape& global, const ShardSpec& spec, int rank, int ranks);
+
+/// A run of elements that is contiguous both in the local and in the global tensor.
+struct ShardRun {
+  std::int64_t local_begin = 0;   // element index in the local tensor
+  std::int64_t global_begin = 0;  // element index in the global tensor, without padding
+  std::int64_t count = 0;
+};
+
+/// The runs that make up a rank's part, in local order; padding belongs to no run. For tensors of
+/// one or two dimensions.
+std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int rank, int ranks);
+
+}  // namespace stagecraft

@@ -1,0 +1,190 @@
+// The order of the protocol, without time: CAF's deterministic scheduler runs the driver, and
+// stages that only note say what it sent, after each message that it got.
+#include <caf/all.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include <catch2/catch.hpp>
+#include <optional>
+
+#include "actors/driver/driver_actor.h"
+#include "actors/failure/watchdog.h"
+#include "actors/protocol/run_config.h"
+#include "actors/protocol/run_report.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+#include "models/optim/optimizer_config.h"
+#include "tests/actors/driver/recording_actors.h"
+
+namespace stagecraft {
+namespace {
+
+using namespace test;
+
+TrainingPlan two_stages() {
+  ModelConfig model;
+  model.layers = 2;
+  model.hidden = 8;
+  model.heads = 2;
+  model.sequence = 4;
+  model.vocab = 256;
+  return make_plan(gpt(model, 1), {.pipeline = 2}, {.global_batch = 2, .micro_batch = 1});
+}
+
+struct StepNotes : RunObserver {
+  void on_step(const StepReport& report) override { losses.push_back(report.loss); }
+  std::vector<double> losses;
+};
+
+struct TestingConfig : caf::actor_system_config {
+  TestingConfig() {
+    set("scheduler.policy", caf::atom("testing"));
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+/// A driver and two stages that note. Nothing runs but in `tell` and `pass`.
+class Play {
+ public:
+  Play() {
+    config_.optimizer.steps = 2;
+    setup_->board = std::make_shared<ProgressBoard>(board_info(plan_, 1));
+    setup_->plan = &plan_;
+    setup_->config = &config_;
+    setup_->observer = &observer;
+    setup_->done = [this](RunResult value) { result = std::move(value); };
+    driver_ = system_.spawn(driver_actor, setup_);
+    std::vector<caf::strong_actor_ptr> all;
+    for (const ReceivedPtr& received : received_) {
+      stages_.push_back(system_.spawn(noting_stage, received));
+      all.push_back(caf::actor_cast<caf::strong_actor_ptr>(stages_.back()));
+    }
+    caf::anon_send(driver_, ConnectAtom::value, all);
+    scheduler().run();
+  }
+  ~Play() {
+    for (const StageActor& stage : stages_) {
+      caf::anon_send_exit(stage, caf::exit_reason::user_shutdown);
+    }
+    caf::anon_send_exit(driver_, caf::exit_reason::user_shutdown);
+    scheduler().run();
+  }
+  Play(const Play&) = delete;
+  Play& operator=(const Play&) = delete;
+
+  template <class Message>
+  void tell(const Message& message) {
+    caf::anon_send(driver_, message);
+    scheduler().run();
+  }
+
+  void pass(std::chrono::seconds time) {
+    scheduler().advance_time(time);
+    scheduler().run();
+  }
+
+  /// Since the last call, both stages got these, in this order, and nothing else.
+  template <class... Messages>
+  bool both_got(const Messages&... messages) {
+    const std::vector<std::string> images{image(system_, messages)...};
+    const bool first = received_[0]->images.take() == images;
+    return (received_[1]->images.take() == images) && first;
+  }
+
+  StepDone done(int rank, std::int64_t step) const {
+    return {rank,
+            step,
+            rank == 1 ? std::vector{bits_of(8.0), bits_of(16.0)} : decltype(StepDone::losses){},
+            {{rank, bits_of(rank == 0 ? 9.0 : 16.0)}}};
+  }
+
+  /// The driver's decision at a gradient norm of 5, which done() gives.
+  ApplyUpdate update(std::int64_t step) const {
+    return {step, bits_of(learning_rate_at(config_.optimizer, step)),
+            bits_of(clip_factor(config_.optimizer, 5))};
+  }
+
+  StepNotes observer;
+  std::optional<RunResult> result;
+
+ private:
+  caf::scheduler::test_coordinator& scheduler() {
+    return dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler());
+  }
+
+  TrainingPlan plan_ = two_stages();
+  RunConfig config_;
+  std::shared_ptr<DriverSetup> setup_ = std::make_shared<DriverSetup>();
+  TestingConfig system_config_;
+  caf::actor_system system_{system_config_};
+  ReceivedPtr received_[2] = {std::make_shared<Received>(), std::make_shared<Received>()};
+  DriverActor driver_;
+  std::vector<StageActor> stages_;
+};
+
+}  // namespace
+
+TEST_CASE("two steps: each waits for all, and the last is followed by the end") {
+  Play play;
+  CHECK(play.both_got());
+  play.tell(Ready{1});
+  CHECK(play.both_got());
+  play.tell(Ready{0});
+  CHECK(play.both_got(TrainStep{1}));
+  play.tell(play.done(1, 1));
+  CHECK(play.both_got());
+  play.tell(play.done(0, 1));
+  CHECK(play.both_got(play.update(1), TrainStep{2}));
+  CHECK(play.observer.losses == std::vector{24.0 / 8});
+  play.tell(play.done(0, 2));
+  CHECK(play.both_got());
+  play.tell(play.done(1, 2));
+  CHECK(play.both_got(play.update(2), Finish{false}));
+  play.tell(StageEnded{0});
+  CHECK_FALSE(play.result.has_value());
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->steps == 2);
+  CHECK(play.result->failure.empty());
+  CHECK_FALSE(play.result->actor_lost);
+}
+
+TEST_CASE("a failure ends all stages, the first text stands, and no update follows") {
+  Play play;
+  play.tell(Ready{0});
+  play.tell(Ready{1});
+  CHECK(play.both_got(TrainStep{1}));
+  play.tell(RunFailed{"stage 1 fell"});
+  CHECK(play.both_got(Finish{true}));
+  play.tell(RunFailed{"stage 0 fell over it"});
+  play.tell(play.done(0, 1));
+  play.tell(play.done(1, 1));
+  CHECK(play.both_got());
+  play.tell(StageEnded{1});
+  play.tell(StageEnded{0});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->failure == "stage 1 fell");
+  CHECK_FALSE(play.result->actor_lost);
+}
+
+TEST_CASE("who has not ended a while after a failure is given up") {
+  Play play;
+  play.tell(RunFailed{"stage 1 fell"});
+  play.tell(StageEnded{0});
+  CHECK_FALSE(play.result.has_value());
+  play.pass(std::chrono::seconds(5));
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->actor_lost);
+}
+
+TEST_CASE("a gradient that is not finite ends the run instead of an update") {
+  Play play;
+  play.tell(Ready{0});
+  play.tell(Ready{1});
+  CHECK(play.both_got(TrainStep{1}));
+  StepDone broken = play.done(0, 1);
+  broken.squares[0].square = kNan;
+  play.tell(broken);
+  play.tell(play.done(1, 1));
+  CHECK(play.both_got(Finish{true}));
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,96 @@
+// Actors of the protocol's three kinds that do nothing but note what they receive.
+#pragma once
+
+#include <caf/all.hpp>
+#include <condition_variable>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/protocol/messages.h"
+#include "tests/actors/protocol/sample_messages.h"
+
+namespace stagecraft::test {
+
+/// What actors have noted, for the test's thread.
+template <class Item>
+class Notes {
+ public:
+  void add(Item item) {
+    const std::lock_guard lock(mutex_);
+    items_.push_back(std::move(item));
+    changed_.notify_all();
+  }
+  /// The first `count`, or fewer if they do not come within ten seconds.
+  std::vector<Item> first(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return items_.size() >= count; });
+    return {items_.begin(),
+            items_.begin() + static_cast<std::ptrdiff_t>(std::min(count, items_.size()))};
+  }
+  /// What has come since the last call, without waiting.
+  std::vector<Item> take() {
+    const std::lock_guard lock(mutex_);
+    std::vector<Item> all(items_.begin(), items_.end());
+    items_.clear();
+    return all;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::deque<Item> items_;
+};
+
+/// All that one process's actors received.
+struct Received {
+  Notes<std::string> images;
+  Notes<std::vector<caf::strong_actor_ptr>> connects;
+};
+using ReceivedPtr = std::shared_ptr<Received>;
+
+/// Handlers that note each message of `Messages`, and Connect.
+template <class Behavior, class... Messages, class... More>
+Behavior noting(caf::actor_system& system, const ReceivedPtr& received, MessageList<Messages...>,
+                More... more) {
+  return {[&system, received](const Messages& m) { received->images.add(image(system, m)); }...,
+          more...};
+}
+
+inline auto noting_connect(const ReceivedPtr& received) {
+  return [received](ConnectAtom, const std::vector<caf::strong_actor_ptr>& all) {
+    received->connects.add(all);
+  };
+}
+
+using ToStage = MessageList<TrainStep, Evaluate, Envelope, Credit, ApplyUpdate, WriteModel, Finish>;
+using ToDriver = MessageList<Ready, StepDone, EvaluationDone, ModelWritten, Spans, ClockReadings,
+                             StageEnded, RunFailed>;
+
+inline StageActor::behavior_type noting_stage(StageActor::pointer self,
+                                              const ReceivedPtr& received) {
+  return noting<StageActor::behavior_type>(self->system(), received, ToStage{},
+                                           noting_connect(received),
+                                           [](JoinAtom, const caf::strong_actor_ptr&) {});
+}
+
+inline DriverActor::behavior_type noting_driver(DriverActor::pointer self,
+                                                const ReceivedPtr& received) {
+  return noting<DriverActor::behavior_type>(
+      self->system(), received, ToDriver{}, [](TickAtom) {}, noting_connect(received),
+      [](JoinAtom, std::int32_t, const caf::strong_actor_ptr&) {});
+}
+
+inline GuardActor::behavior_type noting_guard(GuardActor::pointer self,
+                                              const ReceivedPtr& received) {
+  caf::actor_system& system = self->system();
+  return {[&system, received](const StageFailed& m) { received->images.add(image(system, m)); },
+          [&system, received](const RunFailed& m) { received->images.add(image(system, m)); },
+          [](JoinAtom, const caf::strong_actor_ptr&) {},
+          [&system, received](const Finish& m) { received->images.add(image(system, m)); }};
+}
+
+}  // namespace stagecraft::test

@@ -1,0 +1,75 @@
+// What is added up of a step and of an evaluation: the order is the program's, not the messages'.
+#include "actors/driver/step_reduction.h"
+#include "models/families/gpt.h"
+#include "models/families/model_config.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+namespace stagecraft {
+namespace {
+
+/// One stage, three data ranks, two micro-batches each.
+TrainingPlan three_data_ranks() {
+  ModelConfig model;
+  model.layers = 1;
+  model.hidden = 8;
+  model.heads = 2;
+  model.sequence = 4;
+  model.vocab = 256;
+  return make_plan(gpt(model, 1), {.data = 3}, {.global_batch = 6, .micro_batch = 1});
+}
+
+constexpr double kLarge = 1e16;  // a neighbour is 2 away: what is added to it shows the order
+
+StepDone done(int rank, const std::vector<double>& losses, std::vector<SquareBits> squares = {}) {
+  return {rank, 1, bits_of_all(losses), std::move(squares)};
+}
+
+}  // namespace
+
+TEST_CASE("losses of a step: by micro-batch, then along the tree of data ranks") {
+  const TrainingPlan plan = three_data_ranks();
+  const std::map<int, StepDone> all = {
+      {0, done(0, {kLarge, 1})}, {1, done(1, {1, 1})}, {2, done(2, {-kLarge, 3})}};
+  // (1e16 + 1) + (1 + 1) is 1e16 + 2; the last pair is -1e16 + 3, rounded to -1e16 + 4.
+  CHECK(add_up(plan, all).loss == 6.0 / (6 * 4));
+}
+
+TEST_CASE("squares of a step: what is not finite is named") {
+  const TrainingPlan plan = three_data_ranks();
+  std::map<int, StepDone> all = {{0, done(0, {1, 1}, {{0, bits_of(9.0)}, {2, bits_of(16.0)}})}};
+  CHECK(add_up(plan, all).squared_norm == 25);
+  CHECK(add_up(plan, all).not_finite.empty());
+  all.at(0).squares[1].square = bits_of(std::numeric_limits<double>::infinity());
+  const std::string name = plan.model.parameters().at(2).name;
+  CHECK(add_up(plan, all).not_finite == "the gradient of " + name + " is not finite");
+  all.at(0).losses[0] = bits_of(std::nan(""));
+  CHECK(add_up(plan, all).not_finite ==
+        "the loss is nan, the gradient of " + name + " is not finite");
+}
+
+TEST_CASE("an evaluation's losses have one sum, however its answers come") {
+  const std::vector<EvaluationDone> answers = {{0, 0, bits_of_all({kLarge, 1})},
+                                               {1, 0, {}},
+                                               {0, 1, bits_of_all({1})},
+                                               {1, 1, bits_of_all({-kLarge})}};
+  EvaluationLosses forth;
+  EvaluationLosses back;
+  forth.begin(2, 2);
+  back.begin(2, 2);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const bool last = i + 1 == answers.size();
+    CHECK(forth.add(answers[i]) == last);
+    CHECK(back.add(answers[answers.size() - 1 - i]) == last);
+  }
+  CHECK(forth.sum() == 0);  // 1e16 takes in neither 1
+  CHECK(back.sum() == 0);
+  back.begin(1, 2);
+  CHECK_FALSE(back.add({1, 0, {}}));
+  CHECK(back.add({0, 0, bits_of_all({2.5})}));
+  CHECK(back.sum() == 2.5);
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,130 @@
+// What the watch finds on a board, and what it says of it.
+#include "actors/failure/watchdog.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+
+#include "kernels/base/span.h"
+
+namespace stagecraft {
+namespace {
+
+using Catch::Matchers::Contains;
+
+constexpr std::int64_t kSecond = 1'000'000'000;
+
+std::shared_ptr<ProgressBoard> two_stages() {
+  BoardInfo info;
+  info.mesh = {.pipeline = 2};
+  info.stage_of_chunk = {0, 1};
+  info.watchdog_seconds = 1;
+  return std::make_shared<ProgressBoard>(info);
+}
+
+/// `seconds` from now, on both clocks.
+WatchedMoment moment(double seconds, bool processes = false) {
+  const auto ns = static_cast<std::int64_t>(seconds * static_cast<double>(kSecond));
+  WatchedMoment at{now_ns() + ns, board_reader(), processes};
+  at.reader.wall_ns += ns;
+  at.reader.alive = [](int) { return true; };
+  return at;
+}
+
+std::string text_of(const ProgressBoard& board, const WatchedMoment& at) {
+  const auto finding = find_culprit(board, at);
+  return finding ? finding->text : "";
+}
+
+}  // namespace
+
+TEST_CASE("the watch finds who does not return, and who all wait for each other") {
+  const auto board = two_stages();
+  ProgressSlot& first = board->slot(0);
+  ProgressSlot& second = board->slot(1);
+  first.enter();
+  second.enter();
+  first.set(Activity::waiting, 3, {Op::receive_gradient, 0, 1});
+  second.set(Activity::running, 3, {Op::forward, 1, 2});
+  const WatchedMoment now = moment(0);
+  const WatchedMoment later = moment(5);
+  CHECK(text_of(*board, now).empty());
+  CHECK_THAT(text_of(*board, later), Contains("stage 1, rank 1, step 3, instruction 1F2"));
+  CHECK(find_culprit(*board, later)->rank == 1);
+  second.set(Activity::reporting);
+  CHECK_THAT(text_of(*board, later), Contains("rank 1, step 3, adding up losses"));
+  second.set(Activity::writing);
+  CHECK_THAT(text_of(*board, later), Contains("rank 1, writing its part of the model"));
+  second.set(Activity::starting);
+  CHECK_THAT(text_of(*board, later), Contains("rank 1, making its parameters"));
+  second.set(Activity::beginning, 4, {});
+  CHECK_THAT(text_of(*board, later), Contains("rank 1, beginning step 4"));
+
+  second.set(Activity::waiting, 3, {Op::receive_activation, 1, 2});
+  CHECK_THAT(
+      text_of(*board, later),
+      Contains("nobody has moved") &&
+          Contains("instruction 0RG1: waits for the gradient of micro-batch 1 from stage 1") &&
+          Contains("instruction 1RA2: waits for the activation of micro-batch 2 from stage 0"));
+
+  // Waiting for the driver's decision is no deadlock of the stages.
+  first.set(Activity::waiting, 3, {.op = Op::optimizer});
+  second.set(Activity::waiting, 3, {.op = Op::optimizer});
+  CHECK(text_of(*board, later).empty());
+}
+
+TEST_CASE("the watch names the process that is gone, silent, or never came") {
+  const auto board = two_stages();
+  board->slot(0).enter();
+  CHECK(text_of(*board, moment(0.5, true)).empty());
+  CHECK_THAT(text_of(*board, moment(5, true)), Contains("stage 1, rank 1, has not started within"));
+
+  board->slot(1).enter(4711, host_name());
+  for (int rank = 0; rank < 2; ++rank) {
+    board->slot(rank).set(Activity::waiting, 3, {Op::receive_gradient, 0, 1});
+    board->slot(rank).beat();
+  }
+  CHECK_THAT(text_of(*board, moment(5, true)),
+             Contains("rank 0, step 3") && Contains("has given no sign of life for"));
+
+  WatchedMoment at = moment(0, true);
+  at.reader.alive = [](int process) { return process != 4711; };
+  CHECK_THAT(text_of(*board, at),
+             Contains("rank 1, step 3") && Contains("its process 4711 is gone"));
+  CHECK(find_culprit(*board, at)->rank == 1);
+  // One that was sent home, or has come to its end, is missed by nobody.
+  for (const Activity activity : {Activity::dismissed, Activity::ended, Activity::failed}) {
+    board->slot(1).set(activity);
+    CHECK(text_of(*board, at).empty());
+  }
+}
+
+TEST_CASE("the hook gets the cause that anybody names, once, and a failed process is ended") {
+  const auto board = two_stages();
+  std::promise<std::string> told;
+  std::promise<void> ended;
+  std::once_flag once;
+  Watch watch({.board = board, .own_rank = -1, .end_process = [&] {
+                 std::call_once(once, [&] { ended.set_value(); });
+               }});
+  watch.on_cause([&](const std::string& cause) { told.set_value(cause); });
+  CHECK(board->name_cause(1, "somebody's fault"));
+  CHECK(told.get_future().get() == "somebody's fault");
+  watch.on_cause({});  // without anybody to tell, the process is not waited for
+  ended.get_future().wait();
+}
+
+TEST_CASE("a cause that came before the hook is told at once") {
+  const auto board = two_stages();
+  board->name_cause(0, "early");
+  std::promise<void> seen;
+  std::once_flag once;
+  Watch watch({.board = board, .own_rank = -1, .end_process = [&] {
+                 std::call_once(once, [&] { seen.set_value(); });
+               }});
+  seen.get_future().wait();
+  std::string told;
+  watch.on_cause([&](const std::string& cause) { told = cause; });
+  CHECK(told == "early");
+}
+
+}  // namespace stagecraft

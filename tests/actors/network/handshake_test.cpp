@@ -1,0 +1,208 @@
+// The gate alone: plain sockets on both sides, no actors.
+#include "actors/network/handshake_client.h"
+#include "actors/network/handshake_listener.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include <catch2/catch.hpp>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "kernels/base/error.h"
+#include "tests/conformance/watchdog.h"
+
+namespace stagecraft {
+namespace {
+
+using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
+
+const std::string kSecret(kSecretBytes, 's');
+const Hello kHello{.version = "1.2", .rank = 3, .secret = kSecret};
+
+Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
+
+/// A gate, and whom it admitted.
+struct Entrance {
+  explicit Entrance(GateOptions options = {})
+      : gate(filled(std::move(options)), [this](Socket socket, std::int32_t rank) {
+          const std::lock_guard lock(mutex);
+          admitted.emplace_back(std::move(socket), rank);
+          changed.notify_all();
+        }) {}
+
+  static GateOptions filled(GateOptions options) {
+    options.version = "1.2";
+    options.secret = kSecret;
+    return options;
+  }
+
+  std::pair<Socket, std::int32_t> next() {
+    std::unique_lock lock(mutex);
+    REQUIRE(changed.wait_for(lock, 10s, [&] { return !admitted.empty(); }));
+    auto first = std::move(admitted.front());
+    admitted.pop_front();
+    return first;
+  }
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::deque<std::pair<Socket, std::int32_t>> admitted;
+  Gate gate;  // last: its thread uses all above
+};
+
+std::span<const std::byte> bytes_of(std::string_view text) {
+  return std::as_bytes(std::span(text));
+}
+
+/// The other end has closed within ten seconds, without a word.
+bool dropped(const Socket& socket) {
+  std::byte any{};
+  return !receive_exactly(socket, {&any, 1}, "stranger", in(10s));
+}
+
+}  // namespace
+
+TEST_CASE("hello and answer keep what they say") {
+  const HelloBytes bytes = encode(kHello);
+  CHECK(begins_hello(bytes));
+  const Hello hello = decode_hello(bytes);
+  CHECK(hello.version == "1.2");
+  CHECK(hello.rank == 3);
+  CHECK(hello.secret == kSecret);
+  const Answer answer = decode_answer(encode(Answer{"9", Admission::other_run}), "gate");
+  CHECK(answer.version == "9");
+  CHECK(answer.verdict == Admission::other_run);
+  CHECK_THROWS_WITH(encode(Hello{.version = std::string(25, 'v'), .rank = 0, .secret = kSecret}),
+                    Contains("25 bytes in a field of 24"));
+  CHECK_THROWS_WITH(decode_answer({}, "1.2.3.4:5"), Contains("[1.2.3.4:5] something else listens"));
+}
+
+TEST_CASE("secrets are the same or not") {
+  CHECK(same_secret(kSecret, kSecret));
+  CHECK_FALSE(same_secret(kSecret, std::string(kSecretBytes - 1, 's') + "t"));
+  CHECK_FALSE(same_secret(kSecret, ""));
+  CHECK_FALSE(same_secret("", ""));
+}
+
+TEST_CASE("who says the hello is let in, and what follows is left to the next protocol") {
+  const test::Watchdog watchdog("gate: let in", 30s);
+  Entrance entrance;
+  const Socket mine = enter_gate(entrance.gate.address(), kHello, in(10s));
+  const auto [theirs, rank] = entrance.next();
+  CHECK(rank == 3);
+  CHECK(send_exactly(mine, bytes_of("over"), "gate", in(10s)));
+  std::array<std::byte, 4> came{};
+  CHECK(receive_exactly(theirs, came, "peer", in(10s)));
+  CHECK(std::equal(came.begin(), came.end(), bytes_of("over").begin()));
+}
+
+TEST_CASE("a hello in single bytes, with more behind it, is a hello") {
+  const test::Watchdog watchdog("gate: single bytes", 30s);
+  Entrance entrance;
+  const Socket mine = connect_to(entrance.gate.address(), in(10s));
+  const HelloBytes hello = encode(kHello);
+  for (const std::byte& each : hello) {
+    CHECK(send_exactly(mine, {&each, 1}, "gate", in(10s)));
+  }
+  CHECK(send_exactly(mine, bytes_of("more"), "gate", in(10s)));
+  const auto [theirs, rank] = entrance.next();
+  std::array<std::byte, 4> came{};
+  CHECK(receive_exactly(theirs, came, "peer", in(10s)));
+  CHECK(std::equal(came.begin(), came.end(), bytes_of("more").begin()));
+}
+
+TEST_CASE("another version and another run are told so") {
+  const test::Watchdog watchdog("gate: verdicts", 30s);
+  Entrance entrance;
+  Hello hello = kHello;
+  hello.version = "1.3";
+  CHECK_THROWS_WITH(enter_gate(entrance.gate.address(), hello, in(10s)),
+                    Contains(entrance.gate.address()) &&
+                        Contains("is of version \"1.2\", this program of \"1.3\""));
+  hello = kHello;
+  hello.secret.back() ^= 1;
+  CHECK_THROWS_WITH(enter_gate(entrance.gate.address(), hello, in(10s)),
+                    Contains("belongs to another run"));
+  CHECK(entrance.admitted.empty());
+}
+
+TEST_CASE("garbage is dropped at once, silence and half a hello after the gate's patience") {
+  const test::Watchdog watchdog("gate: strangers", 30s);
+  Entrance patient;
+  const Socket garbage = connect_to(patient.gate.address(), in(10s));
+  CHECK(send_exactly(garbage, bytes_of("GET / HTTP/1.1\r\n\r\n"), "gate", in(10s)));
+  CHECK(dropped(garbage));
+  Entrance hasty({.patience = 100ms});
+  const Socket silent = connect_to(hasty.gate.address(), in(10s));
+  const Socket half = connect_to(hasty.gate.address(), in(10s));
+  const HelloBytes hello = encode(kHello);
+  CHECK(send_exactly(half, std::span(hello).first(kHelloBytes / 2), "gate", in(10s)));
+  CHECK(dropped(silent));
+  CHECK(dropped(half));
+}
+
+TEST_CASE("in a crowd the oldest is sent away, and a peer comes through") {
+  const test::Watchdog watchdog("gate: crowd", 30s);
+  Entrance entrance({.patience = 1h, .guests = 8});
+  std::vector<Socket> crowd;
+  for (int i = 0; i < 40; ++i) {
+    crowd.push_back(connect_to(entrance.gate.address(), in(10s)));
+  }
+  CHECK(dropped(crowd.front()));
+  const Socket mine = enter_gate(entrance.gate.address(), kHello, in(10s));
+  CHECK(entrance.next().second == 3);
+}
+
+TEST_CASE("a closed gate refuses, and has dropped its guests") {
+  const test::Watchdog watchdog("gate: closed", 30s);
+  auto entrance = std::make_unique<Entrance>();
+  const std::string address = entrance->gate.address();
+  const Socket guest = connect_to(address, in(10s));
+  entrance.reset();
+  CHECK(dropped(guest));
+  CHECK_THROWS_WITH(connect_to(address, in(10s)), Contains(address) && Contains("refused"));
+}
+
+TEST_CASE("who never answers, or always hangs up, is given up at the deadline") {
+  const test::Watchdog watchdog("gate: deadline", 30s);
+  const Socket mute = listen_on("127.0.0.1");  // the system accepts; nobody reads
+  CHECK_THROWS_WITH(enter_gate(local_endpoint(mute), kHello, in(50ms)),
+                    Contains(local_endpoint(mute)) && Contains("before the deadline"));
+  const Socket rude = listen_on("127.0.0.1");
+  std::jthread hang_up([&](const std::stop_token& stop) {
+    while (!stop.stop_requested()) {
+      pollfd polled{rude.get(), POLLIN, 0};
+      if (::poll(&polled, 1, 10) > 0) {
+        accept_from(rude);
+      }
+    }
+  });
+  CHECK_THROWS_WITH(enter_gate(local_endpoint(rude), kHello, in(200ms)),
+                    Contains("without an answer") || Contains("before the deadline"));
+}
+
+TEST_CASE("only one interface, and only a numeric one, is listened on") {
+  for (const char* every : {"0.0.0.0", "::"}) {
+    CHECK_THROWS_WITH(listen_on(every), Contains("every interface"));
+  }
+  CHECK_THROWS_WITH(listen_on("localhost"), Contains("not a numeric address"));
+  CHECK_THROWS_WITH(connect_to("127.0.0.1", in(1s)), Contains("no ADDRESS:PORT"));
+  CHECK_THROWS_WITH(connect_to("localhost:80", in(1s)), Contains("not a numeric address"));
+}
+
+TEST_CASE("IPv6 has brackets around its address") {
+  Socket listener;
+  try {
+    listener = listen_on("::1");
+  } catch (const Error&) {
+    return;  // this machine has none
+  }
+  CHECK_THAT(local_endpoint(listener), Catch::Matchers::StartsWith("[::1]:"));
+  CHECK(connect_to(local_endpoint(listener), in(10s)));
+}
+
+}  // namespace stagecraft

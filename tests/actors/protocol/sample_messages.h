@@ -1,0 +1,65 @@
+// One of every message, with every field set: a message without a sample does not compile.
+#pragma once
+
+#include <caf/all.hpp>
+#include <limits>
+
+#include "actors/protocol/messages.h"
+#include "stages/channels/pass.h"
+#include "stages/program/edge.h"
+
+namespace stagecraft::test {
+
+inline constexpr std::int64_t kLarge = std::numeric_limits<std::int64_t>::min() + 1;
+inline const std::uint64_t kNan = bits_of(std::numeric_limits<double>::quiet_NaN());
+inline const std::uint64_t kInfinity = bits_of(std::numeric_limits<double>::infinity());
+inline const std::uint64_t kTiny = bits_of(std::numeric_limits<double>::denorm_min());
+inline const std::uint64_t kMinusZero = bits_of(-0.0);
+
+inline void fill(TrainStep& m) { m = {kLarge}; }
+inline void fill(Evaluate& m) { m = {7, kLarge}; }
+inline void fill(Envelope& m) {
+  m = {.generation = 0xFFFFFFFFU,
+       .edge = {3, 2, Payload::gradient},
+       .sequence = ~std::uint64_t{0},
+       .pass = {PassKind::evaluate, 12, 4},
+       .chunk = 5,
+       .microbatch = 9,
+       .shape = {4, 256, 768},
+       .dtype = DType::bfloat16};
+}
+inline void fill(Credit& m) { m = {{1, 0, Payload::gradient}, ~std::uint64_t{0}}; }
+inline void fill(Ready& m) { m = {11}; }
+inline void fill(StepDone& m) {
+  m = {2, 99, {kNan, kInfinity, kTiny, kMinusZero}, {{4, kNan}, {5, kTiny}}};
+}
+inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero}; }
+inline void fill(EvaluationDone& m) { m = {1, 3, {kNan, kInfinity}}; }
+inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
+inline void fill(ModelWritten& m) { m = {6}; }
+inline void fill(Finish& m) { m = {true}; }
+inline void fill(Spans& m) {
+  m = {1, {{Lane::receive, "receive act 3", kLarge, 8, ~std::uint64_t{0}, kLarge, "1RA3"}}};
+}
+inline void fill(ClockReadings& m) { m = {true, {{kLarge, -8}}}; }
+inline void fill(StageEnded& m) { m = {1, 2, 3, 4, 5, 6, {7, 8, 9, kLarge}}; }
+inline void fill(StageFailed& m) { m = {3, "stage 3: \xC3\xA9", true}; }
+inline void fill(RunFailed& m) { m = {std::string(100'000, 'x')}; }
+
+template <class Message>
+Message sample() {
+  Message message{};
+  fill(message);
+  return message;
+}
+
+/// What a message consists of, for comparison.
+template <class Message>
+std::string image(caf::actor_system& system, Message message) {
+  std::vector<char> bytes;
+  caf::binary_serializer writer(system, bytes);
+  static_cast<void>(writer(message));
+  return typeid(Message).name() + std::string(bytes.begin(), bytes.end());
+}
+
+}  // namespace stagecraft::test

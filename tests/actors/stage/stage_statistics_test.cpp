@@ -1,0 +1,70 @@
+// What a stage measures, and how the driver puts it together.
+#include "actors/stage/stage_statistics.h"
+
+#include <catch2/catch.hpp>
+
+#include "actors/driver/trace_collector.h"
+#include "kernels/backends/make_stream.h"
+
+namespace stagecraft {
+namespace {
+
+/// So many spans of a nanosecond each.
+void add_spans(SpanRecorder& spans, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto at = static_cast<std::int64_t>(i);
+    spans.add(Lane::compute, at, at + 1, "F");
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a meter that starts over has measured nothing") {
+  const auto stream = make_stream({}, {});
+  StageMeter meter;
+  meter.begin_pass(true);
+  add_spans(meter.spans(), 3);
+  { const auto held = stream->memory().allocate(1 << 20, MemoryLabel::saved_activations); }
+  CHECK(meter.total(5, *stream).compute_ns == 3);
+  CHECK(meter.total(5, *stream).peak_saved_activation_bytes == 1 << 20);
+  meter.start_over(*stream);
+  const StageEnded after = meter.total(5, *stream);
+  CHECK(after.rank == 5);
+  CHECK(after.compute_ns == 0);
+  CHECK(after.idle_ns == 0);
+  CHECK(after.peak_saved_activation_bytes == 0);
+  CHECK(meter.take_spans(5).empty());
+}
+
+TEST_CASE("spans go in pieces and come together again, on one clock where both ends were read") {
+  StageMeter meter;
+  meter.begin_pass(true);
+  add_spans(meter.spans(), 2 * Spans::kMost + 1);
+  const std::vector<Spans> pieces = meter.take_spans(1);
+  REQUIRE(pieces.size() == 3);
+  CHECK(pieces[0].spans.size() == Spans::kMost);
+  CHECK(pieces[2].spans.size() == 1);
+  for (const bool ended : {true, false}) {
+    TraceCollector collector;
+    collector.add(ClockReadings{false, {{0, 0}, {0, 1000}}});
+    if (ended) {
+      collector.add(ClockReadings{true, {{0, 0}, {0, 1000}}});
+    }
+    for (const Spans& piece : pieces) {
+      collector.add(piece);
+    }
+    const std::vector<Span> spans = collector.take(1);
+    REQUIRE(spans.size() == 2 * Spans::kMost + 1);
+    CHECK(spans.front().begin_ns == -1000);
+    CHECK(spans.back().end_ns == 2 * static_cast<std::int64_t>(Spans::kMost) + 1 - 1000);
+    CHECK(collector.take(0).empty());
+  }
+}
+
+TEST_CASE("spans whose clock nobody has read keep their times") {
+  TraceCollector collector;
+  collector.add(Spans{3, {{Lane::compute, "F", 5, 6}}});
+  CHECK(collector.take(3).front().begin_ns == 5);
+}
+
+}  // namespace stagecraft

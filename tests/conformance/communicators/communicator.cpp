@@ -1,0 +1,254 @@
+#include "tests/conformance/communicators/communicator.h"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+
+#include "tests/conformance/communicators/collective_values.h"
+
+namespace stagecraft::test {
+namespace {
+
+constexpr std::array<std::int64_t, 5> kCounts = {0, 1, 2, 1003, 100'003};
+
+/// Any order: as exact as float32 is.
+void check_any_order(Member& member, std::int64_t count) {
+  const Tensor x = tensor_of(member.stream, values<float>(member.rank(), count));
+  member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::any);
+  const auto sums = values_of<float>(member.stream, x);
+  for (std::int64_t i = 0; i < count; ++i) {
+    const double wanted = expected_sum<double>(member.size(), i);
+    expect(std::abs(sums[i] - wanted) < 1e-6, "the sum in any order is near the exact one");
+  }
+}
+
+template <typename T>
+void check_gather(Member& member, std::int64_t count) {
+  member.doing(fmt::format("all_gather of {}", count));
+  const Tensor part = tensor_of(member.stream, values<T>(member.rank(), count));
+  const Tensor out(member.stream.memory(), {member.size(), count}, dtype_of<T>(),
+                   MemoryLabel::workspace);
+  member.group.all_gather(member.stream, part, out);
+  expect_elements<T>(member, out, [&](std::int64_t i) {
+    return static_cast<T>(value(static_cast<int>(i / count), i % count) *
+                          (std::is_integral_v<T> ? 1e6F : 1.0F));
+  });
+}
+
+template <typename T>
+void check_reduce_scatter(Member& member, std::int64_t count) {
+  member.doing(fmt::format("reduce_scatter of {}", count));
+  const auto before = values<T>(member.rank(), member.size() * count);
+  const Tensor x = tensor_of(member.stream, before);
+  const Tensor part(member.stream.memory(), {count}, dtype_of<T>(), MemoryLabel::workspace);
+  member.group.reduce_scatter(member.stream, x, part, Order::tree);
+  expect_elements<T>(member, part, [&](std::int64_t i) {
+    return expected_sum<T>(member.size(), member.rank() * count + i);
+  });
+  expect(values_of<T>(member.stream, x) == before, "reduce_scatter leaves its input alone");
+}
+
+void check_broadcast(Member& member, std::int64_t count) {
+  for (int root = 0; root < member.size(); ++root) {
+    member.doing(fmt::format("broadcast of {} from {}", count, root));
+    const Tensor x = tensor_of(member.stream, values<std::int32_t>(member.rank(), count));
+    member.group.broadcast(member.stream, x, root);
+    expect(values_of<std::int32_t>(member.stream, x) == values<std::int32_t>(root, count),
+           "everybody has the root's values");
+  }
+}
+
+/// Around the ring, twice, so that the order of messages shows.
+void check_ring(Member& member, std::int64_t count) {
+  const int size = member.size();
+  const int next = (member.rank() + 1) % size;
+  const int previous = (member.rank() + size - 1) % size;
+  const auto send = [&](int round) {
+    member.doing(fmt::format("send {} to {}", count, next));
+    member.group.send(member.stream,
+                      tensor_of(member.stream, values<float>(member.rank() + 10 * round, count)),
+                      next);
+  };
+  const auto recv = [&](int round) {
+    member.doing(fmt::format("recv {} from {}", count, previous));
+    const Tensor x(member.stream.memory(), {count}, DType::float32, MemoryLabel::workspace);
+    member.group.recv(member.stream, x, previous);
+    expect(values_of<float>(member.stream, x) == values<float>(previous + 10 * round, count),
+           "what was sent arrives, in order");
+  };
+  for (const int round : {0, 1}) {
+    // Rank 0 breaks the circle: a send may wait for its recv.
+    if (member.rank() == 0) {
+      send(round);
+      recv(round);
+    } else {
+      recv(round);
+      send(round);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("every communicator: all_reduce follows the tree") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("all_reduce", [&](Member& member) {
+    expect(member.size() == factory.size, "the world has its size");
+    for (const std::int64_t count : kCounts) {
+      check_all_reduce<float>(member, count);
+      check_all_reduce<double>(member, count);
+      check_any_order(member, count);
+    }
+  }));
+}
+
+TEST_CASE("every communicator: all_reduce of 64 MiB") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("64 MiB", [&](Member& member) {
+    const Tensor x = tensor_of(member.stream, values<float>(member.rank(), std::int64_t{16} << 20));
+    member.doing("all_reduce of 64 MiB");
+    member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
+    expect_elements<float>(
+        member, x, [&](std::int64_t i) { return expected_sum<float>(member.size(), i); }, 61);
+  }));
+}
+
+TEST_CASE("every communicator: all_reduce keeps the shape's elements in place") {
+  const auto factory = any_factory();
+  REQUIRE_NOTHROW(factory.run("shapes", [&](Member& member) {
+    const Tensor whole = tensor_of(member.stream, values<float>(member.rank(), 60), {3, 4, 5});
+    const Tensor middle = whole.rows(1, 2);
+    member.group.all_reduce(member.stream, middle, ReduceOp::sum, Order::tree);
+    expect_elements<float>(member, whole, [&](std::int64_t i) {
+      return i / 20 == 1 ? expected_sum<float>(member.size(), i) : value(member.rank(), i);
+    });
+  }));
+}
+
+TEST_CASE("every communicator: maximum, with minus infinity") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  constexpr float kNothing = -std::numeric_limits<float>::infinity();
+  REQUIRE_NOTHROW(factory.run("maximum", [&](Member& member) {
+    for (const std::int64_t count : kCounts) {
+      // Element i is minus infinity on every member but one, and everywhere if i is odd.
+      std::vector<float> mine(count, kNothing);
+      for (std::int64_t i = member.rank(); i < count; i += member.size()) {
+        mine[i] = i % 2 == 0 ? -1000.0F - static_cast<float>(i) : kNothing;
+      }
+      const Tensor x = tensor_of(member.stream, mine);
+      member.doing(fmt::format("maximum of {}", count));
+      member.group.all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
+      expect_elements<float>(member, x, [&](std::int64_t i) {
+        return i % 2 == 0 ? -1000.0F - static_cast<float>(i) : kNothing;
+      });
+    }
+  }));
+}
+
+TEST_CASE("every communicator: gather, scatter and broadcast") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("gather", [&](Member& member) {
+    for (const std::int64_t count : kCounts) {
+      check_gather<float>(member, count);
+      check_gather<std::int32_t>(member, count);
+      check_reduce_scatter<float>(member, count);
+      check_reduce_scatter<double>(member, count);
+      check_broadcast(member, count);
+    }
+  }));
+}
+
+TEST_CASE("every communicator: send and recv around a ring") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  if (factory.size > 1) {
+    REQUIRE_NOTHROW(factory.run("ring", [&](Member& member) {
+      for (const std::int64_t count : kCounts) {
+        check_ring(member, count);
+      }
+    }));
+  }
+}
+
+TEST_CASE("every communicator: split by color and key") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("split", [&](Member& member) {
+    // Even and odd ranks apart, in reversed order; and everybody alone.
+    const int color = member.rank() % 2;
+    const auto half = member.group.split(color, -member.rank());
+    const auto alone = member.group.split(member.rank(), 0);
+    const int members = (member.size() - color + 1) / 2;
+    expect(half->size() == members, "half has the size");
+    expect(half->rank() == members - 1 - member.rank() / 2, "keys decide the rank");
+    expect(alone->size() == 1 && alone->rank() == 0, "everybody is alone");
+    const Tensor ranks(member.stream.memory(), {members}, DType::int32, MemoryLabel::workspace);
+    half->all_gather(member.stream, tensor_of<std::int32_t>(member.stream, {member.rank()}), ranks);
+    expect_elements<std::int32_t>(member, ranks, [&](std::int64_t i) {
+      return static_cast<std::int32_t>(2 * (members - 1 - i) + color);
+    });
+    const Tensor mine = tensor_of<float>(member.stream, {1.5F});
+    alone->all_reduce(member.stream, mine, ReduceOp::sum, Order::tree);
+    expect(values_of<float>(member.stream, mine).front() == 1.5F, "alone is a world of one");
+  }));
+}
+
+TEST_CASE("every communicator: rows and columns of a mesh, interleaved") {
+  const auto factory = any_factory();
+  if (factory.size != 4) {
+    return;
+  }
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("mesh", [&](Member& member) {
+    const int row = member.rank() / 2;
+    const int column = member.rank() % 2;
+    const auto in_row = member.group.split(row, column);
+    const auto in_column = member.group.split(column, row);
+    expect(in_row->rank() == column && in_column->rank() == row, "the mesh is laid out");
+    for (const std::int64_t count : {7, 100'003, 1003}) {
+      member.doing(fmt::format("row then column of {}", count));
+      const Tensor x = tensor_of(member.stream, values<float>(member.rank(), count));
+      in_row->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
+      in_column->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
+      // Rows, then columns: the tree of four.
+      expect_elements<float>(member, x, [](std::int64_t i) { return expected_sum<float>(4, i); });
+      check_all_reduce<float>(member, count);
+    }
+  }));
+}
+
+TEST_CASE("every communicator: thousands of small operations in a row") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("stress", [&](Member& member) {
+    const auto half = member.group.split(member.rank() / 2, 0);
+    const Tensor x = tensor_of(member.stream, values<float>(member.rank(), 37));
+    const Tensor pair = tensor_of(member.stream, values<float>(member.rank(), 5));
+    const int other = member.rank() ^ 1;
+    for (int turn = 0; turn < (factory.costly ? 20 : 2000); ++turn) {
+      member.doing(fmt::format("turn {}", turn));
+      const std::vector<float> first = {static_cast<float>(turn + member.rank())};
+      copy_from_host(member.stream, std::span<const float>(first), x.rows(0, 1));
+      member.group.all_reduce(member.stream, x.rows(0, 1), ReduceOp::sum, Order::tree);
+      const int size = member.size();
+      expect(*values_of<float>(member.stream, x).data() == size * turn + size * (size - 1) / 2,
+             "the sum of this turn, not of another");
+      half->all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
+      if (other < size && member.rank() < other) {
+        member.group.send(member.stream, x, other);
+      } else if (other < size) {
+        member.group.recv(member.stream, x, other);
+      }
+      member.group.broadcast(member.stream, pair, turn % size);
+    }
+  }));
+}
+
+}  // namespace stagecraft::test

@@ -1,0 +1,121 @@
+// The communicators whose members are processes: windows, messages, and a mixture of them.
+#include <catch2/catch.hpp>
+#include <cstring>
+
+#include "tests/conformance/communicators/communicator.h"
+#include "tests/conformance/communicators/tree_sums.h"
+#include "tests/conformance/processes.h"
+
+namespace stagecraft::test {
+namespace {
+
+struct Layout {
+  std::string name;
+  int node = 0;
+};
+
+std::vector<Layout> layouts() {
+  std::vector<Layout> all{{"windows", 0}, {"messages", process_rank()}};
+  if (process_count() > 2) {
+    all.push_back({"two nodes", process_rank() * 2 / process_count()});
+    all.push_back({"two nodes, interleaved", process_rank() % 2});
+  }
+  return all;
+}
+
+}  // namespace
+
+std::vector<CommunicatorFactory> communicator_factories() {
+  std::vector<CommunicatorFactory> factories;
+  for (const Layout& layout : layouts()) {
+    factories.push_back({.name = layout.name,
+                         .size = process_count(),
+                         .run = [layout](const auto& test, const auto& function) {
+                           run_processes(test, layout.node, function);
+                         }});
+  }
+  return factories;
+}
+
+TEST_CASE("sums over processes have the bits of sums over threads") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  for (const std::int64_t count : {1, 15, 1000, 4097, 300'001}) {
+    std::vector<std::vector<float>> wanted(static_cast<std::size_t>(process_count()));
+    run_local("threads", process_count(), [&](Member& member) {
+      wanted[static_cast<std::size_t>(member.rank())] = sums_of(member, count);
+    });
+    REQUIRE_NOTHROW(factory.run("bits", [&](Member& member) {
+      const std::vector<float> sums = sums_of(member, count);
+      const std::vector<float>& theirs = wanted[static_cast<std::size_t>(member.rank())];
+      expect(sums.size() == theirs.size() &&
+                 std::memcmp(sums.data(), theirs.data(), 4 * sums.size()) == 0,
+             fmt::format("the bits of {} elements", count));
+    }));
+  }
+}
+
+TEST_CASE("nobody leaves a barrier of processes before all have come") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("barrier", [&](Member& member) {
+    Stream& stream = member.stream;
+    const Tensor all(stream.memory(), {member.size()}, DType::int32, MemoryLabel::workspace);
+    for (std::int32_t turn = 1; turn <= 200; ++turn) {
+      member.group.barrier();
+      member.group.all_gather(stream, tensor_of<std::int32_t>(stream, {turn}), all);
+      expect(values_of<std::int32_t>(stream, all) ==
+                 std::vector<std::int32_t>(static_cast<std::size_t>(member.size()), turn),
+             "all are at the same turn");
+    }
+  }));
+}
+
+TEST_CASE("a window's abort reaches members that sleep in other groups and between two") {
+  if (process_count() < 3) {
+    return;
+  }
+  const auto factory = any_factory();
+  INFO(factory.name);
+  for (int turn = 0; turn < 10; ++turn) {
+    REQUIRE_NOTHROW(factory.run("sleepers", [&](Member& member) {
+      std::string culprit;
+      try {
+        const auto group = member.group.split(member.rank() / 2, 0);
+        const Tensor x = tensor_of<float>(member.stream, {0});
+        member.group.barrier();
+        member.doing("waiting for the culprit");
+        if (member.rank() == 0) {
+          group->abort("rank 0, 3F1");
+        } else if (member.rank() == 1) {
+          group->barrier();
+        } else {
+          member.group.recv(member.stream, x, 0);
+        }
+        group->barrier();
+      } catch (const AbortedError& error) {
+        culprit = error.culprit();
+      }
+      expect(culprit == "rank 0, 3F1", "the culprit is named");
+    }));
+  }
+}
+
+TEST_CASE("many splits in a row, and groups within groups") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("splits", [&](Member& member) {
+    for (int turn = 0; turn < 30; ++turn) {
+      member.doing(fmt::format("split {}", turn));
+      const auto half = member.group.split((member.rank() + turn) % 2, 0);
+      const auto again = half->split(half->rank() % 2, 0);
+      const Tensor x = tensor_of<float>(member.stream, {1.0F});
+      again->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
+      half->all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
+      member.group.barrier();
+      expect(values_of<float>(member.stream, x)[0] == (half->size() + 1) / 2, "groups are apart");
+    }
+  }));
+}
+
+}  // namespace stagecraft::test

@@ -1,0 +1,149 @@
+#include "tests/conformance/ops/attention_reference.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/base/random.h"
+
+namespace stagecraft::testing {
+namespace {
+
+/// The documented numbering of what dropout keeps, one element at a time.
+double dropout_factor(const AttentionShape& shape, std::int64_t sample, std::int64_t head,
+                      std::int64_t query, std::int64_t key) {
+  if (shape.dropout.probability == 0) {
+    return 1;
+  }
+  const std::int64_t element =
+      ((shape.first_head + head) * shape.sequence + query) * shape.sequence + key;
+  const std::uint64_t global = shape.dropout.first_sample + static_cast<std::uint64_t>(sample);
+  const PhiloxBlock words =
+      philox(shape.dropout.key,
+             {static_cast<std::uint32_t>(element / 4), static_cast<std::uint32_t>(global),
+              static_cast<std::uint32_t>(global >> 32), shape.dropout.step});
+  const bool kept =
+      uniform(words[static_cast<std::size_t>(element % 4)]) >= shape.dropout.probability;
+  return kept ? 1 / (1 - static_cast<double>(shape.dropout.probability)) : 0;
+}
+
+/// Where things lie, as indices.
+struct Layout {
+  explicit Layout(const AttentionShape& of) : shape(of) {}
+  std::int64_t token(std::int64_t sample, std::int64_t t) const {
+    return sample * shape.sequence + t;
+  }
+  std::size_t qkv(int part, std::int64_t sample, std::int64_t head, std::int64_t t) const {
+    return static_cast<std::size_t>(((token(sample, t) * 3 + part) * shape.heads + head) *
+                                    shape.head_size);
+  }
+  std::size_t out(std::int64_t sample, std::int64_t head, std::int64_t t) const {
+    return static_cast<std::size_t>((token(sample, t) * shape.heads + head) * shape.head_size);
+  }
+  std::int64_t qkv_size() const { return 3 * out_size(); }
+  std::int64_t out_size() const {
+    return shape.samples * shape.sequence * shape.heads * shape.head_size;
+  }
+  template <typename F>
+  void for_each_query(F&& f) const {
+    for (std::int64_t sample = 0; sample < shape.samples; ++sample) {
+      for (std::int64_t head = 0; head < shape.heads; ++head) {
+        for (std::int64_t query = 0; query < shape.sequence; ++query) {
+          f(sample, head, query);
+        }
+      }
+    }
+  }
+  AttentionShape shape;
+};
+
+double dot_at(const Values& a, std::size_t at_a, const Values& b, std::size_t at_b,
+              std::int64_t size) {
+  double sum = 0;
+  for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) {
+    sum += a[at_a + i] * b[at_b + i];
+  }
+  return sum;
+}
+
+void add_at(Values& to, std::size_t at_to, double factor, const Values& from, std::size_t at_from,
+            std::int64_t size) {
+  for (std::size_t i = 0; i < static_cast<std::size_t>(size); ++i) {
+    to[at_to + i] += factor * from[at_from + i];
+  }
+}
+
+/// The scores of a query with the keys up to it.
+Values scores_of(const Layout& layout, const Values& qkv, std::int64_t sample, std::int64_t head,
+                 std::int64_t query) {
+  const std::int64_t size = layout.shape.head_size;
+  Values scores;
+  for (std::int64_t key = 0; key <= query; ++key) {
+    scores.push_back(dot_at(qkv, layout.qkv(0, sample, head, query), qkv,
+                            layout.qkv(1, sample, head, key), size) /
+                     std::sqrt(static_cast<double>(size)));
+  }
+  return scores;
+}
+
+double log_sum_of(const Values& scores) {
+  const double maximum = *std::max_element(scores.begin(), scores.end());
+  double sum = 0;
+  for (const double score : scores) {
+    sum += std::exp(score - maximum);
+  }
+  return maximum + std::log(sum);
+}
+
+}  // namespace
+
+Attended attention_reference(const AttentionShape& shape, const Values& qkv) {
+  const Layout layout(shape);
+  Attended result{Values(static_cast<std::size_t>(layout.out_size())), {}};
+  layout.for_each_query([&](std::int64_t sample, std::int64_t head, std::int64_t query) {
+    const Values scores = scores_of(layout, qkv, sample, head, query);
+    result.log_sum.push_back(log_sum_of(scores));
+    for (std::int64_t key = 0; key <= query; ++key) {
+      const double probability =
+          std::exp(scores[static_cast<std::size_t>(key)] - result.log_sum.back()) *
+          dropout_factor(shape, sample, head, query, key);
+      add_at(result.out, layout.out(sample, head, query), probability, qkv,
+             layout.qkv(2, sample, head, key), shape.head_size);
+    }
+  });
+  return result;
+}
+
+Values attention_reference_gradient(const AttentionShape& shape, const Values& qkv,
+                                    const Values& dout) {
+  const Layout layout(shape);
+  const std::int64_t size = shape.head_size;
+  const double scale = 1 / std::sqrt(static_cast<double>(size));
+  Values dqkv(qkv.size());
+  layout.for_each_query([&](std::int64_t sample, std::int64_t head, std::int64_t query) {
+    const Values scores = scores_of(layout, qkv, sample, head, query);
+    const double log_sum = log_sum_of(scores);
+    const std::size_t at_dout = layout.out(sample, head, query);
+    Values probability(scores.size());
+    Values dprobability(scores.size());
+    for (std::size_t k = 0; k < scores.size(); ++k) {
+      const auto key = static_cast<std::int64_t>(k);
+      const double factor = dropout_factor(shape, sample, head, query, key);
+      const std::size_t value = layout.qkv(2, sample, head, key);
+      probability[k] = std::exp(scores[k] - log_sum);
+      dprobability[k] = factor * dot_at(dout, at_dout, qkv, value, size);
+      add_at(dqkv, value, factor * probability[k], dout, at_dout, size);
+    }
+    const double delta = dot(probability, dprobability);
+    for (std::size_t k = 0; k < scores.size(); ++k) {
+      const auto key = static_cast<std::int64_t>(k);
+      const double dscore = scale * probability[k] * (dprobability[k] - delta);
+      const std::size_t at_query = layout.qkv(0, sample, head, query);
+      const std::size_t at_key = layout.qkv(1, sample, head, key);
+      add_at(dqkv, at_query, dscore, qkv, at_key, size);
+      add_at(dqkv, at_key, dscore, qkv, at_query, size);
+    }
+  });
+  return dqkv;
+}
+
+}  // namespace stagecraft::testing

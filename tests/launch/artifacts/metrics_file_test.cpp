@@ -1,0 +1,82 @@
+#include "launch/artifacts/metrics_file.h"
+
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <limits>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "actors/protocol/run_report.h"
+#include "kernels/base/error.h"
+#include "tests/temporary_folder.h"
+
+using namespace stagecraft;
+
+namespace {
+
+StepReport report() {
+  StepReport report;
+  report.step = 7;
+  report.loss = 2.123456789123;
+  report.gradient_norm = 1.0 / 3;
+  report.learning_rate = 1e-3;
+  report.tokens = 2048;
+  report.seconds = 0.25;
+  return report;
+}
+
+std::set<std::string> keys_of(const nlohmann::json& object) {
+  std::set<std::string> keys;
+  for (const auto& [key, value] : object.items()) {
+    keys.insert(key);
+  }
+  return keys;
+}
+
+}  // namespace
+
+TEST_CASE("a metrics line has exactly its keys and nine significant digits") {
+  const std::string line = metrics_line(report());
+  const auto object = nlohmann::json::parse(line);
+  CHECK(keys_of(object) == std::set<std::string>{"step", "loss", "grad_norm", "learning_rate",
+                                                 "tokens", "step_seconds", "tokens_per_second"});
+  CHECK(line.find("2.12345679,") != std::string::npos);
+  CHECK(line.find("0.333333333,") != std::string::npos);
+  CHECK(object["tokens_per_second"] == 8192);
+}
+
+TEST_CASE("a validation loss is there where it was measured") {
+  StepReport measured = report();
+  measured.validation_loss = 2.5;
+  CHECK(nlohmann::json::parse(metrics_line(measured))["validation_loss"] == 2.5);
+}
+
+TEST_CASE("what is not finite is null, so that the line stays JSON") {
+  StepReport broken = report();
+  broken.loss = std::numeric_limits<double>::quiet_NaN();
+  broken.gradient_norm = std::numeric_limits<double>::infinity();
+  const auto object = nlohmann::json::parse(metrics_line(broken));
+  CHECK(object["loss"].is_null());
+  CHECK(object["grad_norm"].is_null());
+}
+
+TEST_CASE("a line is in the file as its step ends") {
+  const TemporaryFolder folder;
+  MetricsFile file(folder.path() / "metrics.jsonl");
+  for (int lines = 1; lines <= 3; ++lines) {
+    file.add(report());
+    std::ifstream reader(folder.path() / "metrics.jsonl");
+    int read = 0;
+    for (std::string line; std::getline(reader, line); ++read) {
+      CHECK(nlohmann::json::parse(line)["step"] == 7);
+    }
+    CHECK(read == lines);
+  }
+}
+
+TEST_CASE("a full disk and a folder that is not there are errors with the path") {
+  CHECK_THROWS_WITH(MetricsFile("/nonexistent/metrics.jsonl"),
+                    Catch::Contains("/nonexistent/metrics.jsonl"));
+  MetricsFile full("/dev/full");
+  CHECK_THROWS_AS(full.add(report()), Error);
+}

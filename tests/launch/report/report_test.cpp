@@ -1,0 +1,143 @@
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "actors/protocol/run_report.h"
+#include "launch/report/plan_json.h"
+#include "launch/report/plan_report.h"
+#include "launch/report/run_summary.h"
+#include "tests/launch/example_config.h"
+#include "tests/temporary_folder.h"
+
+using namespace stagecraft;
+
+namespace {
+
+TextData text_of(std::size_t train_tokens) {
+  TextData text;
+  text.train =
+      std::make_shared<const TokenDataset>(std::vector<std::uint8_t>(train_tokens, 'a'), 32);
+  return text;
+}
+
+RankReport report_of(int rank, int stage) {
+  RankReport report;
+  report.rank = rank;
+  report.place.pipeline = stage;
+  report.compute_seconds = 6;
+  report.communication_seconds = 1;
+  report.idle_seconds = 3;
+  report.peak_bytes = 2 << 20;
+  return report;
+}
+
+RunResult result_of(const ResolvedRun& run) {
+  RunResult result;
+  result.steps = 10;
+  result.loss = 2.25;
+  result.validation_loss = 2.5;
+  result.seconds = 10;
+  for (int rank = 0; rank < run.plan.mesh.ranks(); ++rank) {
+    result.ranks.push_back(report_of(rank, place_of(run.plan.mesh, rank).pipeline));
+  }
+  return result;
+}
+
+}  // namespace
+
+TEST_CASE("the plan says who owns what, what it needs, and how a step goes") {
+  const ResolvedRun run = resolve(example({"parallel.partition=[1, 3]"}), 2);
+  const std::string plan = plan_report(run, text_of(3201), 100);
+  CAPTURE(plan);
+  CHECK_THAT(plan, Catch::Contains("3,201 tokens in 100 samples; for validation none"));
+  CHECK_THAT(plan, Catch::Contains("0.80 times through the text"));
+  CHECK_THAT(plan, Catch::Contains("pipeline 2 x tensor 1 x data 1: 2 actors with 1 thread each"));
+  CHECK_THAT(plan, Catch::Contains("embedding, block 0\n"));
+  CHECK_THAT(plan, Catch::Contains("blocks 1-3, "));
+  CHECK_THAT(plan, Catch::Contains("idle 20.0 %"));  // (p - 1) / (m + p - 1), p = 2, m = 4
+  CHECK_THAT(plan, Catch::Contains("proven"));
+}
+
+TEST_CASE("the plan as JSON adds up") {
+  const ResolvedRun run =
+      resolve(example({"parallel.tensor=2", "parallel.data=2", "parallel.schedule=zb-h1"}), 2);
+  const auto json = nlohmann::json::parse(plan_json(run));
+  CHECK(json["ranks"] == 8);
+  CHECK(json["microbatches"] == 2);
+  CHECK(json["proven"] == true);
+  std::int64_t parameters = 0;
+  for (const auto& stage : json["stages"]) {
+    std::int64_t bytes = 0;
+    for (const auto& [kind, value] : stage["bytes"].items()) {
+      bytes += kind == "total" ? 0 : value.get<std::int64_t>();
+    }
+    CHECK(bytes == stage["bytes"]["total"]);
+    parameters += stage["parameters"].get<std::int64_t>();
+  }
+  // The tied table lies on both stages.
+  CHECK(parameters == json["model"]["parameters"].get<std::int64_t>() + 256 * 64);
+  // One activation and one gradient per micro-batch and column, of 2 x 32 x 64 numbers.
+  CHECK(json["sent_bytes"]["pipeline"] == 2 * 2 * 4 * (4 * 2 * 32 * 64));
+  // Both halves of the table, added between two stages, on two data ranks.
+  CHECK(json["sent_bytes"]["tied"] == 2 * 4 * 256 * 64 * 2);
+  CHECK(json["sent_bytes"]["data"] > 0);
+}
+
+TEST_CASE("several ranks of a stage are a range") {
+  const ResolvedRun run = resolve(example({"parallel.tensor=2", "parallel.data=2"}), 2);
+  const std::string plan = plan_report(run, text_of(3201), 100);
+  CAPTURE(plan);
+  CHECK_THAT(plan, Catch::Contains("  0-3  "));
+  CHECK_THAT(plan, Catch::Contains("  4-7  "));
+}
+
+TEST_CASE("the summary says losses, shares of time, files and commands to go on with") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run", "");
+  const ResolvedRun run = resolve(example(), 2);
+  const std::string text = run_summary(run, result_of(run), directory, "example.toml");
+  CAPTURE(text);
+  CHECK_THAT(text, Catch::Contains("Done after 10 of 10 steps, 10.0 s: 256 tokens/s"));
+  CHECK_THAT(text, Catch::Contains("2.2500, validation loss 2.5000"));
+  CHECK_THAT(text, Catch::Contains("60.0 %") && Catch::Contains("10.0 %") &&
+                       Catch::Contains("30.0 %") && Catch::Contains("2.00 MiB"));
+  CHECK_THAT(text, Catch::Contains(directory.model().string()));
+  CHECK_THAT(text, Catch::Contains("stagecraft explain " + directory.path().string()));
+  CHECK_THAT(text, Catch::Contains("launch/train example.toml --set parallel.schedule=gpipe"));
+}
+
+TEST_CASE("every command that the summary suggests is a valid configuration") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run", "");
+  using Words = std::vector<std::string>;
+  for (const Words& split : std::vector<Words>{
+           {"parallel.pipeline=1"},
+           {"parallel.pipeline=2"},
+           {"parallel.pipeline=2", "parallel.schedule=gpipe"},
+           {"parallel.pipeline=2", "parallel.schedule=zb-v", "parallel.chunks=2"},
+           {"parallel.pipeline=2", "parallel.schedule=looped-bfs", "parallel.chunks=2"}}) {
+    const ResolvedRun run = resolve(example(split), 2);
+    const std::string text = run_summary(run, result_of(run), directory, "example.toml");
+    CAPTURE(text);
+    int commands = 0;
+    const std::string begin = "--set ";
+    for (auto at = text.find(begin); at != std::string::npos; at = text.find(begin, at + 1)) {
+      const auto from = at + begin.size();
+      Words changed = split;
+      changed.push_back(text.substr(from, text.find('\n', at) - from));
+      CHECK_NOTHROW(resolve(example(changed), 2));
+      ++commands;
+    }
+    CHECK(commands >= 3);
+  }
+}
+
+TEST_CASE("a run that was stopped says so") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run", "");
+  const ResolvedRun run = resolve(example(), 2);
+  RunResult result = result_of(run);
+  result.stopped_early = true;
+  result.steps = 3;
+  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+             Catch::Contains("Stopped as asked after 3 of 10 steps"));
+}

@@ -1,0 +1,93 @@
+#include "launch/run/progress.h"
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+
+#include "actors/protocol/run_report.h"
+#include "tests/temporary_folder.h"
+
+using namespace stagecraft;
+
+namespace {
+
+StepReport at(std::int64_t step) {
+  StepReport report;
+  report.step = step;
+  report.loss = 2.5;
+  report.tokens = 1000;
+  report.seconds = 0.5;
+  return report;
+}
+
+std::string contents(std::FILE* file) {
+  std::rewind(file);
+  std::string text;
+  for (int c = std::fgetc(file); c != EOF; c = std::fgetc(file)) {
+    text += static_cast<char>(c);
+  }
+  return text;
+}
+
+}  // namespace
+
+TEST_CASE("the live line says step, losses, rates and the time that is left") {
+  LiveLine line({.steps = 10, .flops_per_step = 5e9});
+  line.add(at(1));
+  CHECK(line.text() == "step 1/10  loss 2.5000  2,000 tokens/s  10.0 GFLOP/s  4.50 s left");
+  StepReport evaluated = at(2);
+  evaluated.validation_loss = 2.75;
+  line.add(evaluated);
+  line.add(at(3));
+  CHECK(line.text() ==
+        "step 3/10  loss 2.5000  validation 2.7500  2,000 tokens/s  10.0 GFLOP/s  3.50 s left");
+}
+
+TEST_CASE("away from a terminal lines are few: first, last and evaluations") {
+  const TemporaryFolder folder;
+  RunDirectory directory(folder.path() / "run", "");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
+  Progress progress({.steps = 100, .flops_per_step = 1}, directory, out.get(), false);
+  for (int step = 1; step <= 100; ++step) {
+    StepReport report = at(step);
+    if (step == 50) {
+      report.validation_loss = 2.75;
+    }
+    progress.on_step(report);
+  }
+  const std::string text = contents(out.get());
+  CHECK(std::count(text.begin(), text.end(), '\n') == 3);
+  CHECK(text.find("step 50/100") != std::string::npos);
+  CHECK(text.find('\r') == std::string::npos);
+}
+
+TEST_CASE("on a terminal one line is rewritten, and the metrics file has every step") {
+  const TemporaryFolder folder;
+  RunDirectory directory(folder.path() / "run", "");
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
+  Progress progress({.steps = 2, .flops_per_step = 1}, directory, out.get(), true);
+  progress.on_step(at(1));
+  progress.on_step(at(2));
+  progress.finish_line();
+  const std::string text = contents(out.get());
+  CHECK(std::count(text.begin(), text.end(), '\r') == 2);
+  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
+  std::ifstream metrics(directory.metrics());
+  int lines = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    ++lines;
+  }
+  CHECK(lines == 2);
+}
+
+TEST_CASE("a run that started keeps its directory") {
+  const TemporaryFolder folder;
+  {
+    RunDirectory directory(folder.path() / "run", "");
+    Progress progress({.steps = 1, .flops_per_step = 1}, directory, stdout, false);
+    progress.on_start();
+  }
+  CHECK(std::filesystem::exists(folder.path() / "run" / "config.toml"));
+}

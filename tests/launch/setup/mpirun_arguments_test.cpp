@@ -1,0 +1,58 @@
+#include "launch/setup/mpirun_arguments.h"
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+
+#include "kernels/base/error.h"
+#include "tensor_parallel/comm/mpi/session.h"
+#include "tests/launch/example_config.h"
+
+using namespace stagecraft;
+using Catch::Matchers::Contains;
+
+namespace {
+
+std::string words_for(const HostWords& where, const std::string& mode = "mpi", int cores = 4) {
+  return launch_words(resolve(example({"run.mode=" + mode, "device.threads=1"}), cores), where);
+}
+
+}  // namespace
+
+TEST_CASE("threads need a directory and threads that do not spin") {
+  CHECK(words_for({}, "threads") ==
+        "mode threads\ndirectory runs/example\nenvironment OMP_WAIT_POLICY=passive\n");
+}
+
+TEST_CASE("on one machine MPI speaks over sockets of the loopback, and looks for nothing else") {
+  if (!mpi_is_built()) {
+    return;
+  }
+  ::unsetenv("SLURM_JOB_NUM_NODES");
+  for (const char* hosts : {"", "localhost:4", "localhost:2,127.0.0.1:2"}) {
+    const std::string words = words_for({.hosts = hosts, .several = false, .interface = ""});
+    CHECK_THAT(words, Contains("word btl\nword self,tcp\n") && Contains("word pml\nword ob1\n"));
+    CHECK_THAT(words, Contains("word btl_tcp_if_include\nword lo\n"));
+    CHECK_THAT(words, Contains("word -n\nword 2\n"));
+  }
+}
+
+TEST_CASE("actors that share cores are not bound, and those that have cores are") {
+  if (!mpi_is_built()) {
+    return;
+  }
+  CHECK_THAT(words_for({}, "mpi", 1),
+             Contains("word --oversubscribe\n") && Contains("word none\n"));
+  CHECK_THAT(words_for({}, "mpi", 2), Contains("word slot:PE=1\n") && Contains("word core\n"));
+}
+
+TEST_CASE("several machines need an interface, and take the network that MPI finds") {
+  if (!mpi_is_built()) {
+    return;
+  }
+  CHECK_THROWS_AS(words_for({.hosts = "a:4,b:4", .several = false, .interface = ""}), ConfigError);
+  ::setenv("SLURM_JOB_NUM_NODES", "2", 1);
+  CHECK_THROWS_AS(words_for({}), ConfigError);
+  CHECK_THAT(words_for({.hosts = "", .several = false, .interface = "eth0"}),
+             Contains("word ^vader\n") && Contains("word eth0\n"));
+  ::unsetenv("SLURM_JOB_NUM_NODES");
+}

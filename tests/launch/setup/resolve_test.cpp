@@ -1,0 +1,59 @@
+#include "launch/setup/resolve.h"
+
+#include <catch2/catch.hpp>
+
+#include "tests/launch/example_config.h"
+
+using namespace stagecraft;
+
+namespace {
+
+std::string message_for(const std::vector<std::string>& overrides) {
+  return message_of([&] { resolve(example(overrides), 2); });
+}
+
+}  // namespace
+
+TEST_CASE("threads share the cores among the actors, one at least") {
+  CHECK(resolve(example(), 8).settings.session.threads == 4);
+  CHECK(resolve(example(), 1).settings.session.threads == 1);
+  CHECK(resolve(example({"device.threads=3"}), 1).settings.session.threads == 3);
+}
+
+TEST_CASE("the run directory follows from the configuration's name, the trace from it") {
+  const ResolvedRun run =
+      resolve(parse_config(kExample, "some/where/example_of_a_name.toml", {}), 2);
+  CHECK(run.settings.session.directory == "runs/example_of_a_name");
+  CHECK(run.settings.session.trace_file == "runs/example_of_a_name/trace.json");
+  CHECK(resolve(example({"run.directory=x"}), 2).settings.session.trace_file == "x/trace.json");
+}
+
+TEST_CASE("the plan is the one of the settings") {
+  const ResolvedRun run = resolve(example(), 2);
+  CHECK(run.plan.mesh == MeshShape{.pipeline = 2});
+  CHECK(run.plan.microbatches == 4);
+  CHECK(run.plan.verdict.proven);
+  CHECK(run.settings.model.vocab == 256);
+}
+
+TEST_CASE("rules over several keys name all that were given") {
+  CHECK_THAT(message_for({"train.warmup_steps=11"}),
+             Catch::StartsWith("example.toml:12:1: ") &&
+                 Catch::Contains("train.warmup_steps: --set train.warmup_steps=11"));
+  CHECK_THAT(message_for({"train.min_learning_rate=1"}),
+             Catch::StartsWith("--set train.min_learning_rate=1: "));
+  CHECK_THAT(message_for({"data.validation=[\"a\"]", "data.validation_fraction=0.5"}),
+             Catch::Contains("keep one of the two"));
+  CHECK_THAT(message_for({"data.validation_fraction=0", "train.eval_every=5"}),
+             Catch::Contains("no text to evaluate on"));
+  CHECK_THAT(
+      message_for({"train.global_batch=9"}),
+      Catch::StartsWith("example.toml:14:1: ") && Catch::Contains("--set train.global_batch=9"));
+  CHECK_THAT(message_for({"model.heads=5"}), Catch::StartsWith("example.toml:4:1: "));
+  CHECK_THAT(message_for({"parallel.tensor=3"}), Catch::StartsWith("example.toml:5:1: "));
+  CHECK_THAT(message_for({"parallel.pipeline=5"}), Catch::StartsWith("example.toml:3:1: "));
+  CHECK_THAT(message_for({"parallel.partition=[1, 2]"}), Catch::StartsWith("example.toml:"));
+  CHECK_THAT(message_for({"model.vocab=100"}), Catch::StartsWith("--set model.vocab=100: "));
+  CHECK_THAT(message_for({"parallel.tensor=4096", "parallel.data=4096"}),
+             Catch::StartsWith("example.toml:9:1: ") && Catch::Contains("more than the 4096"));
+}

@@ -1,0 +1,253 @@
+#include "tests/stages/verify/interpreter_stages.h"
+
+#include <set>
+#include <tuple>
+
+#include "stages/schedules/reduction_pass.h"
+
+namespace stagecraft::test {
+namespace {
+
+using Wire = std::tuple<int, int, bool>;  // source, destination, activation
+
+std::int64_t of(const std::vector<std::int64_t>& list, std::size_t at) {
+  return list.empty() ? 0 : list.at(at);
+}
+std::int64_t of_chunk(const std::vector<std::int64_t>& list, const Instruction& i) {
+  return of(list, static_cast<std::size_t>(i.chunk));
+}
+
+}  // namespace
+
+Stages::Stages(const Program& program, const ReductionShape& reductions, const Bounds& bounds)
+    : program_(program), reductions_(reductions), bounds_(bounds), peaks_(program.stages.size()) {
+  for (const StageProgram& line : program.stages) {
+    for (const Group& group : line) {
+      for (const Instruction& i : group) {
+        trains_ = trains_ || (i.op != Op::forward && is_compute(i.op));
+      }
+    }
+  }
+}
+
+State Stages::begin() {
+  const std::size_t stages = program_.stages.size();
+  State state{.position = std::vector<std::size_t>(stages),
+              .ended = std::vector<std::uint32_t>(stages),
+              .has = std::vector<std::uint8_t>(index(program_.chunks, 0) * kThings),
+              .weights_next = std::vector<int>(static_cast<std::size_t>(program_.chunks)),
+              .held = std::vector<std::int64_t>(stages)};
+  for (std::size_t stage = 0; stage < stages; ++stage) {
+    hold(state, stage, of(bounds_.stage, stage) + slot_bytes(static_cast<int>(stage)));
+    enter(state, stage);
+  }
+  return state;
+}
+
+void Stages::end_member(State& state, std::size_t stage, std::size_t member) {
+  const Group& issued = group(state, stage);
+  run(issued[member], stage, state);
+  state.ended[stage] |= 1U << member;
+  if (state.ended[stage] == (1U << issued.size()) - 1) {
+    std::int64_t sent = 0;
+    for (const Instruction& i : issued) {
+      sent += is_send(i.op) ? bounds_.tensor : 0;
+    }
+    hold(state, stage, -sent);
+    ++state.position[stage];
+    state.ended[stage] = 0;
+    enter(state, stage);
+  }
+}
+
+void Stages::judge(const State& state) const {
+  for (std::size_t stage = 0; stage < state.position.size(); ++stage) {
+    expect(at_end(state, stage), "stage {} hangs at group {}", stage, state.position[stage]);
+    const Group tail = tail_of(static_cast<int>(stage));
+    const StageProgram& line = program_.stages[stage];
+    for (std::size_t back = 1; back <= tail.size(); ++back) {
+      expect(back <= line.size() && line[line.size() - back] == Group{tail[tail.size() - back]},
+             "stage {} has not ended its step", stage);
+    }
+  }
+  for (int chunk = 0; chunk < program_.chunks; ++chunk) {
+    for (int m = 0; m < program_.microbatches; ++m) {
+      for (std::size_t thing = 0; thing < kThings; ++thing) {
+        const bool due = thing == kForward || (thing == kGradient && trains_);
+        expect((state.has[index(chunk, m) * kThings + thing] != 0) == due,
+               "chunk {}, micro-batch {}: thing {} at the end", chunk, m, thing);
+      }
+    }
+  }
+}
+
+std::int64_t Stages::slot_bytes(int stage) const {
+  std::set<Wire> wires;
+  for (int chunk = 0; chunk + 1 < program_.chunks; ++chunk) {
+    wires.insert({owner(chunk), owner(chunk + 1), true});
+    if (trains_) {
+      wires.insert({owner(chunk + 1), owner(chunk), false});
+    }
+  }
+  const auto ends_here = [&](const Wire& wire) {
+    return std::get<1>(wire) == stage && std::get<0>(wire) != stage;
+  };
+  return std::count_if(wires.begin(), wires.end(), ends_here) * bounds_.slots * bounds_.tensor;
+}
+
+void Stages::hold(State& state, std::size_t stage, std::int64_t bytes) {
+  state.held[stage] += bytes;
+  need(state, stage, 0);
+}
+
+void Stages::need(const State& state, std::size_t stage, std::int64_t bytes) {
+  const std::int64_t sum = state.held[stage] + bytes;
+  peaks_[stage] = std::max(peaks_[stage], sum);
+  expect(!bounds_.bytes || sum <= *bounds_.bytes, "stage {} holds {} bytes", stage, sum);
+}
+
+std::int64_t Stages::taken(const Instruction& i) const {
+  if (i.op == Op::forward) {
+    return i.chunk > 0 ? bounds_.tensor : 0;
+  }
+  return of_chunk(bounds_.stash, i) + (exists(i.chunk + 1) ? bounds_.tensor : 0);
+}
+
+void Stages::take(State& state, const Instruction& i, Thing thing) const {
+  std::uint8_t& there = state.has[index(i.chunk, i.microbatch) * kThings + thing];
+  expect(there != 0, "{} finds no thing {}", to_string(i), static_cast<int>(thing));
+  there = 0;
+}
+
+void Stages::put(State& state, const Instruction& i, Thing thing, int chunk_offset) const {
+  std::uint8_t& there = state.has[index(i.chunk + chunk_offset, i.microbatch) * kThings + thing];
+  expect(there == 0, "{} makes thing {} again", to_string(i), static_cast<int>(thing));
+  there = 1;
+}
+
+void Stages::enter(State& state, std::size_t stage) {
+  if (at_end(state, stage)) {
+    return;
+  }
+  const Group& issued = group(state, stage);
+  expect(!issued.empty(), "stage {} issues nothing", stage);
+  std::int64_t received = 0;
+  for (const Instruction& i : issued) {
+    check_member(i, issued, stage);
+    received += is_transfer(i.op) && !is_send(i.op) ? bounds_.tensor : 0;
+  }
+  hold(state, stage, received);
+}
+
+void Stages::check_member(const Instruction& i, const Group& issued, std::size_t stage) const {
+  expect(issued.size() == 1 || is_transfer(i.op), "{} is no transfer in a group", to_string(i));
+  const bool mine =
+      i.op == Op::optimizer || (exists(i.chunk) && owner(i.chunk) == static_cast<int>(stage) &&
+                                i.microbatch >= 0 && i.microbatch < program_.microbatches);
+  expect(mine, "{} does not belong to stage {}", to_string(i), stage);
+  if (is_transfer(i.op)) {
+    const int other = other_end(i).chunk;
+    expect(exists(other) && owner(other) != owner(i.chunk), "{} has no other end", to_string(i));
+    expect(trains_ || carries_activation(i.op), "{} in an evaluation", to_string(i));
+  }
+}
+
+void Stages::run(const Instruction& i, std::size_t stage, State& state) {
+  switch (i.op) {
+    case Op::forward:
+      need(state, stage, of_chunk(bounds_.forward, i) - taken(i));
+      return hold(state, stage, forward(i, state));
+    case Op::backward:
+      need(state, stage, of_chunk(bounds_.backward, i) - taken(i));
+      return hold(state, stage, backward(i, state));
+    case Op::backward_input:
+      need(state, stage, of_chunk(bounds_.backward_input, i) - taken(i));
+      return hold(state, stage, backward(i, state));
+    case Op::backward_weight:
+      take(state, i, kWeightStash);
+      add_gradient(i, state);
+      return hold(state, stage, -of_chunk(bounds_.weight_stash, i));
+    case Op::send_activation:
+      return take(state, i, kOutput);
+    case Op::receive_activation:
+      return put(state, i, kInput);
+    case Op::send_gradient:
+      return take(state, i, kInputGradient);
+    case Op::receive_gradient:
+      return put(state, i, kOutputGradient);
+    default:
+      return end_step(i, stage, state);
+  }
+}
+
+std::int64_t Stages::forward(const Instruction& i, State& state) const {
+  std::int64_t bytes = -taken(i);
+  if (i.chunk > 0) {
+    take(state, i, kInput);
+  }
+  put(state, i, kForward);
+  if (trains_) {
+    put(state, i, kStash);
+    bytes += of_chunk(bounds_.stash, i);
+  }
+  if (exists(i.chunk + 1)) {
+    const bool here = owner(i.chunk + 1) == owner(i.chunk);
+    here ? put(state, i, kInput, 1) : put(state, i, kOutput);
+    bytes += bounds_.tensor;
+  }
+  return bytes;
+}
+
+std::int64_t Stages::backward(const Instruction& i, State& state) const {
+  std::int64_t bytes = -taken(i);
+  take(state, i, kStash);
+  if (exists(i.chunk + 1)) {
+    take(state, i, kOutputGradient);
+  }
+  if (i.op == Op::backward) {
+    add_gradient(i, state);
+  } else {
+    put(state, i, kWeightStash);
+    bytes += of_chunk(bounds_.weight_stash, i);
+  }
+  if (i.chunk > 0) {
+    const bool here = owner(i.chunk - 1) == owner(i.chunk);
+    here ? put(state, i, kOutputGradient, -1) : put(state, i, kInputGradient);
+    bytes += bounds_.tensor;
+  }
+  return bytes;
+}
+
+void Stages::add_gradient(const Instruction& i, State& state) const {
+  int& next = state.weights_next[static_cast<std::size_t>(i.chunk)];
+  expect(i.microbatch == next, "{} adds before micro-batch {} does", to_string(i), next);
+  ++next;
+  put(state, i, kGradient);
+}
+
+Group Stages::tail_of(int stage) const {
+  Group tail;
+  if (!trains_) {
+    return tail;
+  }
+  const int last = program_.chunks - 1;
+  if (reductions_.tied && (owner(last) == stage || owner(0) == stage)) {
+    tail.push_back({Op::reduce_tied, owner(last) == stage ? last : 0, 0});
+  }
+  for (int chunk = last; chunk >= 0 && reductions_.data; --chunk) {
+    if (owner(chunk) == stage) {
+      tail.push_back({Op::reduce_data, chunk, 0});
+    }
+  }
+  tail.push_back({Op::optimizer, 0, 0});
+  return tail;
+}
+
+void Stages::end_step(const Instruction& i, std::size_t stage, const State& state) const {
+  const Group tail = tail_of(static_cast<int>(stage));
+  const std::size_t left = program_.stages[stage].size() - state.position[stage];
+  expect(left <= tail.size() && tail[tail.size() - left] == i, "{} comes out of turn",
+         to_string(i));
+}
+
+}  // namespace stagecraft::test

@@ -1,0 +1,113 @@
+// The stages of the interpreter: what each has, and what an instruction does with it.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "stages/schedules/reduction_pass.h"
+#include "tests/stages/verify/interpreter.h"
+
+namespace stagecraft::test {
+
+/// Ends an execution.
+struct Trouble {
+  std::string text;
+};
+
+template <typename... Args>
+void expect(bool holds, fmt::format_string<Args...> text, Args&&... args) {
+  if (!holds) {
+    throw Trouble{fmt::format(text, std::forward<Args>(args)...)};
+  }
+}
+
+/// What a stage may have of a chunk's micro-batch.
+enum Thing : std::uint8_t {
+  kInput,           // of F
+  kOutput,          // of F, to be sent
+  kStash,           // from F to B or I
+  kWeightStash,     // from I to W
+  kOutputGradient,  // for B or I
+  kInputGradient,   // of B or I, to be sent
+  kForward,         // F has run
+  kGradient,        // the weights' gradient has been added
+  kThings
+};
+
+/// How far all stages have come, and what they have.
+struct State {
+  std::vector<std::size_t> position;  // by stage: the group that it has issued
+  std::vector<std::uint32_t> ended;   // by stage: members of that group, bit by bit
+  std::vector<std::uint8_t> has;      // by chunk, micro-batch, Thing
+  std::vector<int> weights_next;      // by chunk: the micro-batch whose turn it is
+  std::vector<std::int64_t> held;     // bytes by stage
+  std::string key() const {
+    std::string text;
+    for (std::size_t stage = 0; stage < position.size(); ++stage) {
+      text += fmt::format("{},{};", position[stage], ended[stage]);
+    }
+    return text;
+  }
+};
+
+class Stages {
+ public:
+  Stages(const Program& program, const ReductionShape& reductions, const Bounds& bounds);
+
+  /// All stages have issued their first group.
+  State begin();
+  bool at_end(const State& state, std::size_t stage) const {
+    return state.position[stage] == program_.stages[stage].size();
+  }
+  /// What the stage has issued. Requires that it is not at its end.
+  const Group& group(const State& state, std::size_t stage) const {
+    return program_.stages[stage][state.position[stage]];
+  }
+  /// A member of what the stage has issued does its work and ends; with the last of them the group.
+  void end_member(State& state, std::size_t stage, std::size_t member);
+  /// Throws Trouble if this is no good end.
+  void judge(const State& state) const;
+  /// The most bytes that each stage held so far.
+  const std::vector<std::int64_t>& peaks() const { return peaks_; }
+  int owner(int chunk) const { return program_.stage_of_chunk.at(static_cast<std::size_t>(chunk)); }
+
+ private:
+  std::size_t index(int chunk, int m) const {
+    return static_cast<std::size_t>(chunk) * static_cast<std::size_t>(program_.microbatches) +
+           static_cast<std::size_t>(m);
+  }
+  bool exists(int chunk) const { return chunk >= 0 && chunk < program_.chunks; }
+  std::int64_t slot_bytes(int stage) const;
+  void hold(State& state, std::size_t stage, std::int64_t bytes);
+  /// Counts so many bytes beside what is held, for the time that an instruction runs.
+  void need(const State& state, std::size_t stage, std::int64_t bytes);
+  /// Of F, B or I: the bytes that it lets go.
+  std::int64_t taken(const Instruction& i) const;
+  void take(State& state, const Instruction& i, Thing thing) const;
+  void put(State& state, const Instruction& i, Thing thing, int chunk_offset = 0) const;
+  /// The stage issues the group that it has come to, if any.
+  void enter(State& state, std::size_t stage);
+  void check_member(const Instruction& i, const Group& issued, std::size_t stage) const;
+  void run(const Instruction& i, std::size_t stage, State& state);
+  /// The bytes that it leaves, less those that it lets go; so does backward.
+  std::int64_t forward(const Instruction& i, State& state) const;
+  std::int64_t backward(const Instruction& i, State& state) const;
+  void add_gradient(const Instruction& i, State& state) const;
+  /// The end of a stage's line.
+  Group tail_of(int stage) const;
+  /// T, D and U: only tail_of may follow a stage's last transfer or compute.
+  void end_step(const Instruction& i, std::size_t stage, const State& state) const;
+
+  const Program& program_;
+  const ReductionShape& reductions_;
+  const Bounds& bounds_;
+  bool trains_ = false;
+  std::vector<std::int64_t> peaks_;
+};
+
+}  // namespace stagecraft::test

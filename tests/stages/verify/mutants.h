@@ -1,0 +1,53 @@
+// Programs of every schedule with something changed at random.
+#pragma once
+
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "stages/schedules/reduction_pass.h"
+#include "stages/schedules/schedule_shape.h"
+#include "tests/stages/verify/interpreter.h"
+
+namespace stagecraft::test {
+
+struct Mutant {
+  std::string origin;  // the schedule and its sizes, and what was changed
+  Program program;
+  ReductionShape reductions;
+  Bounds bounds;
+};
+
+/// Of all schedules, auto's too, with 2 to 4 stages, 1 to 6 micro-batches and 1 or 2 chunks a
+/// stage, trainings and evaluations, some with bounds that the schedule itself just keeps or just
+/// breaks. The same seed gives the same mutants.
+class Mutants {
+ public:
+  explicit Mutants(std::uint64_t seed) : random_(seed) {}
+  Mutant next();
+
+ private:
+  int below(int end) { return static_cast<int>(random_() % static_cast<std::uint64_t>(end)); }
+  bool chance(int percent) { return below(100) < percent; }
+  Mutant original();
+  const Program& found_by_auto(const ScheduleShape& shape);
+  void bound(Mutant& mutant);
+  void mutate(Mutant& mutant);
+
+  void swap(Program& program);
+  void move(Program& program);
+  void drop(Program& program);
+  void duplicate(Program& program);
+  void retarget(Program& program);
+  void regroup(Program& program);
+  void shrink(Mutant& mutant);
+  StageProgram& some_line(Program& program);
+  std::size_t some_place(const StageProgram& line);
+  std::size_t near(const StageProgram& line, std::size_t place);
+
+  std::mt19937_64 random_;
+  std::map<std::vector<int>, Program> found_;  // by sizes and which costs
+};
+
+}  // namespace stagecraft::test

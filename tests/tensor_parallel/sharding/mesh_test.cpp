@@ -1,0 +1,36 @@
+#include "tensor_parallel/sharding/mesh.h"
+
+#include <catch2/catch.hpp>
+#include <set>
+
+namespace stagecraft {
+
+TEST_CASE("tensor groups are neighbours, then data, then pipeline") {
+  const MeshShape shape{.pipeline = 3, .tensor = 2, .data = 4};
+  CHECK(shape.ranks() == 24);
+  CHECK(rank_at(shape, {.pipeline = 0, .tensor = 1, .data = 0}) == 1);
+  CHECK(rank_at(shape, {.pipeline = 0, .tensor = 0, .data = 1}) == 2);
+  CHECK(rank_at(shape, {.pipeline = 1, .tensor = 0, .data = 0}) == 8);
+  CHECK(rank_at(shape, {.pipeline = 2, .tensor = 1, .data = 3}) == 23);
+}
+
+TEST_CASE("places and ranks are one to one") {
+  const MeshShape shape{
+      .pipeline = GENERATE(1, 2, 3), .tensor = GENERATE(1, 2, 4), .data = GENERATE(1, 3)};
+  std::set<int> ranks;
+  for (int pipeline = 0; pipeline < shape.pipeline; ++pipeline) {
+    for (int data = 0; data < shape.data; ++data) {
+      for (int tensor = 0; tensor < shape.tensor; ++tensor) {
+        const MeshPlace place{.pipeline = pipeline, .tensor = tensor, .data = data};
+        const int rank = rank_at(shape, place);
+        CHECK(place_of(shape, rank) == place);
+        CHECK(rank >= 0);
+        CHECK(rank < shape.ranks());
+        ranks.insert(rank);
+      }
+    }
+  }
+  CHECK(static_cast<int>(ranks.size()) == shape.ranks());
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,116 @@
+#include "tensor_parallel/sharding/shard_spec.h"
+
+#include <catch2/catch.hpp>
+#include <numeric>
+
+namespace stagecraft {
+namespace {
+
+std::vector<int> numbered(const Shape& shape) {
+  std::vector<int> values(static_cast<std::size_t>(elements_of(shape)));
+  std::iota(values.begin(), values.end(), 0);
+  return values;
+}
+
+/// What a rank holds, by its runs; padding is -1.
+std::vector<int> local_part(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
+  const std::vector<int> whole = numbered(global);
+  std::vector<int> local(elements_of(local_shape(global, spec, rank, ranks)), -1);
+  std::int64_t end = 0;
+  for (const ShardRun& run : shard_runs(global, spec, rank, ranks)) {
+    CHECK(run.count > 0);
+    CHECK(run.local_begin >= end);
+    end = run.local_begin + run.count;
+    for (std::int64_t i = 0; i < run.count; ++i) {
+      local.at(run.local_begin + i) = whole.at(run.global_begin + i);
+    }
+  }
+  return local;
+}
+
+/// Every element of the global tensor, counted over all ranks' runs, exactly once.
+void check_covers(const Shape& global, const ShardSpec& spec, int ranks) {
+  std::vector<int> seen(elements_of(global), 0);
+  for (int rank = 0; rank < ranks; ++rank) {
+    for (const int element : local_part(global, spec, rank, ranks)) {
+      if (element >= 0) {
+        ++seen.at(element);
+      }
+    }
+  }
+  CHECK(seen == std::vector<int>(elements_of(global), 1));
+}
+
+}  // namespace
+
+TEST_CASE("the ranks' runs make up the global tensor, once") {
+  const int ranks = GENERATE(1, 2, 3, 4);
+  const int groups = GENERATE(1, 3);
+  const int shards_per_rank = GENERATE(1, 2);
+  const ShardSpec rows{.dimension = 0, .shards = ranks * shards_per_rank, .groups = groups};
+  const ShardSpec columns{.dimension = 1, .shards = ranks * shards_per_rank, .groups = groups};
+  CHECK(local_shape({72}, rows, 0, ranks) == Shape{72 / ranks});
+  CHECK(local_shape({5, 72}, columns, ranks - 1, ranks) == Shape{5, 72 / ranks});
+  check_covers({72}, rows, ranks);
+  check_covers({72, 5}, rows, ranks);
+  check_covers({5, 72}, columns, ranks);
+}
+
+TEST_CASE("a rank has its piece of each of q, k and v") {
+  const ShardSpec spec{.dimension = 1, .shards = 2, .groups = 3};
+  // One row is q0 q1 q2 q3 | k0 .. k3 | v0 .. v3.
+  CHECK(local_part({2, 12}, spec, 0, 2) ==
+        std::vector<int>{0, 1, 4, 5, 8, 9, 12, 13, 16, 17, 20, 21});
+  CHECK(local_part({2, 12}, spec, 1, 2) ==
+        std::vector<int>{2, 3, 6, 7, 10, 11, 14, 15, 18, 19, 22, 23});
+  CHECK(local_part({12}, {.dimension = 0, .shards = 4, .groups = 3}, 1, 2) ==
+        std::vector<int>{2, 3, 6, 7, 10, 11});
+}
+
+TEST_CASE("rows of a padded table: the last ranks hold padding, perhaps only padding") {
+  const int ranks = GENERATE(1, 2, 4);
+  const ShardSpec spec{.dimension = 0, .shards = 4, .padded_size = 16};
+  for (int rank = 0; rank < ranks; ++rank) {
+    CHECK(local_shape({7, 3}, spec, rank, ranks) == Shape{16 / ranks, 3});
+  }
+  check_covers({7, 3}, spec, ranks);
+  if (ranks == 4) {
+    CHECK(local_part({7, 3}, spec, 1, 4) ==
+          std::vector<int>{12, 13, 14, 15, 16, 17, 18, 19, 20, -1, -1, -1});
+    CHECK(shard_runs({7, 3}, spec, 2, 4).empty());
+    CHECK(shard_runs({7, 3}, spec, 3, 4).empty());
+  }
+}
+
+TEST_CASE("columns of a padded matrix") {
+  const ShardSpec spec{.dimension = 1, .shards = 2, .padded_size = 8};
+  CHECK(local_part({2, 5}, spec, 0, 2) == std::vector<int>{0, 1, 2, 3, 5, 6, 7, 8});
+  CHECK(local_part({2, 5}, spec, 1, 2) == std::vector<int>{4, -1, -1, -1, 9, -1, -1, -1});
+}
+
+TEST_CASE("what is contiguous is one run") {
+  CHECK(shard_runs({6, 4}, {}, 2, 3).size() == 1);
+  CHECK(shard_runs({6, 4}, {.dimension = 0, .shards = 3}, 1, 3).size() == 1);
+  CHECK(shard_runs({6, 4}, {.dimension = 1, .shards = 1, .groups = 2}, 0, 1).size() == 1);
+  CHECK(shard_runs({6, 4}, {.dimension = 1, .shards = 2}, 0, 2).size() == 6);
+  CHECK(shard_runs({0, 4}, {}, 0, 1).empty());
+}
+
+TEST_CASE("a replicated tensor is whole on every rank") {
+  CHECK(local_shape({2, 3, 4}, {}, 1, 3) == Shape{2, 3, 4});
+  CHECK(local_part({2, 3}, {}, 1, 3) == numbered({2, 3}));
+}
+
+TEST_CASE("sizes that do not divide are errors") {
+  CHECK_THROWS_AS(local_shape({10}, {.dimension = 0, .shards = 4}, 0, 2), Error);
+  CHECK_THROWS_AS(local_shape({12}, {.dimension = 0, .shards = 3}, 0, 2), Error);
+  CHECK_THROWS_AS(local_shape({8}, {.dimension = 0, .shards = 4, .groups = 3}, 0, 2), Error);
+  CHECK_THROWS_AS(local_shape({8}, {.dimension = 1, .shards = 2}, 0, 2), Error);
+  CHECK_THROWS_AS(local_shape({8}, {.dimension = 0, .shards = 2}, 2, 2), Error);
+  CHECK_THROWS_AS(local_shape({8}, {.dimension = 0, .shards = 2, .padded_size = 4}, 0, 2), Error);
+  CHECK_THROWS_AS(
+      local_shape({8}, {.dimension = 0, .shards = 2, .groups = 3, .padded_size = 12}, 0, 2), Error);
+  CHECK_THROWS_AS(shard_runs({2, 2, 8}, {.dimension = 2, .shards = 2}, 0, 2), Error);
+}
+
+}  // namespace stagecraft
