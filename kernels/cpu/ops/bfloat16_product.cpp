@@ -1,5 +1,6 @@
-// Products of bfloat16 factors through oneDNN's matmul primitive, which adds in float32. Cut as
-// those of float32 are: each piece by one thread over all of K.
+// Cut as products of float32 are: each piece by one thread over all of K.
+#include "kernels/cpu/ops/bfloat16_product.h"
+
 #include <dnnl.hpp>
 
 #include <atomic>
@@ -7,7 +8,6 @@
 #include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/ops/matmul.h"
 #include "kernels/cpu/ops/matmul_pieces.h"
-#include "kernels/cpu/ops/mixed_precision.h"
 #include "kernels/cpu/runtime/one_thread.h"
 #include "kernels/cpu/runtime/parallel.h"
 

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "kernels/cpu/ops/attention.h"
+#include "kernels/cpu/ops/bfloat16_product.h"
 #include "kernels/cpu/ops/cross_entropy.h"
 #include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/ops/embedding.h"

@@ -3,8 +3,6 @@
 // bfloat16 itself. Arguments in float32 pass through as they are.
 #pragma once
 
-#include <string_view>
-
 #include "kernels/ops/attention.h"
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
@@ -13,12 +11,6 @@
 #include "kernels/ops/norm.h"
 
 namespace stagecraft::cpu {
-
-/// Why bfloat16 is not computed in: the processor does not multiply it. Empty where it does.
-std::string_view without_bfloat16();
-
-/// Factors in bfloat16, without bias and GELU.
-void multiply_bfloat16(Stream& stream, const Matmul& args);
 
 namespace either {
 

@@ -1,6 +1,7 @@
 #include "kernels/cpu/ops/op_table.h"
 
 #include "kernels/cpu/ops/adamw.h"
+#include "kernels/cpu/ops/bfloat16_product.h"
 #include "kernels/cpu/ops/cross_entropy.h"
 #include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/ops/host_copy.h"

@@ -1,7 +1,6 @@
 #include "kernels/cuda/module/module.h"
 
 #include "kernels/base/error.h"
-#include "kernels/cpu/ops/op_table.h"
 #include "kernels/cuda/ops/op_table.h"
 #include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_facts.h"

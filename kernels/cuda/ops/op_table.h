@@ -1,7 +1,6 @@
 // The operations of CUDA.
 #pragma once
 
-#include "kernels/cpu/ops/op_table.h"
 #include "kernels/ops/op_table.h"
 
 namespace stagecraft::cuda {
