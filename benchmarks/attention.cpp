@@ -62,18 +62,16 @@ void measure(const Setting& s, float dropout, int threads) {
   const Tensor qkv = random_tensor(*stream, {rows, 3 * row}, "qkv");
   const Tensor dout = random_tensor(*stream, {rows, row}, "dout");
   const Tensor out = random_tensor(*stream, {rows, row}, "out");
-  const Tensor log_sum = random_tensor(*stream, {s.samples, s.heads, s.sequence}, "log_sum");
+  const Tensor lse = random_tensor(*stream, {s.samples, s.heads, s.sequence}, "lse");
   const Tensor dqkv = random_tensor(*stream, {rows, 3 * row}, "dqkv");
   const AttentionShape shape = {.samples = s.samples,
                                 .sequence = s.sequence,
                                 .heads = s.heads,
                                 .head_size = s.head_size,
                                 .dropout = {.probability = dropout, .key = 7, .step = 1}};
-  const double forward = best_seconds([&] {
-    attention_forward(*stream, {shape, qkv, out, log_sum});
-  });
+  const double forward = best_seconds([&] { attention_forward(*stream, {shape, qkv, out, lse}); });
   const double backward = best_seconds([&] {
-    attention_backward(*stream, {shape, dout, qkv, out, log_sum, dqkv});
+    attention_backward(*stream, {shape, dout, qkv, out, lse, dqkv});
   });
   const double square = 1e-9 * static_cast<double>(rows * s.sequence * row);
   fmt::print("{:4} {:5} {:3} {:4} {:8} {:8.1f} {:9.2f} {:8.0f} {:9.2f} {:8.0f}\n", s.samples,

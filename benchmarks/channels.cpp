@@ -56,9 +56,9 @@ void bind_to_core(int index) {
 }
 
 /// Lets the source begin a round; until then it sleeps and leaves the memory to memcpy.
-class Gate {
+class HandshakeListener {
  public:
-  Gate() {
+  HandshakeListener() {
     if (::pipe(ends_) != 0) {
       std::exit(1);
     }
@@ -85,8 +85,8 @@ struct Stretch {
 };
 
 /// The child: streams, then ends its process.
-[[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const Gate& gate,
-                            const std::string& key) {
+[[noreturn]] void be_source(const Stretch& stretch, Counters& counters,
+                            const HandshakeListener& gate, const std::string& key) {
   bind_to_core(1);
   const auto stream = make_stream({}, {});
   const auto channel = make_window_source(SharedWindow::open(key));
@@ -151,7 +151,7 @@ void measure(const Stretch& stretch) {
   auto& counters = *new (shared.bytes().data()) Counters;
   SharedWindow window = make_channel_window(stretch.bytes);
   const std::string key = window.key();
-  const Gate gate;
+  const HandshakeListener gate;
   const pid_t source = ::fork();
   if (source == 0) {
     be_source(stretch, counters, gate, key);

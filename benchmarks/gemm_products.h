@@ -16,8 +16,8 @@ struct Product {
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
-  bool a_turned;
-  bool b_turned;
+  bool a_transposed;
+  bool b_transposed;
   std::int64_t times;  // a training step of one micro-batch has this many of it
 
   double flops() const {

@@ -51,7 +51,7 @@ inline void print_idle_run(const char* name, const TrainingPlan& plan, std::int6
   } observer;
   std::int64_t instructions = 0;
   for (const StageProgram& stage : plan.program.stages) {
-    for (const Group& group : stage) {
+    for (const TransferGroup& group : stage) {
       instructions += static_cast<std::int64_t>(group.size());
     }
   }

@@ -67,7 +67,7 @@ struct Outcome {
   int steps = 0;
 };
 
-void add_step(const TrainingPlan& plan, const StepActions& step,
+void add_step(const TrainingPlan& plan, const StepTimeline& step,
               const std::vector<std::map<Key, double>>& host, Outcome& outcome) {
   const Explanation explanation = explain_step(plan.program, plan.mesh, step, kReceiveSlots);
   ++outcome.steps;
@@ -106,7 +106,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   }
   run.optimizer.steps = steps + 1;
   run.trace_steps = steps + 1;
-  run.rehearse = true;
+  run.prime = true;
   run.watchdog_seconds = 600;
   run.wrap_work = [&](int rank, std::unique_ptr<StageWork> real) {
     return std::make_unique<TimedWork>(std::move(real), host[static_cast<std::size_t>(rank)]);
@@ -119,7 +119,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   SessionConfig session;
   session.trace_calibrate = false;
   Outcome outcome;
-  for (const StepActions& step : analyse(plan, session, result).steps) {
+  for (const StepTimeline& step : analyse(plan, session, result).steps) {
     if (step.step > 1) {
       add_step(plan, step, host, outcome);
     }

@@ -30,7 +30,7 @@ void in_child(const std::function<void()>& measured) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto me = launched();
+  const auto me = mpi_environment();
   require(me.has_value(), "bench_modes", "is started by mpirun");
   const std::int64_t steps = argc > 1 ? std::atoll(argv[1]) : 500;
   const TrainingPlan plan = bench::idle_plan(me->size);

@@ -142,12 +142,12 @@ class Bench {
  public:
   explicit Bench(MpiSession& session)
       : session_(session),
-        stream_(make_stream({DeviceKind::cuda, launched()->local_rank}, {.tf32 = true})),
+        stream_(make_stream({DeviceKind::cuda, mpi_environment()->local_rank}, {.tf32 = true})),
         host_(session.world()),
         world_(open_nccl(stream_->device(), host_->split(0, session.rank()))),
         group_(make_nccl_communicator(world_, host_->split(0, session.rank()))),
         bare_(session) {
-    check(cudaSetDevice(launched()->local_rank));
+    check(cudaSetDevice(mpi_environment()->local_rank));
   }
 
   void run() {
@@ -281,7 +281,7 @@ class Bench {
 }  // namespace
 
 int main() {
-  const auto me = launched();
+  const auto me = mpi_environment();
   if (!me || me->size < 2) {
     fmt::print(stderr, "start two or more processes with mpirun\n");
     return 2;

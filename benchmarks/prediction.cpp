@@ -61,7 +61,7 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
   const RunResult result = run_training(plan, config, bench::random_text(model.sequence), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   const RunAnalysis analysis = analyse(plan, {}, result);
-  std::vector<StepActions> judged;
+  std::vector<StepTimeline> judged;
   double sum = 0;
   for (const std::size_t position : analysis.judged) {
     judged.push_back(analysis.steps[position]);

@@ -25,16 +25,17 @@ inline std::filesystem::path meeting_place() {
 
 /// Those who are not rank 0 sleep until it is there, so that it can measure threads before.
 inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, double watchdog) {
-  const std::filesystem::path place = meeting_place();
+  const std::filesystem::path coordinate = meeting_place();
   if (rank == 0) {
     BoardInfo info = board_info(plan, watchdog);
     info.launcher_process = ::getppid();
-    return std::make_shared<ProgressBoard>(ProgressBoard::create(info, place));
+    return std::make_shared<ProgressBoard>(ProgressBoard::create(info, coordinate));
   }
-  while (!std::filesystem::exists(place)) {
+  while (!std::filesystem::exists(coordinate)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return std::make_shared<ProgressBoard>(ProgressBoard::open(place, MappedFile::Access::write));
+  return std::make_shared<ProgressBoard>(
+      ProgressBoard::open(coordinate, MappedFile::Access::write));
 }
 
 /// Ends the process as a rank has to (actors/run/run_rank.h).
@@ -46,18 +47,18 @@ inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, d
 /// Collective, once in a process's life. Returns on rank 0 alone, which ends by end_rank().
 inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& config,
                                   const TextData& text, RunObserver& observer) {
-  const int rank = launched().value_or(Launched{}).rank;
+  const int rank = mpi_environment().value_or(MpiEnvironment{}).rank;
   const auto board = meet(plan, rank, config.watchdog_seconds);
   board->slot(rank).enter();
   RunResult result;
   {
-    Watch watch({.board = board, .own_rank = rank, .end_process = [] { end_rank(1); }});
+    Watchdog watchdog({.board = board, .own_rank = rank, .end_process = [] { end_rank(1); }});
     const auto session = start_mpi({});
     if (rank == 0) {
       std::filesystem::remove(meeting_place());
     }
     result = run_rank(plan, config, text, observer,
-                      {.session = *session, .board = board, .watch = watch});
+                      {.session = *session, .board = board, .watchdog = watchdog});
   }
   board->slot(rank).set(Activity::ended);
   if (rank != 0) {

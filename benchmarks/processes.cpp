@@ -77,7 +77,7 @@ void print_memcpy() {
 }
 
 void run(MpiSession& session) {
-  constexpr double kMostTimes = 1.3;
+  constexpr double kMaxTimes = 1.3;
   const auto world = session.world();
   const bool speaks = session.rank() == 0;
   if (speaks) {
@@ -91,7 +91,7 @@ void run(MpiSession& session) {
       fmt::print(
           "all_reduce of 64 MiB: {} processes {:.2f} ms, threads {:.2f} ms, ratio {:.2f} "
           "(limit {:.1f})\n",
-          world->size(), processes * 1e3, threads * 1e3, processes / threads, kMostTimes);
+          world->size(), processes * 1e3, threads * 1e3, processes / threads, kMaxTimes);
     }
   }
   const auto stream = make_stream({}, {});

@@ -108,10 +108,10 @@ void measure(const char* actors, const std::string& schedule, int stages,
   Silent observer;
   const RunResult result = runner(plan, config, bench::random_text(8), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
-  const std::vector<StepActions> steps = analyse(plan, {}, result).steps;
+  const std::vector<StepTimeline> steps = analyse(plan, {}, result).steps;
   require(steps.size() == kSteps, "benchmark", "{} of {} steps are whole", steps.size(), kSteps);
   double total_ms = 0;
-  for (const StepActions& step : steps) {
+  for (const StepTimeline& step : steps) {
     total_ms += step.duration;
   }
   print_row(actors, plan, total_ms / static_cast<double>(steps.size()),
@@ -123,7 +123,7 @@ void measure(const char* actors, const std::string& schedule, int stages,
 int main(int argc, char** argv) {
   ::prctl(PR_SET_TIMERSLACK, 1UL);  // wake when asked to; threads and actors inherit it
   const int stages = argc > 1 ? std::atoi(argv[1]) : 0;
-  const auto me = launched();
+  const auto me = mpi_environment();
   if (me) {
     require(argc > 2 && stages == me->size, "sleeping_stages",
             "mpirun starts {} processes; name as many stages, and a schedule", me->size);

@@ -39,7 +39,7 @@ double peak_mib() {
 std::size_t instructions(const Program& program) {
   std::size_t count = 0;
   for (const StageProgram& line : program.stages) {
-    for (const Group& group : line) {
+    for (const TransferGroup& group : line) {
       count += group.size();
     }
   }

@@ -17,7 +17,7 @@ constexpr std::chrono::seconds kEndDeadline{4};
 RankReport report_of(const StageEnded& m, const MeshShape& mesh) {
   constexpr double kSeconds = 1e-9;
   return {.rank = m.rank,
-          .place = place_of(mesh, m.rank),
+          .coordinate = coordinate_of(mesh, m.rank),
           .compute_seconds = static_cast<double>(m.compute_ns) * kSeconds,
           .communication_seconds = static_cast<double>(m.communication_ns) * kSeconds,
           .idle_seconds = static_cast<double>(m.idle_ns) * kSeconds,
@@ -45,7 +45,9 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
       [&state](const RunFailed& m) { state.run_failed(m); },
       [&state](TickAtom) { state.end(); },
       [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
-      [&state](JoinAtom, std::int32_t, const caf::strong_actor_ptr& guard) { state.join(guard); },
+      [&state](JoinAtom, std::int32_t, const caf::strong_actor_ptr& monitor) {
+        state.join(monitor);
+      },
   };
 }
 
@@ -83,10 +85,10 @@ void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
 }
 
 /// A guard that comes after a failure hears of it too.
-void DriverState::join(const caf::strong_actor_ptr& guard) {
-  guards_.insert(guard);
+void DriverState::join(const caf::strong_actor_ptr& monitor) {
+  monitors_.insert(monitor);
   if (!result_.failure.empty()) {
-    self_->send(caf::actor_cast<GuardActor>(guard), RunFailed{result_.failure});
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), RunFailed{result_.failure});
   }
 }
 
@@ -112,15 +114,15 @@ void DriverState::lost_rank(int rank) {
 
 void DriverState::ready() {
   if (++answers_ == setup_->plan->mesh.ranks()) {
-    guarded([&] { setup_->config->rehearse ? rehearse() : begin_training(); });
+    guarded([&] { setup_->config->prime ? prime() : begin_training(); });
   }
 }
 
 /// Step 0, then a batch of an evaluation, as messages; nothing comes of what they report.
-void DriverState::rehearse() { tell_all(TrainStep{0}); }
+void DriverState::prime() { tell_all(TrainStep{0}); }
 
-void DriverState::step_rehearsed() {
-  tell_all(ApplyUpdate{0, bits_of(0.0), bits_of(0.0)});
+void DriverState::step_primed() {
+  tell_all(ApplyUpdate{0, to_wire(0.0), to_wire(0.0)});
   if (setup_->evaluation_samples == 0) {
     begin_training();
     return;
@@ -149,11 +151,11 @@ void DriverState::step_done(const StepDone& message) {
   if (static_cast<int>(step_done_.size()) < setup_->plan->mesh.ranks()) {
     return;
   }
-  guarded([&] { message.step == 0 ? step_rehearsed() : decide_update(); });
+  guarded([&] { message.step == 0 ? step_primed() : decide_update(); });
 }
 
 void DriverState::decide_update() {
-  const StepSums sums = add_up(*setup_->plan, step_done_);
+  const StepReduction sums = add_up(*setup_->plan, step_done_);
   report_.loss = sums.loss;
   report_.gradient_norm = std::sqrt(sums.squared_norm);
   if (!sums.not_finite.empty()) {
@@ -162,7 +164,7 @@ void DriverState::decide_update() {
     return;
   }
   const double scale = clip_factor(setup_->config->optimizer, report_.gradient_norm);
-  tell_all(ApplyUpdate{report_.step, bits_of(report_.learning_rate), bits_of(scale)});
+  tell_all(ApplyUpdate{report_.step, to_wire(report_.learning_rate), to_wire(scale)});
   report_.tokens = setup_->plan->batch.global_batch * setup_->plan->model.sequence;
   report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
   evaluate_when_due();
@@ -249,8 +251,8 @@ void DriverState::run_failed(const RunFailed& message, int culprit) {
   }
   setup_->board->name_cause(culprit, message.text);
   result_.failure = message.text;
-  for (const caf::strong_actor_ptr& guard : guards_) {
-    self_->send(caf::actor_cast<GuardActor>(guard), message);
+  for (const caf::strong_actor_ptr& monitor : monitors_) {
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), message);
   }
   if (!setup_->config->model_folder.empty()) {
     discard_model_files(setup_->config->model_folder);

@@ -35,7 +35,7 @@ class DriverState {
 
   void start(DriverActor::stateful_pointer<DriverState> self, std::shared_ptr<DriverSetup> setup);
   void connect(const std::vector<caf::strong_actor_ptr>& stages);
-  void join(const caf::strong_actor_ptr& guard);
+  void join(const caf::strong_actor_ptr& monitor);
   void lost(const caf::down_msg& down);
   void ready();
   void step_done(const StepDone& message);
@@ -51,8 +51,8 @@ class DriverState {
   template <typename Message>
   void tell_all(const Message& message);
   void guarded(const std::function<void()>& action);
-  void rehearse();
-  void step_rehearsed();
+  void prime();
+  void step_primed();
   void begin_training();
   void begin_step();
   void decide_update();
@@ -67,8 +67,8 @@ class DriverState {
 
   DriverActor::stateful_pointer<DriverState> self_ = nullptr;
   std::shared_ptr<DriverSetup> setup_;
-  std::vector<StageActor> stages_;          // by rank
-  std::set<caf::strong_actor_ptr> guards_;  // one a process
+  std::vector<StageActor> stages_;            // by rank
+  std::set<caf::strong_actor_ptr> monitors_;  // one a process
   TraceCollector trace_;
   RunResult result_;
   StepReport report_;

@@ -13,9 +13,9 @@ namespace {
 double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
   std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
   for (const auto& [rank, message] : done) {
-    double& sum = by_data[static_cast<std::size_t>(place_of(plan.mesh, rank).data)];
+    double& sum = by_data[static_cast<std::size_t>(coordinate_of(plan.mesh, rank).data)];
     for (const std::uint64_t loss : message.losses) {
-      sum += from_bits(loss);
+      sum += from_wire(loss);
     }
   }
   for (const TreeJoin& join : reduction_tree(plan.mesh.data)) {
@@ -26,15 +26,15 @@ double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
 
 }  // namespace
 
-StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
   const std::vector<ParameterSpec> specs = plan.model.parameters();
   std::vector<double> squares(specs.size(), 0);
   for (const auto& [rank, message] : done) {  // ranks ascend: tensor ranks of a stage in order
-    for (const SquareBits& square : message.squares) {
-      squares.at(static_cast<std::size_t>(square.parameter)) += from_bits(square.square);
+    for (const WireSquare& square : message.squares) {
+      squares.at(static_cast<std::size_t>(square.parameter)) += from_wire(square.square);
     }
   }
-  StepSums sums;
+  StepReduction sums;
   sums.loss = loss_of(plan, done);
   std::string parameter;
   for (std::size_t i = 0; i < specs.size(); ++i) {
@@ -61,7 +61,7 @@ void EvaluationLosses::begin(std::int64_t batches, int ranks) {
 bool EvaluationLosses::add(const EvaluationDone& message) {
   std::vector<double>& losses = losses_[{message.batch, message.rank}];
   for (const std::uint64_t loss : message.losses) {
-    losses.push_back(from_bits(loss));
+    losses.push_back(from_wire(loss));
   }
   return static_cast<std::int64_t>(losses_.size()) == answers_due_;
 }

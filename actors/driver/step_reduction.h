@@ -13,7 +13,7 @@
 namespace stagecraft {
 
 /// Sums of one step over the whole mesh.
-struct StepSums {
+struct StepReduction {
   double loss = 0;          // nats per token
   double squared_norm = 0;  // of the gradient
   std::string not_finite;   // what is not finite, or ""
@@ -21,7 +21,7 @@ struct StepSums {
 
 /// `done` holds one message per rank. Losses are added in micro-batch order, then over data ranks
 /// along the reduction tree; squares per parameter over tensor ranks, then in parameter order.
-StepSums add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done);
+StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done);
 
 /// The losses of one evaluation.
 class EvaluationLosses {

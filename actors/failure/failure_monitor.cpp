@@ -5,7 +5,7 @@
 namespace stagecraft {
 namespace {
 
-using Self = GuardActor::stateful_pointer<GuardState>;
+using Self = FailureMonitor::stateful_pointer<FailureMonitorState>;
 
 void tell_driver(Self self) {
   if (self->state.driver && !self->state.cause.empty()) {
@@ -14,8 +14,8 @@ void tell_driver(Self self) {
 }
 
 /// The first failure that reaches this guard counts.
-void fail(Self self, const GuardSetup& setup, const std::string& text) {
-  GuardState& state = self->state;
+void fail(Self self, const FailureMonitorSetup& setup, const std::string& text) {
+  FailureMonitorState& state = self->state;
   if (!state.cause.empty()) {
     return;
   }
@@ -25,7 +25,7 @@ void fail(Self self, const GuardSetup& setup, const std::string& text) {
 }
 
 /// Several may fail at once; the board knows who was first.
-std::string first_cause(const GuardSetup& setup, int rank, const std::string& text) {
+std::string first_cause(const FailureMonitorSetup& setup, int rank, const std::string& text) {
   setup.board->name_cause(rank, text);
   const std::optional<Cause> cause = setup.board->cause();
   return cause ? cause->text : text;
@@ -33,8 +33,9 @@ std::string first_cause(const GuardSetup& setup, int rank, const std::string& te
 
 }  // namespace
 
-GuardActor::behavior_type guard_actor(GuardActor::stateful_pointer<GuardState> self,
-                                      const std::shared_ptr<GuardSetup>& setup) {
+FailureMonitor::behavior_type failure_monitor(
+    FailureMonitor::stateful_pointer<FailureMonitorState> self,
+    const std::shared_ptr<FailureMonitorSetup>& setup) {
   return {
       [=](const StageFailed& m) {
         if (!m.aborted) {

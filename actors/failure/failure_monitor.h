@@ -13,21 +13,22 @@
 namespace stagecraft {
 
 /// What a guard has in its hands.
-struct GuardSetup {
+struct FailureMonitorSetup {
   std::shared_ptr<ProgressBoard> board;
   std::function<void(std::string_view culprit)> abort;  // of the world; any thread
 };
 
-struct GuardState {
+struct FailureMonitorState {
   // No aggregate: C++20 lets CAF 0.17 initialise an aggregate's first member from the actor's
   // address.
-  GuardState() = default;
+  FailureMonitorState() = default;
   static inline const char* name = "guard";
   DriverActor driver;  // none until it has introduced itself
   std::string cause;   // empty: all is well
 };
 
-GuardActor::behavior_type guard_actor(GuardActor::stateful_pointer<GuardState> self,
-                                      const std::shared_ptr<GuardSetup>& setup);
+FailureMonitor::behavior_type failure_monitor(
+    FailureMonitor::stateful_pointer<FailureMonitorState> self,
+    const std::shared_ptr<FailureMonitorSetup>& setup);
 
 }  // namespace stagecraft

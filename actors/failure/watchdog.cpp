@@ -178,10 +178,10 @@ BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds) {
   return info;
 }
 
-Watch::Watch(WatchSetup setup)
+Watchdog::Watchdog(WatchdogSetup setup)
     : setup_(std::move(setup)), launcher_(::getppid()), thread_([this] { run(); }) {}
 
-Watch::~Watch() {
+Watchdog::~Watchdog() {
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
@@ -190,7 +190,7 @@ Watch::~Watch() {
   thread_.join();
 }
 
-void Watch::on_cause(Hook hook) {
+void Watchdog::on_cause(Hook hook) {
   const std::lock_guard lock(mutex_);
   hook_ = std::move(hook);
   if (hook_ && !told_cause_.empty()) {
@@ -198,7 +198,7 @@ void Watch::on_cause(Hook hook) {
   }
 }
 
-void Watch::run() {
+void Watchdog::run() {
   const auto tick = tick_of(setup_.board->info().watchdog_seconds);
   if (setup_.own_rank >= 0) {
     setup_.board->slot(setup_.own_rank).beat();  // a process may freeze before the first look
@@ -210,7 +210,7 @@ void Watch::run() {
 }
 
 /// With the lock: hooks come and go between two looks.
-void Watch::look() {
+void Watchdog::look() {
   if (setup_.own_rank >= 0) {
     setup_.board->slot(setup_.own_rank).beat();
   }
@@ -230,7 +230,7 @@ void Watch::look() {
 }
 
 /// The board's first cause, which this watch may be the one to name.
-std::string Watch::find() {
+std::string Watchdog::find() {
   ProgressBoard& board = *setup_.board;
   if (!board.failed()) {
     const WatchedMoment moment{now_ns(), board_reader(), setup_.own_rank >= 0};
@@ -244,6 +244,6 @@ std::string Watch::find() {
   return cause ? cause->text : "";
 }
 
-bool Watch::launcher_is_gone() const { return setup_.own_rank >= 0 && ::getppid() != launcher_; }
+bool Watchdog::launcher_is_gone() const { return setup_.own_rank >= 0 && ::getppid() != launcher_; }
 
 }  // namespace stagecraft

@@ -40,7 +40,7 @@ std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMom
 /// What a plan's board says from the begin.
 BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds);
 
-struct WatchSetup {
+struct WatchdogSetup {
   std::shared_ptr<ProgressBoard> board;
   /// Whose process this is; -1: all ranks are threads of this one.
   int own_rank = -1;
@@ -49,14 +49,14 @@ struct WatchSetup {
   std::function<void()> end_process = {};
 };
 
-class Watch {
+class Watchdog {
  public:
   using Hook = std::function<void(const std::string& cause)>;
 
-  explicit Watch(WatchSetup setup);
-  ~Watch();
-  Watch(const Watch&) = delete;
-  Watch& operator=(const Watch&) = delete;
+  explicit Watchdog(WatchdogSetup setup);
+  ~Watchdog();
+  Watchdog(const Watchdog&) = delete;
+  Watchdog& operator=(const Watchdog&) = delete;
 
   /// Called once, from the watch's thread, with the run's first cause; an empty one ends the calls:
   /// none goes on after this has returned. A failed process without a hook is ended at once.
@@ -68,7 +68,7 @@ class Watch {
   std::string find();
   bool launcher_is_gone() const;
 
-  WatchSetup setup_;
+  WatchdogSetup setup_;
   int launcher_;
   std::int64_t failed_since_ns_ = 0;
   std::mutex mutex_;

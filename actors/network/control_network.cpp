@@ -41,45 +41,47 @@ struct ControlNetwork::Impl {
       : system(the_system), options(the_options) {
     require(system.has_middleman(), "control", "the actor system has no network layer");
     broker = system.middleman().named_broker<caf::io::basp_broker>(caf::atom("BASP"));
-    doorkeeper = system.spawn<caf::hidden>(usher, acquaintances);
+    exchange = system.spawn<caf::hidden>(peer_exchange, peers);
   }
   ~Impl() {
-    acquaintances->forget();  // the usher itself ends some time later
-    caf::anon_send_exit(doorkeeper, caf::exit_reason::kill);
+    peers->forget();  // the usher itself ends some time later
+    caf::anon_send_exit(exchange, caf::exit_reason::kill);
   }
 
   caf::io::scribe_ptr scribe(Socket socket) {
     return system.middleman().backend().new_scribe(socket.release());
   }
 
-  void welcome(Socket socket, std::uint16_t port);
+  void accept(Socket socket, std::uint16_t port);
   StageActor dial(const std::string& address, Deadline deadline);
-  Usher handshake(Socket socket, const std::string& address, Deadline deadline);
-  StageActor introduce(const Usher& peer, const std::string& address, Deadline deadline);
+  PeerExchange connect_brokers(Socket socket, const std::string& address, Deadline deadline);
+  StageActor introduce(const PeerExchange& peer, const std::string& address, Deadline deadline);
 
   caf::actor_system& system;
   ControlOptions options;
-  std::shared_ptr<Acquaintances> acquaintances = std::make_shared<Acquaintances>();
+  std::shared_ptr<ConnectedPeers> peers = std::make_shared<ConnectedPeers>();
   caf::actor broker;
-  Usher doorkeeper;
-  std::unique_ptr<Gate> gate;
+  PeerExchange exchange;
+  std::unique_ptr<HandshakeListener> listener;
 };
 
 /// Called by the gate's thread: the broker tells whoever came through where the usher is.
-void ControlNetwork::Impl::welcome(Socket socket, std::uint16_t port) {
+void ControlNetwork::Impl::accept(Socket socket, std::uint16_t port) {
   caf::anon_send(broker, caf::publish_atom::value, scribe(std::move(socket)), port,
-                 caf::actor_cast<caf::strong_actor_ptr>(doorkeeper), system.message_types<Usher>());
+                 caf::actor_cast<caf::strong_actor_ptr>(exchange),
+                 system.message_types<PeerExchange>());
 }
 
 StageActor ControlNetwork::Impl::dial(const std::string& address, Deadline deadline) {
-  const Hello hello{.version = options.version, .rank = options.rank, .secret = options.secret};
-  Socket socket = enter_gate(address, hello, deadline);
-  return introduce(handshake(std::move(socket), address, deadline), address, deadline);
+  const Handshake handshake{
+      .version = options.version, .rank = options.rank, .secret = options.secret};
+  Socket socket = connect_with_handshake(address, handshake, deadline);
+  return introduce(connect_brokers(std::move(socket), address, deadline), address, deadline);
 }
 
 /// CAF's own: the other broker tells who it is and which actor it offers.
-Usher ControlNetwork::Impl::handshake(Socket socket, const std::string& address,
-                                      Deadline deadline) {
+PeerExchange ControlNetwork::Impl::connect_brokers(Socket socket, const std::string& address,
+                                                   Deadline deadline) {
   const caf::scoped_actor self(system, true);
   caf::strong_actor_ptr actor;
   Interface interface;
@@ -94,19 +96,18 @@ Usher ControlNetwork::Impl::handshake(Socket socket, const std::string& address,
           },
           [&](caf::error& error) { reason = std::move(error); });
   require(!reason, address, "let this process in, then: {}", system.render(reason));
-  require(actor != nullptr && system.assignable<Usher>(interface), address,
+  require(actor != nullptr && system.assignable<PeerExchange>(interface), address,
           "does not offer what this protocol needs");
-  return caf::actor_cast<Usher>(actor);
+  return caf::actor_cast<PeerExchange>(actor);
 }
 
-StageActor ControlNetwork::Impl::introduce(const Usher& peer, const std::string& address,
+StageActor ControlNetwork::Impl::introduce(const PeerExchange& peer, const std::string& address,
                                            Deadline deadline) {
   const caf::scoped_actor self(system, true);
   caf::strong_actor_ptr stage;
   caf::error reason;
   self->request(peer, std::chrono::milliseconds(milliseconds_left(deadline)), ConnectAtom::value,
-                std::int32_t{options.rank},
-                caf::actor_cast<caf::strong_actor_ptr>(acquaintances->own()))
+                std::int32_t{options.rank}, caf::actor_cast<caf::strong_actor_ptr>(peers->own()))
       .receive([&](caf::strong_actor_ptr& found) { stage = std::move(found); },
                [&](caf::error& error) { reason = std::move(error); });
   require(!reason, address, "let this process in, then: {}", system.render(reason));
@@ -120,23 +121,24 @@ ControlNetwork::ControlNetwork(caf::actor_system& system, const ControlOptions& 
 ControlNetwork::~ControlNetwork() { close(); }
 
 std::string ControlNetwork::open(const StageActor& stage) {
-  require(impl_->gate == nullptr, "control", "rank {} has its gate open", impl_->options.rank);
-  impl_->acquaintances->open(stage);
-  const GateOptions options{.interface_address = impl_->options.interface_address,
-                            .version = impl_->options.version,
-                            .secret = impl_->options.secret};
-  impl_->gate = std::make_unique<Gate>(options, [impl = impl_.get()](Socket socket, int) {
-    const int port = port_of(local_endpoint(socket));
-    impl->welcome(std::move(socket), static_cast<std::uint16_t>(port));
-  });
-  return impl_->gate->address();
+  require(impl_->listener == nullptr, "control", "rank {} has its gate open", impl_->options.rank);
+  impl_->peers->open(stage);
+  const HandshakeListenerOptions options{.interface_address = impl_->options.interface_address,
+                                         .version = impl_->options.version,
+                                         .secret = impl_->options.secret};
+  impl_->listener =
+      std::make_unique<HandshakeListener>(options, [impl = impl_.get()](Socket socket, int) {
+        const int port = port_of(local_endpoint(socket));
+        impl->accept(std::move(socket), static_cast<std::uint16_t>(port));
+      });
+  return impl_->listener->address();
 }
 
 StageActor ControlNetwork::connect(const std::string& address, int peer) {
   const ControlOptions& options = impl_->options;
   const Deadline deadline = after_seconds(options.deadline_seconds);
   if (peer == options.rank) {
-    StageActor own = impl_->acquaintances->own();
+    StageActor own = impl_->peers->own();
     require(own != nullptr, "control", "rank {} has not opened its gate", peer);
     return own;
   }
@@ -144,7 +146,7 @@ StageActor ControlNetwork::connect(const std::string& address, int peer) {
     if (options.rank < peer) {
       return impl_->dial(address, deadline);
     }
-    const auto stage = impl_->acquaintances->find(peer, deadline);
+    const auto stage = impl_->peers->find(peer, deadline);
     require(stage.has_value(), address, "has not connected within {} s", options.deadline_seconds);
     return *stage;
   } catch (const Error& error) {
@@ -154,13 +156,13 @@ StageActor ControlNetwork::connect(const std::string& address, int peer) {
 }
 
 void ControlNetwork::close() {
-  if (impl_->gate == nullptr) {
+  if (impl_->listener == nullptr) {
     return;
   }
-  const int port = port_of(impl_->gate->address());
-  impl_->gate.reset();
+  const int port = port_of(impl_->listener->address());
+  impl_->listener.reset();
   // No answer is awaited: the broker may have gone.
-  caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->doorkeeper.address(),
+  caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->exchange.address(),
                  static_cast<std::uint16_t>(port));
 }
 

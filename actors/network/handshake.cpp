@@ -63,12 +63,12 @@ class Reader {
 
 }  // namespace
 
-HelloBytes encode(const Hello& hello) {
-  Writer<kHelloBytes> writer;
+HandshakeBytes encode(const Handshake& handshake) {
+  Writer<kHandshakeBytes> writer;
   writer.text(kHelloMagic, kMagicBytes);
-  writer.text(hello.version, kVersionBytes);
-  writer.number(static_cast<std::uint32_t>(hello.rank));
-  writer.text(hello.secret, kSecretBytes);
+  writer.text(handshake.version, kVersionBytes);
+  writer.number(static_cast<std::uint32_t>(handshake.rank));
+  writer.text(handshake.secret, kSecretBytes);
   return writer.take();
 }
 
@@ -80,19 +80,19 @@ AnswerBytes encode(const Answer& answer) {
   return writer.take();
 }
 
-bool begins_hello(std::span<const std::byte> first_bytes) {
+bool begins_handshake(std::span<const std::byte> first_bytes) {
   const std::size_t count = std::min(first_bytes.size(), kMagicBytes);
   return std::memcmp(first_bytes.data(), kHelloMagic.data(), count) == 0;
 }
 
-Hello decode_hello(const HelloBytes& bytes) {
+Handshake decode_handshake(const HandshakeBytes& bytes) {
   Reader reader(bytes);
   reader.text(kMagicBytes);
-  Hello hello;
-  hello.version = reader.padded(kVersionBytes);
-  hello.rank = static_cast<std::int32_t>(reader.number());
-  hello.secret = reader.text(kSecretBytes);
-  return hello;
+  Handshake handshake;
+  handshake.version = reader.padded(kVersionBytes);
+  handshake.rank = static_cast<std::int32_t>(reader.number());
+  handshake.secret = reader.text(kSecretBytes);
+  return handshake;
 }
 
 Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint) {
@@ -100,7 +100,7 @@ Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint) {
   require(reader.text(kMagicBytes) == kAnswerMagic, endpoint, "something else listens there");
   Answer answer;
   answer.version = reader.padded(kVersionBytes);
-  answer.verdict = static_cast<Admission>(reader.number());
+  answer.verdict = static_cast<HandshakeVerdict>(reader.number());
   return answer;
 }
 

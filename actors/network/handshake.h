@@ -15,32 +15,32 @@ namespace stagecraft {
 
 inline constexpr std::size_t kSecretBytes = 32;
 inline constexpr std::size_t kVersionBytes = 24;
-inline constexpr std::size_t kHelloBytes = 8 + kVersionBytes + 4 + kSecretBytes;
+inline constexpr std::size_t kHandshakeBytes = 8 + kVersionBytes + 4 + kSecretBytes;
 inline constexpr std::size_t kAnswerBytes = 8 + kVersionBytes + 4;
 
-struct Hello {
+struct Handshake {
   std::string version;  // at most kVersionBytes; of program and protocol
   std::int32_t rank = 0;
   std::string secret;  // of the run, kSecretBytes
 };
 
-enum class Admission : std::uint32_t { admitted = 1, other_version = 2, other_run = 3 };
+enum class HandshakeVerdict : std::uint32_t { admitted = 1, other_version = 2, other_run = 3 };
 
 struct Answer {
   std::string version;
-  Admission verdict = Admission::admitted;
+  HandshakeVerdict verdict = HandshakeVerdict::admitted;
 };
 
-using HelloBytes = std::array<std::byte, kHelloBytes>;
+using HandshakeBytes = std::array<std::byte, kHandshakeBytes>;
 using AnswerBytes = std::array<std::byte, kAnswerBytes>;
 
-HelloBytes encode(const Hello& hello);
+HandshakeBytes encode(const Handshake& handshake);
 AnswerBytes encode(const Answer& answer);
 
 /// Can these first bytes become a hello?
-bool begins_hello(std::span<const std::byte> first_bytes);
+bool begins_handshake(std::span<const std::byte> first_bytes);
 /// Of bytes that begin so.
-Hello decode_hello(const HelloBytes& bytes);
+Handshake decode_handshake(const HandshakeBytes& bytes);
 /// Throws Error: that is no gate.
 Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint);
 

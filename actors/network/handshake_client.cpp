@@ -10,26 +10,27 @@ namespace {
 constexpr std::chrono::milliseconds kBeforeNextTry{20};
 
 /// One try. None: dropped without an answer.
-Socket try_to_enter(const std::string& endpoint, const Hello& hello, Deadline deadline) {
+Socket try_to_enter(const std::string& endpoint, const Handshake& handshake, Deadline deadline) {
   Socket socket = connect_to(endpoint, deadline);
-  const HelloBytes said = encode(hello);
+  const HandshakeBytes said = encode(handshake);
   AnswerBytes bytes{};
   if (!send_exactly(socket, said, endpoint, deadline) ||
       !receive_exactly(socket, bytes, endpoint, deadline)) {
     return {};
   }
   const Answer answer = decode_answer(bytes, endpoint);
-  require(answer.verdict != Admission::other_version, endpoint,
-          R"(is of version "{}", this program of "{}")", answer.version, hello.version);
-  require(answer.verdict == Admission::admitted, endpoint, "belongs to another run");
+  require(answer.verdict != HandshakeVerdict::other_version, endpoint,
+          R"(is of version "{}", this program of "{}")", answer.version, handshake.version);
+  require(answer.verdict == HandshakeVerdict::admitted, endpoint, "belongs to another run");
   return socket;
 }
 
 }  // namespace
 
-Socket enter_gate(const std::string& endpoint, const Hello& hello, Deadline deadline) {
+Socket connect_with_handshake(const std::string& endpoint, const Handshake& handshake,
+                              Deadline deadline) {
   while (true) {
-    if (Socket socket = try_to_enter(endpoint, hello, deadline)) {
+    if (Socket socket = try_to_enter(endpoint, handshake, deadline)) {
       return socket;
     }
     require(milliseconds_left(deadline) > kBeforeNextTry.count(), endpoint,

@@ -11,6 +11,7 @@ namespace stagecraft {
 /// Connects, says `hello`, and returns the connection when it was admitted. Being
 /// dropped without an answer, as happens in a crowd, it tries again. Throws Error naming the
 /// endpoint and the reason.
-Socket enter_gate(const std::string& endpoint, const Hello& hello, Deadline deadline);
+Socket connect_with_handshake(const std::string& endpoint, const Handshake& handshake,
+                              Deadline deadline);
 
 }  // namespace stagecraft

@@ -20,36 +20,37 @@ constexpr int kAcceptedAtOnce = 16;
 /// After accept fails, for want of descriptors for instance.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
-struct Guest {
+struct PendingConnection {
   Socket socket;
   Deadline deadline;
-  HelloBytes bytes{};
+  HandshakeBytes bytes{};
   std::size_t received = 0;
 };
 
-enum class Heard : std::uint8_t { more, hello, nothing };
+enum class Heard : std::uint8_t { more, handshake, nothing };
 
 /// Takes what has come, at most the rest of the hello: what follows belongs to the protocol behind.
-Heard hear(Guest& guest) {
-  const ssize_t count = ::recv(guest.socket.get(), guest.bytes.data() + guest.received,
-                               kHelloBytes - guest.received, 0);
+Heard hear(PendingConnection& connection) {
+  const ssize_t count =
+      ::recv(connection.socket.get(), connection.bytes.data() + connection.received,
+             kHandshakeBytes - connection.received, 0);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
     return Heard::more;
   }
   if (count <= 0) {
     return Heard::nothing;
   }
-  guest.received += static_cast<std::size_t>(count);
-  if (!begins_hello(std::span(guest.bytes).first(guest.received))) {
+  connection.received += static_cast<std::size_t>(count);
+  if (!begins_handshake(std::span(connection.bytes).first(connection.received))) {
     return Heard::nothing;
   }
-  return guest.received == kHelloBytes ? Heard::hello : Heard::more;
+  return connection.received == kHandshakeBytes ? Heard::handshake : Heard::more;
 }
 
 }  // namespace
 
-struct Gate::Impl {
-  Impl(const GateOptions& gate_options, Admit to_admit)
+struct HandshakeListener::Impl {
+  Impl(const HandshakeListenerOptions& gate_options, Admit to_admit)
       : options(gate_options),
         admit(std::move(to_admit)),
         listener(listen_on(options.interface_address)),
@@ -70,28 +71,28 @@ struct Gate::Impl {
   void wait();
   void hear_guests();
   void accept_guests();
-  void answer(Guest& guest);
-  Admission judge(const Hello& hello) const;
+  void answer(PendingConnection& connection);
+  HandshakeVerdict judge(const Handshake& handshake) const;
 
-  GateOptions options;
+  HandshakeListenerOptions options;
   Admit admit;
   Socket listener;
   std::string address;
   Socket wake;
-  std::vector<Guest> guests;   // oldest first
-  std::vector<pollfd> polled;  // wake, listener, guests
-  Deadline deaf_until{};       // nobody is accepted before
-  std::thread thread;          // last: it uses all above
+  std::vector<PendingConnection> pending_connections;  // oldest first
+  std::vector<pollfd> polled;                          // wake, listener, guests
+  Deadline deaf_until{};                               // nobody is accepted before
+  std::thread thread;                                  // last: it uses all above
 };
 
-Gate::Gate(const GateOptions& options, Admit admit)
+HandshakeListener::HandshakeListener(const HandshakeListenerOptions& options, Admit admit)
     : impl_(std::make_unique<Impl>(options, std::move(admit))) {}
 
-Gate::~Gate() = default;
+HandshakeListener::~HandshakeListener() = default;
 
-const std::string& Gate::address() const { return impl_->address; }
+const std::string& HandshakeListener::address() const { return impl_->address; }
 
-void Gate::Impl::run() {
+void HandshakeListener::Impl::run() {
   while (true) {
     wait();
     if (polled[0].revents != 0) {
@@ -102,20 +103,22 @@ void Gate::Impl::run() {
   }
 }
 
-int Gate::Impl::milliseconds_to_wait() const {
+int HandshakeListener::Impl::milliseconds_to_wait() const {
   constexpr int kForEver = -1;
-  int wait_ms = guests.empty() ? kForEver : milliseconds_left(guests.front().deadline);
+  int wait_ms = pending_connections.empty()
+                    ? kForEver
+                    : milliseconds_left(pending_connections.front().deadline);
   if (const int deaf = milliseconds_left(deaf_until); deaf > 0) {
     wait_ms = wait_ms < 0 ? deaf : std::min(wait_ms, deaf);
   }
   return wait_ms;
 }
 
-void Gate::Impl::wait() {
+void HandshakeListener::Impl::wait() {
   const bool deaf = milliseconds_left(deaf_until) > 0;
   polled = {{wake.get(), POLLIN, 0}, {deaf ? -1 : listener.get(), POLLIN, 0}};
-  for (const Guest& guest : guests) {
-    polled.push_back({guest.socket.get(), POLLIN, 0});
+  for (const PendingConnection& connection : pending_connections) {
+    polled.push_back({connection.socket.get(), POLLIN, 0});
   }
   if (::poll(polled.data(), polled.size(), milliseconds_to_wait()) < 0) {
     for (pollfd& each : polled) {
@@ -124,23 +127,24 @@ void Gate::Impl::wait() {
   }
 }
 
-void Gate::Impl::hear_guests() {
+void HandshakeListener::Impl::hear_guests() {
   constexpr std::size_t kFirstGuest = 2;
   const Deadline now = Clock::now();
-  for (std::size_t i = 0; i < guests.size(); ++i) {
-    Guest& guest = guests[i];
-    const Heard heard = polled[kFirstGuest + i].revents != 0 ? hear(guest) : Heard::more;
-    if (heard == Heard::hello) {
-      answer(guest);
+  for (std::size_t i = 0; i < pending_connections.size(); ++i) {
+    PendingConnection& connection = pending_connections[i];
+    const Heard heard = polled[kFirstGuest + i].revents != 0 ? hear(connection) : Heard::more;
+    if (heard == Heard::handshake) {
+      answer(connection);
     }
-    if (heard != Heard::more || guest.deadline <= now) {
-      guest.socket.reset();
+    if (heard != Heard::more || connection.deadline <= now) {
+      connection.socket.reset();
     }
   }
-  std::erase_if(guests, [](const Guest& guest) { return !guest.socket; });
+  std::erase_if(pending_connections,
+                [](const PendingConnection& connection) { return !connection.socket; });
 }
 
-void Gate::Impl::accept_guests() {
+void HandshakeListener::Impl::accept_guests() {
   if (polled[1].revents == 0) {
     return;
   }
@@ -152,28 +156,29 @@ void Gate::Impl::accept_guests() {
       }
       return;
     }
-    if (guests.size() == options.guests) {
-      guests.erase(guests.begin());
+    if (pending_connections.size() == options.pending_connections) {
+      pending_connections.erase(pending_connections.begin());
     }
-    guests.push_back({std::move(socket), Clock::now() + options.patience, {}, 0});
+    pending_connections.push_back({std::move(socket), Clock::now() + options.patience, {}, 0});
   }
 }
 
-Admission Gate::Impl::judge(const Hello& hello) const {
-  if (hello.version != options.version) {
-    return Admission::other_version;
+HandshakeVerdict HandshakeListener::Impl::judge(const Handshake& handshake) const {
+  if (handshake.version != options.version) {
+    return HandshakeVerdict::other_version;
   }
-  return same_secret(hello.secret, options.secret) ? Admission::admitted : Admission::other_run;
+  return same_secret(handshake.secret, options.secret) ? HandshakeVerdict::admitted
+                                                       : HandshakeVerdict::other_run;
 }
 
 /// An answer always fits into the empty buffer of a new connection.
-void Gate::Impl::answer(Guest& guest) {
-  const Hello hello = decode_hello(guest.bytes);
-  const Admission verdict = judge(hello);
+void HandshakeListener::Impl::answer(PendingConnection& connection) {
+  const Handshake handshake = decode_handshake(connection.bytes);
+  const HandshakeVerdict verdict = judge(handshake);
   const AnswerBytes bytes = encode(Answer{options.version, verdict});
-  const ssize_t sent = ::send(guest.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-  if (verdict == Admission::admitted && sent == static_cast<ssize_t>(bytes.size())) {
-    admit(std::move(guest.socket), hello.rank);
+  const ssize_t sent = ::send(connection.socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  if (verdict == HandshakeVerdict::admitted && sent == static_cast<ssize_t>(bytes.size())) {
+    admit(std::move(connection.socket), handshake.rank);
   }
 }
 

@@ -13,25 +13,25 @@
 
 namespace stagecraft {
 
-struct GateOptions {
+struct HandshakeListenerOptions {
   std::string interface_address = "127.0.0.1";  // numeric
   std::string version = {};                     // of program and protocol
   std::string secret = {};                      // of the run, kSecretBytes
   std::chrono::milliseconds patience{5000};     // for the whole hello
-  std::size_t guests = 64;  // with an unfinished hello; one more sends the oldest away
+  std::size_t pending_connections = 64;  // with an unfinished hello; one more sends the oldest away
 };
 
-class Gate {
+class HandshakeListener {
  public:
   /// Called by the gate's thread with a connection on which everything was read and answered.
   using Admit = std::function<void(Socket socket, std::int32_t rank)>;
 
   /// Listens from now on.
-  Gate(const GateOptions& options, Admit admit);
+  HandshakeListener(const HandshakeListenerOptions& options, Admit admit);
   /// Stops listening and drops the guests; `admit` is not called any more when it returns.
-  ~Gate();
-  Gate(const Gate&) = delete;
-  Gate& operator=(const Gate&) = delete;
+  ~HandshakeListener();
+  HandshakeListener(const HandshakeListener&) = delete;
+  HandshakeListener& operator=(const HandshakeListener&) = delete;
 
   /// "ADDRESS:PORT".
   const std::string& address() const;

@@ -4,17 +4,17 @@
 
 namespace stagecraft {
 
-void Acquaintances::open(const StageActor& stage) {
+void ConnectedPeers::open(const StageActor& stage) {
   const std::lock_guard lock(mutex_);
   own_ = stage;
 }
 
-StageActor Acquaintances::own() const {
+StageActor ConnectedPeers::own() const {
   const std::lock_guard lock(mutex_);
   return own_;
 }
 
-void Acquaintances::add(std::int32_t rank, const caf::strong_actor_ptr& stage) {
+void ConnectedPeers::add(std::int32_t rank, const caf::strong_actor_ptr& stage) {
   const std::lock_guard lock(mutex_);
   if (stage != nullptr) {  // its gate is open
     stages_[rank] = caf::actor_cast<StageActor>(stage);
@@ -22,7 +22,7 @@ void Acquaintances::add(std::int32_t rank, const caf::strong_actor_ptr& stage) {
   }
 }
 
-std::optional<StageActor> Acquaintances::find(std::int32_t rank, Deadline deadline) const {
+std::optional<StageActor> ConnectedPeers::find(std::int32_t rank, Deadline deadline) const {
   std::unique_lock lock(mutex_);
   if (!changed_.wait_until(lock, deadline, [&] { return stages_.contains(rank); })) {
     return std::nullopt;
@@ -30,17 +30,17 @@ std::optional<StageActor> Acquaintances::find(std::int32_t rank, Deadline deadli
   return stages_.at(rank);
 }
 
-void Acquaintances::forget() {
+void ConnectedPeers::forget() {
   const std::lock_guard lock(mutex_);
   own_ = nullptr;
   stages_.clear();
 }
 
-Usher::behavior_type usher(Usher::pointer /*self*/,
-                           const std::shared_ptr<Acquaintances>& acquaintances) {
-  return {[acquaintances](ConnectAtom, std::int32_t rank, const caf::strong_actor_ptr& stage) {
-    acquaintances->add(rank, stage);
-    return caf::actor_cast<caf::strong_actor_ptr>(acquaintances->own());
+PeerExchange::behavior_type peer_exchange(PeerExchange::pointer /*self*/,
+                                          const std::shared_ptr<ConnectedPeers>& peers) {
+  return {[peers](ConnectAtom, std::int32_t rank, const caf::strong_actor_ptr& stage) {
+    peers->add(rank, stage);
+    return caf::actor_cast<caf::strong_actor_ptr>(peers->own());
   }};
 }
 

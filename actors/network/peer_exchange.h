@@ -14,11 +14,11 @@
 namespace stagecraft {
 
 /// Introduces a rank and its stage; is answered with the stage behind the gate.
-using Usher = caf::typed_actor<
+using PeerExchange = caf::typed_actor<
     caf::replies_to<ConnectAtom, std::int32_t, caf::strong_actor_ptr>::with<caf::strong_actor_ptr>>;
 
 /// The stages of the ranks that have connected to this process, and its own.
-class Acquaintances {
+class ConnectedPeers {
  public:
   void open(const StageActor& stage);
   StageActor own() const;
@@ -35,7 +35,7 @@ class Acquaintances {
   std::map<std::int32_t, StageActor> stages_;
 };
 
-Usher::behavior_type usher(Usher::pointer self,
-                           const std::shared_ptr<Acquaintances>& acquaintances);
+PeerExchange::behavior_type peer_exchange(PeerExchange::pointer self,
+                                          const std::shared_ptr<ConnectedPeers>& peers);
 
 }  // namespace stagecraft

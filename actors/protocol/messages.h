@@ -41,7 +41,7 @@
 namespace stagecraft {
 
 struct TrainStep {
-  std::int64_t step = 0;  // from 1; 0 rehearses
+  std::int64_t step = 0;  // from 1; 0 primes
 };
 
 struct Evaluate {
@@ -58,7 +58,7 @@ struct Ready {
   std::int32_t rank = 0;
 };
 
-struct SquareBits {
+struct WireSquare {
   std::int32_t parameter = 0;  // position in ModelSpec::parameters()
   std::uint64_t square = 0;    // bits of a double
 };
@@ -67,7 +67,7 @@ struct StepDone {
   std::int32_t rank = 0;
   std::int64_t step = 0;
   std::vector<std::uint64_t> losses;  // bits; sums over a micro-batch's tokens, in order
-  std::vector<SquareBits> squares;
+  std::vector<WireSquare> squares;
 };
 
 struct ApplyUpdate {
@@ -106,7 +106,7 @@ struct StageEnded {
 
 /// A piece of a rank's trace: no message grows with the length of a run.
 struct Spans {
-  static constexpr std::size_t kMost = 1024;
+  static constexpr std::size_t kMax = 1024;
   std::int32_t rank = 0;
   std::vector<Span> spans;
 };
@@ -165,8 +165,8 @@ auto inspect(Inspector& f, Ready& x) {
   return f(caf::meta::type_name("Ready"), x.rank);
 }
 template <class Inspector>
-auto inspect(Inspector& f, SquareBits& x) {
-  return f(caf::meta::type_name("SquareBits"), x.parameter, x.square);
+auto inspect(Inspector& f, WireSquare& x) {
+  return f(caf::meta::type_name("WireSquare"), x.parameter, x.square);
 }
 template <class Inspector>
 auto inspect(Inspector& f, StepDone& x) {
@@ -239,7 +239,7 @@ using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
 using JoinAtom = caf::atom_constant<caf::atom("join")>;
 
-using GuardActor =
+using FailureMonitor =
     caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
                      caf::reacts_to<JoinAtom, caf::strong_actor_ptr>, caf::reacts_to<Finish>>;
 

@@ -22,7 +22,7 @@ struct RunConfig {
   std::int64_t eval_batches = 0;         // of global_batch samples; 0: all
   std::vector<Device> devices = {{}};    // taken by the ranks in turn
   int threads = 1;                       // per actor, on the CPU
-  bool rehearse = false;                 // a step 0 that changes nothing comes first
+  bool prime = false;                    // a step 0 that changes nothing comes first
   double watchdog_seconds = 30;          // an instruction without progress for so long ends the run
   std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
@@ -33,7 +33,7 @@ struct RunConfig {
   std::function<int(int rank, const Envelope&)> envelope_copies;
   /// A seam for tests: called in a process of rank `rank` before it opens its gate, while the
   /// others may have opened theirs.
-  std::function<void(int rank)> before_gate;
+  std::function<void(int rank)> before_listen;
 };
 
 /// Where a rank computes.

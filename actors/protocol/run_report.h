@@ -42,13 +42,13 @@ class RunObserver {
 /// Where one rank's time went, and the most memory that it held.
 struct RankReport {
   int rank = 0;
-  MeshPlace place;
+  MeshCoordinate coordinate;
   double compute_seconds = 0;
   double communication_seconds = 0;  // transfers and collectives, waiting in them included
   double idle_seconds = 0;           // waiting for an envelope, a credit or the driver
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
-  StreamUse use;  // what was counted before the rehearsal's end left out
+  StreamUse use;  // what was counted before the priming step's end left out
   std::vector<Span> spans;
 };
 

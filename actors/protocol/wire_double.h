@@ -8,14 +8,14 @@
 
 namespace stagecraft {
 
-inline std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
-inline double from_bits(std::uint64_t bits) { return std::bit_cast<double>(bits); }
+inline std::uint64_t to_wire(double value) { return std::bit_cast<std::uint64_t>(value); }
+inline double from_wire(std::uint64_t bits) { return std::bit_cast<double>(bits); }
 
-inline std::vector<std::uint64_t> bits_of_all(const std::vector<double>& values) {
+inline std::vector<std::uint64_t> to_wire_all(const std::vector<double>& values) {
   std::vector<std::uint64_t> bits;
   bits.reserve(values.size());
   for (const double value : values) {
-    bits.push_back(bits_of(value));
+    bits.push_back(to_wire(value));
   }
   return bits;
 }

@@ -17,7 +17,8 @@ void end(Handle& actor) {
 
 }  // namespace
 
-Props::Props(const TrainingPlan& the_plan, const RunConfig& the_config, const TextData& the_data)
+RunInputs::RunInputs(const TrainingPlan& the_plan, const RunConfig& the_config,
+                     const TextData& the_data)
     : plan(the_plan),
       config(the_config),
       data(the_data),
@@ -28,7 +29,7 @@ Props::Props(const TrainingPlan& the_plan, const RunConfig& the_config, const Te
   }
 }
 
-Cast::Config::Config(const std::function<void(caf::actor_system_config&)>& configure) {
+ActorHost::Config::Config(const std::function<void(caf::actor_system_config&)>& configure) {
   // Stage and driver have threads of their own; the pool only serves the guard. Its default policy
   // polls, and every look takes a core from a thread that computes.
   set("scheduler.max-threads", 1);
@@ -37,18 +38,18 @@ Cast::Config::Config(const std::function<void(caf::actor_system_config&)>& confi
   configure(*this);
 }
 
-Cast::Cast(const std::function<void(caf::actor_system_config&)>& configure)
+ActorHost::ActorHost(const std::function<void(caf::actor_system_config&)>& configure)
     : config_(configure), system_(config_) {}
 
-Cast::~Cast() {
+ActorHost::~ActorHost() {
   end(driver_);
   for (StageActor& stage : stages_) {
     end(stage);
   }
-  end(guard_);
+  end(monitor_);
 }
 
-void Cast::await_actors() {
+void ActorHost::await_actors() {
   caf::scoped_actor self(system_);
   for (const StageActor& stage : stages_) {
     self->wait_for(stage);
@@ -56,33 +57,33 @@ void Cast::await_actors() {
   if (driver_) {
     self->wait_for(driver_);
   }
-  caf::anon_send(guard_, Finish{});
-  self->wait_for(guard_);
+  caf::anon_send(monitor_, Finish{});
+  self->wait_for(monitor_);
 }
 
-const GuardActor& Cast::spawn_guard(const std::shared_ptr<ProgressBoard>& board,
-                                    std::function<void(std::string_view)> abort) {
-  auto setup = std::make_shared<GuardSetup>();
+const FailureMonitor& ActorHost::spawn_failure_monitor(
+    const std::shared_ptr<ProgressBoard>& board, std::function<void(std::string_view)> abort) {
+  auto setup = std::make_shared<FailureMonitorSetup>();
   setup->board = board;
   setup->abort = std::move(abort);
-  return guard_ = system_.spawn(guard_actor, setup);
+  return monitor_ = system_.spawn(failure_monitor, setup);
 }
 
-const StageActor& Cast::spawn_stage(const std::shared_ptr<StageSetup>& setup) {
-  stages_.push_back(system_.spawn<caf::detached>(stage_actor, setup, guard_));
+const StageActor& ActorHost::spawn_stage(const std::shared_ptr<StageSetup>& setup) {
+  stages_.push_back(system_.spawn<caf::detached>(stage_actor, setup, monitor_));
   return stages_.back();
 }
 
-std::future<RunResult> Cast::spawn_driver(const Props& props, RunObserver& observer,
-                                          const std::shared_ptr<ProgressBoard>& board,
-                                          const std::vector<StageActor>& stages) {
+std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs, RunObserver& observer,
+                                               const std::shared_ptr<ProgressBoard>& board,
+                                               const std::vector<StageActor>& stages) {
   auto result = std::make_shared<std::promise<RunResult>>();
   auto setup = std::make_shared<DriverSetup>();
   setup->board = board;
-  setup->plan = &props.plan;
-  setup->config = &props.config;
+  setup->plan = &inputs.plan;
+  setup->config = &inputs.config;
   setup->observer = &observer;
-  setup->evaluation_samples = props.evaluation_samples;
+  setup->evaluation_samples = inputs.evaluation_samples;
   setup->done = [result](RunResult value) { result->set_value(std::move(value)); };
   driver_ = system_.spawn<caf::detached>(driver_actor, setup);
   std::vector<caf::strong_actor_ptr> all;
@@ -94,23 +95,23 @@ std::future<RunResult> Cast::spawn_driver(const Props& props, RunObserver& obser
   return result->get_future();
 }
 
-std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
+std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
                                              std::unique_ptr<Communicator> world,
                                              const std::shared_ptr<ProgressBoard>& board) {
   auto setup = std::make_shared<StageSetup>();
   setup->rank = rank;
-  setup->plan = &props.plan;
-  setup->config = &props.config;
-  setup->work = {.optimizer = props.config.optimizer,
-                 .seed = props.config.seed,
-                 .samples = {.order = props.config.order,
-                             .seed = props.config.seed,
-                             .evaluation_samples = props.evaluation_samples}};
-  setup->data = props.data;
-  setup->initial = props.initial;
+  setup->plan = &inputs.plan;
+  setup->config = &inputs.config;
+  setup->work = {.optimizer = inputs.config.optimizer,
+                 .seed = inputs.config.seed,
+                 .samples = {.order = inputs.config.order,
+                             .seed = inputs.config.seed,
+                             .evaluation_samples = inputs.evaluation_samples}};
+  setup->data = inputs.data;
+  setup->initial = inputs.initial;
   setup->stream = make_stream(
-      device_of(props.config, rank),
-      {.threads = props.config.threads, .tf32 = props.plan.batch.precision == Precision::tf32});
+      device_of(inputs.config, rank),
+      {.threads = inputs.config.threads, .tf32 = inputs.plan.batch.precision == Precision::tf32});
   setup->world = std::move(world);
   setup->for_tensors = [](std::unique_ptr<Communicator> group) { return group; };
   setup->board = board;
@@ -122,10 +123,10 @@ std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
 void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
                     const std::vector<StageActor>& by_rank) {
   std::vector<caf::strong_actor_ptr> column;
-  MeshPlace place = place_of(mesh, rank);
-  for (place.pipeline = 0; place.pipeline < mesh.pipeline; ++place.pipeline) {
+  MeshCoordinate coordinate = coordinate_of(mesh, rank);
+  for (coordinate.pipeline = 0; coordinate.pipeline < mesh.pipeline; ++coordinate.pipeline) {
     column.push_back(caf::actor_cast<caf::strong_actor_ptr>(
-        by_rank[static_cast<std::size_t>(rank_at(mesh, place))]));
+        by_rank[static_cast<std::size_t>(rank_at(mesh, coordinate))]));
   }
   caf::anon_send(stage, ConnectAtom::value, std::move(column));
 }

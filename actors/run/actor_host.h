@@ -18,8 +18,8 @@ namespace stagecraft {
 
 /// Everything that a run's actors point to, made before them. Actors that never return go on using
 /// it: then it is leaked with them.
-struct Props {
-  Props(const TrainingPlan& plan, const RunConfig& config, const TextData& data);
+struct RunInputs {
+  RunInputs(const TrainingPlan& plan, const RunConfig& config, const TextData& data);
   TrainingPlan plan;
   RunConfig config;
   TextData data;
@@ -27,27 +27,27 @@ struct Props {
   std::shared_ptr<const InitialModel> initial;  // null: random weights
 };
 
-class Cast {
+class ActorHost {
  public:
   /// `configure` may add to the configuration of the actor system.
-  explicit Cast(const std::function<void(caf::actor_system_config&)>& configure);
+  explicit ActorHost(const std::function<void(caf::actor_system_config&)>& configure);
   /// Ends whoever has not ended, so that the actor system can.
-  ~Cast();
-  Cast(const Cast&) = delete;
-  Cast& operator=(const Cast&) = delete;
+  ~ActorHost();
+  ActorHost(const ActorHost&) = delete;
+  ActorHost& operator=(const ActorHost&) = delete;
 
   caf::actor_system& system() { return system_; }
-  const GuardActor& guard() const { return guard_; }
+  const FailureMonitor& monitor() const { return monitor_; }
   const std::vector<StageActor>& stages() const { return stages_; }
 
   /// Returns when every actor of this process has ended, and with it what it held.
   void await_actors();
 
-  const GuardActor& spawn_guard(const std::shared_ptr<ProgressBoard>& board,
-                                std::function<void(std::string_view)> abort);
+  const FailureMonitor& spawn_failure_monitor(const std::shared_ptr<ProgressBoard>& board,
+                                              std::function<void(std::string_view)> abort);
   const StageActor& spawn_stage(const std::shared_ptr<StageSetup>& setup);
   /// The run's result comes when the driver is done. `stages` by rank, of all processes.
-  std::future<RunResult> spawn_driver(const Props& props, RunObserver& observer,
+  std::future<RunResult> spawn_driver(const RunInputs& inputs, RunObserver& observer,
                                       const std::shared_ptr<ProgressBoard>& board,
                                       const std::vector<StageActor>& stages);
 
@@ -58,12 +58,12 @@ class Cast {
   Config config_;
   caf::actor_system system_;
   DriverActor driver_;
-  GuardActor guard_;
+  FailureMonitor monitor_;
   std::vector<StageActor> stages_;
 };
 
 /// The setup of one rank, without its channels.
-std::shared_ptr<StageSetup> make_stage_setup(const Props& props, int rank,
+std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
                                              std::unique_ptr<Communicator> world,
                                              const std::shared_ptr<ProgressBoard>& board);
 

@@ -2,18 +2,18 @@
 
 namespace stagecraft {
 
-std::vector<Route> routes_of(const TrainingPlan& plan) {
-  std::vector<Route> routes;
+std::vector<ChannelEndpoints> channel_endpoints(const TrainingPlan& plan) {
+  std::vector<ChannelEndpoints> endpoints;
   for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
     for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-      MeshPlace place = place_of(plan.mesh, rank);
-      if (place.pipeline == edge.source) {
-        place.pipeline = edge.destination;
-        routes.push_back({edge, rank, rank_at(plan.mesh, place)});
+      MeshCoordinate coordinate = coordinate_of(plan.mesh, rank);
+      if (coordinate.pipeline == edge.source) {
+        coordinate.pipeline = edge.destination;
+        endpoints.push_back({edge, rank, rank_at(plan.mesh, coordinate)});
       }
     }
   }
-  return routes;
+  return endpoints;
 }
 
 }  // namespace stagecraft

@@ -9,13 +9,13 @@
 namespace stagecraft {
 
 /// A channel's two ends, by rank; both are of one column of the mesh.
-struct Route {
+struct ChannelEndpoints {
   Edge edge;
   int from = 0;
   int to = 0;
 };
 
 /// Every channel of the mesh in one order, which all ranks see alike.
-std::vector<Route> routes_of(const TrainingPlan& plan);
+std::vector<ChannelEndpoints> channel_endpoints(const TrainingPlan& plan);
 
 }  // namespace stagecraft

@@ -20,28 +20,28 @@ using WindowKeys = std::map<std::size_t, std::string>;
 
 std::string to_text(const WindowKeys& keys) {
   std::string text;
-  for (const auto& [route, key] : keys) {
-    text += fmt::format("{}={} ", route, key);
+  for (const auto& [endpoints, key] : keys) {
+    text += fmt::format("{}={} ", endpoints, key);
   }
   return text;
 }
 
-std::string key_in(const std::string& text, std::size_t route) {
+std::string key_in(const std::string& text, std::size_t endpoints) {
   std::istringstream words(text);
-  const std::string prefix = fmt::format("{}=", route);
+  const std::string prefix = fmt::format("{}=", endpoints);
   for (std::string word; words >> word;) {
     if (word.starts_with(prefix)) {
       return word.substr(prefix.size());
     }
   }
-  throw Error("connect_channels", fmt::format("no window was made for channel {}", route));
+  throw Error("connect_channels", fmt::format("no window was made for channel {}", endpoints));
 }
 
 class Connecting {
  public:
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
       : session_(session),
-        routes_(routes_of(plan)),
+        routes_(channel_endpoints(plan)),
         capacity_(transfer_bytes(plan.model, plan.batch)),
         stream_(stream) {}
 
@@ -49,9 +49,10 @@ class Connecting {
     make_destinations();
     const std::vector<std::string> keys = session_.exchange(to_text(keys_));
     for (std::size_t i = 0; i < routes_.size(); ++i) {
-      const Route& route = routes_[i];
-      if (route.from == session_.rank()) {
-        channels_[route.edge] = source(route, keys.at(static_cast<std::size_t>(route.to)), i);
+      const ChannelEndpoints& endpoints = routes_[i];
+      if (endpoints.from == session_.rank()) {
+        channels_[endpoints.edge] =
+            source(endpoints, keys.at(static_cast<std::size_t>(endpoints.to)), i);
       }
     }
     session_.exchange("");  // a window is there until its source has opened it
@@ -61,31 +62,31 @@ class Connecting {
  private:
   void make_destinations() {
     for (std::size_t i = 0; i < routes_.size(); ++i) {
-      const Route& route = routes_[i];
-      if (route.to != session_.rank()) {
+      const ChannelEndpoints& endpoints = routes_[i];
+      if (endpoints.to != session_.rank()) {
         continue;
       }
-      if (session_.shares_windows_with(route.from)) {
+      if (session_.shares_windows_with(endpoints.from)) {
         SharedWindow window = make_channel_window(capacity_);
         keys_[i] = window.key();
-        channels_[route.edge] =
+        channels_[endpoints.edge] =
             make_window_destination(std::move(window), stream_.memory().account());
       } else {
-        channels_[route.edge] = make_courier_destination(
-            session_.courier(), route.from, courier_tag(route.edge), capacity_, stream_.memory());
+        channels_[endpoints.edge] = make_p2p_destination(
+            session_.p2p(), endpoints.from, p2p_tag(endpoints.edge), capacity_, stream_.memory());
       }
     }
   }
 
-  std::unique_ptr<Channel> source(const Route& route, const std::string& keys, std::size_t index) {
-    return session_.shares_windows_with(route.to)
+  std::unique_ptr<Channel> source(const ChannelEndpoints& endpoints, const std::string& keys,
+                                  std::size_t index) {
+    return session_.shares_windows_with(endpoints.to)
                ? make_window_source(SharedWindow::open(key_in(keys, index)))
-               : make_courier_source(session_.courier(), route.to, courier_tag(route.edge),
-                                     capacity_);
+               : make_p2p_source(session_.p2p(), endpoints.to, p2p_tag(endpoints.edge), capacity_);
   }
 
   MpiSession& session_;
-  std::vector<Route> routes_;
+  std::vector<ChannelEndpoints> routes_;
   std::int64_t capacity_;
   Stream& stream_;
   Channels channels_;
@@ -103,14 +104,14 @@ Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream&
 
 Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
                                  const TrainingPlan& plan, Stream& stream) {
-  const MeshPlace place = place_of(plan.mesh, world.rank());
+  const MeshCoordinate coordinate = coordinate_of(plan.mesh, world.rank());
   const int columns = plan.mesh.data * plan.mesh.tensor;
-  const int column = column_of(plan.mesh, place);
+  const int column = column_of(plan.mesh, coordinate);
   const std::int64_t capacity = transfer_bytes(plan.model, plan.batch);
   Channels channels;
   for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
-    const bool source = place.pipeline == edge.source;
-    const bool member = source || place.pipeline == edge.destination;
+    const bool source = coordinate.pipeline == edge.source;
+    const bool member = source || coordinate.pipeline == edge.destination;
     // Who is on neither end is alone with his color.
     auto pair = world.split(member ? column : columns + world.rank(), source ? 0 : 1);
     if (!member) {

@@ -13,11 +13,11 @@
 namespace stagecraft {
 namespace {
 
-ControlOptions control_options(const Props& props, const RankProcess& process) {
+ControlOptions control_options(const RunInputs& inputs, const RankProcess& process) {
   ControlOptions options;
   options.interface_address = process.interface_address;
   options.rank = process.session.rank();
-  options.deadline_seconds = props.config.watchdog_seconds;
+  options.deadline_seconds = inputs.config.watchdog_seconds;
   // Rank 0's secret is the run's.
   options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
   return options;
@@ -26,53 +26,53 @@ ControlOptions control_options(const Props& props, const RankProcess& process) {
 /// Whom rank `rank` sends to: rank 0, which has the driver, to everybody, the others to the stages
 /// of their column.
 bool talks_to(const MeshShape& mesh, int rank, int other) {
-  const MeshPlace here = place_of(mesh, rank);
-  const MeshPlace there = place_of(mesh, other);
+  const MeshCoordinate here = coordinate_of(mesh, rank);
+  const MeshCoordinate there = coordinate_of(mesh, other);
   return rank == 0 || (here.tensor == there.tensor && here.data == there.data);
 }
 
 /// All that the actors of this process stand on, in the order in which it is made.
-class RankStage {
+class ProcessRun {
  public:
-  RankStage(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
-            const RankProcess& process)
+  ProcessRun(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+             const RankProcess& process)
       : process_(process),
         rank_(process.session.rank()),
-        props_(plan, config, data),
-        setup_(make_stage_setup(props_, rank_, process.session.world(), process.board)),
-        cast_(configure_control),
-        network_(cast_.system(), control_options(props_, process)) {
+        inputs_(plan, config, data),
+        setup_(make_stage_setup(inputs_, rank_, process.session.world(), process.board)),
+        actors_(configure_control),
+        network_(actors_.system(), control_options(inputs_, process)) {
     connect_tensors();
     setup_->same_clock = [this](int rank) { return has_first_clock(rank); };
     setup_->ended = [this] { stage_ended_.set_value(); };
   }
-  RankStage(const RankStage&) = delete;
-  RankStage& operator=(const RankStage&) = delete;
+  ProcessRun(const ProcessRun&) = delete;
+  ProcessRun& operator=(const ProcessRun&) = delete;
 
   RunResult run(RunObserver& observer) {
-    raise_curtain();
+    start_actors();
     const std::vector<StageActor> stages = connect();
-    connect_column(cast_.stages().front(), props_.plan.mesh, rank_, stages);
+    connect_column(actors_.stages().front(), inputs_.plan.mesh, rank_, stages);
     RunResult result;
     if (rank_ == 0) {
-      result = cast_.spawn_driver(props_, observer, process_.board, stages).get();
+      result = actors_.spawn_driver(inputs_, observer, process_.board, stages).get();
     } else {
       stage_ended_.get_future().wait();
       const std::optional<Cause> cause = process_.board->cause();
       result.failure = cause ? cause->text : "";
     }
     if (result.failure.empty()) {
-      strike();
+      shut_down();
     }
     return result;
   }
 
  private:
   /// All that MPI must outlive goes; nobody leaves before all that was sent has come.
-  void strike() {
+  void shut_down() {
     process_.session.exchange("");
-    process_.watch.on_cause({});
-    cast_.await_actors();
+    process_.watchdog.on_cause({});
+    actors_.await_actors();
     setup_->channels.clear();
     setup_->for_tensors = {};
     setup_->world.reset();
@@ -82,7 +82,7 @@ class RankStage {
   void connect_tensors() {
     Stream& stream = *setup_->stream;
     if (stream.device().kind == DeviceKind::cpu) {
-      setup_->channels = connect_channels(process_.session, props_.plan, stream);
+      setup_->channels = connect_channels(process_.session, inputs_.plan, stream);
       return;
     }
     ProgressSlot& progress = process_.board->slot(rank_);
@@ -90,7 +90,7 @@ class RankStage {
         Activity::starting);  // CUDA has started, which is progress, and so is each of these
     const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
     progress.set(Activity::starting);
-    setup_->channels = connect_device_channels(*setup_->world, nccl, props_.plan, stream);
+    setup_->channels = connect_device_channels(*setup_->world, nccl, inputs_.plan, stream);
     setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
       return make_nccl_communicator(nccl, std::move(group));
     };
@@ -100,28 +100,28 @@ class RankStage {
     return process_.board->slot(rank).host() == process_.board->slot(0).host();
   }
 
-  void raise_curtain() {
+  void start_actors() {
     // The world's abort may be called as long as the stage's setup, which keeps it, is there.
-    const GuardActor guard = cast_.spawn_guard(
+    const FailureMonitor monitor = actors_.spawn_failure_monitor(
         process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); });
-    process_.watch.on_cause(
-        [guard](const std::string& text) { caf::anon_send(guard, RunFailed{text}); });
-    cast_.spawn_stage(setup_);
+    process_.watchdog.on_cause(
+        [monitor](const std::string& text) { caf::anon_send(monitor, RunFailed{text}); });
+    actors_.spawn_stage(setup_);
   }
 
   /// The stages by rank; empty handles for those to whom this process does not talk.
   std::vector<StageActor> connect() {
-    if (props_.config.before_gate) {
-      props_.config.before_gate(rank_);
+    if (inputs_.config.before_listen) {
+      inputs_.config.before_listen(rank_);
     }
     const std::vector<std::string> addresses =
-        process_.session.exchange(network_.open(cast_.stages().front()));
+        process_.session.exchange(network_.open(actors_.stages().front()));
     std::vector<StageActor> stages(addresses.size());
     for (int other = 0; other < process_.session.size(); ++other) {
       const auto index = static_cast<std::size_t>(other);
       if (other == rank_) {
-        stages[index] = cast_.stages().front();
-      } else if (talks_to(props_.plan.mesh, rank_, other)) {
+        stages[index] = actors_.stages().front();
+      } else if (talks_to(inputs_.plan.mesh, rank_, other)) {
         stages[index] = network_.connect(addresses[index], other);
       }
     }
@@ -132,10 +132,10 @@ class RankStage {
 
   const RankProcess& process_;
   int rank_;
-  Props props_;
+  RunInputs inputs_;
   std::shared_ptr<StageSetup> setup_;
   std::promise<void> stage_ended_;
-  Cast cast_;
+  ActorHost actors_;
   ControlNetwork network_;
 };
 
@@ -148,7 +148,7 @@ RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const Text
           process.session.size());
   // Left standing until the process ends: after a failure somebody may still play on it, and with
   // its network layer CAF 0.17 now and then waits for ever for a detached actor that has ended.
-  auto* stage = new RankStage(plan, config, data, process);
+  auto* stage = new ProcessRun(plan, config, data, process);
   return stage->run(observer);
 }
 

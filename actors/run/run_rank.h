@@ -16,7 +16,7 @@ namespace stagecraft {
 struct RankProcess {
   MpiSession& session;                          // of as many ranks as the plan's mesh
   std::shared_ptr<ProgressBoard> board;         // of all ranks; this one has entered
-  Watch& watch;                                 // of this process
+  Watchdog& watchdog;                           // of this process
   std::string interface_address = "127.0.0.1";  // numeric: what control listens on
 };
 

@@ -14,78 +14,79 @@ namespace {
 using Setups = std::vector<std::shared_ptr<StageSetup>>;
 
 void make_channels(const TrainingPlan& plan, Setups& setups) {
-  for (const Route& route : routes_of(plan)) {
-    StageSetup& to = *setups[static_cast<std::size_t>(route.to)];
+  for (const ChannelEndpoints& endpoints : channel_endpoints(plan)) {
+    StageSetup& to = *setups[static_cast<std::size_t>(endpoints.to)];
     const std::shared_ptr<Channel> channel = make_local_channel(to.stream->memory().account());
-    to.channels[route.edge] = channel;
-    setups[static_cast<std::size_t>(route.from)]->channels[route.edge] = channel;
+    to.channels[endpoints.edge] = channel;
+    setups[static_cast<std::size_t>(endpoints.from)]->channels[endpoints.edge] = channel;
   }
 }
 
-Setups make_setups(const Props& props, const std::shared_ptr<ProgressBoard>& board) {
-  auto worlds = make_local_world(props.plan.mesh.ranks());
+Setups make_setups(const RunInputs& inputs, const std::shared_ptr<ProgressBoard>& board) {
+  auto worlds = make_local_world(inputs.plan.mesh.ranks());
   Setups setups;
-  for (int rank = 0; rank < props.plan.mesh.ranks(); ++rank) {
+  for (int rank = 0; rank < inputs.plan.mesh.ranks(); ++rank) {
     board->slot(rank).enter();
     setups.push_back(
-        make_stage_setup(props, rank, std::move(worlds[static_cast<std::size_t>(rank)]), board));
+        make_stage_setup(inputs, rank, std::move(worlds[static_cast<std::size_t>(rank)]), board));
   }
-  make_channels(props.plan, setups);
+  make_channels(inputs.plan, setups);
   return setups;
 }
 
-std::shared_ptr<ProgressBoard> make_board(const Props& props) {
-  const BoardInfo info = board_info(props.plan, props.config.watchdog_seconds);
-  const std::filesystem::path& path = props.config.progress_board;
+std::shared_ptr<ProgressBoard> make_board(const RunInputs& inputs) {
+  const BoardInfo info = board_info(inputs.plan, inputs.config.watchdog_seconds);
+  const std::filesystem::path& path = inputs.config.progress_board;
   return path.empty() ? std::make_shared<ProgressBoard>(info)
                       : std::make_shared<ProgressBoard>(ProgressBoard::create(info, path));
 }
 
 /// All that the actors of this process stand on, in the order in which it is made.
-struct Stage {
-  Stage(const TrainingPlan& plan, const RunConfig& config, const TextData& data)
-      : props(plan, config, data),
-        board(make_board(props)),
-        setups(make_setups(props, board)),
-        watch({.board = board}),
-        cast([](caf::actor_system_config&) {}) {}
-  ~Stage() { watch.on_cause({}); }
-  Stage(const Stage&) = delete;
-  Stage& operator=(const Stage&) = delete;
+struct ThreadRun {
+  ThreadRun(const TrainingPlan& plan, const RunConfig& config, const TextData& data)
+      : inputs(plan, config, data),
+        board(make_board(inputs)),
+        setups(make_setups(inputs, board)),
+        watchdog({.board = board}),
+        actors([](caf::actor_system_config&) {}) {}
+  ~ThreadRun() { watchdog.on_cause({}); }
+  ThreadRun(const ThreadRun&) = delete;
+  ThreadRun& operator=(const ThreadRun&) = delete;
 
-  void raise_curtain() {
-    const GuardActor guard = cast.spawn_guard(
+  void start_actors() {
+    const FailureMonitor monitor = actors.spawn_failure_monitor(
         board, [&world = *setups.front()->world](std::string_view text) { world.abort(text); });
-    watch.on_cause([guard](const std::string& text) { caf::anon_send(guard, RunFailed{text}); });
+    watchdog.on_cause(
+        [monitor](const std::string& text) { caf::anon_send(monitor, RunFailed{text}); });
     for (const auto& setup : setups) {
-      cast.spawn_stage(setup);
+      actors.spawn_stage(setup);
     }
     for (const auto& setup : setups) {
-      connect_column(cast.stages()[static_cast<std::size_t>(setup->rank)], props.plan.mesh,
-                     setup->rank, cast.stages());
+      connect_column(actors.stages()[static_cast<std::size_t>(setup->rank)], inputs.plan.mesh,
+                     setup->rank, actors.stages());
     }
   }
 
-  Props props;
+  RunInputs inputs;
   std::shared_ptr<ProgressBoard> board;
   Setups setups;
-  Watch watch;
-  Cast cast;
+  Watchdog watchdog;
+  ActorHost actors;
 };
 
 }  // namespace
 
 RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
                        RunObserver& observer) {
-  auto stage = std::make_unique<Stage>(plan, config, data);
-  stage->raise_curtain();
+  auto run = std::make_unique<ThreadRun>(plan, config, data);
+  run->start_actors();
   RunResult result =
-      stage->cast.spawn_driver(stage->props, observer, stage->board, stage->cast.stages()).get();
+      run->actors.spawn_driver(run->inputs, observer, run->board, run->actors.stages()).get();
   if (result.actor_lost) {
-    static_cast<void>(stage.release());  // somebody still plays on it
+    static_cast<void>(run.release());  // somebody still plays on it
   } else if (result.failure.empty()) {
     for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-      stage->board->slot(rank).set(Activity::ended);
+      run->board->slot(rank).set(Activity::ended);
     }
   }
   return result;

@@ -5,8 +5,8 @@
 
 namespace stagecraft {
 
-void Neighbours::connect(StageActor::pointer self, const std::vector<caf::strong_actor_ptr>& column,
-                         Copies copies) {
+void PipelinePeers::connect(StageActor::pointer self,
+                            const std::vector<caf::strong_actor_ptr>& column, Copies copies) {
   self_ = self;
   copies_ = std::move(copies);
   for (const caf::strong_actor_ptr& actor : column) {
@@ -17,7 +17,7 @@ void Neighbours::connect(StageActor::pointer self, const std::vector<caf::strong
   }
 }
 
-std::optional<int> Neighbours::stage_of(const caf::actor_addr& actor) const {
+std::optional<int> PipelinePeers::stage_of(const caf::actor_addr& actor) const {
   for (std::size_t stage = 0; stage < column_.size(); ++stage) {
     if (column_[stage] == actor) {
       return static_cast<int>(stage);
@@ -26,13 +26,13 @@ std::optional<int> Neighbours::stage_of(const caf::actor_addr& actor) const {
   return {};
 }
 
-void Neighbours::send_envelope(const Envelope& envelope) {
+void PipelinePeers::send_envelope(const Envelope& envelope) {
   for (int left = copies_ ? copies_(envelope) : 1; left > 0; --left) {
     self_->send(column_.at(static_cast<std::size_t>(envelope.edge.destination)), envelope);
   }
 }
 
-void Neighbours::send_credit(const Edge& edge, std::uint64_t sequence) {
+void PipelinePeers::send_credit(const Edge& edge, std::uint64_t sequence) {
   self_->send(column_.at(static_cast<std::size_t>(edge.source)), Credit{edge, sequence});
 }
 

@@ -11,7 +11,7 @@
 
 namespace stagecraft {
 
-class Neighbours : public ExecutorPort {
+class PipelinePeers : public ExecutorPort {
  public:
   /// How often an envelope is sent; empty: once. A seam for tests.
   using Copies = std::function<int(const Envelope&)>;

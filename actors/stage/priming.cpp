@@ -4,8 +4,8 @@
 
 namespace stagecraft {
 
-void Rehearsal::begin(Stream& stream, const TrainingPlan& plan, int stage,
-                      const Channels& channels) {
+void PrimingStep::begin(Stream& stream, const TrainingPlan& plan, int stage,
+                        const Channels& channels) {
   on_ = true;
   const std::int64_t bytes = transfer_bytes(plan.model, plan.batch);
   for (const auto& [edge, channel] : channels) {
@@ -16,7 +16,7 @@ void Rehearsal::begin(Stream& stream, const TrainingPlan& plan, int stage,
   }
 }
 
-void Rehearsal::end() {
+void PrimingStep::end() {
   on_ = false;
   spare_.clear();
 }

@@ -11,10 +11,10 @@
 
 namespace stagecraft {
 
-/// The memory of one stage's rehearsal. How many tensors of a channel are under way at a time, and
-/// with them how much memory a step takes, depends on when credits come: a rehearsal takes as much
-/// more as may ever be under way.
-class Rehearsal {
+/// The memory of one stage's priming step. How many tensors of a channel are under way at a time,
+/// and with them how much memory a step takes, depends on when credits come: a priming step takes
+/// as much more as may ever be under way.
+class PrimingStep {
  public:
   bool is_on() const { return on_; }
   void begin(Stream& stream, const TrainingPlan& plan, int stage, const Channels& channels);

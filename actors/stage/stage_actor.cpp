@@ -7,9 +7,9 @@
 namespace stagecraft {
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
-                                      const GuardActor& guard) {
+                                      const FailureMonitor& monitor) {
   StageState& state = self->state;
-  state.start(self, setup, guard);
+  state.start(self, setup, monitor);
   self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
   return {
       [&state](const TrainStep& m) {
@@ -29,36 +29,36 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
 }
 
 void StageState::start(StageActor::stateful_pointer<StageState> self,
-                       std::shared_ptr<StageSetup> setup, GuardActor guard) {
+                       std::shared_ptr<StageSetup> setup, FailureMonitor monitor) {
   self_ = self;
   setup_ = std::move(setup);
-  guard_ = std::move(guard);
-  place_ = place_of(setup_->plan->mesh, setup_->rank);
+  monitor_ = std::move(monitor);
+  coordinate_ = coordinate_of(setup_->plan->mesh, setup_->rank);
 }
 
 void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
-  Neighbours::Copies copies;
+  PipelinePeers::Copies copies;
   if (setup_->config->envelope_copies) {
     copies = [this](const Envelope& envelope) {
       return setup_->config->envelope_copies(setup_->rank, envelope);
     };
   }
-  neighbours_.connect(self_, column, std::move(copies));
+  peers_.connect(self_, column, std::move(copies));
   begin_when_complete();
 }
 
 void StageState::join(const caf::strong_actor_ptr& driver) {
   driver_ = caf::actor_cast<DriverActor>(driver);
   self_->monitor(driver_);
-  self_->send(guard_, JoinAtom::value, driver);
+  self_->send(monitor_, JoinAtom::value, driver);
   self_->send(driver_, JoinAtom::value, static_cast<std::int32_t>(setup_->rank),
-              caf::actor_cast<caf::strong_actor_ptr>(guard_));
+              caf::actor_cast<caf::strong_actor_ptr>(monitor_));
   begin_when_complete();
 }
 
 /// The driver and the neighbours may become known in either order.
 void StageState::begin_when_complete() {
-  if (!neighbours_.are_known() || !driver_) {
+  if (!peers_.are_known() || !driver_) {
     return;
   }
   guarded([&] {
@@ -80,12 +80,12 @@ void StageState::lost(const caf::down_msg& down) {
   if (failed_ || down.reason == caf::exit_reason::normal) {
     return;
   }
-  MeshPlace place{};  // the driver is in rank 0's process
-  if (const auto stage = neighbours_.stage_of(down.source)) {
-    place = place_;
-    place.pipeline = *stage;
+  MeshCoordinate coordinate{};  // the driver is in rank 0's process
+  if (const auto stage = peers_.stage_of(down.source)) {
+    coordinate = coordinate_;
+    coordinate.pipeline = *stage;
   }
-  const int rank = rank_at(setup_->plan->mesh, place);
+  const int rank = rank_at(setup_->plan->mesh, coordinate);
   const bool dismissed = setup_->board->slot(rank).view().activity == Activity::dismissed;
   fail(rank,
        fmt::format("{}: its process, or the connection to it, is gone; {} noticed, at {}",
@@ -113,10 +113,10 @@ void StageState::make_work() {
                                                std::move(groups), s.data, s.work);
   real_ = real.get();
   work_ = s.config->wrap_work ? s.config->wrap_work(s.rank, std::move(real)) : std::move(real);
-  executor_.emplace(ExecutorParts{.stage = place_.pipeline,
-                                  .column = column_of(s.plan->mesh, place_),
+  executor_.emplace(ExecutorParts{.stage = coordinate_.pipeline,
+                                  .column = column_of(s.plan->mesh, coordinate_),
                                   .work = *work_,
-                                  .port = neighbours_,
+                                  .port = peers_,
                                   .progress = progress(),
                                   .spans = meter_.spans()},
                     s.channels);
@@ -147,12 +147,12 @@ void StageState::fail_here(std::string_view what, bool aborted) {
 void StageState::fail(int culprit, const std::string& text, bool aborted) {
   failed_ = true;
   progress().set(Activity::failed);
-  self_->send(guard_, StageFailed{culprit, text, aborted});
+  self_->send(monitor_, StageFailed{culprit, text, aborted});
 }
 
 void StageState::enqueue(const Pass& pass) {
   guarded([&] {
-    follow_rehearsal(pass.step);
+    follow_priming(pass.step);
     passes_.push_back(pass);
     pump();
   });
@@ -175,18 +175,18 @@ void StageState::credit(const Credit& credit) {
 void StageState::apply(const ApplyUpdate& m) {
   guarded([&] {
     executor_->decide({.step = m.step,
-                       .learning_rate = from_bits(m.learning_rate),
-                       .gradient_scale = from_bits(m.gradient_scale)});
+                       .learning_rate = from_wire(m.learning_rate),
+                       .gradient_scale = from_wire(m.gradient_scale)});
     pump();
   });
 }
 
-/// Step 0 and its evaluation are the rehearsal, and nothing that the run did.
-void StageState::follow_rehearsal(std::int64_t step) {
-  if (step == 0 && !rehearsal_.is_on()) {
-    rehearsal_.begin(work_->stream(), *setup_->plan, place_.pipeline, setup_->channels);
-  } else if (step != 0 && rehearsal_.is_on()) {
-    rehearsal_.end();
+/// Step 0 and its evaluation are the priming step, and nothing that the run did.
+void StageState::follow_priming(std::int64_t step) {
+  if (step == 0 && !priming_.is_on()) {
+    priming_.begin(work_->stream(), *setup_->plan, coordinate_.pipeline, setup_->channels);
+  } else if (step != 0 && priming_.is_on()) {
+    priming_.end();
     meter_.start_over(work_->stream());
   }
 }
@@ -234,15 +234,15 @@ void StageState::report() {
   const PassResults results = work_->results();
   if (pass.kind == PassKind::evaluate) {
     progress().set(Activity::idle);
-    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, bits_of_all(results.losses)});
+    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, to_wire_all(results.losses)});
     return;
   }
   meter_.spans().at(pass.step, "");
   span.end(Lane::optimizer, "gradient norm");
   progress().set(Activity::waiting);
-  StepDone done{setup_->rank, pass.step, bits_of_all(results.losses), {}};
+  StepDone done{setup_->rank, pass.step, to_wire_all(results.losses), {}};
   for (const ParameterSquare& square : results.squares) {
-    done.squares.push_back({square.parameter, bits_of(square.square)});
+    done.squares.push_back({square.parameter, to_wire(square.square)});
   }
   self_->send(driver_, std::move(done));
   meter_.spans().settle();

@@ -46,7 +46,7 @@ class StageState;
 /// Spawn detached: instructions and collectives block its thread.
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
-                                      const GuardActor& guard);
+                                      const FailureMonitor& monitor);
 
 /// The actor's state: everything but the mailbox.
 class StageState : public CommunicationObserver {
@@ -54,7 +54,7 @@ class StageState : public CommunicationObserver {
   static inline const char* name = "stage";
 
   void start(StageActor::stateful_pointer<StageState> self, std::shared_ptr<StageSetup> setup,
-             GuardActor guard);
+             FailureMonitor monitor);
   void connect(const std::vector<caf::strong_actor_ptr>& column);
   void join(const caf::strong_actor_ptr& driver);
   void lost(const caf::down_msg& down);
@@ -75,7 +75,7 @@ class StageState : public CommunicationObserver {
   void begin_when_complete();
   void make_work();
   void read_clocks(bool at_end);
-  void follow_rehearsal(std::int64_t step);
+  void follow_priming(std::int64_t step);
   void pump();
   bool take_up_next();
   void report();
@@ -84,10 +84,10 @@ class StageState : public CommunicationObserver {
   StageActor::stateful_pointer<StageState> self_ = nullptr;
   std::shared_ptr<StageSetup> setup_;
   DriverActor driver_;  // none until it has introduced itself
-  GuardActor guard_;
-  MeshPlace place_;
-  Neighbours neighbours_;
-  StageMeter meter_;
+  FailureMonitor monitor_;
+  MeshCoordinate coordinate_;
+  PipelinePeers peers_;
+  StageStatistics meter_;
   ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
@@ -95,7 +95,7 @@ class StageState : public CommunicationObserver {
   bool running_ = false;     // a pass has begun and its end was not reported
   bool reported_ = false;    // the current training pass's StepDone was sent
   bool failed_ = false;
-  Rehearsal rehearsal_;
+  PrimingStep priming_;
   std::optional<StreamSpan> communication_;  // while in a collective
 };
 

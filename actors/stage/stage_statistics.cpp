@@ -6,32 +6,32 @@
 
 namespace stagecraft {
 
-void StageMeter::begin_pass(bool traced) {
+void StageStatistics::begin_pass(bool traced) {
   if (first_begin_ns_ == 0) {
     first_begin_ns_ = now_ns();
   }
   spans_.enable(traced);
 }
 
-void StageMeter::start_over(Stream& stream) {
+void StageStatistics::start_over(Stream& stream) {
   use_before_ = stream.use();
   stream.memory().account()->reset_peaks();
   spans_ = SpanRecorder();
   first_begin_ns_ = 0;
 }
 
-std::vector<Spans> StageMeter::take_spans(int rank) {
+std::vector<Spans> StageStatistics::take_spans(int rank) {
   std::vector<Span> all = spans_.take();
   std::vector<Spans> pieces;
   for (auto begin = all.begin(); begin != all.end();) {
-    const auto end = begin + std::min(std::ptrdiff_t{Spans::kMost}, all.end() - begin);
+    const auto end = begin + std::min(std::ptrdiff_t{Spans::kMax}, all.end() - begin);
     pieces.push_back({rank, {std::make_move_iterator(begin), std::make_move_iterator(end)}});
     begin = end;
   }
   return pieces;
 }
 
-StageEnded StageMeter::total(int rank, Stream& stream) const {
+StageEnded StageStatistics::total(int rank, Stream& stream) const {
   StageEnded report;
   report.rank = rank;
   const std::int64_t collectives = spans_.total_ns(Lane::collectives);

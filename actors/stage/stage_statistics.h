@@ -1,5 +1,5 @@
 // What a stage measures of itself: spans, where its time went, how its stream was used and the most
-// memory that it held. A rehearsal is left out.
+// memory that it held. A priming step is left out.
 #pragma once
 
 #include <cstdint>
@@ -11,14 +11,14 @@
 
 namespace stagecraft {
 
-class StageMeter {
+class StageStatistics {
  public:
   SpanRecorder& spans() { return spans_; }
   /// A pass begins. `traced`: its spans are kept, not only added up.
   void begin_pass(bool traced);
   /// Nothing that was measured until now counts.
   void start_over(Stream& stream);
-  /// What was kept, in pieces of at most Spans::kMost.
+  /// What was kept, in pieces of at most Spans::kMax.
   std::vector<Spans> take_spans(int rank);
   /// Of everything from the first pass on; waiting is the time in which no span was.
   StageEnded total(int rank, Stream& stream) const;

@@ -43,13 +43,13 @@ void attention(Stream& stream, const Source& source, const Sizes& sizes, double 
     const Tensor dqkv = source.tensor({tokens, 3 * row});
     const Tensor out = source.tensor({tokens, row});
     const Tensor dout = source.tensor({tokens, row});
-    const Tensor log_sum = source.number({shape.samples, s.heads, s.sequence});
+    const Tensor lse = source.number({shape.samples, s.heads, s.sequence});
     const double square = 1e-12 * static_cast<double>(tokens * s.sequence * row);
     const double forward = 2 * square / best_seconds(stream, [&] {
-                             attention_forward(stream, {shape, qkv, out, log_sum});
+                             attention_forward(stream, {shape, qkv, out, lse});
                            });
     const double backward = 5 * square / best_seconds(stream, [&] {
-                              attention_backward(stream, {shape, dout, qkv, out, log_sum, dqkv});
+                              attention_backward(stream, {shape, dout, qkv, out, lse, dqkv});
                             });
     fmt::print("{:26} {:9.2f} {:9.2f} {:8.2f} {:7.2f}\n",
                fmt::format("{}, {}, {}, {}", s.sequence, s.heads, s.size, s.dropout), forward,

@@ -180,10 +180,11 @@ void optimizer(Stream& stream, const Source& source, MemoryTable& table, std::in
   args.learning_rate = 1e-6F;
   const Tensor out(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
   if (source.dtype() == DType::bfloat16) {
-    args.rounded = source.tensor({count});
+    args.compute_weights = source.tensor({count});
   }
   table.row(
-      "adamw", args.rounded.empty() ? 0 : elements, [&] { adamw(stream, args); }, 7 * elements);
+      "adamw", args.compute_weights.empty() ? 0 : elements, [&] { adamw(stream, args); },
+      7 * elements);
   table.row(
       "sums_of_squares", 0,
       [&] {

@@ -50,12 +50,13 @@ void gelu_products(Stream& stream, const Source& source, const Sizes& sizes, dou
   const double teraflops = 2e-12 * static_cast<double>(rows * hidden * wide);
   const double forward =
       teraflops / best_seconds(stream, [&] {
-        matmul(stream, {.a = x, .b = w, .c = y, .bias = bias, .before_gelu = up});
+        matmul(stream, {.a = x, .b = w, .c = y, .bias = bias, .pre_activation = up});
       });
   const double backward =
       teraflops / best_seconds(stream, [&] {
-        matmul(stream,
-               {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .slope_at = up});
+        matmul(
+            stream,
+            {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .activation_grad_of = up});
       });
   fmt::print("{:26} {:9.2f} {:9.2f} {:>9} {:8.2f} {:7.2f}\n",
              fmt::format("{}, {}, {}, GELU", rows, hidden, wide), forward, backward, "",

@@ -14,8 +14,8 @@ namespace stagecraft {
 /// A broken contract or a failed operation. what() is "[place] text".
 class Error : public std::runtime_error {
  public:
-  Error(std::string_view place, std::string_view text)
-      : std::runtime_error(fmt::format("[{}] {}", place, text)), text_at_(place.size() + 3) {}
+  Error(std::string_view where, std::string_view text)
+      : std::runtime_error(fmt::format("[{}] {}", where, text)), text_at_(where.size() + 3) {}
   /// what() without the place.
   std::string_view text() const { return std::string_view(what()).substr(text_at_); }
 
@@ -52,9 +52,9 @@ class AbortedError : public std::runtime_error {
 
 /// Throws Error{place, formatted text} unless `holds`.
 template <typename... Args>
-void require(bool holds, std::string_view place, fmt::format_string<Args...> text, Args&&... args) {
+void require(bool holds, std::string_view where, fmt::format_string<Args...> text, Args&&... args) {
   if (!holds) [[unlikely]] {
-    throw Error(place, fmt::format(text, std::forward<Args>(args)...));
+    throw Error(where, fmt::format(text, std::forward<Args>(args)...));
   }
 }
 

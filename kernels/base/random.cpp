@@ -46,13 +46,14 @@ std::uint32_t keep_threshold(float probability) {
   return kept << 8;
 }
 
-void fill_normal(const RandomPlace& place, std::uint64_t first, std::uint64_t count,
+void fill_normal(const RandomCoordinate& coordinate, std::uint64_t first, std::uint64_t count,
                  float deviation, float* out) {
   require((first + count) / 4 <= 0xFFFFFFFFULL, "fill_normal",
           "element {} is beyond the 2^34 elements of one tensor", first + count);
   for (std::uint64_t i = 0; i < count;) {
     const std::uint64_t element = first + i;
-    const auto values = normals_of(random_block(place, static_cast<std::uint32_t>(element / 4)));
+    const auto values =
+        normals_of(random_block(coordinate, static_cast<std::uint32_t>(element / 4)));
     for (std::uint64_t lane = element % 4; lane < 4 && i < count; ++lane, ++i) {
       out[i] = deviation * values[lane];
     }

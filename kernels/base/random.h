@@ -47,21 +47,21 @@ constexpr PhiloxBlock philox(std::uint64_t key, const PhiloxBlock& counter) {
 std::uint64_t random_key(std::uint64_t seed, std::string_view name);
 
 /// A place in a named sequence: all elements of one tensor of one sample at one step.
-struct RandomPlace {
+struct RandomCoordinate {
   std::uint64_t key = 0;     // random_key(seed, name)
   std::uint32_t step = 0;    // training step, from 1; 0 for what is drawn once
   std::uint64_t sample = 0;  // global number of the sample; 0 for parameters
 };
 
 /// What is counted: blocks of four elements.
-constexpr PhiloxBlock random_counter(const RandomPlace& place, std::uint32_t block) {
-  return {block, static_cast<std::uint32_t>(place.sample),
-          static_cast<std::uint32_t>(place.sample >> 32), place.step};
+constexpr PhiloxBlock random_counter(const RandomCoordinate& coordinate, std::uint32_t block) {
+  return {block, static_cast<std::uint32_t>(coordinate.sample),
+          static_cast<std::uint32_t>(coordinate.sample >> 32), coordinate.step};
 }
 
 /// The four words that belong to elements 4 * block .. 4 * block + 3.
-constexpr PhiloxBlock random_block(const RandomPlace& place, std::uint32_t block) {
-  return philox(place.key, random_counter(place, block));
+constexpr PhiloxBlock random_block(const RandomCoordinate& coordinate, std::uint32_t block) {
+  return philox(coordinate.key, random_counter(coordinate, block));
 }
 
 /// Uniform in (0, 1): the 23 high bits, centred in their cell (with 24 the sum would round, to 1 at
@@ -76,7 +76,7 @@ std::uint32_t keep_threshold(float probability);
 
 /// Standard normal numbers `first` .. `first + count - 1` of the sequence at `place` (Box-Muller;
 /// each block gives four). Any cut of a range gives the same numbers.
-void fill_normal(const RandomPlace& place, std::uint64_t first, std::uint64_t count,
+void fill_normal(const RandomCoordinate& coordinate, std::uint64_t first, std::uint64_t count,
                  float deviation, float* out);
 
 /// A permutation of 0 .. count-1 that is a function of (key, count) and is evaluated element by

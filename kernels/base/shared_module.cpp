@@ -22,13 +22,13 @@ std::string last_error() {
 
 }  // namespace
 
-void* symbol_of_module(const std::string& place, const std::string& file,
+void* symbol_of_module(const std::string& where, const std::string& file,
                        const std::string& symbol) {
   const auto path = path_of(file);
   void* const handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  require(handle != nullptr, place, "{} cannot be loaded: {}", path.string(), last_error());
+  require(handle != nullptr, where, "{} cannot be loaded: {}", path.string(), last_error());
   void* const found = dlsym(handle, symbol.c_str());
-  require(found != nullptr, place, "{} is no module of this program", path.string());
+  require(found != nullptr, where, "{} is no module of this program", path.string());
   return found;
 }
 

@@ -17,11 +17,11 @@ inline constexpr std::int64_t kDecayUnit = 16;
 /// ascending order, in units of kDecayUnit elements; without them all decay. Element by element: no
 /// cut of the arena changes a bit.   updates w, m, v; = rounded
 struct AdamW {
-  Tensor weight;         // [n] float32, as are gradient and moments
-  Tensor gradient;       // [n]
-  Tensor first_moment;   // [n]
-  Tensor second_moment;  // [n]
-  Tensor rounded = {};   // [n] bfloat16 or empty: the new weight, to the nearest
+  Tensor weight;                // [n] float32, as are gradient and moments
+  Tensor gradient;              // [n]
+  Tensor first_moment;          // [n]
+  Tensor second_moment;         // [n]
+  Tensor compute_weights = {};  // [n] bfloat16 or empty: the new weight, to the nearest
   Tensor decayed = {};
   float learning_rate = 0;
   float beta1 = 0.9F;

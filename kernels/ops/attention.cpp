@@ -6,24 +6,24 @@
 namespace stagecraft {
 namespace {
 
-void check_dropout(std::string_view place, const AttentionShape& shape) {
+void check_dropout(std::string_view where, const AttentionShape& shape) {
   const float probability = shape.dropout.probability;
-  require(probability >= 0 && probability < 1, place,
+  require(probability >= 0 && probability < 1, where,
           "the dropout probability is {}: it should be in [0, 1)", probability);
-  constexpr std::int64_t kMost = std::int64_t{1} << 34;
+  constexpr std::int64_t kMax = std::int64_t{1} << 34;
   const std::int64_t heads = shape.first_head + shape.heads;
-  require(probability == 0 || heads <= kMost / shape.sequence / shape.sequence, place,
+  require(probability == 0 || heads <= kMax / shape.sequence / shape.sequence, where,
           "a sample of {} heads over {} tokens has more than 2^34 probabilities", heads,
           shape.sequence);
 }
 
-void check_shape(std::string_view place, const AttentionShape& shape) {
+void check_shape(std::string_view where, const AttentionShape& shape) {
   require(shape.samples >= 1 && shape.sequence >= 1 && shape.heads >= 1 && shape.head_size >= 1,
-          place, "{} samples of {} tokens with {} heads of {} numbers: each should be at least 1",
+          where, "{} samples of {} tokens with {} heads of {} numbers: each should be at least 1",
           shape.samples, shape.sequence, shape.heads, shape.head_size);
-  require(shape.first_head >= 0, place, "first_head is {}: it should not be negative",
+  require(shape.first_head >= 0, where, "first_head is {}: it should not be negative",
           shape.first_head);
-  check_dropout(place, shape);
+  check_dropout(where, shape);
 }
 
 Shape out_shape(const AttentionShape& shape) {
@@ -34,38 +34,38 @@ Shape qkv_shape(const AttentionShape& shape) {
   return {shape.samples * shape.sequence, 3 * shape.heads * shape.head_size};
 }
 
-Shape log_sum_shape(const AttentionShape& shape) {
+Shape lse_shape(const AttentionShape& shape) {
   return {shape.samples, shape.heads, shape.sequence};
 }
 
 }  // namespace
 
 void attention_forward(Stream& stream, const AttentionForward& args) {
-  constexpr std::string_view kPlace = "attention_forward";
-  check_shape(kPlace, args.shape);
-  const DType dtype = computed_dtype(stream, kPlace, "qkv", args.qkv);
-  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape), dtype);
-  expect_shape(kPlace, "out", args.out, out_shape(args.shape), dtype);
-  expect_shape(kPlace, "log_sum", args.log_sum, log_sum_shape(args.shape));
-  expect_apart(kPlace, "out", args.out, "qkv", args.qkv);
-  expect_apart(kPlace, "log_sum", args.log_sum, "qkv", args.qkv);
-  expect_apart(kPlace, "log_sum", args.log_sum, "out", args.out);
+  constexpr std::string_view kWhere = "attention_forward";
+  check_shape(kWhere, args.shape);
+  const DType dtype = compute_dtype(stream, kWhere, "qkv", args.qkv);
+  expect_shape(kWhere, "qkv", args.qkv, qkv_shape(args.shape), dtype);
+  expect_shape(kWhere, "out", args.out, out_shape(args.shape), dtype);
+  expect_shape(kWhere, "lse", args.lse, lse_shape(args.shape));
+  expect_disjoint(kWhere, "out", args.out, "qkv", args.qkv);
+  expect_disjoint(kWhere, "lse", args.lse, "qkv", args.qkv);
+  expect_disjoint(kWhere, "lse", args.lse, "out", args.out);
   stream.ops().attention_forward(stream, args);
 }
 
 void attention_backward(Stream& stream, const AttentionBackward& args) {
-  constexpr std::string_view kPlace = "attention_backward";
-  check_shape(kPlace, args.shape);
-  const DType dtype = computed_dtype(stream, kPlace, "qkv", args.qkv);
-  expect_shape(kPlace, "dout", args.dout, out_shape(args.shape), dtype);
-  expect_shape(kPlace, "qkv", args.qkv, qkv_shape(args.shape), dtype);
-  expect_shape(kPlace, "out", args.out, out_shape(args.shape), dtype);
-  expect_shape(kPlace, "log_sum", args.log_sum, log_sum_shape(args.shape));
-  expect_shape(kPlace, "dqkv", args.dqkv, qkv_shape(args.shape), dtype);
-  expect_apart(kPlace, "dqkv", args.dqkv, "dout", args.dout);
-  expect_apart(kPlace, "dqkv", args.dqkv, "qkv", args.qkv);
-  expect_apart(kPlace, "dqkv", args.dqkv, "out", args.out);
-  expect_apart(kPlace, "dqkv", args.dqkv, "log_sum", args.log_sum);
+  constexpr std::string_view kWhere = "attention_backward";
+  check_shape(kWhere, args.shape);
+  const DType dtype = compute_dtype(stream, kWhere, "qkv", args.qkv);
+  expect_shape(kWhere, "dout", args.dout, out_shape(args.shape), dtype);
+  expect_shape(kWhere, "qkv", args.qkv, qkv_shape(args.shape), dtype);
+  expect_shape(kWhere, "out", args.out, out_shape(args.shape), dtype);
+  expect_shape(kWhere, "lse", args.lse, lse_shape(args.shape));
+  expect_shape(kWhere, "dqkv", args.dqkv, qkv_shape(args.shape), dtype);
+  expect_disjoint(kWhere, "dqkv", args.dqkv, "dout", args.dout);
+  expect_disjoint(kWhere, "dqkv", args.dqkv, "qkv", args.qkv);
+  expect_disjoint(kWhere, "dqkv", args.dqkv, "out", args.out);
+  expect_disjoint(kWhere, "dqkv", args.dqkv, "lse", args.lse);
   stream.ops().attention_backward(stream, args);
 }
 

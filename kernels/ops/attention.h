@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-// qkv, out and their gradients hold the same, float32 or bfloat16; log_sum is float32, as are
+// qkv, out and their gradients hold the same, float32 or bfloat16; lse is float32, as are
 // scores and probabilities.
 
 /// Sizes and mask shared by both directions. Dropout acts on the probabilities: probability (q, k)
@@ -25,23 +25,23 @@ struct AttentionShape {
 };
 
 /// Per sample and head: P = softmax(causal(Q K^T / sqrt(D))), O = dropout(P) V.
-/// A row of qkv is q | k | v, each [heads, D].   = (writes out and log_sum)
+/// A row of qkv is q | k | v, each [heads, D].   = (writes out and lse)
 struct AttentionForward {
   AttentionShape shape;
-  Tensor qkv;      // [samples * T, 3 * heads * D]
-  Tensor out;      // [samples * T, heads * D]
-  Tensor log_sum;  // [samples, heads, T]: log of the sum of exp of the scaled scores of each row
+  Tensor qkv;  // [samples * T, 3 * heads * D]
+  Tensor out;  // [samples * T, heads * D]
+  Tensor lse;  // [samples, heads, T]: log of the sum of exp of the scaled scores of each row
 };
 void attention_forward(Stream& stream, const AttentionForward& args);
 
 /// The gradient of attention_forward; P is computed again, block by block.   = (writes dqkv)
 struct AttentionBackward {
   AttentionShape shape;
-  Tensor dout;     // [samples * T, heads * D]
-  Tensor qkv;      // [samples * T, 3 * heads * D]
-  Tensor out;      // [samples * T, heads * D]
-  Tensor log_sum;  // [samples, heads, T]
-  Tensor dqkv;     // [samples * T, 3 * heads * D]
+  Tensor dout;  // [samples * T, heads * D]
+  Tensor qkv;   // [samples * T, 3 * heads * D]
+  Tensor out;   // [samples * T, heads * D]
+  Tensor lse;   // [samples, heads, T]
+  Tensor dqkv;  // [samples * T, 3 * heads * D]
 };
 void attention_backward(Stream& stream, const AttentionBackward& args);
 

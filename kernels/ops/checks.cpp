@@ -20,51 +20,52 @@ bool same_elements(const Tensor& a, const Tensor& b) {
 
 }  // namespace
 
-void expect_dtype(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_dtype(std::string_view where, std::string_view name, const Tensor& tensor,
                   DType dtype) {
-  require(!tensor.empty(), place, "{} is missing", name);
-  require(tensor.dtype() == dtype, place, "{} holds {}, not {}", name, to_string(tensor.dtype()),
+  require(!tensor.empty(), where, "{} is missing", name);
+  require(tensor.dtype() == dtype, where, "{} holds {}, not {}", name, to_string(tensor.dtype()),
           to_string(dtype));
 }
 
 std::string_view without_bfloat16(Stream& stream) { return stream.ops().without_bfloat16; }
 
-DType computed_dtype(Stream& stream, std::string_view place, std::string_view name,
-                     const Tensor& tensor) {
-  require(!tensor.empty(), place, "{} is missing", name);
+DType compute_dtype(Stream& stream, std::string_view where, std::string_view name,
+                    const Tensor& tensor) {
+  require(!tensor.empty(), where, "{} is missing", name);
   const DType dtype = tensor.dtype();
-  require(dtype == DType::float32 || dtype == DType::bfloat16, place,
+  require(dtype == DType::float32 || dtype == DType::bfloat16, where,
           "{} holds {}, neither float32 nor bfloat16", name, to_string(dtype));
   const std::string_view reason = without_bfloat16(stream);
-  require(dtype == DType::float32 || reason.empty(), place,
+  require(dtype == DType::float32 || reason.empty(), where,
           "{} holds bfloat16, and {} computes in float32 only: {}", name,
           to_string(stream.device()), reason);
   return dtype;
 }
 
-void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_rank(std::string_view where, std::string_view name, const Tensor& tensor,
                  int dimensions, DType dtype) {
-  expect_dtype(place, name, tensor, dtype);
-  require(tensor.rank() == dimensions, place, "{} is {}: it should have {} dimensions", name,
+  expect_dtype(where, name, tensor, dtype);
+  require(tensor.rank() == dimensions, where, "{} is {}: it should have {} dimensions", name,
           to_string(tensor.shape()), dimensions);
 }
 
-void expect_shape(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_shape(std::string_view where, std::string_view name, const Tensor& tensor,
                   const Shape& shape, DType dtype) {
-  expect_dtype(place, name, tensor, dtype);
-  require(tensor.shape() == shape, place, "{} is {}: it should be {}", name,
+  expect_dtype(where, name, tensor, dtype);
+  require(tensor.shape() == shape, where, "{} is {}: it should be {}", name,
           to_string(tensor.shape()), to_string(shape));
 }
 
-void expect_apart(std::string_view place, std::string_view written_name, const Tensor& written,
-                  std::string_view read_name, const Tensor& read) {
-  require(!overlap(written, read), place, "{} shares memory with {}, which is still read",
+void expect_disjoint(std::string_view where, std::string_view written_name, const Tensor& written,
+                     std::string_view read_name, const Tensor& read) {
+  require(!overlap(written, read), where, "{} shares memory with {}, which is still read",
           written_name, read_name);
 }
 
-void expect_same_or_apart(std::string_view place, std::string_view written_name,
-                          const Tensor& written, std::string_view read_name, const Tensor& read) {
-  require(!overlap(written, read) || same_elements(written, read), place,
+void expect_same_or_disjoint(std::string_view where, std::string_view written_name,
+                             const Tensor& written, std::string_view read_name,
+                             const Tensor& read) {
+  require(!overlap(written, read) || same_elements(written, read), where,
           "{} shares a part of its memory with {}, which is still read", written_name, read_name);
 }
 

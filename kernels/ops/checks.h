@@ -9,32 +9,32 @@
 namespace stagecraft {
 
 /// `tensor` exists and holds `dtype`.
-void expect_dtype(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_dtype(std::string_view where, std::string_view name, const Tensor& tensor,
                   DType dtype = DType::float32);
 
 /// What an operation computes on: `tensor` exists, and what it holds, float32 or bfloat16, is
 /// returned. Throws Error for other dtypes, and where the stream's device does not compute in
 /// bfloat16, saying why.
-DType computed_dtype(Stream& stream, std::string_view place, std::string_view name,
-                     const Tensor& tensor);
+DType compute_dtype(Stream& stream, std::string_view where, std::string_view name,
+                    const Tensor& tensor);
 
 /// Why the stream's device does not compute in bfloat16; empty where it does.
 std::string_view without_bfloat16(Stream& stream);
 
 /// `tensor` exists, holds `dtype` and has `dimensions` dimensions.
-void expect_rank(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_rank(std::string_view where, std::string_view name, const Tensor& tensor,
                  int dimensions, DType dtype = DType::float32);
 
 /// `tensor` exists, holds `dtype` and has exactly `shape`.
-void expect_shape(std::string_view place, std::string_view name, const Tensor& tensor,
+void expect_shape(std::string_view where, std::string_view name, const Tensor& tensor,
                   const Shape& shape, DType dtype = DType::float32);
 
 /// The two share no byte: `written` is stored while `read` is still needed.
-void expect_apart(std::string_view place, std::string_view written_name, const Tensor& written,
-                  std::string_view read_name, const Tensor& read);
+void expect_disjoint(std::string_view where, std::string_view written_name, const Tensor& written,
+                     std::string_view read_name, const Tensor& read);
 
 /// The two share no byte, or are the very same elements: each is read before it is written.
-void expect_same_or_apart(std::string_view place, std::string_view written_name,
-                          const Tensor& written, std::string_view read_name, const Tensor& read);
+void expect_same_or_disjoint(std::string_view where, std::string_view written_name,
+                             const Tensor& written, std::string_view read_name, const Tensor& read);
 
 }  // namespace stagecraft

@@ -10,12 +10,12 @@ namespace stagecraft {
 namespace {
 
 /// x is [samples * rows_per_sample, h] and the table is [at least rows_per_sample, h].
-void check_position_table(std::string_view place, const Tensor& x, std::int64_t rows_per_sample,
+void check_position_table(std::string_view where, const Tensor& x, std::int64_t rows_per_sample,
                           std::string_view table_name, const Tensor& table, DType dtype) {
-  expect_rank(place, table_name, table, 2, dtype);
-  require(rows_per_sample >= 1 && x.size(0) % rows_per_sample == 0, place,
+  expect_rank(where, table_name, table, 2, dtype);
+  require(rows_per_sample >= 1 && x.size(0) % rows_per_sample == 0, where,
           "{} rows are not whole samples of {} rows", x.size(0), rows_per_sample);
-  require(table.size(0) >= rows_per_sample && table.size(1) == x.size(1), place,
+  require(table.size(0) >= rows_per_sample && table.size(1) == x.size(1), where,
           "{} is {}: samples of {} rows of {} elements want at least [{}, {}]", table_name,
           to_string(table.shape()), rows_per_sample, x.size(1), rows_per_sample, x.size(1));
 }
@@ -23,13 +23,13 @@ void check_position_table(std::string_view place, const Tensor& x, std::int64_t 
 }  // namespace
 
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) {
-  constexpr std::string_view kPlace = "token_embedding_forward";
-  expect_rank(kPlace, "tokens", args.tokens, 1, DType::int32);
-  const DType dtype = computed_dtype(stream, kPlace, "table", args.table);
-  expect_rank(kPlace, "table", args.table, 2, dtype);
-  require(args.first_token >= 0, kPlace, "first_token is {}", args.first_token);
-  expect_shape(kPlace, "y", args.y, {args.tokens.size(0), args.table.size(1)}, dtype);
-  expect_apart(kPlace, "y", args.y, "table", args.table);
+  constexpr std::string_view kWhere = "token_embedding_forward";
+  expect_rank(kWhere, "tokens", args.tokens, 1, DType::int32);
+  const DType dtype = compute_dtype(stream, kWhere, "table", args.table);
+  expect_rank(kWhere, "table", args.table, 2, dtype);
+  require(args.first_token >= 0, kWhere, "first_token is {}", args.first_token);
+  expect_shape(kWhere, "y", args.y, {args.tokens.size(0), args.table.size(1)}, dtype);
+  expect_disjoint(kWhere, "y", args.y, "table", args.table);
   stream.ops().token_embedding_forward(stream, args);
 }
 
@@ -53,35 +53,35 @@ std::vector<std::int32_t> token_order(std::span<const std::int32_t> tokens) {
 }
 
 void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args) {
-  constexpr std::string_view kPlace = "token_embedding_backward";
-  expect_rank(kPlace, "dy", args.dy, 2, computed_dtype(stream, kPlace, "dy", args.dy));
-  expect_shape(kPlace, "order", args.order, {2, args.dy.size(0)}, DType::int32);
-  require(args.first_token >= 0, kPlace, "first_token is {}", args.first_token);
-  expect_rank(kPlace, "dtable", args.dtable, 2);
-  expect_shape(kPlace, "dtable", args.dtable, {args.dtable.size(0), args.dy.size(1)});
-  expect_apart(kPlace, "dtable", args.dtable, "dy", args.dy);
+  constexpr std::string_view kWhere = "token_embedding_backward";
+  expect_rank(kWhere, "dy", args.dy, 2, compute_dtype(stream, kWhere, "dy", args.dy));
+  expect_shape(kWhere, "order", args.order, {2, args.dy.size(0)}, DType::int32);
+  require(args.first_token >= 0, kWhere, "first_token is {}", args.first_token);
+  expect_rank(kWhere, "dtable", args.dtable, 2);
+  expect_shape(kWhere, "dtable", args.dtable, {args.dtable.size(0), args.dy.size(1)});
+  expect_disjoint(kWhere, "dtable", args.dtable, "dy", args.dy);
   stream.ops().token_embedding_backward(stream, args);
 }
 
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
-  constexpr std::string_view kPlace = "position_embedding_forward";
-  const DType dtype = computed_dtype(stream, kPlace, "x", args.x);
-  expect_rank(kPlace, "x", args.x, 2, dtype);
-  check_position_table(kPlace, args.x, args.dropout.rows_per_sample, "table", args.table, dtype);
-  require(args.dropout.probability >= 0 && args.dropout.probability < 1, kPlace,
+  constexpr std::string_view kWhere = "position_embedding_forward";
+  const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
+  expect_rank(kWhere, "x", args.x, 2, dtype);
+  check_position_table(kWhere, args.x, args.dropout.rows_per_sample, "table", args.table, dtype);
+  require(args.dropout.probability >= 0 && args.dropout.probability < 1, kWhere,
           "the dropout probability is {}: it should be in [0, 1)", args.dropout.probability);
-  expect_shape(kPlace, "y", args.y, args.x.shape(), dtype);
-  expect_same_or_apart(kPlace, "y", args.y, "x", args.x);
-  expect_apart(kPlace, "y", args.y, "table", args.table);
+  expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
+  expect_same_or_disjoint(kWhere, "y", args.y, "x", args.x);
+  expect_disjoint(kWhere, "y", args.y, "table", args.table);
   stream.ops().position_embedding_forward(stream, args);
 }
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {
-  constexpr std::string_view kPlace = "position_embedding_backward";
-  expect_rank(kPlace, "dy", args.dy, 2, computed_dtype(stream, kPlace, "dy", args.dy));
-  check_position_table(kPlace, args.dy, args.rows_per_sample, "dtable", args.dtable,
+  constexpr std::string_view kWhere = "position_embedding_backward";
+  expect_rank(kWhere, "dy", args.dy, 2, compute_dtype(stream, kWhere, "dy", args.dy));
+  check_position_table(kWhere, args.dy, args.rows_per_sample, "dtable", args.dtable,
                        DType::float32);
-  expect_apart(kPlace, "dtable", args.dtable, "dy", args.dy);
+  expect_disjoint(kWhere, "dtable", args.dtable, "dy", args.dy);
   stream.ops().position_embedding_backward(stream, args);
 }
 

@@ -5,9 +5,9 @@
 namespace stagecraft {
 namespace {
 
-void check(std::string_view place, const Tensor& tensor, std::size_t host_bytes) {
-  require(!tensor.empty(), place, "the tensor is missing");
-  require(host_bytes == static_cast<std::size_t>(tensor.bytes()), place,
+void check(std::string_view where, const Tensor& tensor, std::size_t host_bytes) {
+  require(!tensor.empty(), where, "the tensor is missing");
+  require(host_bytes == static_cast<std::size_t>(tensor.bytes()), where,
           "{} {} has {} bytes, and the host's memory {}", to_string(tensor.dtype()),
           to_string(tensor.shape()), tensor.bytes(), host_bytes);
 }

@@ -17,10 +17,10 @@ enum class Transpose : std::uint8_t { no, yes };
 /// bfloat16 may be rounded once, behind the bias.
 ///
 /// GELU (elementwise.h) may be joined to a product that does not accumulate, in one of two ways:
-/// before_gelu, if not empty, receives what c would have been, and c becomes gelu(before_gelu); or
-/// c becomes the product times gelu'(slope_at). Both are [M, N] and hold what c does. On the CPU,
-/// and in float32, the bits are those of the parts; in bfloat16 GELU may be taken of the sum before
-/// it is rounded.
+/// pre_activation, if not empty, receives what c would have been, and c becomes
+/// gelu(pre_activation); or c becomes the product times gelu'(activation_grad_of). Both are [M, N]
+/// and hold what c does. On the CPU, and in float32, the bits are those of the parts; in bfloat16
+/// GELU may be taken of the sum before it is rounded.
 struct Matmul {
   Tensor a;
   Transpose transpose_a = Transpose::no;
@@ -28,8 +28,8 @@ struct Matmul {
   Transpose transpose_b = Transpose::no;
   Tensor c;
   Tensor bias = {};
-  Tensor before_gelu = {};
-  Tensor slope_at = {};
+  Tensor pre_activation = {};
+  Tensor activation_grad_of = {};
   bool accumulate = false;
 };
 void matmul(Stream& stream, const Matmul& args);

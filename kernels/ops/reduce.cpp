@@ -6,12 +6,12 @@
 namespace stagecraft {
 
 void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
-  constexpr std::string_view kPlace = "sums_of_squares";
+  constexpr std::string_view kWhere = "sums_of_squares";
   const auto count = static_cast<std::int64_t>(args.x.size());
   for (const Tensor& x : args.x) {
-    expect_dtype(kPlace, "x", x);
+    expect_dtype(kWhere, "x", x);
   }
-  expect_shape(kPlace, "out", args.out, {count}, DType::float64);
+  expect_shape(kWhere, "out", args.out, {count}, DType::float64);
   if (count > 0) {
     stream.ops().sums_of_squares(stream, args);
   }

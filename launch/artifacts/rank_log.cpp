@@ -10,12 +10,12 @@
 
 namespace stagecraft {
 
-struct ProcessLog::Impl {
+struct RankLog::Impl {
   std::filesystem::path file;
   std::shared_ptr<spdlog::logger> logger;
 };
 
-ProcessLog::ProcessLog(const std::filesystem::path& folder, int rank, int stage)
+RankLog::RankLog(const std::filesystem::path& folder, int rank, int stage)
     : impl_(std::make_unique<Impl>()) {
   impl_->file = folder / fmt::format("rank-{}.log", rank);
   try {
@@ -31,13 +31,13 @@ ProcessLog::ProcessLog(const std::filesystem::path& folder, int rank, int stage)
   impl_->logger->set_error_handler([](const std::string& /*why*/) {});
 }
 
-ProcessLog::~ProcessLog() = default;
+RankLog::~RankLog() = default;
 
-void ProcessLog::info(std::string_view text) { impl_->logger->info("{}", text); }
+void RankLog::info(std::string_view text) { impl_->logger->info("{}", text); }
 
-void ProcessLog::error(std::string_view text) { impl_->logger->error("{}", text); }
+void RankLog::error(std::string_view text) { impl_->logger->error("{}", text); }
 
-void ProcessLog::take_output() {
+void RankLog::take_output() {
   const int file = ::open(impl_->file.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
   if (file >= 0) {
     ::dup2(file, STDOUT_FILENO);

@@ -8,13 +8,13 @@
 namespace stagecraft {
 
 /// Safe from any thread. A line that the disk does not take is lost; a log ends no run.
-class ProcessLog {
+class RankLog {
  public:
   /// Makes the folder and the file of this rank. Throws Error naming the path.
-  ProcessLog(const std::filesystem::path& folder, int rank, int stage);
-  ~ProcessLog();
-  ProcessLog(const ProcessLog&) = delete;
-  ProcessLog& operator=(const ProcessLog&) = delete;
+  RankLog(const std::filesystem::path& folder, int rank, int stage);
+  ~RankLog();
+  RankLog(const RankLog&) = delete;
+  RankLog& operator=(const RankLog&) = delete;
 
   void info(std::string_view text);
   void error(std::string_view text);

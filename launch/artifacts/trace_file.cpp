@@ -31,9 +31,9 @@ class TraceWriter {
  public:
   explicit TraceWriter(std::int64_t origin_ns) : origin_ns_(origin_ns) {}
 
-  void group(const RankReport& report, const GroupPlace& place,
+  void group(const RankReport& report, const GroupPlace& coordinate,
              const std::set<std::uint64_t>& arrows) {
-    place_ = place;
+    place_ = coordinate;
     name_group(report);
     for (const Span& span : report.spans) {
       slice(span);
@@ -50,7 +50,8 @@ class TraceWriter {
     event(
         0,
         R"("ph":"M","name":"process_name","args":{{"name":"stage {} rank {} data {} tensor {}{}"}})",
-        report.place.pipeline, report.rank, report.place.data, report.place.tensor, place_.suffix);
+        report.coordinate.pipeline, report.rank, report.coordinate.data, report.coordinate.tensor,
+        place_.suffix);
     event(0, R"("ph":"M","name":"process_sort_index","args":{{"sort_index":{}}})", place_.row);
     for (int lane = 0; lane < kLanes; ++lane) {
       event(lane, R"("ph":"M","name":"thread_name","args":{{"name":"{}"}})",

@@ -37,7 +37,7 @@ struct Words {
   bool resolved = false;
   bool launch = false;
   bool json = false;
-  HostWords where;
+  HostOptions hosts;
   std::filesystem::path run;
   bool failure = false;
   ScheduleOptions schedule;
@@ -57,7 +57,7 @@ int run_command(const CLI::App& app, const Words& words) {
     return train(words.train);
   }
   if (app.got_subcommand("check")) {
-    return check(words.train.config, check_output(words), words.where);
+    return check(words.train.config, check_output(words), words.hosts);
   }
   if (app.got_subcommand("status")) {
     return words.failure ? last_words(words.run) : run_status(words.run);
@@ -94,9 +94,9 @@ void describe_check(CLI::App& check, Words& words) {
   check.add_flag("--json", words.json, "Print the plan as JSON")
       ->excludes(resolved)
       ->excludes(launch);
-  check.add_option("--hosts", words.where.hosts, "Hosts for mpirun, as a:4,b:4");
-  check.add_option("--interface", words.where.interface, "Network interface that they share");
-  check.add_flag("--share-gpu", words.where.share_gpu, "Processes may share a GPU, for tests");
+  check.add_option("--hosts", words.hosts.hosts, "Hosts for mpirun, as a:4,b:4");
+  check.add_option("--interface", words.hosts.interface, "Network interface that they share");
+  check.add_flag("--share-gpu", words.hosts.share_gpu, "Processes may share a GPU, for tests");
 }
 
 void describe_schedule(CLI::App& command, ScheduleOptions& options) {
@@ -104,16 +104,16 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   CLI::Option* file = command.add_option(
       "--verify", options.program, "A program as text or CSV: prove it, then predict and draw it");
   file->excludes(config);
-  constexpr int kMost = 1 << 20;
+  constexpr int kMax = 1 << 20;
   for (CLI::Option* option :
        {command.add_option(
             "--schedule", options.name,
             fmt::format("Without CONFIG: {} or auto", fmt::join(schedule_names(), ", "))),
-        command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMost)),
+        command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMax)),
         command.add_option("--microbatches", options.microbatches, "How many a step")
-            ->check(CLI::Range(1, kMost)),
+            ->check(CLI::Range(1, kMax)),
         command.add_option("--chunks", options.chunks, "How many a stage")
-            ->check(CLI::Range(1, kMost))}) {
+            ->check(CLI::Range(1, kMax))}) {
     option->capture_default_str()->excludes(config)->excludes(file);
   }
   command.add_option("--cost", options.costs,
@@ -137,10 +137,10 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
 
 void describe_plan(CLI::App& command, PlanOptions& options) {
   add_config(command, options.config)->required();
-  constexpr int kMost = 65536;
+  constexpr int kMax = 65536;
   command.add_option("--devices", options.devices, "How many there are")
       ->required()
-      ->check(CLI::Range(1, kMost));
+      ->check(CLI::Range(1, kMax));
   command.add_option("--memory", options.memory,
                      "Of one device, as 80GiB; machine.memory_gib if not given");
   CLI::Option* toml =

@@ -206,7 +206,7 @@ double shortest_kind(const Json& summary) {
 
 void write_svg(const Json& summary, const std::filesystem::path& file) {
   const Json& typical = summary.at("typical");
-  SvgPicture picture{fmt::format("{}: step {}, {} ms", summary.at("schedule").get<std::string>(),
+  SvgDiagram picture{fmt::format("{}: step {}, {} ms", summary.at("schedule").get<std::string>(),
                                  summary.at("typical_step").get<int>(),
                                  ms_text(typical.at("measured").at("duration"))),
                      "",

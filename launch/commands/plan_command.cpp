@@ -21,7 +21,7 @@ namespace {
 
 SearchRequest request_of(const ConfigFile& config, const PlanOptions& options) {
   const RunSettings& settings = config.settings;
-  return with_places(config, [&] {
+  return with_locations(config, [&] {
     SearchRequest request{.model = resolved(settings.model, tokenizer_vocab(settings.data)),
                           .batch = settings.batch,
                           .devices = options.devices,
@@ -102,8 +102,8 @@ std::int64_t parse_memory(const std::string& text) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view name(end, static_cast<std::size_t>(text.data() + text.size() - end));
   for (const Unit& unit : kUnits) {
-    constexpr double kMost = 1e9;
-    if (error == std::errc{} && name == unit.name && number > 0 && number < kMost) {
+    constexpr double kMax = 1e9;
+    if (error == std::errc{} && name == unit.name && number > 0 && number < kMax) {
       return static_cast<std::int64_t>(number * unit.bytes);
     }
   }

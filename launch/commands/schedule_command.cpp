@@ -37,14 +37,14 @@ namespace {
 struct Named {
   std::string name;
   Program program;
-  PlaceWords where = place_words;
+  SiteFormatter hosts = site_text;
 };
 
 /// The reductions that the program has, so that they are checked for being whole.
 ReductionShape reductions_in(const Program& program) {
   ReductionShape shape;
   for (const StageProgram& order : program.stages) {
-    for (const Group& group : order) {
+    for (const TransferGroup& group : order) {
       shape.tied = shape.tied || group.front().op == Op::reduce_tied;
       shape.data = shape.data || group.front().op == Op::reduce_data;
     }
@@ -56,8 +56,8 @@ Named from_file(const std::filesystem::path& file) try {
   const WrittenProgram written = read_schedule_file(file);
   const Program& program = written.program;
   return {.name = file.filename().string(),
-          .program = is_whole(program) ? program : completed(program, reductions_in(program)),
-          .where = places_in(file, written)};
+          .program = is_whole(program) ? program : lower_program(program, reductions_in(program)),
+          .hosts = locations_in(file, written)};
 } catch (const Error& unreadable) {
   throw BadInput(fmt::format("{}; name a program as text or CSV", unreadable.what()));
 }
@@ -70,19 +70,20 @@ Named from_config(const ConfigOptions& options) {
 
 CostTable costs_of(const ScheduleOptions& options, int chunks) {
   try {
-    return parse_costs(options.costs, chunks);
+    return parse_cost_option(options.costs, chunks);
   } catch (const Error& error) {
     throw BadInput(fmt::format("--cost {}", error.text()));
   }
 }
 
 Program searched(const ScheduleOptions& options, const ScheduleShape& shape) {
-  const AutoProblem problem{
-      .shape = shape,
-      .costs = costs_of(options, shape.stages * shape.chunks),
-      .limits = [&](const std::vector<int>& stage_of_chunk) {
-        return parse_bytes(options.bytes, static_cast<int>(stage_of_chunk.size()), shape.stages);
-      }};
+  const AutoProblem problem{.shape = shape,
+                            .costs = costs_of(options, shape.stages * shape.chunks),
+                            .limits = [&](const std::vector<int>& stage_of_chunk) {
+                              return parse_memory_option(options.bytes,
+                                                         static_cast<int>(stage_of_chunk.size()),
+                                                         shape.stages);
+                            }};
   return find_schedule(problem).compute;
 }
 
@@ -168,7 +169,8 @@ std::string report(const Named& named, const Timeline& timeline, const Verdict& 
                    bool bytes) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   constexpr int kUncut = 1'000'000;
-  const PictureStyle style{.columns = terminal ? picture_columns() : kUncut, .colour = terminal};
+  const TextDiagramStyle style{.columns = terminal ? diagram_columns() : kUncut,
+                               .colour = terminal};
   return title(named, timeline) + "\n\n" + draw(named.program, timeline, style) +
          table(timeline, verdict, bytes) +
          "Verdict   proven: every execution of this program ends\n";
@@ -204,11 +206,11 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
     json["proven"] = false;
     json["counter_example"] = verdict.counter_example;
     json["steps"] = nlohmann::json::array();
-    for (const Step& step : verdict.steps) {
+    for (const InstructionSite& step : verdict.steps) {
       json["steps"].push_back({{"stage", step.stage},
                                {"position", step.position},
                                {"instruction", to_string(step.instruction)},
-                               {"where", named.where(step)}});
+                               {"where", named.hosts(step)}});
     }
     fmt::print("{}", json_text(json));
   } else {
@@ -221,9 +223,9 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
 
 int schedule(const ScheduleOptions& options) {
   const Named named = program_of(options);
-  const Limits limits = parse_bytes(options.bytes, named.program.chunks,
-                                    static_cast<int>(named.program.stages.size()));
-  const Verdict verdict = verify(named.program, reductions_in(named.program), limits, named.where);
+  const Limits limits = parse_memory_option(options.bytes, named.program.chunks,
+                                            static_cast<int>(named.program.stages.size()));
+  const Verdict verdict = verify(named.program, reductions_in(named.program), limits, named.hosts);
   if (!verdict.proven) {
     return refused(options, named, verdict);
   }

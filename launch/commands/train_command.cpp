@@ -35,7 +35,7 @@ DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
 
 GpuSharing gpu_sharing(bool allowed) {
   GpuSharing sharing{.allowed = allowed};
-  if (const auto me = launched()) {
+  if (const auto me = mpi_environment()) {
     sharing.local_rank = me->local_rank;
     sharing.local_size = me->local_size;
   }
@@ -45,15 +45,15 @@ GpuSharing gpu_sharing(bool allowed) {
 int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
 
 TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
-  return with_places(config,
-                     [&] { return load_text(run.settings.data, run.settings.model.sequence); });
+  return with_locations(config,
+                        [&] { return load_text(run.settings.data, run.settings.model.sequence); });
 }
 
 /// The weights to start from, if any, are there, whole and of the right shapes.
 void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   const std::string& folder = run.settings.model.init_from;
   if (!folder.empty()) {
-    with_places(config, [&] { InitialModel(run.plan.model, folder); });
+    with_locations(config, [&] { InitialModel(run.plan.model, folder); });
   }
 }
 
@@ -88,7 +88,7 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   config.eval_every = settings.session.eval_every;
   config.eval_batches = settings.session.eval_batches;
   config.devices = run.devices.devices;
-  config.rehearse = run.devices.on_gpus();
+  config.prime = run.devices.on_gpus();
   config.threads = settings.session.threads;
   config.watchdog_seconds = settings.session.watchdog_seconds;
   config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
@@ -104,7 +104,7 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   fmt::print(stderr, "the run failed: {}\nwhat was measured until then is in {}\n", result.failure,
              directory.path().string());
   if (result.actor_lost) {
-    end_at_once(1);
+    exit_now(1);
   }
   return 1;
 }
@@ -131,7 +131,7 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
 /// What is wrong for every rank is said once: rank 0's end ends the others. What is wrong on this
 /// rank's host alone it says itself, a little later.
 void leave_the_word_to_rank_0() {
-  if (const auto me = launched(); me && me->rank != 0) {
+  if (const auto me = mpi_environment(); me && me->rank != 0) {
     std::this_thread::sleep_for(std::chrono::seconds(2));
   }
 }
@@ -140,12 +140,12 @@ int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
   const ResolvedRun run = resolve(config, cores(), count_gpus, gpu_sharing(options.share_gpu));
   const std::string words = command_words(config, options.config);
-  return with_places(config, [&] {
+  return with_locations(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
-    const bool first = !processes || launched_rank(run.plan) == 0;
+    const bool first = !processes || mpi_rank(run.plan) == 0;
     const TextData text = text_of(config, run);
     if (first) {
-      fmt::print("{}\n", plan_report(run, text, picture_columns()));
+      fmt::print("{}\n", plan_report(run, text, diagram_columns()));
       std::fflush(stdout);
     }
     if (processes) {
@@ -158,7 +158,7 @@ int train_as_configured(const TrainOptions& options) {
 
 }  // namespace
 
-int picture_columns() {
+int diagram_columns() {
   constexpr int kWithoutTerminal = 100;
   winsize size = {};
   const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
@@ -167,7 +167,7 @@ int picture_columns() {
 
 int train(const TrainOptions& options) {
   watch_stop_signals();
-  if (const auto me = launched()) {
+  if (const auto me = mpi_environment()) {
     end_on_termination(nullptr);
     set_gpu_environment(me->rank, options.share_gpu);
   }
@@ -179,23 +179,23 @@ int train(const TrainOptions& options) {
   }
 }
 
-int check(const ConfigOptions& options, CheckOutput output, const HostWords& where) {
+int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts) {
   const ConfigFile config = read_config(options.file, options.overrides);
   // A run follows what launch/train asks, and needs them counted; nothing else touches a device.
   const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
   const ResolvedRun run =
-      resolve(config, cores(), count, {.allowed = where.share_gpu, .local_size = 0});
+      resolve(config, cores(), count, {.allowed = hosts.share_gpu, .local_size = 0});
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {
-    fmt::print("{}", with_places(config, [&] {
+    fmt::print("{}", with_locations(config, [&] {
                  check_run_directory(run);
-                 return launch_words(run, where);
+                 return mpirun_arguments(run, hosts);
                }));
   } else {
     fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
                      : output == CheckOutput::json   ? plan_json(run)
-                                                     : plan_report(run, text, picture_columns()));
+                                                     : plan_report(run, text, diagram_columns()));
   }
   return 0;
 }

@@ -34,11 +34,11 @@ enum class CheckOutput : std::uint8_t { plan, json, resolved, launch };
 
 /// Prints the plan, as text or JSON, every value with its source, or what launch/train needs
 /// (mpirun_arguments.h).
-int check(const ConfigOptions& options, CheckOutput output, const HostWords& where);
+int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts);
 
 int config_reference();
 
 /// The terminal's width for pictures, or what a page holds.
-int picture_columns();
+int diagram_columns();
 
 }  // namespace stagecraft

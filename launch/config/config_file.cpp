@@ -19,20 +19,20 @@ std::vector<std::string> split(const std::string& keys) {
 
 struct GivenKey {
   std::string name;
-  KeyPlace place;
+  KeyLocation location;
 };
 
 /// Those of the error's keys that the user gave, the file's before those of --set.
 std::vector<GivenKey> given_keys(const ConfigFile& config, const ConfigError& error) {
   std::vector<GivenKey> given;
   for (const std::string& key : split(error.keys())) {
-    const auto found = config.places.find(key);
-    if (found != config.places.end()) {
+    const auto found = config.locations.find(key);
+    if (found != config.locations.end()) {
       given.push_back({key, found->second});
     }
   }
   std::stable_partition(given.begin(), given.end(),
-                        [](const GivenKey& key) { return key.place.in_file; });
+                        [](const GivenKey& key) { return key.location.in_file; });
   return given;
 }
 
@@ -45,7 +45,7 @@ std::string text_with_places(const std::vector<GivenKey>& given, const ConfigErr
   }
   std::string list;
   for (const GivenKey& key : given) {
-    list += fmt::format("{}{}: {}", list.empty() ? "" : ", ", key.name, key.place.text);
+    list += fmt::format("{}{}: {}", list.empty() ? "" : ", ", key.name, key.location.text);
   }
   return fmt::format("{} ({})", error.text(), list);
 }
@@ -54,8 +54,9 @@ std::string text_with_places(const std::vector<GivenKey>& given, const ConfigErr
 
 BadInput located(const ConfigFile& config, const ConfigError& error) {
   const std::vector<GivenKey> given = given_keys(config, error);
-  BadInput result(given.empty() ? fmt::format("{}: {}: {}", config.name, error.keys(), error.text())
-                                : given.front().place.text + ": " + text_with_places(given, error));
+  BadInput result(given.empty()
+                      ? fmt::format("{}: {}: {}", config.name, error.keys(), error.text())
+                      : given.front().location.text + ": " + text_with_places(given, error));
   return result;
 }
 

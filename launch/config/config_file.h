@@ -19,7 +19,7 @@ class BadInput : public std::runtime_error {
 };
 
 /// Where a key was given.
-struct KeyPlace {
+struct KeyLocation {
   std::string text;      // "FILE:LINE:COLUMN", or "--set section.key=value"
   bool in_file = false;  // false: --set
 };
@@ -28,10 +28,10 @@ struct KeyPlace {
 struct ConfigFile {
   std::string name;  // as the user wrote it
   RunSettings settings;
-  std::map<std::string, KeyPlace, std::less<>> places;       // by "section.key"
-  std::map<std::string, std::string, std::less<>> sections;  // by name: "FILE:LINE:COLUMN"
+  std::map<std::string, KeyLocation, std::less<>> locations;  // by "section.key"
+  std::map<std::string, std::string, std::less<>> sections;   // by name: "FILE:LINE:COLUMN"
 
-  bool has(std::string_view key) const { return places.find(key) != places.end(); }
+  bool has(std::string_view key) const { return locations.find(key) != locations.end(); }
 };
 
 /// Gives an error from below its places: begins with that of the first of its keys that the file

@@ -15,7 +15,7 @@ namespace {
 
 using enum KeyType;
 
-constexpr double kMostDevices = 65536;  // of a node
+constexpr double kMaxDevices = 65536;  // of a node
 
 constexpr auto kSession = &RunSettings::session;
 constexpr auto kParallel = &RunSettings::parallel;
@@ -52,7 +52,7 @@ Keys run_keys() {
 }
 
 Keys parallel_keys() {
-  const Range ranks = within(1, kMostRanks);
+  const Range ranks = within(1, kMaxRanks);
   return {
       key<kParallel, &ParallelConfig::pipeline>("parallel.pipeline", integer,
                                                 "Pipeline stages; at most model.layers", ranks),
@@ -65,7 +65,7 @@ Keys parallel_keys() {
           "parallel.chunks", integer,
           "Runs of layers per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
           "dualpipe-v",
-          within(1, kMostLayers)),
+          within(1, kMaxLayers)),
       among(
           key<kParallel, &ParallelConfig::schedule>(
               "parallel.schedule", choice,
@@ -80,7 +80,7 @@ Keys parallel_keys() {
           "parallel.partition", block_list,
           "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "
           "head the last",
-          within(1, kMostLayers)),
+          within(1, kMaxLayers)),
   };
 }
 
@@ -90,7 +90,7 @@ Keys trace_and_device_keys() {
                                                          "Trace for Perfetto; \"\" writes none"),
                "trace.json in the run directory"),
       key<kSession, &SessionConfig::trace_steps>(
-          "trace.steps", integer, "How many first steps the trace holds", within(0, kMostSteps)),
+          "trace.steps", integer, "How many first steps the trace holds", within(0, kMaxSteps)),
       key<kSession, &SessionConfig::trace_calibrate>(
           "trace.calibrate", boolean,
           "Predict the traced steps from costs that the first of them show, unless trace.cost is "
@@ -133,7 +133,7 @@ Keys machine_keys() {
       of_preset(key<kMachine, &MachineConfig::memory_gb_s>(
           "machine.memory_gb_s", real, "Bandwidth of a device's memory, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::node_devices>(
-          "machine.node_devices", integer, "Devices of a node", within(1, kMostDevices))),
+          "machine.node_devices", integer, "Devices of a node", within(1, kMaxDevices))),
       of_preset(key<kMachine, &MachineConfig::within_gb_s>(
           "machine.within_gb_s", real, "From a device to another of its node, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::between_gb_s>(

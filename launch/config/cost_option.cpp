@@ -68,7 +68,7 @@ double* whole(CostTable& costs, std::string_view name) {
 
 }  // namespace
 
-CostTable parse_costs(std::string_view words, int chunks) {
+CostTable parse_cost_option(std::string_view words, int chunks) {
   CostTable costs;
   costs.chunks.assign(static_cast<std::size_t>(chunks), {});
   static const std::set<std::string_view> kChunkNames = {"F", "I", "W", "B"};

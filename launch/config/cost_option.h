@@ -10,6 +10,6 @@ namespace stagecraft {
 /// "F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0": what is not named costs what CostTable says. F, I, W
 /// and B may list a number for each of the program's chunks, as "F=1:1:2". Throws Error naming
 /// the word and the remedy.
-CostTable parse_costs(std::string_view words, int chunks);
+CostTable parse_cost_option(std::string_view words, int chunks);
 
 }  // namespace stagecraft

@@ -113,8 +113,8 @@ inline ConfigKey not_empty(ConfigKey entry) {
   return entry;
 }
 
-inline constexpr double kMostSteps = 2147483647;  // a layer counts steps in 32 bits
-inline constexpr double kMostLayers = 65536;
+inline constexpr double kMaxSteps = 2147483647;  // a layer counts steps in 32 bits
+inline constexpr double kMaxLayers = 65536;
 
 constexpr Range from(double least) { return {.least = least}; }
 constexpr Range above(double least) { return {.least = least, .least_open = true}; }

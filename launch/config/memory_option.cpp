@@ -57,7 +57,7 @@ void set_chunks(Limits& limits, const Numbers& numbers, std::int64_t ChunkBytes:
 
 }  // namespace
 
-Limits parse_bytes(std::string_view words, int chunks, int stages) {
+Limits parse_memory_option(std::string_view words, int chunks, int stages) {
   Limits limits;
   std::map<std::string_view, std::string_view> seen;
   while (!words.empty()) {

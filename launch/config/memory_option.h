@@ -11,6 +11,6 @@ namespace stagecraft {
 /// what is not named is not counted, without a limit none is kept. stash and weight_stash may list
 /// a number for each chunk, and stage for each stage, as "stash=100:200". Whole numbers of any
 /// unit. Throws BadInput naming the word and the remedy.
-Limits parse_bytes(std::string_view words, int chunks, int stages);
+Limits parse_memory_option(std::string_view words, int chunks, int stages);
 
 }  // namespace stagecraft

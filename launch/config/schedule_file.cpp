@@ -17,7 +17,7 @@ fs::path schedule_file(const ConfigFile& config) {
     return {};
   }
   const fs::path path = schedule.substr(kScheduleFile.size());
-  const bool in_file = config.places.find("parallel.schedule")->second.in_file;
+  const bool in_file = config.locations.find("parallel.schedule")->second.in_file;
   return in_file ? fs::path(config.name).parent_path() / path : path;
 }
 
@@ -25,16 +25,16 @@ WrittenProgram read_schedule_file(const fs::path& file) {
   try {
     return parse_written(read_file(file));
   } catch (const TextError& error) {
-    throw BadInput(fmt::format("{}:{}:{}: {}", file.string(), error.place().line,
-                               error.place().column, error.text()));
+    throw BadInput(fmt::format("{}:{}:{}: {}", file.string(), error.location().line,
+                               error.location().column, error.text()));
   }
 }
 
-PlaceWords places_in(const fs::path& file, const WrittenProgram& written) {
-  return [=](const Step& step) {
-    const auto place = written.place_of(step.stage, step.instruction);
-    return place ? fmt::format("{}:{}:{}", file.string(), place->line, place->column)
-                 : place_words(step);
+SiteFormatter locations_in(const fs::path& file, const WrittenProgram& written) {
+  return [=](const InstructionSite& step) {
+    const auto location = written.coordinate_of(step.stage, step.instruction);
+    return location ? fmt::format("{}:{}:{}", file.string(), location->line, location->column)
+                    : site_text(step);
   };
 }
 

@@ -19,6 +19,6 @@ std::filesystem::path schedule_file(const ConfigFile& config);
 WrittenProgram read_schedule_file(const std::filesystem::path& file);
 
 /// "FILE:LINE:COLUMN" of what the file has; of what was added to it the place on the stage's line.
-PlaceWords places_in(const std::filesystem::path& file, const WrittenProgram& written);
+SiteFormatter locations_in(const std::filesystem::path& file, const WrittenProgram& written);
 
 }  // namespace stagecraft

@@ -20,9 +20,9 @@ std::string place_text(const std::string& name, const toml::source_position& pos
 }
 
 template <typename... Args>
-[[noreturn]] void refuse(const std::string& place, fmt::format_string<Args...> text,
+[[noreturn]] void refuse(const std::string& location, fmt::format_string<Args...> text,
                          Args&&... args) {
-  throw BadInput(place + ": " + fmt::format(text, std::forward<Args>(args)...));
+  throw BadInput(location + ": " + fmt::format(text, std::forward<Args>(args)...));
 }
 
 std::string_view type_name(const toml::node& node) {
@@ -95,25 +95,25 @@ std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node
 
 /// REQUIRES: `key` is in the table and was not given at this level before.
 void apply(ConfigFile& config, const ConfigKey& key, const toml::node& node,
-           const KeyPlace& place) {
+           const KeyLocation& location) {
   const std::optional<ConfigValue> value = value_of(key, node);
   if (!value) {
     const bool list =
         node.is_array() && (key.type == KeyType::text_list || key.type == KeyType::block_list);
-    refuse(place.text, "{} must be {}, and this is {}", key.name, describe_type(key),
+    refuse(location.text, "{} must be {}, and this is {}", key.name, describe_type(key),
            list ? "another list" : type_name(node));
   }
   try {
     check_value(key, *value);
   } catch (const ConfigError& error) {
-    refuse(place.text, "{}", error.text());
+    refuse(location.text, "{}", error.text());
   }
   key.set(config.settings, *value);
-  config.places[key.name] = place;
+  config.locations[key.name] = location;
 }
 
-[[noreturn]] void refuse_unknown(const std::string& place, const std::string& name) {
-  refuse(place, "unknown key {}; the nearest is {}", name, nearest_key(name, key_names()));
+[[noreturn]] void refuse_unknown(const std::string& location, const std::string& name) {
+  refuse(location, "unknown key {}; the nearest is {}", name, nearest_key(name, key_names()));
 }
 
 struct Entry {
@@ -135,18 +135,19 @@ std::vector<Entry> collect(ConfigFile& config, const toml::table& root) {
   std::vector<Entry> entries;
   for (const auto& [key, node] : root) {
     const std::string section(key.str());
-    const std::string place = place_text(config.name, key.source().begin);
+    const std::string location = place_text(config.name, key.source().begin);
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
-      node.is_table() ? refuse(place, "unknown table [{}]; the nearest is [{}]", section,
-                               nearest(section, sections))
-                      : refuse(place, "unknown key {}, which stands in no table; the nearest is {}",
-                               section, nearest_key(section, key_names()));
+      node.is_table()
+          ? refuse(location, "unknown table [{}]; the nearest is [{}]", section,
+                   nearest(section, sections))
+          : refuse(location, "unknown key {}, which stands in no table; the nearest is {}", section,
+                   nearest_key(section, key_names()));
     }
     if (!node.is_table()) {
-      refuse(place, "{} must be a table, written as [{}], and this is {}", section, section,
+      refuse(location, "{} must be a table, written as [{}], and this is {}", section, section,
              type_name(node));
     }
-    config.sections[section] = place;
+    config.sections[section] = location;
     collect_section(section, *node.as_table(), entries);
   }
   std::sort(entries.begin(), entries.end(), [](const Entry& a, const Entry& b) {
@@ -178,23 +179,23 @@ toml::table parse_override(const std::string& value) {
 }
 
 void apply_override(ConfigFile& config, const std::string& override) {
-  const std::string place = "--set " + override;
+  const std::string location = "--set " + override;
   const std::size_t equals = override.find('=');
   if (equals == std::string::npos) {
-    refuse(place, "write --set section.key=value");
+    refuse(location, "write --set section.key=value");
   }
   const std::string name = override.substr(0, equals);
   const std::string text = override.substr(equals + 1);
   const ConfigKey* key = find_key(name);
   if (key == nullptr) {
-    refuse_unknown(place, name);
+    refuse_unknown(location, name);
   }
   toml::table table = parse_override(text);
   const bool takes_text = key->type == KeyType::text || key->type == KeyType::choice;
   if (takes_text && !table["value"].is_string()) {
     table = toml::table{{"value", text}};
   }
-  apply(config, *key, *table.get("value"), {.text = place});
+  apply(config, *key, *table.get("value"), {.text = location});
 }
 
 std::string without_place(std::string_view what) {
@@ -227,12 +228,12 @@ ConfigFile parse_config(std::string_view toml, const std::string& name,
   config.name = name;
   const toml::table root = parse_toml(toml, name);
   for (const Entry& entry : collect(config, root)) {
-    const std::string place = place_text(name, entry.position);
+    const std::string location = place_text(name, entry.position);
     const ConfigKey* key = find_key(entry.name);
     if (key == nullptr) {
-      refuse_unknown(place, entry.name);
+      refuse_unknown(location, entry.name);
     }
-    apply(config, *key, *entry.node, {.text = place, .in_file = true});
+    apply(config, *key, *entry.node, {.text = location, .in_file = true});
   }
   for (const std::string& override : overrides) {
     apply_override(config, override);

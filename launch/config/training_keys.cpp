@@ -8,8 +8,8 @@ namespace {
 
 using enum KeyType;
 
-constexpr double kMostSize = 1 << 24;              // of a model, along one dimension
-constexpr double kMostSequences = 1 << 20;         // of a batch
+constexpr double kMaxSize = 1 << 24;               // of a model, along one dimension
+constexpr double kMaxSequences = 1 << 20;          // of a batch
 constexpr double kLargestSeed = 9007199254740991;  // 2^53 - 1: exact in every JSON reader too
 
 constexpr auto kSession = &RunSettings::session;
@@ -19,10 +19,10 @@ constexpr auto kOptimizer = &RunSettings::optimizer;
 constexpr auto kData = &RunSettings::data;
 
 Keys batch_keys() {
-  const Range size = within(1, kMostSequences);
+  const Range size = within(1, kMaxSequences);
   return {
       needed(key<kOptimizer, &OptimizerConfig::steps>("train.steps", integer, "Optimizer steps",
-                                                      within(1, kMostSteps))),
+                                                      within(1, kMaxSteps))),
       needed(key<kBatch, &BatchConfig::global_batch>(
           "train.global_batch", integer, "Sequences per step over all data ranks", size)),
       needed(
@@ -48,7 +48,7 @@ Keys optimizer_keys() {
           "Where the cosine ends, at the last step; at most learning_rate", from(0)),
       key<kOptimizer, &OptimizerConfig::warmup_steps>("train.warmup_steps", integer,
                                                       "Steps of linear warm-up; at most steps",
-                                                      within(0, kMostSteps)),
+                                                      within(0, kMaxSteps)),
       key<kOptimizer, &OptimizerConfig::beta1>("train.beta1", real,
                                                "AdamW's decay of the first moment", kUnitOpen),
       key<kOptimizer, &OptimizerConfig::beta2>("train.beta2", real,
@@ -70,18 +70,18 @@ Keys session_keys() {
                                           within(0, kLargestSeed)),
       key<kSession, &SessionConfig::eval_every>("train.eval_every", integer,
                                                 "Steps between evaluations; 0: only at the end",
-                                                within(0, kMostSteps)),
+                                                within(0, kMaxSteps)),
       key<kSession, &SessionConfig::eval_batches>(
           "train.eval_batches", integer,
           "Batches of global_batch samples that every evaluation reads, the last one too; 0: all",
-          within(0, kMostSteps)),
+          within(0, kMaxSteps)),
   };
 }
 
 }  // namespace
 
 Keys model_keys() {
-  const Range size = within(1, kMostSize);
+  const Range size = within(1, kMaxSize);
   const Need need = Need::without_preset;
   return {
       needed(among(key<kModel, &ModelConfig::family>("model.family", choice, "The architecture"),
@@ -92,7 +92,7 @@ Keys model_keys() {
                      choices_of(model_presets())),
                "none"),
       needed(key<kModel, &ModelConfig::layers>("model.layers", integer, "Transformer blocks",
-                                               within(1, kMostLayers)),
+                                               within(1, kMaxLayers)),
              need),
       needed(key<kModel, &ModelConfig::hidden>("model.hidden", integer,
                                                "Width of the residual stream", size),

@@ -126,7 +126,7 @@ std::string communication_lines(const TrainingPlan& plan) {
 }
 
 std::string schedule_lines(const TrainingPlan& plan, int columns) {
-  const Picture picture = draw(plan.program, columns);
+  const TextDiagram picture = draw(plan.program, columns);
   return fmt::format(
       "\nOne step (a row a stage; a forward takes one unit of time, a backward two)\n{}{}"
       "idle {} of the time by the schedule alone, {} with the FLOPs of this partition\n"

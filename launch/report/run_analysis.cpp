@@ -11,7 +11,7 @@ namespace {
 constexpr std::size_t kCalibrationSteps = 3;
 
 /// The steps from number `first` on; all, when there is none.
-std::vector<std::size_t> steps_from(const std::vector<StepActions>& steps, std::int64_t first) {
+std::vector<std::size_t> steps_from(const std::vector<StepTimeline>& steps, std::int64_t first) {
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     if (steps[i].step >= first) {
@@ -24,8 +24,8 @@ std::vector<std::size_t> steps_from(const std::vector<StepActions>& steps, std::
 /// Step 1 warms up.
 constexpr std::int64_t kFirstWarmStep = 2;
 
-std::vector<StepActions> calibration_steps(const std::vector<StepActions>& steps) {
-  std::vector<StepActions> first;
+std::vector<StepTimeline> calibration_steps(const std::vector<StepTimeline>& steps) {
+  std::vector<StepTimeline> first;
   for (const std::size_t position : steps_from(steps, kFirstWarmStep)) {
     if (first.size() < kCalibrationSteps) {
       first.push_back(steps[position]);
@@ -35,14 +35,14 @@ std::vector<StepActions> calibration_steps(const std::vector<StepActions>& steps
 }
 
 std::optional<Prediction> predict(const TrainingPlan& plan, const SessionConfig& session,
-                                  const std::vector<StepActions>& steps) {
+                                  const std::vector<StepTimeline>& steps) {
   Prediction prediction;
   if (!session.trace_cost.empty()) {
-    prediction.costs = parse_costs(session.trace_cost, plan.program.chunks);
+    prediction.costs = parse_cost_option(session.trace_cost, plan.program.chunks);
   } else if (session.trace_calibrate && !steps.empty()) {
-    const std::vector<StepActions> first = calibration_steps(steps);
+    const std::vector<StepTimeline> first = calibration_steps(steps);
     prediction.costs = calibrate(plan.program, plan.mesh, first);
-    for (const StepActions& step : first) {
+    for (const StepTimeline& step : first) {
       prediction.calibrated.push_back(step.step);
     }
   } else {
@@ -52,7 +52,8 @@ std::optional<Prediction> predict(const TrainingPlan& plan, const SessionConfig&
   return prediction;
 }
 
-std::size_t median_step(const std::vector<StepActions>& steps, std::vector<std::size_t> positions) {
+std::size_t median_step(const std::vector<StepTimeline>& steps,
+                        std::vector<std::size_t> positions) {
   std::sort(positions.begin(), positions.end(),
             [&](std::size_t a, std::size_t b) { return steps[a].duration < steps[b].duration; });
   return positions.empty() ? 0 : positions[positions.size() / 2];
@@ -68,7 +69,7 @@ RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
     spans.push_back(&rank.spans);
   }
   if (static_cast<int>(spans.size()) == plan.mesh.ranks()) {
-    analysis.steps = measured_actions(plan, spans, result.trace_origin_ns);
+    analysis.steps = measured_timelines(plan, spans, result.trace_origin_ns);
   }
   analysis.prediction = predict(plan, session, analysis.steps);
   const bool calibrated = analysis.prediction && !analysis.prediction->calibrated.empty();

@@ -22,7 +22,7 @@ struct Prediction {
 };
 
 struct RunAnalysis {
-  std::vector<StepActions> steps;        // every traced step that is whole, in milliseconds
+  std::vector<StepTimeline> steps;       // every traced step that is whole, in milliseconds
   std::optional<Prediction> prediction;  // none: not wanted, or no step to calibrate on
   /// Positions in `steps`: those that the prediction is judged by. Without step 1, which warms up,
   /// and those of the calibration, as long as others are there.

@@ -38,7 +38,7 @@ struct StageTime {
 std::vector<StageTime> stage_times(const RunResult& result, int stages) {
   std::vector<StageTime> times(static_cast<std::size_t>(stages));
   for (const RankReport& rank : result.ranks) {
-    StageTime& time = times[static_cast<std::size_t>(rank.place.pipeline)];
+    StageTime& time = times[static_cast<std::size_t>(rank.coordinate.pipeline)];
     time.compute += rank.compute_seconds;
     time.communication += rank.communication_seconds;
     time.idle += rank.idle_seconds;

@@ -69,8 +69,8 @@ std::string escaped(const std::string& text) {
 
 class SvgWriter {
  public:
-  explicit SvgWriter(const SvgPicture& picture)
-      : picture_(picture), end_(end()), scale_(scale()), left_(left()), place_(places()) {}
+  explicit SvgWriter(const SvgDiagram& picture)
+      : picture_(picture), end_(end()), scale_(scale()), left_(left()), coordinate_(places()) {}
 
   std::string run() {
     const double right = x_of(end_);
@@ -195,8 +195,9 @@ class SvgWriter {
   double shade(const Instruction& i) const {
     constexpr double kStep = 0.18;
     constexpr double kDarkest = 0.6;
-    const int place = i.op == Op::optimizer ? 0 : place_[static_cast<std::size_t>(i.chunk)];
-    return std::max(1 - kStep * place, kDarkest);
+    const int coordinate =
+        i.op == Op::optimizer ? 0 : coordinate_[static_cast<std::size_t>(i.chunk)];
+    return std::max(1 - kStep * coordinate, kDarkest);
   }
 
   void axis() {
@@ -227,7 +228,8 @@ class SvgWriter {
       entry(kCommunication, "exposed communication");
       entry(kIdle, "idle, and what it waits for");
     }
-    if (std::any_of(place_.begin(), place_.end(), [](int place) { return place > 0; })) {
+    if (std::any_of(coordinate_.begin(), coordinate_.end(),
+                    [](int coordinate) { return coordinate > 0; })) {
       constexpr std::string_view kDarker = "darker: a later chunk of the stage";
       text(x, y + 11, "start", 11, kDarker);
       x += static_cast<double>(kDarker.size()) * kDigit;
@@ -243,11 +245,11 @@ class SvgWriter {
     });
   }
 
-  const SvgPicture& picture_;
+  const SvgDiagram& picture_;
   double end_;
   double scale_;
   double left_;
-  std::vector<int> place_;
+  std::vector<int> coordinate_;
   double width_ = 0;
   double height_ = 0;
   std::string body_;
@@ -255,11 +257,11 @@ class SvgWriter {
 
 }  // namespace
 
-std::string svg(const SvgPicture& picture) { return SvgWriter(picture).run(); }
+std::string svg(const SvgDiagram& picture) { return SvgWriter(picture).run(); }
 
 std::string schedule_svg(const Program& program, const Timeline& timeline, const std::string& title,
                          const std::vector<StagePeak>& peaks) {
-  SvgPicture picture{title, "most at once", program.stage_of_chunk, {}, 0};
+  SvgDiagram picture{title, "most at once", program.stage_of_chunk, {}, 0};
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
     const StageTimeline& line = timeline.stages[stage];
     const std::string stashes =

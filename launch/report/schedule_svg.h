@@ -26,7 +26,7 @@ struct SvgRow {
   std::string note;  // at the right
 };
 
-struct SvgPicture {
+struct SvgDiagram {
   std::string title;
   std::string notes;  // above the rows' notes
   std::vector<int> stage_of_chunk;
@@ -37,7 +37,7 @@ struct SvgPicture {
 /// An SVG file: time to the right, rows down, to scale; colours by kind, a stage's later chunks
 /// darker; numbers are micro-batches. What of a row is neither an action nor a gap, where it has
 /// gaps, is communication. Requires a row with compute that takes time.
-std::string svg(const SvgPicture& picture);
+std::string svg(const SvgDiagram& picture);
 
 /// A row a stage; at the right the most activations, and weight stashes, that it holds, and bytes
 /// where `peaks` has any.

@@ -20,20 +20,20 @@ class SpanWriter {
   RankReport report(int rank, const std::vector<PredictedStep>& steps) {
     RankReport report;
     report.rank = rank;
-    report.place = place_of(mesh_, rank);
+    report.coordinate = coordinate_of(mesh_, rank);
     spans_.clear();
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      add_step(report.place, steps[i], i);
+      add_step(report.coordinate, steps[i], i);
     }
     report.spans = std::move(spans_);
     return report;
   }
 
  private:
-  void add_step(const MeshPlace& place, const PredictedStep& step, std::size_t index) {
+  void add_step(const MeshCoordinate& coordinate, const PredictedStep& step, std::size_t index) {
     double now = 0;
     for (const Action& action :
-         timeline_.stages[static_cast<std::size_t>(place.pipeline)].actions) {
+         timeline_.stages[static_cast<std::size_t>(coordinate.pipeline)].actions) {
       const Instruction& i = action.instruction;
       const bool chunks = program_.chunks > static_cast<int>(program_.stages.size());
       const std::string name = span_name(i, chunks);
@@ -42,7 +42,7 @@ class SpanWriter {
       }
       add(lane_of(i.op), name, action.begin, action.end, step, i);
       if (is_transfer(i.op)) {
-        spans_.back().flow = flow_of(i, place, index);
+        spans_.back().flow = flow_of(i, coordinate, index);
         spans_.back().end_ns = spans_.back().begin_ns + 1;  // it takes no time of its stage
       }
       now = std::max(now, action.end);
@@ -61,10 +61,11 @@ class SpanWriter {
 
   /// The same number at both ends of a transfer: its step and column, what it carries, its source's
   /// chunk, its micro-batch.
-  std::uint64_t flow_of(const Instruction& i, const MeshPlace& place, std::size_t step) const {
+  std::uint64_t flow_of(const Instruction& i, const MeshCoordinate& coordinate,
+                        std::size_t step) const {
     const bool activation = carries_activation(i.op);
     const int source = is_send(i.op) ? i.chunk : other_end(i).chunk;
-    const int column = column_of(mesh_, place);
+    const int column = column_of(mesh_, coordinate);
     const std::size_t lane = step * static_cast<std::size_t>(mesh_.data * mesh_.tensor) +
                              static_cast<std::size_t>(column);
     const std::size_t chunk =

@@ -39,7 +39,7 @@ class StepMeans {
     ranks_.resize(static_cast<std::size_t>(mesh.ranks()));
   }
 
-  void add(const StepActions& step, int slots) {
+  void add(const StepTimeline& step, int slots) {
     const Explanation explanation = explain_step(plan_.program, mesh_, step, slots);
     ++steps_;
     duration_ += step.duration;
@@ -122,7 +122,7 @@ class StepMeans {
 };
 
 /// One step, instruction by instruction.
-Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepActions& step,
+Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeline& step,
                int slots) {
   const Explanation explanation = explain_step(plan.program, mesh, step, slots);
   Json json = {{"duration", ms(step.duration)}, {"ranks", Json::array()}, {"path", Json::array()}};
@@ -163,8 +163,8 @@ class KindMeans {
 
   KindMeans(const TrainingPlan& plan, const MeshShape& mesh) : plan_(plan), mesh_(mesh) {}
 
-  void add(const StepActions& step, int slots) {
-    const StepWaits waits(plan_.program, mesh_, step, slots);
+  void add(const StepTimeline& step, int slots) {
+    const WaitIndex waits(plan_.program, mesh_, step, slots);
     for (int rank = 0; rank < mesh_.ranks(); ++rank) {
       const std::vector<Action>& actions = waits.rank(rank).actions;
       for (std::size_t i = 0; i < actions.size(); ++i) {
@@ -264,7 +264,7 @@ std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis)
   StepMeans predicted(plan, column);
   KindMeans predicted_kinds(plan, column);
   if (analysis.prediction) {
-    const StepActions step = predicted_actions(analysis.prediction->timeline);
+    const StepTimeline step = predicted_timeline(analysis.prediction->timeline);
     predicted.add(step, analysis.prediction->costs.slots);
     predicted_kinds.add(step, analysis.prediction->costs.slots);
     json["calibrated_on"] = analysis.prediction->calibrated;
@@ -274,14 +274,14 @@ std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis)
     json["step"]["error"] = relative_error(predicted.duration(), measured.duration());
   }
   for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-    const MeshPlace place = place_of(plan.mesh, rank);
+    const MeshCoordinate coordinate = coordinate_of(plan.mesh, rank);
     Json entry = {{"rank", rank},
-                  {"stage", place.pipeline},
-                  {"data", place.data},
-                  {"tensor", place.tensor},
+                  {"stage", coordinate.pipeline},
+                  {"data", coordinate.data},
+                  {"tensor", coordinate.tensor},
                   {"measured", measured.rank(static_cast<std::size_t>(rank))}};
     if (analysis.prediction) {
-      entry["predicted"] = predicted.rank(static_cast<std::size_t>(place.pipeline));
+      entry["predicted"] = predicted.rank(static_cast<std::size_t>(coordinate.pipeline));
     }
     json["ranks"].push_back(std::move(entry));
   }
@@ -292,7 +292,7 @@ std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis)
   if (analysis.prediction) {
     json["critical_path"]["predicted"] = predicted.path();
     json["typical"]["predicted"] =
-        step_json(plan, column, predicted_actions(analysis.prediction->timeline),
+        step_json(plan, column, predicted_timeline(analysis.prediction->timeline),
                   analysis.prediction->costs.slots);
   }
   return json.dump(1) + "\n";

@@ -17,7 +17,7 @@ std::vector<RankReport> predicted_reports(const TrainingPlan& plan, const RunAna
     return {};
   }
   std::vector<PredictedStep> steps;
-  for (const StepActions& step : analysis.steps) {
+  for (const StepTimeline& step : analysis.steps) {
     steps.push_back({step.step, step.begin + static_cast<double>(origin_ns) * 1e-6});
   }
   return predicted_spans(plan.program, analysis.prediction->timeline, plan.mesh, steps);

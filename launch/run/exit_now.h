@@ -8,7 +8,7 @@ namespace stagecraft {
 
 /// Writes out what was printed and ends the process without destructors, which would pull the data
 /// from under whoever still runs.
-[[noreturn]] inline void end_at_once(int status) {
+[[noreturn]] inline void exit_now(int status) {
   std::fflush(nullptr);
   std::_Exit(status);
 }

@@ -70,12 +70,12 @@ struct Silent : RunObserver {
 /// This process from its row on the board to its end.
 class RankRun {
  public:
-  RankRun(const ResolvedRun& run, const RunConfig& config, const RankWords& words, int rank)
+  RankRun(const ResolvedRun& run, const RunConfig& config, const RankOptions& words, int rank)
       : run_(run),
         config_(config),
         words_(words),
         rank_(rank),
-        stage_(place_of(run.plan.mesh, rank).pipeline),
+        stage_(coordinate_of(run.plan.mesh, rank).pipeline),
         board_(rank == 0 ? make_board(run.plan, config)
                          : await_board(config.progress_board, config.watchdog_seconds)),
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
@@ -86,7 +86,7 @@ class RankRun {
     }
     log_.info(fmt::format("process {} on {}", ::getpid(), host_name()));
     watch_.emplace(
-        WatchSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
+        WatchdogSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
   }
 
   /// After a failure only end_failed() may follow.
@@ -116,7 +116,7 @@ class RankRun {
   [[noreturn]] void end_failed() {
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed, and whoever found out died of it");
-    end_at_once(1);
+    exit_now(1);
   }
 
   /// Rank 0 may still have something to write; the watch ends this process, if mpirun does not
@@ -142,17 +142,17 @@ class RankRun {
 
   const ResolvedRun& run_;
   const RunConfig& config_;
-  const RankWords& words_;
+  const RankOptions& words_;
   int rank_;
   int stage_;
   Board board_;
-  ProcessLog log_;
-  std::optional<Watch> watch_;
+  RankLog log_;
+  std::optional<Watchdog> watch_;
   std::unique_ptr<MpiSession> session_;
 };
 
 [[noreturn]] void train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                              const RankWords& words, RunDirectory& directory) {
+                              const RankOptions& words, RunDirectory& directory) {
   Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
                     !words.plain && ::isatty(STDOUT_FILENO) == 1);
   directory.keep();  // from now on others find their board in it
@@ -165,24 +165,24 @@ class RankRun {
   }
   rank_run.end_well();
   fmt::print("{}", run_summary(run, result, directory, words.configuration));
-  end_at_once(0);
+  exit_now(0);
 }
 
 [[noreturn]] void train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                              const RankWords& words, int rank) {
+                              const RankOptions& words, int rank) {
   RankRun rank_run(run, config, words, rank);
   Silent silent;
   if (!rank_run.train(text, silent).failure.empty()) {
     RankRun::await_the_end();
   }
   rank_run.end_well();
-  end_at_once(0);
+  exit_now(0);
 }
 
 }  // namespace
 
-int launched_rank(const TrainingPlan& plan) {
-  const std::optional<Launched> me = launched();
+int mpi_rank(const TrainingPlan& plan) {
+  const std::optional<MpiEnvironment> me = mpi_environment();
   if (!me) {
     throw ConfigError("run.mode",
                       "with run.mode = \"mpi\" every rank is a process that mpirun starts; run "
@@ -199,8 +199,8 @@ int launched_rank(const TrainingPlan& plan) {
 }
 
 void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                const RankWords& words) {
-  const int rank = launched_rank(run.plan);
+                const RankOptions& words) {
+  const int rank = mpi_rank(run.plan);
   if (rank != 0) {
     train_other(run, text, config, words, rank);
   }

@@ -11,7 +11,7 @@
 
 namespace stagecraft {
 
-struct RankWords {
+struct RankOptions {
   std::string configuration;  // as the user named it, with what was set
   std::string interface;      // of the network for control; "": loopback
   bool plain = false;         // no line is rewritten in place
@@ -19,11 +19,11 @@ struct RankWords {
 
 /// This process's rank. Throws ConfigError when mpirun did not start it, or not as many as the plan
 /// has ranks.
-int launched_rank(const TrainingPlan& plan);
+int mpi_rank(const TrainingPlan& plan);
 
 /// Rank 0 makes the run directory and reports; the others' output goes to their logs. The process
 /// ends within, with status 0 or 1; what is thrown was found before the run began.
 [[noreturn]] void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
-                             const RankWords& words);
+                             const RankOptions& words);
 
 }  // namespace stagecraft

@@ -10,7 +10,7 @@ namespace stagecraft {
 namespace {
 
 std::int64_t planned_bytes(const TrainingPlan& plan, int rank) {
-  const int stage = place_of(plan.mesh, rank).pipeline;
+  const int stage = coordinate_of(plan.mesh, rank).pipeline;
   return plan.memory[static_cast<std::size_t>(stage)].total();
 }
 
@@ -48,8 +48,8 @@ Load load_of_largest(const TrainingPlan& plan) {
 
 }  // namespace
 
-void require_room(const TrainingPlan& plan, const SessionConfig& session,
-                  const DeviceChoice& choice, const GpuSharing& sharing) {
+void check_device_memory(const TrainingPlan& plan, const SessionConfig& session,
+                         const DeviceChoice& choice, const GpuSharing& sharing) {
   const auto devices = static_cast<int>(choice.bytes.size());
   const bool processes = session.mode == "mpi";
   const bool all_here =

@@ -9,7 +9,7 @@ namespace stagecraft {
 /// Throws ConfigError where the ranks of a device plan more bytes at their peak than the device, or
 /// the host, has in all. Says nothing of a choice whose memory nobody looked at. `sharing` is of
 /// processes: one that does not know which others share its device counts the largest rank alone.
-void require_room(const TrainingPlan& plan, const SessionConfig& session,
-                  const DeviceChoice& choice, const GpuSharing& sharing);
+void check_device_memory(const TrainingPlan& plan, const SessionConfig& session,
+                         const DeviceChoice& choice, const GpuSharing& sharing);
 
 }  // namespace stagecraft

@@ -43,16 +43,16 @@ std::string numeric(const sockaddr* address) {
 
 }  // namespace
 
-std::optional<Launched> launched() {
+std::optional<MpiEnvironment> mpi_environment() {
   const auto rank = number_from("OMPI_COMM_WORLD_RANK");
   const auto size = number_from("OMPI_COMM_WORLD_SIZE");
   if (!rank || !size) {
     return {};
   }
-  return Launched{.rank = *rank,
-                  .size = *size,
-                  .local_rank = number_from("OMPI_COMM_WORLD_LOCAL_RANK").value_or(*rank),
-                  .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size)};
+  return MpiEnvironment{.rank = *rank,
+                        .size = *size,
+                        .local_rank = number_from("OMPI_COMM_WORLD_LOCAL_RANK").value_or(*rank),
+                        .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size)};
 }
 
 std::string address_of_interface(const std::string& name) {

@@ -7,7 +7,7 @@
 
 namespace stagecraft {
 
-struct Launched {
+struct MpiEnvironment {
   int rank = 0;
   int size = 1;
   int local_rank = 0;  // among those of this host
@@ -15,7 +15,7 @@ struct Launched {
 };
 
 /// From the environment that mpirun gives; empty for a process that it did not start.
-std::optional<Launched> launched();
+std::optional<MpiEnvironment> mpi_environment();
 
 /// The numeric address of a network interface of this host; "" means loopback. Throws ConfigError
 /// naming the interfaces that there are.

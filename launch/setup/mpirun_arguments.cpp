@@ -17,7 +17,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-void check_interface(const HostWords& where) {
+void check_interface(const HostOptions& where) {
   if (where.several && where.interface.empty()) {
     throw ConfigError("run.mode",
                       "on several hosts the processes need a network that they share; name its "
@@ -55,7 +55,7 @@ bool allocation_leaves_this_machine() {
   return nodes != nullptr && std::string_view(nodes) != "1";
 }
 
-HostWords with_machines(HostWords where) {
+HostOptions with_machines(HostOptions where) {
   where.several =
       where.hosts.empty() ? allocation_leaves_this_machine() : leaves_this_machine(where.hosts);
   return where;
@@ -68,7 +68,7 @@ bool fits(const ResolvedRun& run) {
 
 /// Bound where each has its cores, free and polite where they share them. How many cores another
 /// host has is not known here: there they are bound, and share where they have to.
-Lines binding(const ResolvedRun& run, const HostWords& where) {
+Lines binding(const ResolvedRun& run, const HostOptions& where) {
   if (!where.several && !fits(run)) {
     return {"--oversubscribe", "--bind-to", "none"};
   }
@@ -80,14 +80,14 @@ Lines binding(const ResolvedRun& run, const HostWords& where) {
 /// sockets, because Open MPI's shared-memory transport would leave its files behind when everything
 /// is killed at once, and over nothing else, because looking for fast networks takes more than half
 /// a second at the begin and a whole one at the end. Between machines it has to look for them.
-Lines transports(const HostWords& where) {
+Lines transports(const HostOptions& where) {
   if (where.several) {
     return {"--mca", "btl", "^vader"};
   }
   return {"--mca", "pml", "ob1", "--mca", "btl", "self,tcp"};
 }
 
-Lines networks(const HostWords& where) {
+Lines networks(const HostOptions& where) {
   const std::string interface = where.interface.empty() ? "lo" : where.interface;
   return {"--mca",   "btl_tcp_if_include",
           interface,  //
@@ -96,7 +96,7 @@ Lines networks(const HostWords& where) {
           "--mca",   "mpi_yield_when_idle", "1"};
 }
 
-Lines mpirun_words(const ResolvedRun& run, const HostWords& where) {
+Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
   Lines words = {"-n", fmt::format("{}", run.plan.mesh.ranks()), "--quiet", "-x",
                  "OMP_WAIT_POLICY"};
   if (!where.hosts.empty()) {
@@ -110,8 +110,8 @@ Lines mpirun_words(const ResolvedRun& run, const HostWords& where) {
 
 }  // namespace
 
-std::string launch_words(const ResolvedRun& run, const HostWords& asked) {
-  const HostWords where = with_machines(asked);
+std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
+  const HostOptions where = with_machines(asked);
   const SessionConfig& session = run.settings.session;
   // Threads that wait for work must not spin: actors share the cores.
   std::string text = fmt::format("mode {}\ndirectory {}\nenvironment OMP_WAIT_POLICY=passive\n",

@@ -9,9 +9,9 @@
 namespace stagecraft {
 
 /// Where the processes go, as the script was told.
-struct HostWords {
+struct HostOptions {
   std::string hosts;       // "a:4,b:4"; "": this machine, or the allocation of a batch system
-  bool several = false;    // not on this machine alone; launch_words() finds out
+  bool several = false;    // not on this machine alone; mpirun_arguments() finds out
   std::string interface;   // network interface that the hosts share; "": loopback
   bool share_gpu = false;  // processes may share a GPU
 };
@@ -22,6 +22,6 @@ struct HostWords {
 ///   environment NAME=VALUE    of every process
 ///   word WORD                 for mpirun, in order, before the program
 /// Throws ConfigError when the run wants what this program or the words cannot give.
-std::string launch_words(const ResolvedRun& run, const HostWords& asked);
+std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
 
 }  // namespace stagecraft

@@ -56,7 +56,7 @@ std::optional<CostTable> given_costs(const RunSettings& settings) {
   try {
     return words.empty()
                ? std::optional<CostTable>()
-               : parse_costs(words, settings.parallel.pipeline * settings.parallel.chunks);
+               : parse_cost_option(words, settings.parallel.pipeline * settings.parallel.chunks);
   } catch (const Error& error) {
     throw ConfigError("trace.cost parallel.pipeline parallel.chunks", std::string(error.text()));
   }
@@ -65,20 +65,20 @@ std::optional<CostTable> given_costs(const RunSettings& settings) {
 int ranks_of(const ParallelConfig& parallel) {
   const std::int64_t ranks =
       std::int64_t{parallel.pipeline} * parallel.tensor * std::int64_t{parallel.data};
-  if (ranks > kMostRanks) {
+  if (ranks > kMaxRanks) {
     throw ConfigError(
         "parallel.pipeline parallel.tensor parallel.data",
         fmt::format("{} x {} x {} are {} ranks, more than the {} that a run can have; "
                     "lower one of the sizes",
-                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMostRanks));
+                    parallel.pipeline, parallel.tensor, parallel.data, ranks, kMaxRanks));
   }
   return static_cast<int>(ranks);
 }
 
 std::string source_of(const ConfigFile& config, const ConfigKey& key) {
-  const auto place = config.places.find(key.name);
-  if (place != config.places.end()) {
-    return place->second.text;
+  const auto location = config.locations.find(key.name);
+  if (location != config.locations.end()) {
+    return location->second.text;
   }
   const bool size = key.need == Need::without_preset || key.name == "model.vocab";
   if (size && !config.settings.model.preset.empty()) {
@@ -118,7 +118,7 @@ TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
   }();
   ParallelConfig parallel = settings.parallel;
   parallel.schedule = file.string();
-  return make_plan(model, parallel, settings.batch, written.program, places_in(file, written));
+  return make_plan(model, parallel, settings.batch, written.program, locations_in(file, written));
 }
 
 /// What "auto" came to goes into the settings, and why into the sources.
@@ -176,7 +176,7 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
   if (count_gpus && !run.devices.on_gpus()) {
     run.devices.bytes = count_devices(DeviceKind::cpu).bytes;
   }
-  require_room(run.plan, settings.session, run.devices, sharing);
+  check_device_memory(run.plan, settings.session, run.devices, sharing);
   check_precision(config, run.devices);
   settle_backend(run);
   return run;
@@ -191,7 +191,8 @@ void check_rules(const ConfigFile& config) {
 
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus,
                     const GpuSharing& sharing) {
-  return with_places(config, [&] { return resolve_checked(config, cores, count_gpus, sharing); });
+  return with_locations(config,
+                        [&] { return resolve_checked(config, cores, count_gpus, sharing); });
 }
 
 }  // namespace stagecraft

@@ -26,7 +26,7 @@ ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_
 
 /// Calls `work` and gives ConfigErrors that come out of it their places.
 template <typename Work>
-auto with_places(const ConfigFile& config, const Work& work) {
+auto with_locations(const ConfigFile& config, const Work& work) {
   try {
     return work();
   } catch (const ConfigError& error) {

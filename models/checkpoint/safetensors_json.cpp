@@ -12,7 +12,7 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr std::string_view kMetadata = "__metadata__";
-constexpr std::size_t kMostDimensions = Shape::static_capacity;
+constexpr std::size_t kMaxDimensions = Shape::static_capacity;
 constexpr std::size_t kLongestQuote = 200;  // of a broken file in a message
 
 struct NamedSize {
@@ -143,7 +143,7 @@ bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
         "{} is too large", value);
   std::vector<std::int64_t>& list = place_ == Place::shape ? draft_.shape : draft_.offsets;
   list.push_back(static_cast<std::int64_t>(value));
-  check(draft_.shape.size() <= kMostDimensions, "more than {} dimensions", kMostDimensions);
+  check(draft_.shape.size() <= kMaxDimensions, "more than {} dimensions", kMaxDimensions);
   check(draft_.offsets.size() <= 2, "more than two data_offsets");
   return true;
 }

@@ -39,8 +39,8 @@ EmbeddingConfig embedding_config(const ModelConfig& config) {
 /// Attention and MLP, one behind the other.
 class Block : public Layer {
  public:
-  Block(const BlockConfig& config, const LayerPlace& place, const std::string& prefix)
-      : attention_(config.attention, place, prefix), mlp_(config.mlp, place, prefix) {}
+  Block(const BlockConfig& config, const LayerSetup& setup, const std::string& prefix)
+      : attention_(config.attention, setup, prefix), mlp_(config.mlp, setup, prefix) {}
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override {
     return mlp_.forward(context, attention_.forward(context, std::move(x), stash), stash);
   }
@@ -60,8 +60,8 @@ LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
           .cut_before = false,
           .parameters = Embedding::parameters(config, shards),
           .cost = [config](const CostShape& shape) { return Embedding::cost(config, shape); },
-          .make = [config](const LayerPlace& place) -> std::unique_ptr<Layer> {
-            return std::make_unique<Embedding>(config, place);
+          .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
+            return std::make_unique<Embedding>(config, setup);
           }};
 }
 
@@ -79,8 +79,8 @@ LayerSpec block_spec(const BlockConfig& config, int shards, std::int64_t index) 
                 return joined(Attention::cost(config.attention, shape),
                               Mlp::cost(config.mlp, shape));
               },
-          .make = [config, prefix](const LayerPlace& place) -> std::unique_ptr<Layer> {
-            return std::make_unique<Block>(config, place, prefix);
+          .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Layer> {
+            return std::make_unique<Block>(config, setup, prefix);
           }};
 }
 
@@ -89,8 +89,8 @@ LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
           .cut_before = false,
           .parameters = Head::parameters(config, shards),
           .cost = [config](const CostShape& shape) { return Head::cost(config, shape); },
-          .make = [config](const LayerPlace& place) -> std::unique_ptr<Layer> {
-            return std::make_unique<Head>(config, place);
+          .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
+            return std::make_unique<Head>(config, setup);
           }};
 }
 

@@ -33,9 +33,9 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
   const std::int64_t activation = shape.activation_bytes();
   const std::int64_t statistics = 8 * rows;  // mean and deviation
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
-  const std::int64_t log_sum = 4 * rows * (config.heads / shape.tensor);
+  const std::int64_t lse = 4 * rows * (config.heads / shape.tensor);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
-  const std::int64_t stash = activation * rows * (2 * h + 4 * local) + statistics + log_sum;
+  const std::int64_t stash = activation * rows * (2 * h + 4 * local) + statistics + lse;
   // With dy, dout and dqkv.
   const std::int64_t scores_end = stash + activation * (rows * (h + 4 * local) + branch);
   // From then on dqkv, the gradients behind the projection and behind the norm, and its inputs.
@@ -52,17 +52,17 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
           .backward_input_bytes = std::max(scores_end, norm_end + activation * rows * 4 * local)};
 }
 
-Attention::Attention(const AttentionConfig& config, const LayerPlace& place,
+Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
                      const std::string& prefix)
     : dropout_(config.dropout),
-      heads_(config.heads / place.tensor_ranks),
+      heads_(config.heads / setup.tensor_ranks),
       head_size_(config.hidden / config.heads),
-      first_head_(heads_ * place.tensor_rank),
-      probability_key_(random_key(place.seed, prefix + "attn.attn_dropout")),
-      residual_key_(random_key(place.seed, prefix + "attn.resid_dropout")),
-      norm_(place, prefix + "ln_1"),
-      qkv_(place, prefix + "attn.c_attn"),
-      projection_(place, prefix + "attn.c_proj") {}
+      first_head_(heads_ * setup.tensor_rank),
+      probability_key_(random_key(setup.seed, prefix + "attn.attn_dropout")),
+      residual_key_(random_key(setup.seed, prefix + "attn.resid_dropout")),
+      norm_(setup, prefix + "ln_1"),
+      qkv_(setup, prefix + "attn.c_attn"),
+      projection_(setup, prefix + "attn.c_proj") {}
 
 AttentionShape Attention::shape_of(const LayerContext& context) const {
   return {.samples = context.batch.samples,
@@ -80,11 +80,11 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor qkv = temporary(context, {rows, 3 * width}, x.dtype());
   column_linear_forward(context.stream, normed, qkv_.weight, qkv_.bias, qkv);
   const Tensor out = temporary(context, {rows, width}, x.dtype());
-  const Tensor log_sum =
+  const Tensor lse =
       temporary(context, {context.batch.samples, heads_, context.batch.sequence}, DType::float32);
   attention_forward(context.stream,
-                    {.shape = shape_of(context), .qkv = qkv, .out = out, .log_sum = log_sum});
-  save(context, stash, {qkv, out, log_sum});
+                    {.shape = shape_of(context), .qkv = qkv, .out = out, .lse = lse});
+  save(context, stash, {qkv, out, lse});
   Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
   bias_dropout_residual(context.stream, {.x = y,
@@ -97,22 +97,19 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
 
 Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
                                  WeightStash& weights) {
-  Tensor log_sum = unsave(stash);
-  Tensor out = unsave(stash);
-  Tensor qkv = unsave(stash);
+  Tensor lse = pop(stash);
+  Tensor out = pop(stash);
+  Tensor qkv = pop(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
   Tensor dout = temporary(context, out.shape(), out.dtype());
   row_linear_backward_input(context.stream, branch, projection_.weight, dout);
   projection_.backward(context, out, branch, weights);
   Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
-  attention_backward(context.stream, {.shape = shape_of(context),
-                                      .dout = dout,
-                                      .qkv = qkv,
-                                      .out = out,
-                                      .log_sum = log_sum,
-                                      .dqkv = dqkv});
-  dout = out = qkv = log_sum = Tensor();
+  attention_backward(
+      context.stream,
+      {.shape = shape_of(context), .dout = dout, .qkv = qkv, .out = out, .lse = lse, .dqkv = dqkv});
+  dout = out = qkv = lse = Tensor();
   const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());
   const Event summed =
       column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dnormed);

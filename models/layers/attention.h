@@ -25,7 +25,7 @@ class Attention : public Layer {
   static std::vector<ParameterUse> parameters(const AttentionConfig& config,
                                               const std::string& prefix, int tensor_shards);
   static LayerCost cost(const AttentionConfig& config, const CostShape& shape);
-  Attention(const AttentionConfig& config, const LayerPlace& place, const std::string& prefix);
+  Attention(const AttentionConfig& config, const LayerSetup& setup, const std::string& prefix);
 
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,

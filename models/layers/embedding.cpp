@@ -41,14 +41,14 @@ LayerCost Embedding::cost(const EmbeddingConfig& config, const CostShape& shape)
           .backward_input_bytes = backward};
 }
 
-Embedding::Embedding(const EmbeddingConfig& config, const LayerPlace& place)
+Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
     : dropout_(config.dropout),
-      dropout_key_(random_key(place.seed, "drop")),
-      tokens_(place.parameters.at("wte.weight").computed),
-      positions_(place.parameters.at("wpe.weight").computed),
-      dtokens_(place.parameters.gradient("wte.weight", "embedding")),
-      dpositions_(place.parameters.gradient("wpe.weight", "")) {
-  first_token_ = place.tensor_rank * tokens_.size(0);
+      dropout_key_(random_key(setup.seed, "drop")),
+      tokens_(setup.parameters.at("wte.weight").compute_weights),
+      positions_(setup.parameters.at("wpe.weight").compute_weights),
+      dtokens_(setup.parameters.gradient("wte.weight", "embedding")),
+      dpositions_(setup.parameters.gradient("wpe.weight", "")) {
+  first_token_ = setup.tensor_rank * tokens_.size(0);
 }
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {

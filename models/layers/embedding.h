@@ -22,7 +22,7 @@ class Embedding : public Layer {
  public:
   static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
   static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
-  Embedding(const EmbeddingConfig& config, const LayerPlace& place);
+  Embedding(const EmbeddingConfig& config, const LayerSetup& setup);
 
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,

@@ -36,11 +36,11 @@ LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
           .backward_input_bytes = norm_end + activation * rows * columns};
 }
 
-Head::Head(const EmbeddingConfig& config, const LayerPlace& place)
-    : norm_(place, "ln_f"),
-      table_(place.parameters.at("wte.weight").computed),
-      dtable_(place.parameters.gradient("wte.weight", "head")),
-      shard_{.first_token = place.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
+Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
+    : norm_(setup, "ln_f"),
+      table_(setup.parameters.at("wte.weight").compute_weights),
+      dtable_(setup.parameters.gradient("wte.weight", "head")),
+      shard_{.first_token = setup.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
@@ -60,7 +60,7 @@ Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
 
 Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
                             WeightStash& weights) {
-  Tensor dlogits = unsave(stash);
+  Tensor dlogits = pop(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor dnormed = temporary(context, norm.y.shape(), norm.y.dtype());
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});

@@ -12,7 +12,7 @@ class Head : public Layer {
  public:
   static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
   static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
-  Head(const EmbeddingConfig& config, const LayerPlace& place);
+  Head(const EmbeddingConfig& config, const LayerSetup& setup);
 
   /// Writes context.batch.loss, the sum over counted targets; returns an empty tensor.
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;

@@ -100,7 +100,7 @@ struct CostShape {
 };
 
 /// The runtime sizes that make() needs.
-struct LayerPlace {
+struct LayerSetup {
   Stream& stream;
   const ParameterStore& parameters;
   int tensor_rank = 0;
@@ -114,7 +114,7 @@ struct LayerSpec {
   bool cut_before = true;  // whether a stage may begin here
   std::vector<ParameterUse> parameters;
   std::function<LayerCost(const CostShape&)> cost;
-  std::function<std::unique_ptr<Layer>(const LayerPlace&)> make;
+  std::function<std::unique_ptr<Layer>(const LayerSetup&)> make;
 };
 
 }  // namespace stagecraft

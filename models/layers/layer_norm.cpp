@@ -10,11 +10,11 @@ std::vector<ParameterUse> LayerNorm::parameters(const std::string& prefix, std::
           {{prefix + ".bias", {hidden}, {}, {Initializer::Kind::zeros}}, ""}};
 }
 
-LayerNorm::LayerNorm(const LayerPlace& place, const std::string& prefix)
-    : gamma_(place.parameters.at(prefix + ".weight").weight),
-      beta_(place.parameters.at(prefix + ".bias").weight),
-      dgamma_(place.parameters.gradient(prefix + ".weight", "")),
-      dbeta_(place.parameters.gradient(prefix + ".bias", "")) {}
+LayerNorm::LayerNorm(const LayerSetup& setup, const std::string& prefix)
+    : gamma_(setup.parameters.at(prefix + ".weight").weight),
+      beta_(setup.parameters.at(prefix + ".bias").weight),
+      dgamma_(setup.parameters.gradient(prefix + ".weight", "")),
+      dbeta_(setup.parameters.gradient(prefix + ".bias", "")) {}
 
 Tensor LayerNorm::forward(LayerContext& context, const Tensor& x, Stash& stash) const {
   Tensor y = temporary(context, x.shape(), x.dtype());
@@ -28,10 +28,10 @@ Tensor LayerNorm::forward(LayerContext& context, const Tensor& x, Stash& stash) 
 
 LayerNorm::Saved LayerNorm::take(Stash& stash) {
   Saved saved;
-  saved.rstd = unsave(stash);
-  saved.mean = unsave(stash);
-  saved.y = unsave(stash);
-  saved.x = unsave(stash);
+  saved.rstd = pop(stash);
+  saved.mean = pop(stash);
+  saved.y = pop(stash);
+  saved.x = pop(stash);
   return saved;
 }
 

@@ -12,7 +12,7 @@ class LayerNorm {
  public:
   /// Parameters PREFIX.weight and PREFIX.bias, [h].
   static std::vector<ParameterUse> parameters(const std::string& prefix, std::int64_t hidden);
-  LayerNorm(const LayerPlace& place, const std::string& prefix);
+  LayerNorm(const LayerSetup& setup, const std::string& prefix);
 
   /// Saves x, the result, mean and rstd.
   Tensor forward(LayerContext& context, const Tensor& x, Stash& stash) const;

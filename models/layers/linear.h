@@ -13,11 +13,11 @@ struct LinearWeights {
   Tensor weight, bias, dweight, dbias;
 
   /// Parameters PREFIX.weight and PREFIX.bias.
-  LinearWeights(const LayerPlace& place, const std::string& prefix)
-      : weight(place.parameters.at(prefix + ".weight").computed),
-        bias(place.parameters.at(prefix + ".bias").computed),
-        dweight(place.parameters.gradient(prefix + ".weight", "")),
-        dbias(place.parameters.gradient(prefix + ".bias", "")) {}
+  LinearWeights(const LayerSetup& setup, const std::string& prefix)
+      : weight(setup.parameters.at(prefix + ".weight").compute_weights),
+        bias(setup.parameters.at(prefix + ".bias").compute_weights),
+        dweight(setup.parameters.gradient(prefix + ".weight", "")),
+        dbias(setup.parameters.gradient(prefix + ".bias", "")) {}
 
   /// Adds dweight and dbias of y = x weight + bias to the work to be done.
   void backward(LayerContext& context, const Tensor& x, const Tensor& dy,

@@ -48,12 +48,12 @@ LayerCost Mlp::cost(const MlpConfig& config, const CostShape& shape) {
           .backward_input_bytes = std::max(up_end, norm_end + activation * rows * 2 * local)};
 }
 
-Mlp::Mlp(const MlpConfig& config, const LayerPlace& place, const std::string& prefix)
+Mlp::Mlp(const MlpConfig& config, const LayerSetup& setup, const std::string& prefix)
     : dropout_(config.dropout),
-      residual_key_(random_key(place.seed, prefix + "mlp.resid_dropout")),
-      norm_(place, prefix + "ln_2"),
-      up_(place, prefix + "mlp.c_fc"),
-      down_(place, prefix + "mlp.c_proj") {}
+      residual_key_(random_key(setup.seed, prefix + "mlp.resid_dropout")),
+      norm_(setup, prefix + "ln_2"),
+      up_(setup, prefix + "mlp.c_fc"),
+      down_(setup, prefix + "mlp.c_proj") {}
 
 Tensor Mlp::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
@@ -72,8 +72,8 @@ Tensor Mlp::forward(LayerContext& context, Tensor x, Stash& stash) {
 }
 
 Tensor Mlp::backward_input(LayerContext& context, Tensor dy, Stash& stash, WeightStash& weights) {
-  Tensor active = unsave(stash);
-  Tensor up = unsave(stash);
+  Tensor active = pop(stash);
+  Tensor up = pop(stash);
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
   Tensor dup = temporary(context, up.shape(), up.dtype());

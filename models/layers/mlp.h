@@ -23,7 +23,7 @@ class Mlp : public Layer {
   static std::vector<ParameterUse> parameters(const MlpConfig& config, const std::string& prefix,
                                               int tensor_shards);
   static LayerCost cost(const MlpConfig& config, const CostShape& shape);
-  Mlp(const MlpConfig& config, const LayerPlace& place, const std::string& prefix);
+  Mlp(const MlpConfig& config, const LayerSetup& setup, const std::string& prefix);
 
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,

@@ -27,7 +27,7 @@ inline void save(LayerContext& context, Stash& stash, std::initializer_list<Tens
 }
 
 /// Takes the tensor that was saved last.
-inline Tensor unsave(Stash& stash) {
+inline Tensor pop(Stash& stash) {
   require(!stash.empty(), "Stash", "backward without its forward: nothing is saved");
   Tensor tensor = std::move(stash.back());
   stash.pop_back();

@@ -79,13 +79,13 @@ ParameterArenas make_arenas(Stream& stream, const std::vector<Entry>& entries, D
     total += aligned(elements_of(entry.local));
   }
   ParameterArenas arenas{.weights = zeroed_arena(stream, total, MemoryLabel::weights),
-                         .rounded = {},
+                         .compute_weights = {},
                          .gradients = zeroed_arena(stream, total, MemoryLabel::gradients),
                          .first_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
                          .second_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
                          .decayed = decayed_ranges(stream, entries)};
   if (compute == DType::bfloat16) {
-    arenas.rounded = zeroed_arena(stream, total, MemoryLabel::weights, compute);
+    arenas.compute_weights = zeroed_arena(stream, total, MemoryLabel::weights, compute);
   }
   return arenas;
 }
@@ -97,12 +97,13 @@ ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& 
   std::vector<Entry> entries = entries_of(uses, rank, ranks);
   std::reverse(entries.begin(), entries.end());  // backward order
   arenas_ = make_arenas(stream, entries, compute);
-  const Tensor& computed = arenas_.rounded.empty() ? arenas_.weights : arenas_.rounded;
+  const Tensor& compute_weights =
+      arenas_.compute_weights.empty() ? arenas_.weights : arenas_.compute_weights;
   std::int64_t begin = 0;
   for (Entry& entry : entries) {
     Parameter parameter{.spec = entry.spec,
                         .weight = part_of(arenas_.weights, begin, entry.local),
-                        .computed = part_of(computed, begin, entry.local),
+                        .compute_weights = part_of(compute_weights, begin, entry.local),
                         .uses = entry.uses,
                         .gradients = {part_of(arenas_.gradients, begin, entry.local)},
                         .first_moment = part_of(arenas_.first_moments, begin, entry.local),
@@ -133,8 +134,8 @@ const Tensor& ParameterStore::gradient(std::string_view name, std::string_view u
 }
 
 void ParameterStore::round_weights(Stream& stream) const {
-  if (!arenas_.rounded.empty()) {
-    convert(stream, {arenas_.weights, arenas_.rounded});
+  if (!arenas_.compute_weights.empty()) {
+    convert(stream, {arenas_.weights, arenas_.compute_weights});
   }
 }
 
@@ -155,7 +156,7 @@ void initialize(Stream& stream, const Parameter& parameter, std::uint64_t seed, 
                 int ranks) {
   const ParameterSpec& spec = parameter.spec;
   std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()), 0.0F);
-  const RandomPlace place{.key = random_key(seed, spec.name)};
+  const RandomCoordinate place{.key = random_key(seed, spec.name)};
   for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
     float* out = weight.data() + run.local_begin;
     if (spec.initial.kind == Initializer::Kind::ones) {

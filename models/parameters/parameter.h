@@ -37,8 +37,8 @@ struct ParameterUse {
 /// This rank's part of one parameter.
 struct Parameter {
   ParameterSpec spec;
-  Tensor weight;    // local shape; float32, as are gradients and moments
-  Tensor computed;  // what layers compute with: `weight` itself, or its copy in bfloat16
+  Tensor weight;           // local shape; float32, as are gradients and moments
+  Tensor compute_weights;  // what layers compute with: `weight` itself, or its copy in bfloat16
   /// One per use on this stage, in the order of uses of the layer list; the first lies in the
   /// gradient arena.
   std::vector<std::string> uses;
@@ -51,7 +51,7 @@ struct Parameter {
 /// kDecayUnit (ops/adamw.h); what lies between is zero and stays so.
 struct ParameterArenas {
   Tensor weights;
-  Tensor rounded;  // the weights in bfloat16; empty where layers compute in float32
+  Tensor compute_weights;  // the weights in bfloat16; empty where layers compute in float32
   Tensor gradients;
   Tensor first_moments;
   Tensor second_moments;

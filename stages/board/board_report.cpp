@@ -109,7 +109,7 @@ std::vector<std::string> row_of(const ProgressBoard& board, int rank, const Boar
   const ProgressSlot& slot = board.slot(rank);
   const View view = slot.view();
   return {fmt::format("{}", rank),
-          fmt::format("{}", place_of(board.info().mesh, rank).pipeline),
+          fmt::format("{}", coordinate_of(board.info().mesh, rank).pipeline),
           view.process == 0 ? "" : fmt::format("{}", view.process),
           slot.host(),
           state_text(slot, reader),

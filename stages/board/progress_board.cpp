@@ -121,31 +121,33 @@ void ProgressBoard::write_info() {
 }
 
 void ProgressBoard::read_info(const std::filesystem::path& path) {
-  const std::string place = path.string();
-  require(size_ >= sizeof(Header), place, "is no progress board: it has {} bytes of at least {}",
-          size_, sizeof(Header));
+  const std::string coordinate = path.string();
+  require(size_ >= sizeof(Header), coordinate,
+          "is no progress board: it has {} bytes of at least {}", size_, sizeof(Header));
   const Header& h = header();
-  require(h.magic == kMagic, place, "is no progress board: it does not begin with STGBOARD");
-  require(h.version == kVersion, place, "is a progress board of version {}, this program reads {}",
-          h.version, kVersion);
-  constexpr std::int32_t kMost = 1 << 20;  // so that no product below overflows
+  require(h.magic == kMagic, coordinate, "is no progress board: it does not begin with STGBOARD");
+  require(h.version == kVersion, coordinate,
+          "is a progress board of version {}, this program reads {}", h.version, kVersion);
+  constexpr std::int32_t kMax = 1 << 20;  // so that no product below overflows
   for (const std::int32_t size : {h.pipeline, h.tensor, h.data, h.ranks, h.chunks}) {
-    require(size >= 1 && size <= kMost, place, "holds a mesh size of {}", size);
+    require(size >= 1 && size <= kMax, coordinate, "holds a mesh size of {}", size);
   }
-  require(std::int64_t{h.pipeline} * h.tensor <= kMost &&
+  require(std::int64_t{h.pipeline} * h.tensor <= kMax &&
               std::int64_t{h.pipeline} * h.tensor * h.data == h.ranks,
-          place, "holds {} ranks for a mesh of {} x {} x {}", h.ranks, h.pipeline, h.tensor,
+          coordinate, "holds {} ranks for a mesh of {} x {} x {}", h.ranks, h.pipeline, h.tensor,
           h.data);
   info_.mesh = {h.pipeline, h.tensor, h.data};
   info_.watchdog_seconds = h.watchdog_seconds;
   info_.launcher_process = h.launcher_process;
   info_.stage_of_chunk.resize(static_cast<std::size_t>(h.chunks));
-  require(size_ == bytes_of(info_), place, "has {} bytes where its {} ranks and {} chunks take {}",
-          size_, h.ranks, h.chunks, bytes_of(info_));
+  require(size_ == bytes_of(info_), coordinate,
+          "has {} bytes where its {} ranks and {} chunks take {}", size_, h.ranks, h.chunks,
+          bytes_of(info_));
   std::copy_n(chunk_table(), h.chunks, info_.stage_of_chunk.begin());
   for (std::size_t chunk = 0; chunk < info_.stage_of_chunk.size(); ++chunk) {
     const int stage = info_.stage_of_chunk[chunk];
-    require(stage >= 0 && stage < h.pipeline, place, "gives chunk {} to stage {}", chunk, stage);
+    require(stage >= 0 && stage < h.pipeline, coordinate, "gives chunk {} to stage {}", chunk,
+            stage);
   }
 }
 
@@ -203,7 +205,7 @@ bool ProgressBoard::failed() const {
 }
 
 std::string rank_text(const MeshShape& mesh, int rank) {
-  return fmt::format("stage {}, rank {}", place_of(mesh, rank).pipeline, rank);
+  return fmt::format("stage {}, rank {}", coordinate_of(mesh, rank).pipeline, rank);
 }
 
 std::string place_text(const ProgressBoard& board, int rank) {

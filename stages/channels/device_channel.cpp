@@ -42,10 +42,10 @@ class DeviceSource : public Channel {
   }
 
   void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
-    constexpr std::string_view kPlace = "DeviceSource::send";
+    constexpr std::string_view kWhere = "DeviceSource::send";
     Slot& slot = slots_.at(sequence % kReceiveSlots);
-    require(slot.credited, kPlace, "tensor {} was sent without a credit", sequence);
-    check_capacity(kPlace, x, sequence, capacity_);
+    require(slot.credited, kWhere, "tensor {} was sent without a credit", sequence);
+    check_capacity(kWhere, x, sequence, capacity_);
     stream.wait(slot.sent);  // before what the slot keeps goes back to the stream's memory
     Event ready;
     stream.record(ready);
@@ -103,12 +103,12 @@ class DeviceDestination : public Channel {
   }
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
-    constexpr std::string_view kPlace = "DeviceDestination::receive";
-    require(envelope.sequence == next_, kPlace, "tensor {} of {} is due, not {}", next_,
+    constexpr std::string_view kWhere = "DeviceDestination::receive";
+    require(envelope.sequence == next_, kWhere, "tensor {} of {} is due, not {}", next_,
             to_string(envelope.edge), envelope.sequence);
     Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
     const std::int64_t bytes = elements_of(envelope.shape) * size_of(envelope.dtype);
-    require(bytes <= slot.buffer->bytes(), kPlace,
+    require(bytes <= slot.buffer->bytes(), kWhere,
             "tensor {} of {}, {} {}, has {} bytes, and a slot of its channel takes {}",
             envelope.sequence, to_string(envelope.edge), to_string(envelope.shape),
             to_string(envelope.dtype), bytes, slot.buffer->bytes());

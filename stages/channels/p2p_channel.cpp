@@ -17,24 +17,24 @@ struct Parcel {
   SlotHeader header;
   Tensor tensor;                   // at the source: what is sent
   std::shared_ptr<Buffer> buffer;  // at the destination: the slot
-  std::optional<Courier::Ticket> header_ticket;
-  std::optional<Courier::Ticket> bytes_ticket;
+  std::optional<P2pTransport::Ticket> header_ticket;
+  std::optional<P2pTransport::Ticket> bytes_ticket;
 };
 
 using Parcels = std::array<std::shared_ptr<Parcel>, kReceiveSlots>;
 
-void wait(Courier& courier, std::optional<Courier::Ticket>& ticket) {
+void wait(P2pTransport& p2p, std::optional<P2pTransport::Ticket>& ticket) {
   if (ticket) {
-    courier.wait(*ticket);
+    p2p.wait(*ticket);
     ticket.reset();
   }
 }
 
-void abandon(Courier& courier, const Parcels& parcels) noexcept {
+void abandon(P2pTransport& p2p, const Parcels& parcels) noexcept {
   for (const std::shared_ptr<Parcel>& parcel : parcels) {
     for (const auto* ticket : {&parcel->header_ticket, &parcel->bytes_ticket}) {
       if (*ticket) {
-        courier.abandon(**ticket, parcel);
+        p2p.abandon(**ticket, parcel);
       }
     }
   }
@@ -42,26 +42,26 @@ void abandon(Courier& courier, const Parcels& parcels) noexcept {
 
 class CourierSource : public Channel {
  public:
-  CourierSource(Courier& courier, int to, int tag, std::int64_t capacity_bytes)
-      : courier_(courier), to_(to), tag_(tag), capacity_(capacity_bytes) {
+  CourierSource(P2pTransport& p2p, int to, int tag, std::int64_t capacity_bytes)
+      : p2p_(p2p), to_(to), tag_(tag), capacity_(capacity_bytes) {
     for (auto& parcel : parcels_) {
       parcel = std::make_shared<Parcel>();
     }
   }
-  ~CourierSource() override { abandon(courier_, parcels_); }
+  ~CourierSource() override { abandon(p2p_, parcels_); }
   CourierSource(const CourierSource&) = delete;
   CourierSource& operator=(const CourierSource&) = delete;
 
   void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
-    constexpr std::string_view kPlace = "CourierSource::send";
+    constexpr std::string_view kWhere = "CourierSource::send";
     Parcel& parcel = *parcels_.at(sequence % kReceiveSlots);
-    require(parcel.tensor.empty(), kPlace, "tensor {} was sent without a credit", sequence);
-    check_capacity(kPlace, x, sequence, capacity_);
+    require(parcel.tensor.empty(), kWhere, "tensor {} was sent without a credit", sequence);
+    check_capacity(kWhere, x, sequence, capacity_);
     stream.synchronize();  // the courier reads the bytes as they are
     parcel.header = header_of(sequence, x);
     parcel.tensor = x;
-    parcel.header_ticket = courier_.send(to_, tag_, std::as_bytes(std::span(&parcel.header, 1)));
-    parcel.bytes_ticket = courier_.send(
+    parcel.header_ticket = p2p_.send(to_, tag_, std::as_bytes(std::span(&parcel.header, 1)));
+    parcel.bytes_ticket = p2p_.send(
         to_, tag_, {static_cast<const std::byte*>(x.raw()), static_cast<std::size_t>(x.bytes())});
   }
 
@@ -74,13 +74,13 @@ class CourierSource : public Channel {
     Parcel& parcel = *parcels_.at(sequence % kReceiveSlots);
     require(!parcel.tensor.empty() && parcel.header.sequence == sequence, "CourierSource::credit",
             "tensor {} is credited and was not sent", sequence);
-    wait(courier_, parcel.header_ticket);
-    wait(courier_, parcel.bytes_ticket);
+    wait(p2p_, parcel.header_ticket);
+    wait(p2p_, parcel.bytes_ticket);
     parcel.tensor = Tensor();
   }
 
  private:
-  Courier& courier_;
+  P2pTransport& p2p_;
   int to_;
   int tag_;
   std::int64_t capacity_;
@@ -89,9 +89,9 @@ class CourierSource : public Channel {
 
 class CourierDestination : public Channel {
  public:
-  CourierDestination(Courier& courier, int from, int tag, std::int64_t capacity_bytes,
+  CourierDestination(P2pTransport& p2p, int from, int tag, std::int64_t capacity_bytes,
                      MemoryResource& memory)
-      : courier_(courier), from_(from), tag_(tag) {
+      : p2p_(p2p), from_(from), tag_(tag) {
     for (auto& parcel : parcels_) {
       parcel = std::make_shared<Parcel>();
       parcel->buffer = memory.allocate(capacity_bytes, MemoryLabel::transfer_slots);
@@ -100,7 +100,7 @@ class CourierDestination : public Channel {
       expect(*parcel);
     }
   }
-  ~CourierDestination() override { abandon(courier_, parcels_); }
+  ~CourierDestination() override { abandon(p2p_, parcels_); }
   CourierDestination(const CourierDestination&) = delete;
   CourierDestination& operator=(const CourierDestination&) = delete;
 
@@ -110,9 +110,9 @@ class CourierDestination : public Channel {
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
     Parcel& parcel = *parcels_.at(envelope.sequence % kReceiveSlots);
-    wait(courier_, parcel.header_ticket);
+    wait(p2p_, parcel.header_ticket);
     check_slot("CourierDestination::receive", parcel.header, envelope);
-    wait(courier_, parcel.bytes_ticket);
+    wait(p2p_, parcel.bytes_ticket);
     Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
     copy(stream, {.from = Tensor(parcel.buffer, 0, envelope.shape, envelope.dtype), .to = x});
     stream.synchronize();
@@ -127,10 +127,10 @@ class CourierDestination : public Channel {
   void expect(Parcel& parcel) {
     parcel.header = {};
     parcel.header_ticket =
-        courier_.receive(from_, tag_, std::as_writable_bytes(std::span(&parcel.header, 1)));
-    parcel.bytes_ticket = courier_.receive(from_, tag_,
-                                           {static_cast<std::byte*>(parcel.buffer->data()),
-                                            static_cast<std::size_t>(parcel.buffer->bytes())});
+        p2p_.receive(from_, tag_, std::as_writable_bytes(std::span(&parcel.header, 1)));
+    parcel.bytes_ticket = p2p_.receive(from_, tag_,
+                                       {static_cast<std::byte*>(parcel.buffer->data()),
+                                        static_cast<std::size_t>(parcel.buffer->bytes())});
   }
 
   [[noreturn]] void refuse(std::string_view what, std::uint64_t sequence) const {
@@ -139,7 +139,7 @@ class CourierDestination : public Channel {
                             from_));
   }
 
-  Courier& courier_;
+  P2pTransport& p2p_;
   int from_;
   int tag_;
   Parcels parcels_;
@@ -147,17 +147,16 @@ class CourierDestination : public Channel {
 
 }  // namespace
 
-int courier_tag(const Edge& edge) { return static_cast<int>(edge.payload); }
+int p2p_tag(const Edge& edge) { return static_cast<int>(edge.payload); }
 
-std::unique_ptr<Channel> make_courier_source(Courier& courier, int to, int tag,
-                                             std::int64_t capacity_bytes) {
-  return std::make_unique<CourierSource>(courier, to, tag, capacity_bytes);
+std::unique_ptr<Channel> make_p2p_source(P2pTransport& p2p, int to, int tag,
+                                         std::int64_t capacity_bytes) {
+  return std::make_unique<CourierSource>(p2p, to, tag, capacity_bytes);
 }
 
-std::unique_ptr<Channel> make_courier_destination(Courier& courier, int from, int tag,
-                                                  std::int64_t capacity_bytes,
-                                                  MemoryResource& memory) {
-  return std::make_unique<CourierDestination>(courier, from, tag, capacity_bytes, memory);
+std::unique_ptr<Channel> make_p2p_destination(P2pTransport& p2p, int from, int tag,
+                                              std::int64_t capacity_bytes, MemoryResource& memory) {
+  return std::make_unique<CourierDestination>(p2p, from, tag, capacity_bytes, memory);
 }
 
 }  // namespace stagecraft

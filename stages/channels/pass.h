@@ -7,7 +7,7 @@ namespace stagecraft {
 
 enum class PassKind : std::uint8_t { train, evaluate };
 
-/// One run of a stage's program: a training step, or one batch of an evaluation. Step 0 rehearses:
+/// One run of a stage's program: a training step, or one batch of an evaluation. Step 0 primes:
 /// it does everything that step 1 will do except the update, so that memory, algorithms and
 /// connections are there when training begins.
 struct Pass {

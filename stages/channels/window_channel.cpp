@@ -63,14 +63,14 @@ class WindowPool : public MemoryPool {
 };
 
 std::int64_t checked_capacity(const SharedWindow& window) {
-  constexpr std::string_view kPlace = "WindowChannel";
+  constexpr std::string_view kWhere = "WindowChannel";
   const auto size = static_cast<std::int64_t>(window.bytes().size());
-  require(size >= window_bytes(0), kPlace, "a window of {} bytes is no channel's", size);
+  require(size >= window_bytes(0), kWhere, "a window of {} bytes is no channel's", size);
   const auto& head = *reinterpret_cast<const Head*>(window.bytes().data());
-  require(head.magic == kMagic && head.slots == kReceiveSlots, kPlace,
+  require(head.magic == kMagic && head.slots == kReceiveSlots, kWhere,
           "a window of {} bytes holds no channel of {} slots", size, kReceiveSlots);
   require(head.capacity >= 0 && head.capacity <= size && window_bytes(head.capacity) == size,
-          kPlace, "a window of {} bytes holds no slots of {} bytes", size, head.capacity);
+          kWhere, "a window of {} bytes holds no slots of {} bytes", size, head.capacity);
   return head.capacity;
 }
 
@@ -85,11 +85,11 @@ class WindowChannel : public Channel {
   }
 
   void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
-    constexpr std::string_view kPlace = "WindowChannel::send";
+    constexpr std::string_view kWhere = "WindowChannel::send";
     Slot& slot = slot_of(sequence);
-    require(slot.state.load(std::memory_order_acquire) == SlotState::free, kPlace,
+    require(slot.state.load(std::memory_order_acquire) == SlotState::free, kWhere,
             "tensor {} was sent without a credit", sequence);
-    check_capacity(kPlace, x, sequence, capacity_);
+    check_capacity(kWhere, x, sequence, capacity_);
     copy(stream, {.from = x, .to = bytes_of(sequence, x.shape(), x.dtype())});
     stream.synchronize();  // the other process cannot wait for an event of this one
     slot.header = header_of(sequence, x);
@@ -97,12 +97,12 @@ class WindowChannel : public Channel {
   }
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
-    constexpr std::string_view kPlace = "WindowChannel::receive";
+    constexpr std::string_view kWhere = "WindowChannel::receive";
     const Slot& slot = slot_of(envelope.sequence);
-    require(slot.state.load(std::memory_order_acquire) == SlotState::filled, kPlace,
+    require(slot.state.load(std::memory_order_acquire) == SlotState::filled, kWhere,
             "the slot of {} {} is empty where its envelope has come", to_string(envelope.edge),
             envelope.sequence);
-    check_slot(kPlace, slot.header, envelope);
+    check_slot(kWhere, slot.header, envelope);
     Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
     copy(stream, {.from = bytes_of(envelope.sequence, envelope.shape, envelope.dtype), .to = x});
     stream.synchronize();  // the source may fill the slot again once it has the credit

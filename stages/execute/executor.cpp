@@ -34,7 +34,7 @@ class NamedRange {
 /// whose chunks lie in a V sends activations to either side.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
   constexpr int kRankBits = 12;
-  static_assert(kMostRanks <= 1 << kRankBits);
+  static_assert(kMaxRanks <= 1 << kRankBits);
   auto flow = static_cast<std::uint64_t>(column);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.source);
   flow = (flow << kRankBits) | static_cast<std::uint64_t>(edge.destination);

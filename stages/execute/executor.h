@@ -104,7 +104,7 @@ class Executor {
   std::int64_t begin_ns_ = 0;          // of the pass
   std::int64_t waiting_since_ns_ = 0;  // 0: something may fire
   std::size_t position_ = 0;
-  Group pending_;  // members of the current group that have not fired
+  TransferGroup pending_;  // members of the current group that have not fired
   std::optional<Update> update_;
   /// Reached when the compute instruction, of the last kAhead, is done; the oldest comes next.
   std::array<Event, kAhead> issued_;

@@ -15,7 +15,7 @@ std::unique_ptr<Communicator> group(Communicator& world, int color) {
 
 MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
   const MeshShape& mesh = plan.mesh;
-  const MeshPlace at = place_of(mesh, world.rank());
+  const MeshCoordinate at = coordinate_of(mesh, world.rank());
   const std::vector<int>& stages = plan.program.stage_of_chunk;
   const bool holds_tied = at.pipeline == stages.front() || at.pipeline == stages.back();
   MeshCommunicators groups;

@@ -50,30 +50,30 @@ std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
 ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
                                MeshCommunicators groups, TextData data, const WorkConfig& config)
     : plan_(plan),
-      place_(place_of(plan.mesh, rank)),
+      coordinate_(coordinate_of(plan.mesh, rank)),
       stream_(std::move(stream)),
       groups_(std::move(groups)),
-      source_(plan, place_.data, std::move(data), config.samples),
+      source_(plan, coordinate_.data, std::move(data), config.samples),
       optimizer_(config.optimizer),
       seed_(config.seed),
-      parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, place_.pipeline),
-                                                   place_.tensor, plan.mesh.tensor,
+      parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, coordinate_.pipeline),
+                                                   coordinate_.tensor, plan.mesh.tensor,
                                                    plan.batch.compute())),
       chunks_(plan.chunks.size()) {
-  const LayerPlace layer_place{.stream = *stream_,
+  const LayerSetup layer_setup{.stream = *stream_,
                                .parameters = *parameters_,
-                               .tensor_rank = place_.tensor,
+                               .tensor_rank = coordinate_.tensor,
                                .tensor_ranks = plan.mesh.tensor,
                                .seed = seed_};
   for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
-    if (plan.program.stage_of_chunk[c] != place_.pipeline) {
+    if (plan.program.stage_of_chunk[c] != coordinate_.pipeline) {
       continue;
     }
     chunks_[c] = std::make_unique<ChunkState>();
     chunks_[c]->live.resize(static_cast<std::size_t>(plan.microbatches));
     for (int i = plan.chunks[c].first; i < plan.chunks[c].last; ++i) {
       chunks_[c]->layers.push_back(
-          plan.model.layers[static_cast<std::size_t>(i)].make(layer_place));
+          plan.model.layers[static_cast<std::size_t>(i)].make(layer_setup));
     }
   }
   reported_ = reported();
@@ -86,18 +86,18 @@ void ModelStageWork::fill_weights(const InitialModel* initial,
   for (const Parameter& parameter : parameters_->parameters()) {
     on_parameter();
     if (initial != nullptr) {
-      initial->read(*stream_, parameter, place_.tensor, plan_.mesh.tensor);
+      initial->read(*stream_, parameter, coordinate_.tensor, plan_.mesh.tensor);
     } else {
-      initialize(*stream_, parameter, seed_, place_.tensor, plan_.mesh.tensor);
+      initialize(*stream_, parameter, seed_, coordinate_.tensor, plan_.mesh.tensor);
     }
   }
   parameters_->round_weights(*stream_);
 }
 
 void ModelStageWork::write_weights(const std::filesystem::path& temporary) {
-  if (place_.data == 0) {
-    write_parameters(*stream_, plan_.model, temporary, parameters_->parameters(), place_.tensor,
-                     plan_.mesh.tensor);
+  if (coordinate_.data == 0) {
+    write_parameters(*stream_, plan_.model, temporary, parameters_->parameters(),
+                     coordinate_.tensor, plan_.mesh.tensor);
   }
 }
 
@@ -107,7 +107,8 @@ bool ModelStageWork::owns(int chunk) const {
 }
 
 ChunkState& ModelStageWork::chunk(int chunk) {
-  require(owns(chunk), "ModelStageWork", "chunk {} is not of stage {}", chunk, place_.pipeline);
+  require(owns(chunk), "ModelStageWork", "chunk {} is not of stage {}", chunk,
+          coordinate_.pipeline);
   return *chunks_[static_cast<std::size_t>(chunk)];
 }
 
@@ -232,8 +233,8 @@ void ModelStageWork::reduce_data(const Instruction& instruction) {
 
 bool ModelStageWork::reports(const Parameter& parameter) const {
   const bool first_use = parameter.uses.front().empty() || chunks_.front() != nullptr;
-  return place_.data == 0 && first_use &&
-         (!parameter.spec.shard.replicated() || place_.tensor == 0);
+  return coordinate_.data == 0 && first_use &&
+         (!parameter.spec.shard.replicated() || coordinate_.tensor == 0);
 }
 
 std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
@@ -251,7 +252,7 @@ std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
 }
 
 PassResults ModelStageWork::results() {
-  const bool has_losses = chunks_.back() != nullptr && place_.tensor == 0;
+  const bool has_losses = chunks_.back() != nullptr && coordinate_.tensor == 0;
   const bool has_squares = pass_.kind == PassKind::train && !reported_.empty();
   const std::int64_t first = has_losses ? 0 : plan_.microbatches;
   const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
@@ -285,7 +286,7 @@ void ModelStageWork::update(const Update& update) {
                    .gradient = arenas.gradients,
                    .first_moment = arenas.first_moments,
                    .second_moment = arenas.second_moments,
-                   .rounded = arenas.rounded,
+                   .compute_weights = arenas.compute_weights,
                    .decayed = arenas.decayed,
                    .learning_rate = static_cast<float>(update.learning_rate),
                    .beta1 = static_cast<float>(optimizer_.beta1),

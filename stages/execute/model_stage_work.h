@@ -65,7 +65,7 @@ class ModelStageWork : public StageWork {
   std::vector<Reported> reported() const;
 
   const TrainingPlan& plan_;
-  MeshPlace place_;
+  MeshCoordinate coordinate_;
   std::unique_ptr<Stream> stream_;
   MeshCommunicators groups_;
   MicroBatchSource source_;

@@ -29,8 +29,8 @@ class Calibrator {
  public:
   Calibrator(const Program& program, const MeshShape& mesh) : program_(program), mesh_(mesh) {}
 
-  void add(const StepActions& step) {
-    const StepWaits waits(program_, mesh_, step, kReceiveSlots);
+  void add(const StepTimeline& step) {
+    const WaitIndex waits(program_, mesh_, step, kReceiveSlots);
     double came = 0;
     double ended = 0;
     for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
@@ -69,17 +69,17 @@ class Calibrator {
     return found == compute_.end() ? 0 : found->second.value();
   }
 
-  void add(const StepWaits& waits, const Where& where) {
-    const Action& action = waits.at(where);
+  void add(const WaitIndex& waits, const ActionRef& ref) {
+    const Action& action = waits.at(ref);
     const Op op = action.instruction.op;
-    const Awaited due = waits.awaited(where);
+    const WaitTarget due = waits.awaited(ref);
     if (is_compute(op)) {
       compute_[{op, action.instruction.chunk}].add(action.end - action.begin);
     } else if (op == Op::reduce_tied) {
       tied_.add(std::max(0.0, action.end - std::max(action.begin, due.until)));
     } else if (op == Op::reduce_data) {
       data_.add(action.end - action.begin);
-    } else if (is_transfer(op) && !is_send(op) && due.until > waits.before(where).end) {
+    } else if (is_transfer(op) && !is_send(op) && due.until > waits.before(ref).end) {
       transfer_.add(std::max(0.0, action.begin - due.until));
     }
   }
@@ -93,10 +93,10 @@ class Calibrator {
 }  // namespace
 
 CostTable calibrate(const Program& program, const MeshShape& mesh,
-                    const std::vector<StepActions>& steps) {
+                    const std::vector<StepTimeline>& steps) {
   require(!steps.empty(), "calibrate", "there is no measured step");
   Calibrator calibrator(program, mesh);
-  for (const StepActions& step : steps) {
+  for (const StepTimeline& step : steps) {
     calibrator.add(step);
   }
   return calibrator.costs();

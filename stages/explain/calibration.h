@@ -12,6 +12,6 @@ namespace stagecraft {
 /// send's issue; 0 where none did. T from when both stages had come to it, 0 where one did not wait
 /// for the other; U from when all had, until the last ended. Requires a step.
 CostTable calibrate(const Program& program, const MeshShape& mesh,
-                    const std::vector<StepActions>& steps);
+                    const std::vector<StepTimeline>& steps);
 
 }  // namespace stagecraft

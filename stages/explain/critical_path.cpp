@@ -7,11 +7,11 @@ namespace {
 
 class PathFinder {
  public:
-  PathFinder(const StepWaits& waits, double duration) : waits_(waits), now_(duration) {}
+  PathFinder(const WaitIndex& waits, double duration) : waits_(waits), now_(duration) {}
 
   std::vector<PathPiece> find() {
     const int last = waits_.last_to_end();
-    std::optional<Where> here = Where{last, waits_.rank(last).actions.size() - 1};
+    std::optional<ActionRef> here = ActionRef{last, waits_.rank(last).actions.size() - 1};
     while (here && now_ > 0) {
       here = step_back(*here);
     }
@@ -23,9 +23,9 @@ class PathFinder {
   using Kind = PathPiece::Kind;
 
   /// The path from `begin` until now; from here on its end is at `begin`.
-  void add(Kind kind, const Where& where, double begin) {
+  void add(Kind kind, const ActionRef& ref, double begin) {
     if (begin < now_) {
-      path_.push_back({kind, where.rank, waits_.at(where).instruction, begin, now_});
+      path_.push_back({kind, ref.rank, waits_.at(ref).instruction, begin, now_});
       now_ = begin;
     }
   }
@@ -33,9 +33,9 @@ class PathFinder {
   static bool meets(Op op) { return op == Op::optimizer || op == Op::reduce_tied; }
 
   /// Adds `here` and what was between it and what it followed from, which is returned.
-  std::optional<Where> step_back(const Where& here) {
+  std::optional<ActionRef> step_back(const ActionRef& here) {
     const Action& action = waits_.at(here);
-    const Awaited due = waits_.awaited(here);
+    const WaitTarget due = waits_.awaited(here);
     const bool tied = action.instruction.op == Op::reduce_tied;
     const bool waited = due.until > waits_.before(here).end;
     // T may have fired before the other stage came to it.
@@ -44,29 +44,29 @@ class PathFinder {
       return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::engine);
     }
     add(due.travels ? Kind::transfer : Kind::driver, here, due.until);
-    return meets(action.instruction.op) ? before(due.where, Kind::engine) : due.where;
+    return meets(action.instruction.op) ? before(due.ref, Kind::engine) : due.ref;
   }
 
   /// What was before an action on its own rank; `kind` is what was between.
-  std::optional<Where> before(const Where& here, Kind kind) {
-    const Before& before = waits_.before(here);
+  std::optional<ActionRef> before(const ActionRef& here, Kind kind) {
+    const Predecessor& before = waits_.before(here);
     if (waits_.at(here).instruction.op == Op::optimizer) {
       add(kind, here, waits_.rank(here.rank).norm_end);
       add(Kind::instruction, here, waits_.rank(here.rank).norm_begin);
       kind = Kind::engine;
     }
     add(before.action ? kind : Kind::driver, here, before.action ? before.end : 0);
-    return before.action ? std::optional(Where{here.rank, *before.action}) : std::nullopt;
+    return before.action ? std::optional(ActionRef{here.rank, *before.action}) : std::nullopt;
   }
 
-  const StepWaits& waits_;
+  const WaitIndex& waits_;
   double now_;
   std::vector<PathPiece> path_;
 };
 
 }  // namespace
 
-std::vector<PathPiece> critical_path(const StepWaits& waits, double duration) {
+std::vector<PathPiece> critical_path(const WaitIndex& waits, double duration) {
   return PathFinder(waits, duration).find();
 }
 

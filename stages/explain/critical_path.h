@@ -19,6 +19,6 @@ struct PathPiece {
 
 /// From the step's end back to its begin: what ended last before an action could fire is why it did
 /// not fire earlier.
-std::vector<PathPiece> critical_path(const StepWaits& waits, double duration);
+std::vector<PathPiece> critical_path(const WaitIndex& waits, double duration);
 
 }  // namespace stagecraft

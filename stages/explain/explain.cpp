@@ -14,7 +14,7 @@ bool communicates(Op op) {
 /// Adds up one rank's step.
 class RankExplainer {
  public:
-  RankExplainer(const StepWaits& waits, int number, double duration)
+  RankExplainer(const WaitIndex& waits, int number, double duration)
       : waits_(waits), number_(number), rank_(waits.rank(number)), duration_(duration) {}
 
   RankTimes explain() {
@@ -56,12 +56,12 @@ class RankExplainer {
   }
 
   /// The time until an action fired, in which its rank did nothing.
-  void add_wait(const Where& where) {
-    const Action& action = waits_.at(where);
-    const Awaited due = waits_.awaited(where);
+  void add_wait(const ActionRef& ref) {
+    const Action& action = waits_.at(ref);
+    const WaitTarget due = waits_.awaited(ref);
     const double until = std::clamp(due.until, now_, action.begin);
     if (until > now_) {
-      add_gap({now_, until, due.cause, action.instruction, due.where.rank, waits_.named(due)});
+      add_gap({now_, until, due.cause, action.instruction, due.ref.rank, waits_.named(due)});
     }
     if (due.travels) {
       times_.communication += action.begin - until;
@@ -82,9 +82,9 @@ class RankExplainer {
     }
   }
 
-  const StepWaits& waits_;
+  const WaitIndex& waits_;
   int number_;
-  const RankActions& rank_;
+  const RankTimeline& rank_;
   double duration_;
   double now_ = 0;
   RankTimes times_;
@@ -92,9 +92,9 @@ class RankExplainer {
 
 }  // namespace
 
-Explanation explain_step(const Program& program, const MeshShape& mesh, const StepActions& step,
+Explanation explain_step(const Program& program, const MeshShape& mesh, const StepTimeline& step,
                          int slots) {
-  const StepWaits waits(program, mesh, step, slots);
+  const WaitIndex waits(program, mesh, step, slots);
   Explanation explanation;
   for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
     explanation.ranks.push_back(

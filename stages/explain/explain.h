@@ -35,7 +35,7 @@ struct Explanation {
 
 /// Requires a whole step of `program`, whose channels had `slots` slots. Near-linear in its
 /// instructions.
-Explanation explain_step(const Program& program, const MeshShape& mesh, const StepActions& step,
+Explanation explain_step(const Program& program, const MeshShape& mesh, const StepTimeline& step,
                          int slots);
 
 }  // namespace stagecraft

@@ -44,8 +44,9 @@ class StepReader {
       : plan_(plan), origin_ns_(origin_ns) {}
 
   /// Empty unless every rank has every instruction of it.
-  std::optional<StepActions> read(std::int64_t number, const std::vector<const StepSpans*>& ranks) {
-    StepActions step;
+  std::optional<StepTimeline> read(std::int64_t number,
+                                   const std::vector<const StepSpans*>& ranks) {
+    StepTimeline step;
     step.step = number;
     for (std::size_t rank = 0; rank < ranks.size(); ++rank) {
       if (ranks[rank] == nullptr || ranks[rank]->whole == nullptr ||
@@ -53,7 +54,7 @@ class StepReader {
         return {};
       }
     }
-    for (RankActions& rank : step.ranks) {
+    for (RankTimeline& rank : step.ranks) {
       meet(rank, step);
     }
     begin_when_sent(step);
@@ -64,12 +65,13 @@ class StepReader {
  private:
   double ms(std::int64_t ns) const { return static_cast<double>(ns - origin_ns_) * 1e-6; }
 
-  bool add_rank(const StepSpans& spans, int number, StepActions& step) const {
-    RankActions rank;
-    rank.place = place_of(plan_.mesh, number);
+  bool add_rank(const StepSpans& spans, int number, StepTimeline& step) const {
+    RankTimeline rank;
+    rank.coordinate = coordinate_of(plan_.mesh, number);
     rank.begin = ms(spans.whole->begin_ns);
     double came = rank.begin;
-    for (const Group& group : plan_.program.stages[static_cast<std::size_t>(rank.place.pipeline)]) {
+    for (const TransferGroup& group :
+         plan_.program.stages[static_cast<std::size_t>(rank.coordinate.pipeline)]) {
       double end = came;
       for (const Instruction& i : group) {
         const auto fired = spans.fired.find(to_string(i));
@@ -88,7 +90,7 @@ class StepReader {
   }
 
   /// A rank has come to U when it has reported.
-  void report(const StepSpans& spans, RankActions& rank) const {
+  void report(const StepSpans& spans, RankTimeline& rank) const {
     Action& update = rank.actions.back();
     const bool reports = update.instruction.op == Op::optimizer && spans.norm != nullptr;
     rank.norm_begin = reports ? ms(spans.norm->begin_ns) : update.came;
@@ -96,18 +98,18 @@ class StepReader {
     update.came = std::max(update.came, rank.norm_end);
   }
 
-  void add_collectives(const StepSpans& spans, const Instruction& i, RankActions& rank) const {
+  void add_collectives(const StepSpans& spans, const Instruction& i, RankTimeline& rank) const {
     const auto found = spans.collectives.find(to_string(i));
     if (found != spans.collectives.end()) {
       for (const Span* span : found->second) {
         rank.collectives.push_back({rank.actions.size(), ms(span->begin_ns), ms(span->begin_ns),
-                                    ms(span->end_ns), rank_at(plan_.mesh, rank.place)});
+                                    ms(span->end_ns), rank_at(plan_.mesh, rank.coordinate)});
       }
     }
   }
 
   /// Whether a collective within an instruction like `op` has both as members.
-  bool are_members(Op op, const MeshPlace& a, const MeshPlace& b) const {
+  bool are_members(Op op, const MeshCoordinate& a, const MeshCoordinate& b) const {
     if (op == Op::reduce_tied) {
       return a.data == b.data && a.tensor == b.tensor;
     }
@@ -116,19 +118,19 @@ class StepReader {
   }
 
   /// The k-th collective of an instruction is the k-th of its other members.
-  void meet(RankActions& rank, const StepActions& step) const {
+  void meet(RankTimeline& rank, const StepTimeline& step) const {
     std::size_t which = 0;
     for (std::size_t k = 0; k < rank.collectives.size(); ++k) {
       CollectiveTime& mine = rank.collectives[k];
       which = k > 0 && rank.collectives[k - 1].action == mine.action ? which + 1 : 0;
       const Op op = rank.actions[mine.action].instruction.op;
-      for (const RankActions& other : step.ranks) {
-        const CollectiveTime* theirs = are_members(op, rank.place, other.place)
+      for (const RankTimeline& other : step.ranks) {
+        const CollectiveTime* theirs = are_members(op, rank.coordinate, other.coordinate)
                                            ? matching(other, mine.action, op, which)
                                            : nullptr;
         if (theirs != nullptr && theirs->begin > mine.together) {
           mine.together = theirs->begin;
-          mine.last_rank = rank_at(plan_.mesh, other.place);
+          mine.last_rank = rank_at(plan_.mesh, other.coordinate);
         }
       }
       mine.together = std::min(mine.together, mine.end);
@@ -136,7 +138,7 @@ class StepReader {
   }
 
   /// Ranks of one stage have one program; T may stand elsewhere on the other stage.
-  static const CollectiveTime* matching(const RankActions& other, std::size_t action, Op op,
+  static const CollectiveTime* matching(const RankTimeline& other, std::size_t action, Op op,
                                         std::size_t which) {
     if (op == Op::reduce_tied) {
       const auto tied =
@@ -153,18 +155,20 @@ class StepReader {
 
   /// A device's receive waits within its span for what the source has still to compute: it begins
   /// when the source has come to the send.
-  void begin_when_sent(StepActions& step) const {
+  void begin_when_sent(StepTimeline& step) const {
     using Key = std::pair<int, std::string>;  // column, instruction
-    const auto column = [&](const RankActions& rank) { return column_of(plan_.mesh, rank.place); };
+    const auto column = [&](const RankTimeline& rank) {
+      return column_of(plan_.mesh, rank.coordinate);
+    };
     std::map<Key, double> sent;
-    for (const RankActions& rank : step.ranks) {
+    for (const RankTimeline& rank : step.ranks) {
       for (const Action& action : rank.actions) {
         if (is_send(action.instruction.op)) {
           sent[{column(rank), to_string(action.instruction)}] = action.begin;
         }
       }
     }
-    for (RankActions& rank : step.ranks) {
+    for (RankTimeline& rank : step.ranks) {
       for (Action& action : rank.actions) {
         if (is_receive(action.instruction.op)) {
           const Key send{column(rank), to_string(other_end(action.instruction))};
@@ -174,12 +178,12 @@ class StepReader {
     }
   }
 
-  static void from_its_begin(StepActions& step) {
+  static void from_its_begin(StepTimeline& step) {
     step.begin = step.ranks.front().begin;
-    for (const RankActions& rank : step.ranks) {
+    for (const RankTimeline& rank : step.ranks) {
       step.begin = std::min(step.begin, rank.begin);
     }
-    for (RankActions& rank : step.ranks) {
+    for (RankTimeline& rank : step.ranks) {
       for (double* time : {&rank.begin, &rank.norm_begin, &rank.norm_end}) {
         *time -= step.begin;
       }
@@ -203,12 +207,12 @@ class StepReader {
 
 }  // namespace
 
-StepActions predicted_actions(const Timeline& timeline) {
-  StepActions step;
+StepTimeline predicted_timeline(const Timeline& timeline) {
+  StepTimeline step;
   step.duration = timeline.makespan;
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
-    RankActions rank;
-    rank.place.pipeline = static_cast<int>(stage);
+    RankTimeline rank;
+    rank.coordinate.pipeline = static_cast<int>(stage);
     rank.actions = timeline.stages[stage].actions;
     if (!rank.actions.empty()) {
       rank.norm_begin = rank.norm_end = rank.actions.back().came;
@@ -218,15 +222,15 @@ StepActions predicted_actions(const Timeline& timeline) {
   return step;
 }
 
-std::vector<StepActions> measured_actions(const TrainingPlan& plan,
-                                          const std::vector<const std::vector<Span>*>& spans,
-                                          std::int64_t origin_ns) {
+std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
+                                             const std::vector<const std::vector<Span>*>& spans,
+                                             std::int64_t origin_ns) {
   std::vector<std::map<std::int64_t, StepSpans>> ranks;
   ranks.reserve(spans.size());
   for (const std::vector<Span>* rank : spans) {
     ranks.push_back(by_step(*rank));
   }
-  std::vector<StepActions> steps;
+  std::vector<StepTimeline> steps;
   StepReader reader(plan, origin_ns);
   for (const auto& [number, first] :
        ranks.empty() ? std::map<std::int64_t, StepSpans>{} : ranks.front()) {

@@ -14,7 +14,7 @@ namespace stagecraft {
 
 /// A collective that an instruction took part in.
 struct CollectiveTime {
-  std::size_t action = 0;  // position in RankActions::actions
+  std::size_t action = 0;  // position in RankTimeline::actions
   double begin = 0;
   double together = 0;  // when the last of its members came; from then on it is communication
   double end = 0;
@@ -22,8 +22,8 @@ struct CollectiveTime {
 };
 
 /// One rank's step. Times count from the step's begin.
-struct RankActions {
-  MeshPlace place;
+struct RankTimeline {
+  MeshCoordinate coordinate;
   double begin = 0;             // when it took up the step
   double norm_begin = 0;        // sums of squares, which it reports before U
   double norm_end = 0;          //
@@ -31,19 +31,19 @@ struct RankActions {
   std::vector<CollectiveTime> collectives;
 };
 
-struct StepActions {
+struct StepTimeline {
   std::int64_t step = 0;
   double begin = 0;     // when the first rank took it up, from the trace's origin
   double duration = 0;  // until the last rank's last action ended
-  std::vector<RankActions> ranks;
+  std::vector<RankTimeline> ranks;
 };
 
 /// One column of the mesh, its stages ranks, in the cost table's unit.
-StepActions predicted_actions(const Timeline& timeline);
+StepTimeline predicted_timeline(const Timeline& timeline);
 
 /// The steps of `spans` (by rank) that are whole, in milliseconds from `origin_ns`, in their order.
-std::vector<StepActions> measured_actions(const TrainingPlan& plan,
-                                          const std::vector<const std::vector<Span>*>& spans,
-                                          std::int64_t origin_ns);
+std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
+                                             const std::vector<const std::vector<Span>*>& spans,
+                                             std::int64_t origin_ns);
 
 }  // namespace stagecraft

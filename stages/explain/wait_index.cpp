@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-StepWaits::StepWaits(const Program& program, const MeshShape& mesh, const StepActions& step,
+WaitIndex::WaitIndex(const Program& program, const MeshShape& mesh, const StepTimeline& step,
                      int slots)
     : program_(program), mesh_(mesh), step_(step), slots_(static_cast<std::size_t>(slots)) {
   for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
@@ -20,25 +20,25 @@ StepWaits::StepWaits(const Program& program, const MeshShape& mesh, const StepAc
   find_last();
 }
 
-StepWaits::Key StepWaits::key(int number, const Instruction& i) const {
-  const MeshPlace& place = rank(number).place;
-  return {column_of(mesh_, place), i.op, i.chunk, i.microbatch};
+WaitIndex::Key WaitIndex::key(int number, const Instruction& i) const {
+  const MeshCoordinate& coordinate = rank(number).coordinate;
+  return {column_of(mesh_, coordinate), i.op, i.chunk, i.microbatch};
 }
 
-std::optional<Where> StepWaits::find(int number, const Instruction& i) const {
+std::optional<ActionRef> WaitIndex::find(int number, const Instruction& i) const {
   const auto found = where_.find(key(number, i));
   return found == where_.end() ? std::nullopt : std::optional(found->second);
 }
 
-void StepWaits::index(int number) {
+void WaitIndex::index(int number) {
   const std::vector<Action>& actions = rank(number).actions;
   std::vector<std::size_t> order(actions.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
     return actions[a].begin < actions[b].begin;
   });
-  std::vector<Before> before(order.size());
-  Before last{.end = rank(number).begin};
+  std::vector<Predecessor> before(order.size());
+  Predecessor last{.end = rank(number).begin};
   for (const std::size_t action : order) {
     where_[key(number, actions[action].instruction)] = {number, action};
     before[action] = last;
@@ -50,7 +50,7 @@ void StepWaits::index(int number) {
   before_.push_back(std::move(before));
 }
 
-void StepWaits::index_sends(int number) {
+void WaitIndex::index_sends(int number) {
   const std::vector<Action>& actions = rank(number).actions;
   std::map<Edge, std::vector<std::size_t>> sends;
   std::vector<std::optional<std::size_t>> earlier(actions.size());
@@ -66,7 +66,7 @@ void StepWaits::index_sends(int number) {
   earlier_send_.push_back(std::move(earlier));
 }
 
-void StepWaits::find_last() {
+void WaitIndex::find_last() {
   for (std::size_t i = 0; i < step_.ranks.size(); ++i) {
     const auto number = static_cast<int>(i);
     const Action& action = rank(number).actions.back();
@@ -75,37 +75,37 @@ void StepWaits::find_last() {
   }
 }
 
-Awaited StepWaits::awaited(const Where& where) const {
-  const Instruction& i = at(where).instruction;
+WaitTarget WaitIndex::awaited(const ActionRef& ref) const {
+  const Instruction& i = at(ref).instruction;
   if (i.op == Op::optimizer) {
     const auto& actions = rank(last_to_come_).actions;
     return {actions.back().came, IdleCause::optimizer, {last_to_come_, actions.size() - 1}};
   }
   if (i.op == Op::reduce_tied) {
-    const auto other = other_tied(where);
-    return other ? Awaited{at(*other).came, IdleCause::partner, *other} : Awaited{};
+    const auto other = other_tied(ref);
+    return other ? WaitTarget{at(*other).came, IdleCause::partner, *other} : WaitTarget{};
   }
   if (is_send(i.op)) {
-    return awaited_slot(where);
+    return awaited_slot(ref);
   }
-  const auto sent = is_transfer(i.op) ? find(where.rank, other_end(i)) : std::nullopt;
-  return sent ? Awaited{at(*sent).begin, IdleCause::instruction, *sent, true} : Awaited{};
+  const auto sent = is_transfer(i.op) ? find(ref.rank, other_end(i)) : std::nullopt;
+  return sent ? WaitTarget{at(*sent).begin, IdleCause::instruction, *sent, true} : WaitTarget{};
 }
 
-Awaited StepWaits::awaited_slot(const Where& send) const {
+WaitTarget WaitIndex::awaited_slot(const ActionRef& send) const {
   const auto earlier = earlier_send_[static_cast<std::size_t>(send.rank)][send.action];
   if (!earlier) {
     return {};
   }
   const auto freed = find(send.rank, other_end(rank(send.rank).actions[*earlier].instruction));
-  return freed ? Awaited{at(*freed).end, IdleCause::credit, *freed, true} : Awaited{};
+  return freed ? WaitTarget{at(*freed).end, IdleCause::credit, *freed, true} : WaitTarget{};
 }
 
 /// The T of the stage that has the other end of the tied parameter.
-std::optional<Where> StepWaits::other_tied(const Where& where) const {
+std::optional<ActionRef> WaitIndex::other_tied(const ActionRef& ref) const {
   const int first = program_.stage_of_chunk.front();
   const int last = program_.stage_of_chunk.back();
-  MeshPlace there = rank(where.rank).place;
+  MeshCoordinate there = rank(ref.rank).coordinate;
   if (first == last) {
     return {};
   }
@@ -117,22 +117,22 @@ std::optional<Where> StepWaits::other_tied(const Where& where) const {
   });
   return found == actions.end()
              ? std::nullopt
-             : std::optional(Where{other, static_cast<std::size_t>(found - actions.begin())});
+             : std::optional(ActionRef{other, static_cast<std::size_t>(found - actions.begin())});
 }
 
-Instruction StepWaits::named(const Awaited& awaited) const {
-  const Instruction& i = at(awaited.where).instruction;
+Instruction WaitIndex::named(const WaitTarget& awaited) const {
+  const Instruction& i = at(awaited.ref).instruction;
   if (awaited.cause == IdleCause::instruction) {
     for (const Op op : {Op::forward, Op::backward_input, Op::backward}) {
       const Instruction maker{op, i.chunk, i.microbatch};
-      if (carries_activation(i.op) == (op == Op::forward) && find(awaited.where.rank, maker)) {
+      if (carries_activation(i.op) == (op == Op::forward) && find(awaited.ref.rank, maker)) {
         return maker;
       }
     }
   }
-  const std::optional<std::size_t> earlier = before(awaited.where).action;
+  const std::optional<std::size_t> earlier = before(awaited.ref).action;
   const bool meets = i.op == Op::optimizer || i.op == Op::reduce_tied;
-  return meets && earlier ? rank(awaited.where.rank).actions[*earlier].instruction : i;
+  return meets && earlier ? rank(awaited.ref.rank).actions[*earlier].instruction : i;
 }
 
 }  // namespace stagecraft

@@ -14,44 +14,44 @@
 namespace stagecraft {
 
 /// One action of one rank.
-struct Where {
+struct ActionRef {
   int rank = 0;
   std::size_t action = 0;
 };
 
 /// What was before an action on its rank.
-struct Before {
+struct Predecessor {
   std::optional<std::size_t> action = {};  // the one that ended last
   double end = 0;                          // when; for the first, when the rank took up the step
 };
 
 /// What an action waited for beside its own rank.
-struct Awaited {
+struct WaitTarget {
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
   double until = kNever;                // kNever: for nothing
   IdleCause cause = IdleCause::engine;  // of the time until then
-  Where where = {};                     // the transfer, T or U of another
+  ActionRef ref = {};                   // the transfer, T or U of another
   bool travels = false;                 // what is behind `until` is communication
 };
 
-class StepWaits {
+class WaitIndex {
  public:
   /// What is passed must outlive it. Throws Error for a rank without any action.
-  StepWaits(const Program& program, const MeshShape& mesh, const StepActions& step, int slots);
+  WaitIndex(const Program& program, const MeshShape& mesh, const StepTimeline& step, int slots);
 
-  const RankActions& rank(int rank) const { return step_.ranks[static_cast<std::size_t>(rank)]; }
-  const Action& at(const Where& where) const { return rank(where.rank).actions[where.action]; }
+  const RankTimeline& rank(int rank) const { return step_.ranks[static_cast<std::size_t>(rank)]; }
+  const Action& at(const ActionRef& ref) const { return rank(ref.rank).actions[ref.action]; }
   /// The rank's actions as they fired.
   const std::vector<std::size_t>& order(int rank) const {
     return order_[static_cast<std::size_t>(rank)];
   }
-  const Before& before(const Where& where) const {
-    return before_[static_cast<std::size_t>(where.rank)][where.action];
+  const Predecessor& before(const ActionRef& ref) const {
+    return before_[static_cast<std::size_t>(ref.rank)][ref.action];
   }
-  Awaited awaited(const Where& where) const;
+  WaitTarget awaited(const ActionRef& ref) const;
   /// What of the culprit to name: of a send the compute that made its tensor, of T and U what was
   /// before it.
-  Instruction named(const Awaited& awaited) const;
+  Instruction named(const WaitTarget& awaited) const;
   int last_to_come() const { return last_to_come_; }  // to the optimizer
   int last_to_end() const { return last_to_end_; }
 
@@ -59,20 +59,20 @@ class StepWaits {
   using Key = std::tuple<int, Op, int, int>;  // column, then the instruction
 
   Key key(int rank, const Instruction& instruction) const;
-  std::optional<Where> find(int rank, const Instruction& instruction) const;
+  std::optional<ActionRef> find(int rank, const Instruction& instruction) const;
   void index(int rank);
   void index_sends(int rank);
   void find_last();
-  Awaited awaited_slot(const Where& send) const;
-  std::optional<Where> other_tied(const Where& where) const;
+  WaitTarget awaited_slot(const ActionRef& send) const;
+  std::optional<ActionRef> other_tied(const ActionRef& ref) const;
 
   const Program& program_;
   const MeshShape& mesh_;
-  const StepActions& step_;
+  const StepTimeline& step_;
   std::size_t slots_;
-  std::map<Key, Where> where_;
+  std::map<Key, ActionRef> where_;
   std::vector<std::vector<std::size_t>> order_;
-  std::vector<std::vector<Before>> before_;
+  std::vector<std::vector<Predecessor>> before_;
   /// By rank and action: the send that took a send's slot before it.
   std::vector<std::vector<std::optional<std::size_t>>> earlier_send_;
   int last_to_come_ = 0;

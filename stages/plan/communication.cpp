@@ -12,7 +12,7 @@ std::int64_t sum_bytes(std::int64_t bytes, int ranks) { return 2 * bytes * (rank
 std::int64_t sends_of(const Program& program) {
   std::int64_t sends = 0;
   for (const StageProgram& line : program.stages) {
-    for (const Group& group : line) {
+    for (const TransferGroup& group : line) {
       sends += std::count_if(group.begin(), group.end(),
                              [](const Instruction& i) { return is_send(i.op); });
     }

@@ -88,7 +88,7 @@ class ListScheduler {
     constexpr std::int64_t kTensors = 3;
     const Limits& limits = problem_.limits;
     const std::vector<std::int64_t> throughout =
-        bytes_throughout(problem_.stage_of_chunk, static_cast<int>(stages_.size()), true, limits);
+        constant_bytes(problem_.stage_of_chunk, static_cast<int>(stages_.size()), true, limits);
     for (std::size_t i = 0; i < stages_.size(); ++i) {
       std::int64_t running = 0;
       for (const int chunk : stages_[i].chunks) {

@@ -140,8 +140,8 @@ MachineConfig resolved(MachineConfig config, Precision precision) {
       refuse_missing(value.key);
     }
   }
-  constexpr double kMostGib = 1 << 30;  // its bytes are a 64-bit number
-  config.memory_gib = std::min(config.memory_gib, kMostGib);
+  constexpr double kMaxGib = 1 << 30;  // its bytes are a 64-bit number
+  config.memory_gib = std::min(config.memory_gib, kMaxGib);
   config.node_devices = config.node_devices > 0 ? config.node_devices : preset.node_devices;
   if (config.node_devices <= 0) {
     refuse_missing("machine.node_devices");

@@ -107,7 +107,7 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& st
 /// The sizes that the proof needs when chunks lie on these stages.
 Limits limits_of(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk) {
   constexpr double kGiB = 1 << 30;
-  Limits limits = held_sizes(plan.work, transfer_bytes(plan.model, plan.batch));
+  Limits limits = live_memory_limits(plan.work, transfer_bytes(plan.model, plan.batch));
   if (plan.parallel.memory_gib > 0) {
     limits.bytes = static_cast<std::int64_t>(plan.parallel.memory_gib * kGiB);
   }
@@ -173,7 +173,7 @@ Program searched(const ModelSpec& model, const ParallelConfig& parallel, const B
 
 }  // namespace
 
-Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes) {
+Limits live_memory_limits(const std::vector<LayerCost>& work, std::int64_t tensor_bytes) {
   Limits limits{.tensor_bytes = tensor_bytes};
   for (const LayerCost& chunk : work) {
     limits.chunk_bytes.push_back({.stash = chunk.stash_bytes,
@@ -213,11 +213,11 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 }
 
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
-                       const BatchConfig& batch, const Program& given, const PlaceWords& where) {
+                       const BatchConfig& batch, const Program& given, const SiteFormatter& where) {
   check_given(given, parallel, microbatches_of(parallel, batch));
   TrainingPlan plan = divided(model, parallel, batch);
   const ReductionShape reductions = reductions_of(plan);
-  plan.program = completed(given, reductions);
+  plan.program = lower_program(given, reductions);
   plan.evaluation = with_transfers(forwards_of(given));
   plan.verdict =
       verify(plan.program, reductions, limits_of(plan, plan.program.stage_of_chunk), where);

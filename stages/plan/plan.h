@@ -53,7 +53,7 @@ struct TrainingPlan {
 LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape);
 
 /// What a program of chunks with this work holds, stages' own bytes left out.
-Limits held_sizes(const std::vector<LayerCost>& work, std::int64_t tensor_bytes);
+Limits live_memory_limits(const std::vector<LayerCost>& work, std::int64_t tensor_bytes);
 
 /// Throws ConfigError naming the keys of a rule that is broken (sizes that do not divide, more
 /// chunks than blocks, a schedule that is not known, a program that is not proven). `costs` are
@@ -65,7 +65,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
 /// `where` words places in a program that is not proven.
 TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                        const BatchConfig& batch, const Program& given,
-                       const PlaceWords& where = place_words);
+                       const SiteFormatter& where = site_text);
 
 /// Bytes of one micro-batch in a channel; every cut has the same.
 std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);

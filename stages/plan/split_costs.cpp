@@ -52,7 +52,7 @@ std::int64_t SplitCosts::least_bytes() const {
 }
 
 std::int64_t SplitCosts::most_bytes(const Program& program) const {
-  Limits limits = held_sizes(work, tensor_bytes);
+  Limits limits = live_memory_limits(work, tensor_bytes);
   limits.stage_bytes = stage_bytes;
   std::int64_t most = 0;
   for (const StagePeak& peak : peaks_of(program, limits)) {
@@ -67,13 +67,13 @@ const ModelSpec& SplitPricer::spec(int tensor) {
                                : specs_.emplace(tensor, gpt(model_, tensor)).first->second;
 }
 
-const SplitPricer::Cut& SplitPricer::cut(int tensor, int chunks) {
+const SplitPricer::ChunkCut& SplitPricer::cut(int tensor, int chunks) {
   const auto found = cuts_.find({tensor, chunks});
   if (found != cuts_.end()) {
     return found->second;
   }
   const ModelSpec& model = spec(tensor);
-  Cut cut{partition_by_cost(model, {.samples = 1, .tensor = tensor}, chunks), {}};
+  ChunkCut cut{partition_by_cost(model, {.samples = 1, .tensor = tensor}, chunks), {}};
   for (const LayerRange& range : cut.ranges) {
     std::vector<ParameterUse> uses;
     for (int i = range.first; i < range.last; ++i) {
@@ -87,7 +87,7 @@ const SplitPricer::Cut& SplitPricer::cut(int tensor, int chunks) {
 
 SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro_batch) {
   const ModelSpec& model = spec(parallel.tensor);
-  const Cut& cut = this->cut(parallel.tensor, parallel.pipeline * parallel.chunks);
+  const ChunkCut& cut = this->cut(parallel.tensor, parallel.pipeline * parallel.chunks);
   BatchConfig batch = batch_;
   batch.micro_batch = micro_batch;
   SplitCosts costs;

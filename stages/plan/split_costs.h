@@ -41,18 +41,18 @@ class SplitPricer {
 
  private:
   /// The model over tensor ranks, cut into chunks.
-  struct Cut {
+  struct ChunkCut {
     std::vector<LayerRange> ranges;
     std::vector<ParameterBytes> parameters;  // one a chunk, a shared one in both
   };
   const ModelSpec& spec(int tensor);
-  const Cut& cut(int tensor, int chunks);
+  const ChunkCut& cut(int tensor, int chunks);
 
   ModelConfig model_;
   BatchConfig batch_;
   MachineConfig machine_;
   std::map<int, ModelSpec> specs_;
-  std::map<std::pair<int, int>, Cut> cuts_;
+  std::map<std::pair<int, int>, ChunkCut> cuts_;
 };
 
 }  // namespace stagecraft

@@ -90,13 +90,13 @@ class Search {
   }
 
   void add_schedule(ParallelConfig parallel, const std::string& schedule) {
-    constexpr int kMostChunks = 8;
+    constexpr int kMaxChunks = 8;
     parallel.schedule = schedule;
     if (parallel.pipeline == 1 && schedule != "1f1b") {
       return;  // there is nothing to order
     }
     const std::int64_t per_rank = request_.batch.global_batch / parallel.data;
-    for (int chunks = 1; chunks <= kMostChunks; ++chunks) {
+    for (int chunks = 1; chunks <= kMaxChunks; ++chunks) {
       const bool fits = std::int64_t{parallel.pipeline} * chunks <= request_.model.layers;
       parallel.chunks = chunks;
       for (std::int64_t size = 1; takes_chunks(schedule, chunks) && fits && size <= per_rank;

@@ -26,7 +26,7 @@ std::string cell_text(const Instruction& i) {
 
 std::vector<std::string> cells_in_order(const StageProgram& stage) {
   std::vector<std::string> cells;
-  for (const Group& group : stage) {
+  for (const TransferGroup& group : stage) {
     for (const Instruction& instruction : group) {
       if (std::string cell = cell_text(instruction); !cell.empty()) {
         cells.push_back(std::move(cell));

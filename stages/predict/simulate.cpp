@@ -94,7 +94,7 @@ class Simulator {
 
   std::size_t instructions(std::size_t stage) const {
     std::size_t count = 0;
-    for (const Group& group : program_.stages[stage]) {
+    for (const TransferGroup& group : program_.stages[stage]) {
       count += group.size();
     }
     return count;
@@ -103,7 +103,7 @@ class Simulator {
   bool at_end(std::size_t stage) const {
     return stages_[stage].position == program_.stages[stage].size();
   }
-  const Group& group(std::size_t stage) const {
+  const TransferGroup& group(std::size_t stage) const {
     return program_.stages[stage][stages_[stage].position];
   }
 
@@ -142,7 +142,7 @@ class Simulator {
   /// Fires what may fire of the current group; true when all of it has.
   bool fire_members(std::size_t stage) {
     Stage& s = stages_[stage];
-    const Group& members = group(stage);
+    const TransferGroup& members = group(stage);
     auto& actions = timeline_.stages[stage].actions;
     bool all = true;
     for (std::size_t member = 0; member < members.size(); ++member) {

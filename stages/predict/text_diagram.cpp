@@ -133,7 +133,7 @@ std::string text_of(const std::vector<Piece>& row, bool colour) {
 
 }  // namespace
 
-std::string draw(const Program& program, const Timeline& timeline, const PictureStyle& style) {
+std::string draw(const Program& program, const Timeline& timeline, const TextDiagramStyle& style) {
   const double scale = scale_of(program, timeline);
   const std::size_t width_of_stage = digits(static_cast<int>(timeline.stages.size()) - 1);
   std::string picture;
@@ -155,7 +155,7 @@ std::string draw(const Program& program, const Timeline& timeline, const Picture
   return picture;
 }
 
-Picture draw(const Program& program, int columns) {
+TextDiagram draw(const Program& program, int columns) {
   const Timeline timeline = simulate(program, {});
   return {.text = draw(program, timeline, {.columns = columns}),
           .bubble = timeline.bubble,

@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-struct PictureStyle {
+struct TextDiagramStyle {
   int columns = 100;    // longer rows are cut and end in "..."
   bool colour = false;  // by kind, with a terminal's escape sequences
 };
@@ -18,9 +18,9 @@ struct PictureStyle {
 /// stages have several chunks; where costs are so far apart that a row would pass 100,000 columns,
 /// it does not, and names are cut. Requires a timeline of `program` in which some compute takes
 /// time.
-std::string draw(const Program& program, const Timeline& timeline, const PictureStyle& style);
+std::string draw(const Program& program, const Timeline& timeline, const TextDiagramStyle& style);
 
-struct Picture {
+struct TextDiagram {
   std::string text;
   double bubble = 0;  // idle time over makespan, mean over stages
   int makespan = 0;   // units
@@ -28,6 +28,6 @@ struct Picture {
 
 /// In the units of the formulas: F takes 1, I and W 1 each, B 2, everything else nothing. Requires
 /// a program that is proven.
-Picture draw(const Program& program, int columns);
+TextDiagram draw(const Program& program, int columns);
 
 }  // namespace stagecraft

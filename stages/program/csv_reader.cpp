@@ -13,21 +13,21 @@ namespace {
 
 constexpr std::string_view kOverlap = ")OVERLAP_F_B";
 constexpr std::string_view kBlanks = " \t\r";
-constexpr int kMost = 1 << 20;  // chunks, micro-batches
+constexpr int kMax = 1 << 20;  // chunks, micro-batches
 
 /// Takes a number off the front of `text`; -1 where there is none.
 int take_number(std::string_view& text) {
   int value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
-  return error == std::errc() && value >= 0 && value < kMost ? value : -1;
+  return error == std::errc() && value >= 0 && value < kMax ? value : -1;
 }
 
 class CsvReader {
  public:
   WrittenProgram read(std::string_view text) {
     text = text.substr(0, text.find_last_not_of(" \t\r\n") + 1);
-    for (place_.line = 1; !text.empty(); ++place_.line) {
+    for (location_.line = 1; !text.empty(); ++location_.line) {
       const std::size_t end = std::min(text.find('\n'), text.size());
       read_row(text.substr(0, end));
       text.remove_prefix(std::min(text.size(), end + 1));
@@ -37,26 +37,26 @@ class CsvReader {
   }
 
  private:
-  struct Placed {
+  struct Located {
     Instruction instruction;
-    TextPlace place;
+    TextPosition location;
   };
 
   [[noreturn]] void refuse(std::string_view cell) const {
     throw TextError(
-        place_, fmt::format("\"{}\" is no cell; write CHUNK OP MICROBATCH as in 0F1, with F, B, "
-                            "I, W, SEND_F, RECV_F, SEND_B or RECV_B, or 0REDUCE_GRAD, or "
-                            "(0F3;3B1)OVERLAP_F_B, without quotes",
-                            cell));
+        location_, fmt::format("\"{}\" is no cell; write CHUNK OP MICROBATCH as in 0F1, with F, B, "
+                               "I, W, SEND_F, RECV_F, SEND_B or RECV_B, or 0REDUCE_GRAD, or "
+                               "(0F3;3B1)OVERLAP_F_B, without quotes",
+                               cell));
   }
 
   /// Reductions go to the row's end, the last chunk first, where a step here has them.
   void read_row(std::string_view row) {
     written_.program.stages.emplace_back();
-    written_.places.emplace_back();
+    written_.locations.emplace_back();
     reductions_.clear();
     if (row.find_first_not_of(kBlanks) == std::string_view::npos) {
-      throw TextError({place_.line, 1},
+      throw TextError({location_.line, 1},
                       "an empty row; remove it, or write a comma for a stage without chunks");
     }
     for (std::size_t at = 0; at <= row.size();) {
@@ -64,10 +64,11 @@ class CsvReader {
       read_cell(row.substr(at, end - at), at);
       at = end + 1;
     }
-    std::stable_sort(reductions_.begin(), reductions_.end(), [](const Placed& a, const Placed& b) {
-      return a.instruction.chunk > b.instruction.chunk;
-    });
-    for (const Placed& reduction : reductions_) {
+    std::stable_sort(reductions_.begin(), reductions_.end(),
+                     [](const Located& a, const Located& b) {
+                       return a.instruction.chunk > b.instruction.chunk;
+                     });
+    for (const Located& reduction : reductions_) {
       add(reduction);
     }
   }
@@ -76,7 +77,7 @@ class CsvReader {
     const std::size_t begin = std::min(cell.find_first_not_of(kBlanks), cell.size());
     cell = cell.substr(begin, cell.find_last_not_of(kBlanks) + 1 - begin);
     at += begin;
-    place_.column = static_cast<int>(at) + 1;
+    location_.column = static_cast<int>(at) + 1;
     if (cell.starts_with('(')) {
       read_overlapped(cell, at);
     } else if (!cell.empty()) {
@@ -92,7 +93,7 @@ class CsvReader {
     const std::string_view pair = cell.substr(1, cell.size() - 1 - kOverlap.size());
     for (std::size_t from = 0; from <= pair.size();) {
       const std::size_t end = std::min(pair.find(';', from), pair.size());
-      place_.column = static_cast<int>(at + 1 + from) + 1;
+      location_.column = static_cast<int>(at + 1 + from) + 1;
       read_instruction(pair.substr(from, end - from));
       from = end + 1;
     }
@@ -118,22 +119,22 @@ class CsvReader {
       refuse(cell);
     }
     if (instruction.op != Op::reduce_data) {
-      add({instruction, place_});
+      add({instruction, location_});
     } else if (!sharding) {
-      reductions_.push_back({instruction, place_});
+      reductions_.push_back({instruction, location_});
     }
   }
 
-  void add(const Placed& placed) {
+  void add(const Located& placed) {
     written_.program.stages.back().push_back({placed.instruction});
-    written_.places.back().push_back(placed.place);
+    written_.locations.back().push_back(placed.location);
   }
 
   template <typename Visit>
   void for_each(const Visit& visit) const {
-    for (std::size_t stage = 0; stage < written_.places.size(); ++stage) {
-      for (std::size_t at = 0; at < written_.places[stage].size(); ++at) {
-        visit(written_.program.stages[stage][at].front(), written_.places[stage][at]);
+    for (std::size_t stage = 0; stage < written_.locations.size(); ++stage) {
+      for (std::size_t at = 0; at < written_.locations[stage].size(); ++at) {
+        visit(written_.program.stages[stage][at].front(), written_.locations[stage][at]);
       }
     }
   }
@@ -141,17 +142,17 @@ class CsvReader {
   /// As many chunks as are numbered, as many micro-batches as chunk 0 runs forward.
   void infer_sizes() {
     Program& program = written_.program;
-    for_each([&](const Instruction& i, TextPlace) {
+    for_each([&](const Instruction& i, TextPosition) {
       program.chunks = std::max(program.chunks, i.chunk + 1);
       if (i.op == Op::forward && i.chunk == 0) {
         program.microbatches = std::max(program.microbatches, i.microbatch + 1);
       }
     });
     written_.place_chunks({});
-    for_each([&](const Instruction& i, TextPlace place) {
+    for_each([&](const Instruction& i, TextPosition location) {
       if (i.microbatch >= program.microbatches) {
         throw TextError(
-            place,
+            location,
             fmt::format("micro-batch {} is beyond the {} that chunk 0 runs forward; count "
                         "from 0 in every row (torch 2.13's own 1F1B begins its last row with "
                         "micro-batch 1: take our 1f1b)",
@@ -161,8 +162,8 @@ class CsvReader {
   }
 
   WrittenProgram written_;
-  TextPlace place_;
-  std::vector<Placed> reductions_;  // of the row
+  TextPosition location_;
+  std::vector<Located> reductions_;  // of the row
 };
 
 }  // namespace

@@ -10,7 +10,7 @@ namespace {
 template <typename Holds>
 bool any(const Program& program, const Holds& holds) {
   for (const StageProgram& stage : program.stages) {
-    for (const Group& group : stage) {
+    for (const TransferGroup& group : stage) {
       if (std::any_of(group.begin(), group.end(),
                       [&](const Instruction& i) { return holds(i.op); })) {
         return true;
@@ -37,10 +37,10 @@ bool is_whole(const Program& program) {
 
 Program compute_of(Program program) {
   for (StageProgram& stage : program.stages) {
-    for (Group& group : stage) {
+    for (TransferGroup& group : stage) {
       std::erase_if(group, [](const Instruction& i) { return !is_compute(i.op); });
     }
-    std::erase_if(stage, [](const Group& group) { return group.empty(); });
+    std::erase_if(stage, [](const TransferGroup& group) { return group.empty(); });
   }
   return program;
 }

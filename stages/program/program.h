@@ -11,8 +11,8 @@
 namespace stagecraft {
 
 /// What is issued together: one instruction, or a group of transfers that proceed side by side.
-using Group = std::vector<Instruction>;
-using StageProgram = std::vector<Group>;
+using TransferGroup = std::vector<Instruction>;
+using StageProgram = std::vector<TransferGroup>;
 
 struct Program {
   int chunks = 1;

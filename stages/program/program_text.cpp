@@ -10,7 +10,7 @@
 namespace stagecraft {
 namespace {
 
-std::string group_text(const Group& group) {
+std::string group_text(const TransferGroup& group) {
   if (group.size() == 1) {
     return to_string(group.front());
   }
@@ -56,18 +56,18 @@ class Reader {
   }
 
   /// Of the token that was taken last.
-  TextPlace place() const {
+  TextPosition location() const {
     return {std::max(1, static_cast<int>(number_)), static_cast<int>(begin_) + 1};
   }
-  [[noreturn]] void fail(std::string_view text) const { throw TextError(place(), text); }
+  [[noreturn]] void fail(std::string_view text) const { throw TextError(location(), text); }
 
   int number(std::string_view what) {
     const std::string_view token = next_token();
     int value = 0;
     const auto [end, error] = std::from_chars(token.data(), token.data() + token.size(), value);
-    if (error != std::errc() || end != token.data() + token.size() || value < 1 || value > kMost) {
+    if (error != std::errc() || end != token.data() + token.size() || value < 1 || value > kMax) {
       fail(fmt::format("\"{}\" is not a number of {}; write a whole number from 1 to {}", token,
-                       what, kMost));
+                       what, kMax));
     }
     return value;
   }
@@ -88,7 +88,7 @@ class Reader {
   }
 
  private:
-  static constexpr int kMost = 1 << 20;
+  static constexpr int kMax = 1 << 20;
   std::string_view text_;
   std::string_view line_;
   std::size_t number_ = 0;
@@ -115,8 +115,8 @@ Instruction parse_token(const Reader& reader, std::string_view token, const Prog
 /// Reads what stands behind "STAGE:" as the line of one more stage.
 void parse_stage(Reader& reader, WrittenProgram& written) {
   StageProgram& stage = written.program.stages.emplace_back();
-  std::vector<TextPlace>& places = written.places.emplace_back();
-  std::optional<Group> open;
+  std::vector<TextPosition>& locations = written.locations.emplace_back();
+  std::optional<TransferGroup> open;
   for (std::string_view token = reader.next_token(); !token.empty(); token = reader.next_token()) {
     if (token == "(") {
       if (open) {
@@ -131,7 +131,7 @@ void parse_stage(Reader& reader, WrittenProgram& written) {
     } else {
       const Instruction instruction = parse_token(reader, token, written.program);
       open ? open->push_back(instruction) : stage.push_back({instruction});
-      places.push_back(reader.place());
+      locations.push_back(reader.location());
     }
   }
   if (open) {
@@ -146,7 +146,7 @@ std::string to_string(const Program& program) {
                                  program.stages.size(), program.chunks, program.microbatches);
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     text += fmt::format("{}:", stage);
-    for (const Group& group : program.stages[stage]) {
+    for (const TransferGroup& group : program.stages[stage]) {
       text += fmt::format(" {}", group_text(group));
     }
     text += "\n";
@@ -168,7 +168,7 @@ WrittenProgram parse_text_form(std::string_view text) {
   reader.word("microbatches");
   written.program.microbatches = reader.number("micro-batches");
   reader.end_of_header();
-  const TextPlace header{reader.place().line, 1};
+  const TextPosition header{reader.location().line, 1};
   for (int stage = 0; stage < stages; ++stage) {
     if (!reader.next_line()) {
       reader.fail(fmt::format("the line of stage {} of {} is missing; write \"{}: ...\"", stage,

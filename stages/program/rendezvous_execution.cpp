@@ -9,36 +9,38 @@ constexpr std::size_t kTransfers = 4;  // SA, RA, SG, RG
 
 }  // namespace
 
-WorstCase::WorstCase(const Program& program)
+RendezvousExecution::RendezvousExecution(const Program& program)
     : program_(program),
       lines_(program.stages.size()),
       issued_(kTransfers * static_cast<std::size_t>(program.chunks) *
               static_cast<std::size_t>(program.microbatches)) {}
 
-int WorstCase::stage_of(const Instruction& transfer) const {
+int RendezvousExecution::stage_of(const Instruction& transfer) const {
   return program_.stage_of_chunk[static_cast<std::size_t>(transfer.chunk)];
 }
 
-bool WorstCase::at_end(int stage) const {
+bool RendezvousExecution::at_end(int stage) const {
   return position(stage) == program_.stages[static_cast<std::size_t>(stage)].size();
 }
 
-std::size_t WorstCase::position(int stage) const {
+std::size_t RendezvousExecution::position(int stage) const {
   return lines_[static_cast<std::size_t>(stage)].position;
 }
 
 /// The transfers of a chunk lie side by side.
-std::size_t WorstCase::index(const Instruction& i) const {
+std::size_t RendezvousExecution::index(const Instruction& i) const {
   const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
   return (static_cast<std::size_t>(i.chunk) * kTransfers + op) *
              static_cast<std::size_t>(program_.microbatches) +
          static_cast<std::size_t>(i.microbatch);
 }
 
-bool WorstCase::is_issued(const Instruction& transfer) const { return issued_[index(transfer)]; }
+bool RendezvousExecution::is_issued(const Instruction& transfer) const {
+  return issued_[index(transfer)];
+}
 
 /// The stage of the other end, if that is issued, still stands at it: its group waits for this.
-void WorstCase::issue(const Instruction& transfer) {
+void RendezvousExecution::issue(const Instruction& transfer) {
   issued_[index(transfer)] = true;
   const Instruction other = other_end(transfer);
   if (!is_issued(other)) {
@@ -51,13 +53,13 @@ void WorstCase::issue(const Instruction& transfer) {
   }
 }
 
-void WorstCase::note_change(int stage) {
+void RendezvousExecution::note_change(int stage) {
   if (!std::exchange(lines_[static_cast<std::size_t>(stage)].changed, true)) {
     changed_.push_back(stage);
   }
 }
 
-std::vector<int> WorstCase::take_changed() {
+std::vector<int> RendezvousExecution::take_changed() {
   for (const int stage : changed_) {
     lines_[static_cast<std::size_t>(stage)].changed = false;
   }
@@ -65,7 +67,7 @@ std::vector<int> WorstCase::take_changed() {
 }
 
 /// Issues groups until one waits.
-void WorstCase::go_on(int stage) {
+void RendezvousExecution::go_on(int stage) {
   note_change(stage);
   Line& line = lines_[static_cast<std::size_t>(stage)];
   const StageProgram& order = program_.stages[static_cast<std::size_t>(stage)];
@@ -88,7 +90,7 @@ void WorstCase::go_on(int stage) {
   ++ended_;
 }
 
-bool WorstCase::run() {
+bool RendezvousExecution::run() {
   for (int stage = 0; !begun_ && stage < static_cast<int>(lines_.size()); ++stage) {
     go_on(stage);
   }
@@ -102,7 +104,7 @@ bool WorstCase::run() {
   return ended_ == lines_.size();
 }
 
-std::optional<Instruction> WorstCase::unmet(int stage) const {
+std::optional<Instruction> RendezvousExecution::unmet(int stage) const {
   if (!at_end(stage)) {
     for (const Instruction& i : program_.stages[static_cast<std::size_t>(stage)][position(stage)]) {
       if (is_transfer(i.op) && !is_issued(other_end(i))) {

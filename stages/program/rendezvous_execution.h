@@ -13,10 +13,10 @@ namespace stagecraft {
 /// Near-linear: counts, for the group at which each stage stands, the members whose other end is
 /// not issued. T, D and U end at once: they come last. Requires that every transfer of the program
 /// stands once, on its chunk's stage, with its other end on another stage.
-class WorstCase {
+class RendezvousExecution {
  public:
   /// `program` must outlive it.
-  explicit WorstCase(const Program& program);
+  explicit RendezvousExecution(const Program& program);
 
   /// As far as it goes; true when every line has come to its end.
   bool run();

@@ -4,16 +4,18 @@
 
 namespace stagecraft {
 
-TextError::TextError(TextPlace place, std::string_view text)
-    : Error(fmt::format("line {}, column {}", place.line, place.column), text), place_(place) {}
+TextError::TextError(TextPosition location, std::string_view text)
+    : Error(fmt::format("line {}, column {}", location.line, location.column), text),
+      location_(location) {}
 
-std::optional<TextPlace> WrittenProgram::place_of(int stage, const Instruction& instruction) const {
+std::optional<TextPosition> WrittenProgram::coordinate_of(int stage,
+                                                          const Instruction& instruction) const {
   const auto index = static_cast<std::size_t>(stage);
   std::size_t at = 0;
-  for (const Group& group : program.stages.at(index)) {
+  for (const TransferGroup& group : program.stages.at(index)) {
     for (const Instruction& each : group) {
       if (each == instruction) {
-        return places.at(index).at(at);
+        return locations.at(index).at(at);
       }
       ++at;
     }
@@ -21,11 +23,11 @@ std::optional<TextPlace> WrittenProgram::place_of(int stage, const Instruction& 
   return {};
 }
 
-void WrittenProgram::place_chunks(TextPlace sizes) {
+void WrittenProgram::place_chunks(TextPosition sizes) {
   std::int64_t instructions = 0;
   program.stage_of_chunk.assign(static_cast<std::size_t>(program.chunks), -1);
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
-    for (const Group& group : program.stages[stage]) {
+    for (const TransferGroup& group : program.stages[stage]) {
       for (const Instruction& instruction : group) {
         int& owner = program.stage_of_chunk[static_cast<std::size_t>(instruction.chunk)];
         if (instruction.op == Op::forward && owner < 0) {

@@ -12,7 +12,7 @@
 namespace stagecraft {
 
 /// Of a text; both count from 1, columns in bytes.
-struct TextPlace {
+struct TextPosition {
   int line = 1;
   int column = 1;
 };
@@ -20,22 +20,23 @@ struct TextPlace {
 /// A text that is no program. what() is "[line L, column C] text".
 class TextError : public Error {
  public:
-  TextError(TextPlace place, std::string_view text);
-  TextPlace place() const { return place_; }
+  TextError(TextPosition location, std::string_view text);
+  TextPosition location() const { return location_; }
 
  private:
-  TextPlace place_;
+  TextPosition location_;
 };
 
 struct WrittenProgram {
   Program program;
-  std::vector<std::vector<TextPlace>> places;  // of each stage's instructions, groups flattened
+  std::vector<std::vector<TextPosition>>
+      locations;  // of each stage's instructions, groups flattened
 
   /// Where stage `stage` has the instruction first; nothing where the text does not have it.
-  std::optional<TextPlace> place_of(int stage, const Instruction& instruction) const;
+  std::optional<TextPosition> coordinate_of(int stage, const Instruction& instruction) const;
   /// Gives every chunk the stage whose line has its F. `sizes` is where the text says how many
   /// chunks and micro-batches there are: throws TextError there when the lines fall short of them.
-  void place_chunks(TextPlace sizes);
+  void place_chunks(TextPosition sizes);
 };
 
 }  // namespace stagecraft

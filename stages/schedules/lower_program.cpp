@@ -8,11 +8,11 @@ namespace stagecraft {
 
 namespace {
 
-bool is_of_tail(const Group& group) { return group.front().op >= Op::reduce_tied; }
+bool is_of_tail(const TransferGroup& group) { return group.front().op >= Op::reduce_tied; }
 
 }  // namespace
 
-Program completed(Program program, const ReductionShape& shape) {
+Program lower_program(Program program, const ReductionShape& shape) {
   for (StageProgram& stage : program.stages) {
     while (!stage.empty() && is_of_tail(stage.back())) {
       stage.pop_back();

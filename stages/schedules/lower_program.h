@@ -8,6 +8,6 @@ namespace stagecraft {
 
 /// A program as a person gave it, made whole: transfers if it has none, and, if it trains, the
 /// reductions of `shape` in place of those that stand at the ends of its lines.
-Program completed(Program program, const ReductionShape& shape);
+Program lower_program(Program program, const ReductionShape& shape);
 
 }  // namespace stagecraft

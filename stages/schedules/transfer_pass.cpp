@@ -15,7 +15,7 @@ class TransferPass {
 
   StageProgram run(const StageProgram& compute) {
     order_.reserve(2 * compute.size() + 1);
-    for (const Group& group : compute) {
+    for (const TransferGroup& group : compute) {
       for (const Instruction& instruction : group) {
         receive(instruction);
         order_.push_back({instruction});
@@ -67,23 +67,23 @@ class TransferPass {
 
 /// Runs a program in the worst case, and where it sticks draws the receives of what is being sent
 /// forward into the groups at which their stages stand.
-class Rendezvous {
+class ReceiveHoister {
  public:
-  explicit Rendezvous(Program& program)
+  explicit ReceiveHoister(Program& program)
       : program_(program),
         worst_(program),
         place_(program.stages.size(), kOff),
-        drawn_(2 * static_cast<std::size_t>(program.chunks) *
-               static_cast<std::size_t>(program.microbatches)),
-        met_(drawn_.size()) {}
+        hoisted_(2 * static_cast<std::size_t>(program.chunks) *
+                 static_cast<std::size_t>(program.microbatches)),
+        met_(hoisted_.size()) {}
 
   /// Leaves the program as it was where nothing can be drawn forward: verify says what waits.
   void run() {
     bool ended = worst_.run();
-    while (!ended && draw_forward()) {
+    while (!ended && hoist_one()) {
       ended = worst_.run();
     }
-    if (any_drawn_) {
+    if (any_hoisted_) {
       std::for_each(program_.stages.begin(), program_.stages.end(),
                     [&](StageProgram& line) { keep_one(line, ended); });
     }
@@ -101,9 +101,9 @@ class Rendezvous {
   /// Of what was drawn forward, only the place that it was drawn to, which is the first, or the one
   /// that it had.
   void keep_one(StageProgram& line, bool forward) {
-    for (Group& group : line) {
+    for (TransferGroup& group : line) {
       std::erase_if(group, [&](const Instruction& i) {
-        if (!is_transfer(i.op) || is_send(i.op) || !drawn_[number(i)]) {
+        if (!is_transfer(i.op) || is_send(i.op) || !hoisted_[number(i)]) {
           return false;
         }
         const bool first = !met_[number(i)];
@@ -111,7 +111,7 @@ class Rendezvous {
         return first != forward;
       });
     }
-    std::erase_if(line, [](const Group& group) { return group.empty(); });
+    std::erase_if(line, [](const TransferGroup& group) { return group.empty(); });
   }
 
   /// Whether the stage of a transfer's other end has come to it.
@@ -119,7 +119,7 @@ class Rendezvous {
 
   /// Within a channel receives keep the order of its sends: behind those that are being sent to,
   /// before those that are not.
-  Group::iterator place_of(Group& group, Op op, int source) const {
+  TransferGroup::iterator coordinate_of(TransferGroup& group, Op op, int source) const {
     return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
       return i.op == op && worst_.stage_of(other_end(i)) == source && !is_met(i);
     });
@@ -127,7 +127,7 @@ class Rendezvous {
 
   /// Follows who waits for whom until a stage comes again, and then, around that circle, draws the
   /// first receive forward that a send waits for. False when there is none.
-  bool draw_forward() {
+  bool hoist_one() {
     cut_path();
     int stage = 0;
     if (path_.empty()) {
@@ -148,7 +148,7 @@ class Rendezvous {
     for (std::size_t at = place_[static_cast<std::size_t>(stage)]; at < path_.size(); ++at) {
       const Instruction unmet = *worst_.unmet(path_[at]);
       if (is_send(unmet.op)) {
-        draw(other_end(unmet), path_[at]);
+        hoist(other_end(unmet), path_[at]);
         return true;
       }
     }
@@ -169,31 +169,31 @@ class Rendezvous {
     }
   }
 
-  void draw(const Instruction& receive, int source) {
+  void hoist(const Instruction& receive, int source) {
     const int stage = worst_.stage_of(receive);
     const std::size_t position = worst_.position(stage);
-    Group& group = program_.stages[static_cast<std::size_t>(stage)][position];
-    group.insert(place_of(group, receive.op, source), receive);
+    TransferGroup& group = program_.stages[static_cast<std::size_t>(stage)][position];
+    group.insert(coordinate_of(group, receive.op, source), receive);
     worst_.issue(receive);
-    drawn_[number(receive)] = true;
-    any_drawn_ = true;
+    hoisted_[number(receive)] = true;
+    any_hoisted_ = true;
   }
 
   static constexpr std::size_t kOff = std::numeric_limits<std::size_t>::max();
 
   Program& program_;
-  WorstCase worst_;
+  RendezvousExecution worst_;
   std::vector<int> path_;           // each waits for the next, the last for one of them
   std::vector<std::size_t> place_;  // on it, by stage
-  std::vector<bool> drawn_;         // by number
+  std::vector<bool> hoisted_;       // by number
   std::vector<bool> met_;           // on its line, by keep_one
-  bool any_drawn_ = false;
+  bool any_hoisted_ = false;
 };
 
 /// Whether every instruction stands on its chunk's stage, as the worst case requires.
 bool is_placed(const Program& program) {
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
-    for (const Group& group : program.stages[stage]) {
+    for (const TransferGroup& group : program.stages[stage]) {
       for (const Instruction& i : group) {
         if (program.stage_of_chunk[static_cast<std::size_t>(i.chunk)] != static_cast<int>(stage)) {
           return false;
@@ -212,7 +212,7 @@ Program with_transfers(Program program) {
     line = TransferPass(program).run(line);
   }
   if (placed) {  // otherwise verify says what is not
-    Rendezvous(program).run();
+    ReceiveHoister(program).run();
   }
   return program;
 }

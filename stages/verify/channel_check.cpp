@@ -9,22 +9,22 @@ namespace {
 /// Compares the ends of all channels: collects what each sends, then follows what is received.
 class ChannelCheck {
  public:
-  ChannelCheck(const Program& program, const Objector& object)
+  ChannelCheck(const Program& program, const DiagnosticWriter& diagnose)
       : program_(program),
-        object_(object),
+        diagnose_(diagnose),
         channels_(program.stage_of_chunk),
         sent_(channels_.edges().size()),
         received_(channels_.edges().size(), 0) {}
 
   Check run() {
-    for_each_transfer([&](const Step& step) -> Check {
+    for_each_transfer([&](const InstructionSite& step) -> Check {
       if (is_send(step.instruction.op)) {
         const Instruction receive = other_end(step.instruction);
         sent_[channels_.of(receive)].push_back({step.position, receive.chunk, receive.microbatch});
       }
       return {};
     });
-    return for_each_transfer([&](const Step& step) -> Check {
+    return for_each_transfer([&](const InstructionSite& step) -> Check {
       return is_send(step.instruction.op) ? Check() : check(step);
     });
   }
@@ -45,7 +45,8 @@ class ChannelCheck {
           if (!is_transfer(i.op)) {
             continue;
           }
-          if (Check found = f(Step{static_cast<int>(stage), static_cast<int>(position), i})) {
+          if (Check found =
+                  f(InstructionSite{static_cast<int>(stage), static_cast<int>(position), i})) {
             return found;
           }
         }
@@ -54,7 +55,7 @@ class ChannelCheck {
     return {};
   }
 
-  Check check(const Step& receive) {
+  Check check(const InstructionSite& receive) {
     const std::size_t c = channels_.of(receive.instruction);
     const Sent& due = sent_[c][received_[c]++];
     if (due.chunk == receive.instruction.chunk &&
@@ -63,15 +64,15 @@ class ChannelCheck {
     }
     const Edge& edge = channels_.edges()[c];
     const Instruction expected{receive.instruction.op, due.chunk, due.microbatch};
-    return object_(
+    return diagnose_(
         "the channel from stage {} to stage {} brings what {} sends where {} is to take another; "
         "list both ends in one order",
-        edge.source, edge.destination, Step{edge.source, due.position, other_end(expected)},
-        receive);
+        edge.source, edge.destination,
+        InstructionSite{edge.source, due.position, other_end(expected)}, receive);
   }
 
   const Program& program_;
-  const Objector& object_;
+  const DiagnosticWriter& diagnose_;
   ChannelNumbers channels_;
   std::vector<std::vector<Sent>> sent_;  // by channel, in the source's order
   std::vector<std::size_t> received_;    // by channel, how many so far
@@ -79,8 +80,8 @@ class ChannelCheck {
 
 }  // namespace
 
-Check check_channels(const Program& program, const Objector& object) {
-  return ChannelCheck(program, object).run();
+Check check_channels(const Program& program, const DiagnosticWriter& diagnose) {
+  return ChannelCheck(program, diagnose).run();
 }
 
 }  // namespace stagecraft

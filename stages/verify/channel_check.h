@@ -7,6 +7,6 @@
 namespace stagecraft {
 
 /// Both ends of every channel name its transfers in one order. Requires check_lines.
-Check check_channels(const Program& program, const Objector& object);
+Check check_channels(const Program& program, const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

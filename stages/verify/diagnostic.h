@@ -14,33 +14,33 @@
 namespace stagecraft {
 
 /// A sentence with its remedy, and the steps that it names.
-struct Objection {
+struct Diagnostic {
   std::string text;
-  std::vector<Step> steps;
+  std::vector<InstructionSite> steps;
 };
 
 /// Nothing, or the first objection found.
-using Check = std::optional<Objection>;
+using Check = std::optional<Diagnostic>;
 
 /// Writes objections; a step among the arguments becomes "0SA1 (stage 0, position 3)".
-class Objector {
+class DiagnosticWriter {
  public:
-  explicit Objector(const PlaceWords& where) : where_(where) {}
+  explicit DiagnosticWriter(const SiteFormatter& where) : where_(where) {}
 
   template <typename... Args>
-  Objection operator()(std::string_view text, const Args&... args) const {
-    Objection objection;
-    const std::tuple words{word(args, objection)...};  // braces: from left to right
-    objection.text = std::apply(
+  Diagnostic operator()(std::string_view text, const Args&... args) const {
+    Diagnostic diagnostic;
+    const std::tuple words{word(args, diagnostic)...};  // braces: from left to right
+    diagnostic.text = std::apply(
         [&](const auto&... each) { return fmt::format(fmt::runtime(text), each...); }, words);
-    return objection;
+    return diagnostic;
   }
 
  private:
   template <typename T>
-  auto word(const T& value, Objection& objection) const {
-    if constexpr (std::is_same_v<T, Step>) {
-      objection.steps.push_back(value);
+  auto word(const T& value, Diagnostic& diagnostic) const {
+    if constexpr (std::is_same_v<T, InstructionSite>) {
+      diagnostic.steps.push_back(value);
       return fmt::format("{} ({})", to_string(value.instruction), where_(value));
     } else if constexpr (std::is_same_v<T, Instruction>) {
       return to_string(value);
@@ -49,7 +49,7 @@ class Objector {
     }
   }
 
-  const PlaceWords& where_;
+  const SiteFormatter& where_;
 };
 
 }  // namespace stagecraft

@@ -4,7 +4,7 @@
 
 namespace stagecraft {
 
-std::string place_words(const Step& step) {
+std::string site_text(const InstructionSite& step) {
   return fmt::format("stage {}, position {}", step.stage, step.position);
 }
 

@@ -9,16 +9,16 @@
 namespace stagecraft {
 
 /// An instruction of a program and where it stands.
-struct Step {
+struct InstructionSite {
   int stage = 0;
   int position = 0;  // of its group on the stage's line
   Instruction instruction = {};
-  friend bool operator==(const Step&, const Step&) = default;
+  friend bool operator==(const InstructionSite&, const InstructionSite&) = default;
 };
 
 /// Where a step stands, in words.
-using PlaceWords = std::function<std::string(const Step&)>;
+using SiteFormatter = std::function<std::string(const InstructionSite&)>;
 /// "stage 0, position 3".
-std::string place_words(const Step& step);
+std::string site_text(const InstructionSite& step);
 
 }  // namespace stagecraft

@@ -9,10 +9,11 @@ namespace {
 /// stands.
 class LineCheck {
  public:
-  LineCheck(const Program& program, const ReductionShape& reductions, const Objector& object)
+  LineCheck(const Program& program, const ReductionShape& reductions,
+            const DiagnosticWriter& diagnose)
       : program_(program),
         reductions_(reductions),
-        object_(object),
+        diagnose_(diagnose),
         training_(trains(program)),
         chunks_(program.stages.size()),
         local_of_chunk_(static_cast<std::size_t>(program.chunks)) {
@@ -56,7 +57,7 @@ class LineCheck {
                       static_cast<std::size_t>(i.microbatch)];
   }
   bool has(const Instruction& i) { return position(i) != kAbsent; }
-  Step step(const Instruction& i) { return {stage_, position(i), i}; }
+  InstructionSite step(const Instruction& i) { return {stage_, position(i), i}; }
 
   Check fill(const StageProgram& line) {
     for (std::size_t at = 0; at < line.size(); ++at) {
@@ -65,8 +66,8 @@ class LineCheck {
           continue;
         }
         if (has(i)) {
-          return object_("{} stands again: {}; remove one", step(i),
-                         Step{stage_, static_cast<int>(at), i});
+          return diagnose_("{} stands again: {}; remove one", step(i),
+                           InstructionSite{stage_, static_cast<int>(at), i});
         }
         position(i) = static_cast<int>(at);
       }
@@ -86,11 +87,11 @@ class LineCheck {
   Check ordered(const Instruction& earlier, const Instruction& later) {
     for (const Instruction& i : {earlier, later}) {
       if (!has(i)) {
-        return object_("{} is missing on stage {}; add it", i, stage_);
+        return diagnose_("{} is missing on stage {}; add it", i, stage_);
       }
     }
     if (position(earlier) >= position(later)) {
-      return object_("{} must stand behind {}; move one of them", step(later), step(earlier));
+      return diagnose_("{} must stand behind {}; move one of them", step(later), step(earlier));
     }
     return {};
   }
@@ -98,7 +99,7 @@ class LineCheck {
   Check check_forward(int chunk, int m) {
     const Instruction forward{Op::forward, chunk, m};
     if (!has(forward)) {
-      return object_("{} is missing on stage {}; add it", forward, stage_);
+      return diagnose_("{} is missing on stage {}; add it", forward, stage_);
     }
     if (chunk > 0) {
       const bool here = stage_of(chunk - 1) == stage_;
@@ -120,14 +121,14 @@ class LineCheck {
     const Instruction input{Op::backward_input, chunk, m};
     const Instruction weight{Op::backward_weight, chunk, m};
     if (has(both) && (has(input) || has(weight))) {
-      return object_("{} computes what {} computes too; keep B, or I and W", step(both),
-                     step(has(input) ? input : weight));
+      return diagnose_("{} computes what {} computes too; keep B, or I and W", step(both),
+                       step(has(input) ? input : weight));
     }
     if (has(both)) {
       return {};
     }
     if (!has(input) && !has(weight)) {
-      return object_(
+      return diagnose_(
           "chunk {} lacks the gradients of micro-batch {}: add {}, or {} and {}, on "
           "stage {}",
           chunk, m, both, input, weight, stage_);
@@ -162,11 +163,11 @@ class LineCheck {
     if (m == 0) {
       return {};
     }
-    const Step before = step(weight_gradient(chunk, m - 1));
-    const Step here = step(weight_gradient(chunk, m));
+    const InstructionSite before = step(weight_gradient(chunk, m - 1));
+    const InstructionSite here = step(weight_gradient(chunk, m));
     if (before.position > here.position) {
-      return object_("{} adds weight gradients before {}; keep them in micro-batch order", here,
-                     before);
+      return diagnose_("{} adds weight gradients before {}; keep them in micro-batch order", here,
+                       before);
     }
     return {};
   }
@@ -189,29 +190,29 @@ class LineCheck {
 
   /// Behind all compute and transfers, and whole.
   Check check_tail(const StageProgram& line) {
-    std::vector<Step> tail;
+    std::vector<InstructionSite> tail;
     for (std::size_t at = 0; at < line.size(); ++at) {
-      const Step first{stage_, static_cast<int>(at), line[at].front()};
+      const InstructionSite first{stage_, static_cast<int>(at), line[at].front()};
       if (!has_microbatch(first.instruction.op)) {
         tail.push_back(first);
       } else if (!tail.empty()) {
-        return object_("{} stands behind {}; reductions and the optimizer come last", first,
-                       tail.back());
+        return diagnose_("{} stands behind {}; reductions and the optimizer come last", first,
+                         tail.back());
       }
     }
     const std::vector<Instruction> due =
         training_ ? tail_of(program_, stage_, reductions_) : std::vector<Instruction>();
-    const bool whole =
-        std::equal(tail.begin(), tail.end(), due.begin(), due.end(),
-                   [](const Step& step, const Instruction& i) { return step.instruction == i; });
+    const bool whole = std::equal(
+        tail.begin(), tail.end(), due.begin(), due.end(),
+        [](const InstructionSite& step, const Instruction& i) { return step.instruction == i; });
     if (whole) {
       return {};
     }
     std::vector<Instruction> found;
     std::transform(tail.begin(), tail.end(), std::back_inserter(found),
-                   [](const Step& step) { return step.instruction; });
-    return object_(R"(stage {} ends in "{}" where "{}" is due; write that)", stage_, text_of(found),
-                   text_of(due));
+                   [](const InstructionSite& step) { return step.instruction; });
+    return diagnose_(R"(stage {} ends in "{}" where "{}" is due; write that)", stage_,
+                     text_of(found), text_of(due));
   }
 
   static std::string text_of(const std::vector<Instruction>& instructions) {
@@ -223,7 +224,7 @@ class LineCheck {
 
   const Program& program_;
   const ReductionShape& reductions_;
-  const Objector& object_;
+  const DiagnosticWriter& diagnose_;
   bool training_;
   std::vector<std::vector<int>> chunks_;  // of each stage
   std::vector<std::size_t> local_of_chunk_;
@@ -234,8 +235,8 @@ class LineCheck {
 }  // namespace
 
 Check check_lines(const Program& program, const ReductionShape& reductions,
-                  const Objector& object) {
-  LineCheck lines(program, reductions, object);
+                  const DiagnosticWriter& diagnose) {
+  LineCheck lines(program, reductions, diagnose);
   for (int stage = 0; stage < static_cast<int>(program.stages.size()); ++stage) {
     if (Check found = lines.run(stage)) {
       return found;

@@ -8,7 +8,8 @@
 namespace stagecraft {
 
 /// Form and values of each line by itself: what stands twice or is missing, what stands before what
-/// it needs, weight gradients out of order, the tail. Requires check_places.
-Check check_lines(const Program& program, const ReductionShape& reductions, const Objector& object);
+/// it needs, weight gradients out of order, the tail. Requires check_locations.
+Check check_lines(const Program& program, const ReductionShape& reductions,
+                  const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

@@ -8,18 +8,18 @@ namespace stagecraft {
 namespace {
 
 /// Walks along one stage's line.
-class Held {
+class LiveMemory {
  public:
-  Held(const Program& program, const Limits& limits, bool training, std::int64_t throughout)
+  LiveMemory(const Program& program, const Limits& limits, bool training, std::int64_t throughout)
       : program_(program), limits_(limits), training_(training), throughout_(throughout) {
     peak_.bytes = throughout;
   }
 
   StagePeak peak(const StageProgram& line) {
     for (position_ = 0; position_ < line.size(); ++position_) {
-      const Group& group = line[position_];
+      const TransferGroup& group = line[position_];
       std::for_each(group.begin(), group.end(), [&](const Instruction& i) { take(i); });
-      note(held_);
+      note(live_);
       std::for_each(group.begin(), group.end(), [&](const Instruction& i) { let_go(i); });
     }
     return peak_;
@@ -34,25 +34,25 @@ class Held {
     if (i.op == Op::forward) {
       activate(bytes, training_ ? 1 : 0);
       run(bytes.forward, training_ ? bytes.stash : 0, back);
-      held_.rest += onward - back;
+      live_.rest += onward - back;
     } else if (i.op == Op::backward || i.op == Op::backward_input) {
       const bool both = i.op == Op::backward;
       run(both ? bytes.backward : bytes.backward_input, bytes.stash, onward);
       activate(bytes, -1);
       stash(bytes, both ? 0 : 1);
-      held_.rest += back - onward;
+      live_.rest += back - onward;
     } else if (i.op == Op::backward_weight) {
       stash(bytes, -1);
     } else if (is_transfer(i.op) && !is_send(i.op)) {
-      held_.rest += limits_.tensor_bytes;
+      live_.rest += limits_.tensor_bytes;
     }
   }
-  void let_go(const Instruction& i) { held_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
+  void let_go(const Instruction& i) { live_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
 
   /// An instruction that holds `most` meanwhile, of it `stash` and what was `handed_in`.
   void run(std::int64_t most, std::int64_t stash, std::int64_t handed_in) {
     if (most > 0) {
-      HeldBytes meanwhile = held_;
+      LiveBytes meanwhile = live_;
       meanwhile.rest += most - stash - handed_in;
       note(meanwhile);
     }
@@ -64,16 +64,16 @@ class Held {
   }
   void activate(const ChunkBytes& bytes, int count) {
     activations_ += count;
-    held_.stash += count * bytes.stash;
+    live_.stash += count * bytes.stash;
     peak_.activations = std::max(peak_.activations, activations_);
   }
   void stash(const ChunkBytes& bytes, int count) {
     weight_stashes_ += count;
-    held_.weight_stash += count * bytes.weight_stash;
+    live_.weight_stash += count * bytes.weight_stash;
     peak_.weight_stashes = std::max(peak_.weight_stashes, weight_stashes_);
   }
 
-  void note(const HeldBytes& moment) {
+  void note(const LiveBytes& moment) {
     if (throughout_ + moment.total() > peak_.bytes) {
       peak_.bytes = throughout_ + moment.total();
       peak_.held = moment;
@@ -88,14 +88,14 @@ class Held {
   std::size_t position_ = 0;
   int activations_ = 0;
   int weight_stashes_ = 0;
-  HeldBytes held_;
+  LiveBytes live_;
   StagePeak peak_;
 };
 
 }  // namespace
 
-std::vector<std::int64_t> bytes_throughout(const std::vector<int>& stage_of_chunk, int stages,
-                                           bool training, const Limits& limits) {
+std::vector<std::int64_t> constant_bytes(const std::vector<int>& stage_of_chunk, int stages,
+                                         bool training, const Limits& limits) {
   std::vector<std::int64_t> bytes = limits.stage_bytes;
   bytes.resize(static_cast<std::size_t>(stages), 0);
   for (const Edge& edge : edges_of(stage_of_chunk)) {
@@ -114,12 +114,13 @@ std::vector<StagePeak> peaks_of(const Program& program, const Limits& limits) {
           "peaks_of", "sizes of {} stages and {} chunks are given where the program has {} and {}",
           limits.stage_bytes.size(), limits.chunk_bytes.size(), program.stages.size(), chunks);
   const bool training = trains(program);
-  const std::vector<std::int64_t> bytes = bytes_throughout(
+  const std::vector<std::int64_t> bytes = constant_bytes(
       program.stage_of_chunk, static_cast<int>(program.stages.size()), training, limits);
   std::vector<StagePeak> peaks;
   peaks.reserve(program.stages.size());
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
-    peaks.push_back(Held(program, limits, training, bytes[stage]).peak(program.stages[stage]));
+    peaks.push_back(
+        LiveMemory(program, limits, training, bytes[stage]).peak(program.stages[stage]));
   }
   return peaks;
 }

@@ -31,7 +31,7 @@ struct Limits {
 };
 
 /// Bytes held at one moment beside `stage_bytes` and the slots.
-struct HeldBytes {
+struct LiveBytes {
   std::int64_t stash = 0;
   std::int64_t weight_stash = 0;
   std::int64_t rest = 0;  // tensors between chunks, and what the instruction that runs needs beside
@@ -42,13 +42,13 @@ struct StagePeak {
   int activations = 0;       // most pairs of chunk and micro-batch between F and B or I, training
   int weight_stashes = 0;    // most between I and W
   std::int64_t bytes = 0;    // most that all of it takes
-  HeldBytes held = {};       // when it first does
+  LiveBytes held = {};       // when it first does
   std::size_t position = 0;  // at which group that is
 };
 
 /// One a stage: what it holds throughout, by `stage_bytes` and slots.
-std::vector<std::int64_t> bytes_throughout(const std::vector<int>& stage_of_chunk, int stages,
-                                           bool training, const Limits& limits);
+std::vector<std::int64_t> constant_bytes(const std::vector<int>& stage_of_chunk, int stages,
+                                         bool training, const Limits& limits);
 
 /// One a stage. Counts what the lines say, whether or not the program is proven. Throws Error when
 /// `limits` lists sizes for other numbers of stages or chunks than the program has.

@@ -5,9 +5,9 @@
 namespace stagecraft {
 namespace {
 
-Check check_sizes(const Program& program, const Objector& object) {
+Check check_sizes(const Program& program, const DiagnosticWriter& diagnose) {
   if (program.chunks < 1 || program.microbatches < 1 || program.stages.empty()) {
-    return object(
+    return diagnose(
         "{} stages of {} chunks with {} micro-batches make no program; give at least one "
         "of each",
         program.stages.size(), program.chunks, program.microbatches);
@@ -17,10 +17,10 @@ Check check_sizes(const Program& program, const Objector& object) {
   const auto stray = std::find_if(owners.begin(), owners.end(),
                                   [&](int stage) { return stage < 0 || stage >= stages; });
   if (owners.size() != static_cast<std::size_t>(program.chunks) || stray != owners.end()) {
-    return object("the owners of {} of {} chunks are known among {} stages; give every chunk one",
-                  std::count_if(owners.begin(), owners.end(),
-                                [&](int stage) { return stage >= 0 && stage < stages; }),
-                  program.chunks, stages);
+    return diagnose("the owners of {} of {} chunks are known among {} stages; give every chunk one",
+                    std::count_if(owners.begin(), owners.end(),
+                                  [&](int stage) { return stage >= 0 && stage < stages; }),
+                    program.chunks, stages);
   }
   return {};
 }
@@ -34,36 +34,36 @@ bool joins_stages(const Program& program, const Instruction& i, bool training) {
          (training || carries_activation(i.op));
 }
 
-Check check_place(const Program& program, bool training, const Step& step, std::size_t members,
-                  const Objector& object) {
+Check check_place(const Program& program, bool training, const InstructionSite& step,
+                  std::size_t members, const DiagnosticWriter& diagnose) {
   const Instruction& i = step.instruction;
   if (i.chunk < 0 || i.chunk >= program.chunks || i.microbatch < 0 ||
       i.microbatch >= program.microbatches) {
-    return object("{} is beyond the program's {} chunks or {} micro-batches; remove it", step,
-                  program.chunks, program.microbatches);
+    return diagnose("{} is beyond the program's {} chunks or {} micro-batches; remove it", step,
+                    program.chunks, program.microbatches);
   }
   if (i.op == Op::optimizer ? i.chunk != 0 || i.microbatch != 0
                             : !has_microbatch(i.op) && i.microbatch != 0) {
-    return object("{} has numbers that its kind has not; leave them 0", step);
+    return diagnose("{} has numbers that its kind has not; leave them 0", step);
   }
   const int owner = program.stage_of_chunk[static_cast<std::size_t>(i.chunk)];
   if (i.op != Op::optimizer && owner != step.stage) {
-    return object("{} stands on a stage that does not own chunk {}; move it to stage {}", step,
-                  i.chunk, owner);
+    return diagnose("{} stands on a stage that does not own chunk {}; move it to stage {}", step,
+                    i.chunk, owner);
   }
   if (members > 1 && !is_transfer(i.op)) {
-    return object("{} stands in a group; only transfers may: write it alone", step);
+    return diagnose("{} stands in a group; only transfers may: write it alone", step);
   }
   if (is_transfer(i.op) && !joins_stages(program, i, training)) {
-    return object("{} moves what no other stage has or wants; remove it", step);
+    return diagnose("{} moves what no other stage has or wants; remove it", step);
   }
   return {};
 }
 
 }  // namespace
 
-Check check_places(const Program& program, const Objector& object) {
-  if (Check found = check_sizes(program, object)) {
+Check check_locations(const Program& program, const DiagnosticWriter& diagnose) {
+  if (Check found = check_sizes(program, diagnose)) {
     return found;
   }
   const bool training = trains(program);
@@ -71,11 +71,11 @@ Check check_places(const Program& program, const Objector& object) {
     const StageProgram& line = program.stages[stage];
     for (std::size_t position = 0; position < line.size(); ++position) {
       if (line[position].empty()) {
-        return object("group {} of stage {} is empty; remove it", position, stage);
+        return diagnose("group {} of stage {} is empty; remove it", position, stage);
       }
       for (const Instruction& i : line[position]) {
-        const Step step{static_cast<int>(stage), static_cast<int>(position), i};
-        if (Check found = check_place(program, training, step, line[position].size(), object)) {
+        const InstructionSite step{static_cast<int>(stage), static_cast<int>(position), i};
+        if (Check found = check_place(program, training, step, line[position].size(), diagnose)) {
           return found;
         }
       }

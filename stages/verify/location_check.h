@@ -7,6 +7,6 @@
 namespace stagecraft {
 
 /// Sizes, groups, owners, and transfers that join no two stages: what everything else relies on.
-Check check_places(const Program& program, const Objector& object);
+Check check_locations(const Program& program, const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

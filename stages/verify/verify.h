@@ -18,13 +18,13 @@ struct Verdict {
   /// Not proven: what is missing or wrong, or who waits for whom, and a sentence on the remedy.
   std::string counter_example;
   /// The instructions of the program that it names, in its order.
-  std::vector<Step> steps;
+  std::vector<InstructionSite> steps;
 };
 
 /// Near-linear in the instructions. Of a program that comes to a standstill the counter-example is
 /// the shortest circle among the stages that wait there. `where` words the places, of a program
 /// that was read from a file by its lines. Throws Error as peaks_of does.
 Verdict verify(const Program& program, const ReductionShape& reductions, const Limits& limits = {},
-               const PlaceWords& where = place_words);
+               const SiteFormatter& where = site_text);
 
 }  // namespace stagecraft

@@ -13,7 +13,7 @@ namespace {
 /// end to the stages of what its group waits for, none of which is at its end.
 class Standstill {
  public:
-  Standstill(const Program& program, const WorstCase& worst)
+  Standstill(const Program& program, const RendezvousExecution& worst)
       : program_(program), worst_(worst), graph_(program.stages.size()) {
     for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
       if (!worst.at_end(static_cast<int>(stage))) {
@@ -22,20 +22,20 @@ class Standstill {
     }
   }
 
-  Objection describe(const Objector& object) const {
+  Diagnostic describe(const DiagnosticWriter& diagnose) const {
     const Circle circle = shortest_circle();
-    Objection objection{"these wait for each other: ", {}};
-    const auto append = [&](const Objection& part) {
-      objection.text += part.text;
-      objection.steps.insert(objection.steps.end(), part.steps.begin(), part.steps.end());
+    Diagnostic diagnostic{"these wait for each other: ", {}};
+    const auto append = [&](const Diagnostic& part) {
+      diagnostic.text += part.text;
+      diagnostic.steps.insert(diagnostic.steps.end(), part.steps.begin(), part.steps.end());
     };
     for (std::size_t at = 0; at < circle.size(); ++at) {
-      append(object(at == 0 ? "{} waits for {}" : ", which stands behind {}, which waits for {}",
-                    waiting(circle, at), wanted(circle, at)));
+      append(diagnose(at == 0 ? "{} waits for {}" : ", which stands behind {}, which waits for {}",
+                      waiting(circle, at), wanted(circle, at)));
     }
-    objection.text += fmt::format(", which stands behind {}; {}",
-                                  to_string(waiting(circle, 0).instruction), remedy(circle));
-    return objection;
+    diagnostic.text += fmt::format(", which stands behind {}; {}",
+                                   to_string(waiting(circle, 0).instruction), remedy(circle));
+    return diagnostic;
   }
 
  private:
@@ -92,14 +92,14 @@ class Standstill {
     return circle;
   }
 
-  Step waiting(const Circle& circle, std::size_t at) const {
+  InstructionSite waiting(const Circle& circle, std::size_t at) const {
     const auto edge = boost::edge(circle[at], circle[(at + 1) % circle.size()], graph_).first;
     const auto stage = static_cast<int>(circle[at]);
     return {stage, static_cast<int>(worst_.position(stage)), graph_[edge]};
   }
 
   /// What the waiting one waits for, further behind on the line of the next.
-  Step wanted(const Circle& circle, std::size_t at) const {
+  InstructionSite wanted(const Circle& circle, std::size_t at) const {
     const Instruction i = other_end(waiting(circle, at).instruction);
     const int stage = worst_.stage_of(i);
     const StageProgram& line = program_.stages[static_cast<std::size_t>(stage)];
@@ -114,8 +114,8 @@ class Standstill {
   std::string remedy(const Circle& circle) const {
     for (std::size_t at = 0; at < circle.size(); ++at) {
       if (is_send(waiting(circle, at).instruction.op)) {
-        const Step receive = wanted(circle, at);
-        const Step behind = waiting(circle, (at + 1) % circle.size());
+        const InstructionSite receive = wanted(circle, at);
+        const InstructionSite behind = waiting(circle, (at + 1) % circle.size());
         return fmt::format(
             "join {} to {} on stage {}, in one group, or change the order on one of these stages",
             to_string(receive.instruction), to_string(behind.instruction), receive.stage);
@@ -126,18 +126,18 @@ class Standstill {
   }
 
   const Program& program_;
-  const WorstCase& worst_;
+  const RendezvousExecution& worst_;
   Graph graph_;
 };
 
 }  // namespace
 
-Check check_waits(const Program& program, const Objector& object) {
-  WorstCase worst(program);
+Check check_waits(const Program& program, const DiagnosticWriter& diagnose) {
+  RendezvousExecution worst(program);
   if (worst.run()) {
     return {};
   }
-  return Standstill(program, worst).describe(object);
+  return Standstill(program, worst).describe(diagnose);
 }
 
 }  // namespace stagecraft

@@ -11,8 +11,8 @@ void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight
 }
 
 void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                                const Tensor& bias, const Tensor& before_gelu, const Tensor& y) {
-  matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias, .before_gelu = before_gelu});
+                                const Tensor& bias, const Tensor& pre_activation, const Tensor& y) {
+  matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias, .pre_activation = pre_activation});
 }
 
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
@@ -33,9 +33,12 @@ void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& w
 }
 
 void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                                    const Tensor& before_gelu, const Tensor& dx) {
-  matmul(stream,
-         {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx, .slope_at = before_gelu});
+                                    const Tensor& pre_activation, const Tensor& dx) {
+  matmul(stream, {.a = dy,
+                  .b = weight,
+                  .transpose_b = Transpose::yes,
+                  .c = dx,
+                  .activation_grad_of = pre_activation});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,

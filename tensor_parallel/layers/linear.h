@@ -11,9 +11,9 @@ namespace stagecraft {
 /// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t].
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                            const Tensor& bias, const Tensor& y);
-/// The same followed by GELU, which keeps its argument: before_gelu is that y, and y gelu of it.
+/// The same followed by GELU, which keeps its argument: pre_activation is that y, and y gelu of it.
 void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                                const Tensor& bias, const Tensor& before_gelu, const Tensor& y);
+                                const Tensor& bias, const Tensor& pre_activation, const Tensor& y);
 /// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is there when `stream`
 /// has waited for the event; until then it runs beside what is issued, as the weight's gradient.
 [[nodiscard]] Event column_linear_backward_input(Stream& stream, Communicator& tensor,
@@ -25,9 +25,9 @@ void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, c
 /// dx [rows, in / t] = dy [rows, out] weight^T.
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx);
-/// The same through the GELU before it: dx = gelu'(before_gelu) * (dy weight^T).
+/// The same through the GELU before it: dx = gelu'(pre_activation) * (dy weight^T).
 void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                                    const Tensor& before_gelu, const Tensor& dx);
+                                    const Tensor& pre_activation, const Tensor& dx);
 /// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy; local for both
 /// kinds.
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,

@@ -6,7 +6,7 @@
 namespace stagecraft {
 
 /// The most ranks of a mesh, and so of each of its axes.
-inline constexpr int kMostRanks = 4096;
+inline constexpr int kMaxRanks = 4096;
 
 /// Sizes of the mesh axes, each at least 1.
 struct MeshShape {
@@ -17,25 +17,25 @@ struct MeshShape {
   friend bool operator==(const MeshShape&, const MeshShape&) = default;
 };
 
-struct MeshPlace {
+struct MeshCoordinate {
   int pipeline = 0;  // the stage
   int tensor = 0;
   int data = 0;
-  friend bool operator==(const MeshPlace&, const MeshPlace&) = default;
+  friend bool operator==(const MeshCoordinate&, const MeshCoordinate&) = default;
 };
 
 /// rank = (pipeline * data size + data) * tensor size + tensor: tensor groups, which talk most, are
 /// neighbours (as in Megatron-LM, arXiv 2104.04473).
-inline int rank_at(const MeshShape& shape, const MeshPlace& place) {
-  return (place.pipeline * shape.data + place.data) * shape.tensor + place.tensor;
+inline int rank_at(const MeshShape& shape, const MeshCoordinate& coordinate) {
+  return (coordinate.pipeline * shape.data + coordinate.data) * shape.tensor + coordinate.tensor;
 }
 
 /// Which of the mesh's data x tensor pipelines a place is in.
-inline int column_of(const MeshShape& shape, const MeshPlace& place) {
-  return place.data * shape.tensor + place.tensor;
+inline int column_of(const MeshShape& shape, const MeshCoordinate& coordinate) {
+  return coordinate.data * shape.tensor + coordinate.tensor;
 }
 
-inline MeshPlace place_of(const MeshShape& shape, int rank) {
+inline MeshCoordinate coordinate_of(const MeshShape& shape, int rank) {
   return {.pipeline = rank / (shape.tensor * shape.data),
           .tensor = rank % shape.tensor,
           .data = rank / shape.tensor % shape.data};

@@ -8,7 +8,7 @@ namespace stagecraft {
 namespace {
 
 /// Where a rank's pieces lie along the dimension that is cut.
-struct Cut {
+struct ShardCut {
   std::int64_t size = 0;        // global, without padding
   std::int64_t group_size = 0;  // with padding
   std::int64_t piece = 0;       // what the rank has of each group
@@ -24,7 +24,7 @@ void check_ranks(const ShardSpec& spec, int rank, int ranks) {
           "{} shards do not divide over {} ranks", spec.shards, ranks);
 }
 
-Cut cut_of(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
+ShardCut cut_of(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
   check_ranks(spec, rank, ranks);
   const auto dimension = static_cast<std::size_t>(spec.dimension);
   require(dimension < global.size(), "ShardSpec", "{} has no dimension {}", to_string(global),
@@ -57,7 +57,7 @@ void append(std::vector<ShardRun>& runs, const ShardRun& run) {
 
 /// The runs of one row of `width` elements per position of the cut; all offsets are counted from
 /// the given beginnings.
-void append_pieces(std::vector<ShardRun>& runs, const Cut& cut, int groups, std::int64_t width,
+void append_pieces(std::vector<ShardRun>& runs, const ShardCut& cut, int groups, std::int64_t width,
                    std::int64_t local_begin, std::int64_t global_begin) {
   for (int group = 0; group < groups; ++group) {
     const std::int64_t begin = group * cut.group_size + cut.begin;
@@ -74,7 +74,7 @@ Shape local_shape(const Shape& global, const ShardSpec& spec, int rank, int rank
   check_ranks(spec, rank, ranks);
   Shape shape = global;
   if (!spec.replicated()) {
-    const Cut cut = cut_of(global, spec, rank, ranks);
+    const ShardCut cut = cut_of(global, spec, rank, ranks);
     shape[static_cast<std::size_t>(spec.dimension)] = cut.piece * spec.groups;
   }
   return shape;
@@ -88,7 +88,7 @@ std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int
     return runs;
   }
   require(global.size() <= 2, "shard_runs", "{} has more than two dimensions", to_string(global));
-  const Cut cut = cut_of(global, spec, rank, ranks);
+  const ShardCut cut = cut_of(global, spec, rank, ranks);
   if (spec.dimension == 0) {
     const std::int64_t width = global.size() == 2 ? global[1] : 1;
     append_pieces(runs, cut, spec.groups, width, 0, 0);

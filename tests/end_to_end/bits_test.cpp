@@ -74,11 +74,11 @@ TEST_CASE("chunks with tensor and data ranks keep the bits of one chunk") {
   }
 }
 
-TEST_CASE("a rehearsal changes no bit, and is no step") {
+TEST_CASE("a priming step changes no bit, and is no step") {
   SmallRun run = with_dropout();
   run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = "zb-h1"};
   const test::Outcome without = test::outcome_of(run);
-  run.run.rehearse = true;
+  run.run.prime = true;
   const test::Outcome with = test::outcome_of(run);
   test::check_same(with, without);
   CHECK(with.first_step == 1);
@@ -190,7 +190,7 @@ TEST_CASE("the plan's saved activations are what a run holds") {
   const RunResult result = run_training(plan, run.run, run.data(), observer);
   REQUIRE(result.failure.empty());
   for (const RankReport& rank : result.ranks) {
-    const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.place.pipeline)];
+    const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.coordinate.pipeline)];
     CHECK(rank.peak_saved_activation_bytes == memory.saved_activations);
   }
 }

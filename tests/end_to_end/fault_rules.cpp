@@ -15,9 +15,9 @@ bool goes_on(FaultKind kind) {
 }
 
 /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
-std::string edge_in(const std::string& place) {
-  const std::size_t begin = place.find(", ") + 2;
-  return place.substr(begin, place.find(',', begin) - begin);
+std::string edge_in(const std::string& coordinate) {
+  const std::size_t begin = coordinate.find(", ") + 2;
+  return coordinate.substr(begin, coordinate.find(',', begin) - begin);
 }
 
 }  // namespace
@@ -32,28 +32,29 @@ double limit_seconds(FaultKind kind, double watchdog_seconds) {
   return goes_on(kind) ? kStartSeconds : 10 + (needs_the_watchdog ? watchdog_seconds : 0);
 }
 
-std::vector<std::string> owed_words(const FaultWords& fault, const std::string& place,
+std::vector<std::string> owed_words(const FaultWords& fault, const std::string& coordinate,
                                     const std::string& cause) {
   const std::string rank = fmt::format("rank {}", fault.rank);
   switch (fault.kind) {
     case FaultKind::throws:
-      return {rank, place, "on fire"};
+      return {rank, coordinate, "on fire"};
     case FaultKind::hangs:
-      return {rank, place, "has not returned"};
+      return {rank, coordinate, "has not returned"};
     case FaultKind::killed:
-      return {rank, place, "gone"};
+      return {rank, coordinate, "gone"};
     case FaultKind::killed_writing:
       return {rank, "gone"};
     case FaultKind::frozen:
-      return {rank, place, "no sign of life"};
+      return {rank, coordinate, "no sign of life"};
     case FaultKind::mpirun_killed:
       return {"mpirun"};
     case FaultKind::disconnected:
       return {rank, "connection"};
     case FaultKind::doubles:
-      return {edge_in(place)};
+      return {edge_in(coordinate)};
     case FaultKind::drops:  // the next envelope shows it, or that none comes
-      return {cause.find("nobody has moved") == std::string::npos ? edge_in(place) : "waits for"};
+      return {cause.find("nobody has moved") == std::string::npos ? edge_in(coordinate)
+                                                                  : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
     case FaultKind::disk_full:  // at the metrics, or at a file that is written at the end

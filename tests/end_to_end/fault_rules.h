@@ -20,7 +20,7 @@ bool comes_from_outside(FaultKind kind);
 /// How long a run may take to end once it was struck.
 double limit_seconds(FaultKind kind, double watchdog_seconds);
 /// What the line `cause` has to say; `place` is what the faulty rank wrote down.
-std::vector<std::string> owed_words(const FaultWords& fault, const std::string& place,
+std::vector<std::string> owed_words(const FaultWords& fault, const std::string& coordinate,
                                     const std::string& cause);
 
 }  // namespace stagecraft::test

@@ -48,10 +48,10 @@ struct FaultWords {
   int rank = 0;
   std::int64_t step = 1;
   int call = 0;
-  std::string file;  // of the strike, without blanks: "STEADY_NS PLACE"
+  std::string file;  // of the shut_down, without blanks: "STEADY_NS PLACE"
 };
 
-/// What may come to be beside the strike's file, to let the rank go on.
+/// What may come to be beside the shut_down's file, to let the rank go on.
 inline constexpr const char* kReleased = ".released";
 
 /// "KIND RANK STEP CALL FILE"

@@ -51,8 +51,8 @@ std::string place_of_call(const Pass& pass, const Instruction& at) {
 }
 
 /// Whole, or not there: whoever reads it does not wait for this process.
-void write_strike(const std::string& file, const std::string& place) {
-  std::ofstream(file + ".tmp") << now_ns() << ' ' << place;
+void write_strike(const std::string& file, const std::string& coordinate) {
+  std::ofstream(file + ".tmp") << now_ns() << ' ' << coordinate;
   std::rename((file + ".tmp").c_str(), file.c_str());
 }
 
@@ -98,7 +98,7 @@ class Striker {
     }
     return struck_ = true;
   }
-  void strike(const Pass& pass, const Instruction& at) {
+  void shut_down(const Pass& pass, const Instruction& at) {
     if (due(pass)) {
       write_strike(words_.file, place_of_call(pass, at));
       befall(words_.kind);
@@ -144,13 +144,13 @@ void kill_at_writing(const FaultWords& words, const std::filesystem::path& folde
 
 void adjust(RunConfig& config, const FaultWords& words) {
   if (words.kind == FaultKind::killed_writing) {
-    if (launched() && launched()->rank == words.rank) {
+    if (mpi_environment() && mpi_environment()->rank == words.rank) {
       kill_at_writing(words, config.model_folder);
     }
     return;
   }
   if (words.kind == FaultKind::strangers) {
-    config.before_gate = [words](int rank) { wait_before_gate(words, rank); };
+    config.before_listen = [words](int rank) { wait_before_gate(words, rank); };
     return;
   }
   const auto striker = std::make_shared<Striker>(words);
@@ -166,13 +166,13 @@ void adjust(RunConfig& config, const FaultWords& words) {
     }
     return std::make_unique<FaultyWork>(
         std::move(real),
-        [=](const Pass& pass, const Instruction& at) { striker->strike(pass, at); });
+        [=](const Pass& pass, const Instruction& at) { striker->shut_down(pass, at); });
   };
 }
 
 /// What happens before the program begins.
 void befall_start(const FaultWords& words) {
-  const auto me = launched();
+  const auto me = mpi_environment();
   if (!me || me->rank != words.rank) {
     return;
   }

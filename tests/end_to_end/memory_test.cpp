@@ -53,10 +53,10 @@ TEST_CASE("predicted peak bytes are within 5 % of what a run holds") {
       const RunResult result = run_training(plan, run.run, run.data(), observer);
       REQUIRE(result.failure.empty());
       for (const RankReport& rank : result.ranks) {
-        const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.place.pipeline)];
+        const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.coordinate.pipeline)];
         INFO(parallel.schedule << ", pipeline " << parallel.pipeline << ", chunks "
                                << parallel.chunks << ", tensor " << parallel.tensor << ", dropout "
-                               << dropout << ", stage " << rank.place.pipeline);
+                               << dropout << ", stage " << rank.coordinate.pipeline);
         CHECK(static_cast<double>(memory.total()) ==
               Approx(static_cast<double>(rank.peak_bytes)).epsilon(0.05));
       }

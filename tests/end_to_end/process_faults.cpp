@@ -56,7 +56,7 @@ class Running {
     if (run.fault.kind == FaultKind::disk_full) {
       disk_.emplace(path() / "disk");
     }
-    run_.fault.file = path() / "strike";
+    run_.fault.file = path() / "shut_down";
   }
 
   FaultOutcome outcome() {
@@ -66,7 +66,7 @@ class Running {
     }
     begin_ns_ = now_ns();
     process_ = std::make_unique<Process>(command(), path());
-    strike();
+    shut_down();
     await_end();
     look();
     return std::move(outcome_);
@@ -132,7 +132,7 @@ class Running {
   }
 
   /// What comes from outside comes now; for what comes from inside its report is awaited.
-  void strike() {
+  void shut_down() {
     if (kind() == FaultKind::none) {
       return;
     }
@@ -190,30 +190,30 @@ class Running {
     const auto others = static_cast<std::size_t>(run_.mesh.ranks()) - 1;
     expect(becomes_true(kStartSeconds, [&] { return (open = gates()).size() >= others; }),
            fmt::format("{} gates are open, not {}", open.size(), others));
-    for (const std::string& gate : open) {
-      expect(gate.starts_with("127.0.0.1:"), gate + " is not the loopback's");
+    for (const std::string& listener : open) {
+      expect(listener.starts_with("127.0.0.1:"), listener + " is not the loopback's");
     }
     std::vector<Socket> waiting;
     for (int turn = 0; turn < 12; ++turn) {
-      for (const std::string& gate : open) {
-        std::ranges::move(send_strangers(gate), std::back_inserter(waiting));
+      for (const std::string& listener : open) {
+        std::ranges::move(send_strangers(listener), std::back_inserter(waiting));
       }
     }
     outcome_.strangers = static_cast<std::int64_t>(waiting.size());
     std::ofstream(run_.fault.file + kReleased) << "go on";
     becomes_true(kStartSeconds, [&] {
-      std::erase_if(open, [&](const auto& gate) { return !crowd(gate); });
+      std::erase_if(open, [&](const auto& listener) { return !crowd(listener); });
       return process_->has_ended() || steps_done() > 0;
     });
-    std::erase_if(open, [&](const auto& gate) { return !crowd(gate); });
+    std::erase_if(open, [&](const auto& listener) { return !crowd(listener); });
     std::ranges::move(gates(), std::back_inserter(open));
     expect(open.empty(), fmt::format("in the first step {} listens", fmt::join(open, ", ")));
   }
 
   /// Whether anybody listens.
-  bool crowd(const std::string& gate) {
+  bool crowd(const std::string& listener) {
     try {
-      outcome_.strangers += static_cast<std::int64_t>(send_strangers(gate).size());
+      outcome_.strangers += static_cast<std::int64_t>(send_strangers(listener).size());
       return true;
     } catch (const Error&) {
       return false;
@@ -244,7 +244,7 @@ class Running {
   void read_strike() {
     std::ifstream file(run_.fault.file);
     file >> begin_ns_ >> std::ws;
-    std::getline(file, outcome_.place);
+    std::getline(file, outcome_.coordinate);
   }
 
   void await_end() {
@@ -304,7 +304,7 @@ class Running {
     expect((outcome_.status == 0) == ends_well(kind()),
            fmt::format("the status is {}", outcome_.status));
     const std::string cause = line_of_cause(outcome_.err);
-    for (const std::string& word : owed_words(run_.fault, outcome_.place, cause)) {
+    for (const std::string& word : owed_words(run_.fault, outcome_.coordinate, cause)) {
       expect(cause.find(word) != std::string::npos,
              fmt::format("the cause does not say \"{}\"", word));
     }
@@ -369,8 +369,8 @@ std::string describe(const FaultyRun& run, const FaultOutcome& outcome) {
       "{} rank {} step {} call {} on {} x {} x {} at \"{}\": status {}, {:.1f} s\n"
       "wrong: {}\n--- err\n{}\n--- board\n{}\n",
       name_of(f.kind), f.rank, f.step, f.call, run.mesh.pipeline, run.mesh.tensor, run.mesh.data,
-      outcome.place, outcome.status, outcome.seconds, fmt::join(outcome.wrong, "; "), outcome.err,
-      outcome.board);
+      outcome.coordinate, outcome.status, outcome.seconds, fmt::join(outcome.wrong, "; "),
+      outcome.err, outcome.board);
 }
 
 }  // namespace stagecraft::test

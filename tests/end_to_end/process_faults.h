@@ -23,9 +23,9 @@ struct FaultyRun {
 struct FaultOutcome {
   int status = -1;  // of launch/train
   double seconds =
-      0;              // from the fault, or the start where there is none, to the last process's end
-  std::string place;  // where it struck, as the board says it
-  std::string out;    // what launch/train printed
+      0;  // from the fault, or the start where there is none, to the last process's end
+  std::string coordinate;  // where it struck, as the board says it
+  std::string out;         // what launch/train printed
   std::string err;
   std::string model;               // the bytes of model.safetensors, if it is there
   std::int64_t most_resident = 0;  // bytes of the largest rank, ever, as far as was looked

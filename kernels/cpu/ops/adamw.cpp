@@ -19,7 +19,7 @@ struct Arenas {
   const float* gradient;
   float* first;
   float* second;
-  BFloat16* rounded;
+  BFloat16* compute_weights;
 };
 
 /// By value, so that the loop need not ask whether a store to an arena changed them.
@@ -57,8 +57,8 @@ void update_run(const Arenas on, const Coefficients with, std::int64_t begin, st
     on.second[i] = v;
     on.weight[i] = w - with.rate * (with.decay * w + step);
   }
-  if (on.rounded != nullptr) {
-    std::transform(on.weight + begin, on.weight + end, on.rounded + begin, to_bfloat16);
+  if (on.compute_weights != nullptr) {
+    std::transform(on.weight + begin, on.weight + end, on.compute_weights + begin, to_bfloat16);
   }
 }
 
@@ -81,9 +81,10 @@ void update(const Arenas& on, const Coefficients& decaying, std::span<const std:
 
 void adamw(Stream& stream, const AdamW& args) {
   constexpr std::int64_t kRange = 65536;  // elements
-  const Arenas on = {args.weight.data<float>(), args.gradient.data<float>(),
-                     args.first_moment.data<float>(), args.second_moment.data<float>(),
-                     args.rounded.empty() ? nullptr : args.rounded.data<BFloat16>()};
+  const Arenas on = {
+      args.weight.data<float>(), args.gradient.data<float>(), args.first_moment.data<float>(),
+      args.second_moment.data<float>(),
+      args.compute_weights.empty() ? nullptr : args.compute_weights.data<BFloat16>()};
   std::span<const std::int32_t> decayed;
   if (!args.decayed.empty()) {
     decayed = {args.decayed.data<std::int32_t>(), static_cast<std::size_t>(args.decayed.size(0))};

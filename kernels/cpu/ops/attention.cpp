@@ -108,10 +108,10 @@ class ForwardPiece {
   }
 
   void finish(const QueryBlock& queries) {
-    float* const log_sum = args_.log_sum.data<float>() + queries.first +
-                           (head_.sample * args_.shape.heads + head_.local_head) * head_.sequence;
+    float* const lse = args_.lse.data<float>() + queries.first +
+                       (head_.sample * args_.shape.heads + head_.local_head) * head_.sequence;
     for (std::int64_t lane = 0; lane < queries.count; ++lane) {
-      log_sum[lane] = s_.maximum[lane] + std::log(s_.sum[lane]);
+      lse[lane] = s_.maximum[lane] + std::log(s_.sum[lane]);
     }
     for (std::int64_t lane = 0; lane < queries.lanes; ++lane) {
       s_.correction[lane] = 1.0F / s_.sum[lane];

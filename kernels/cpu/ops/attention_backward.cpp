@@ -1,5 +1,5 @@
 // dV = P'^T dO, dP' = dO V^T, dS = P (dP - delta) with delta = rowsum(dO O), dQ = dS K, dK = dS^T Q
-// (Dao et al., arXiv 2205.14135, appendix B.4); P is exp(S - log_sum), P' and dP are after and
+// (Dao et al., arXiv 2205.14135, appendix B.4); P is exp(S - lse), P' and dP are after and
 // before dropout.
 #include "kernels/cpu/ops/attention.h"
 #include "kernels/cpu/ops/attention_block.h"
@@ -24,7 +24,7 @@ struct BackwardScratch {
         dscores(layout.take<float>(kKeyBlock * kQueryBlock)),
         factors(layout.take<float>(kKeyBlock * kQueryBlock)),
         words(layout.take<std::uint32_t>(ProbabilityDropout::kWords)),
-        log_sum(layout.take<float>(kQueryBlock)),
+        lse(layout.take<float>(kQueryBlock)),
         delta(layout.take<float>(kQueryBlock)),
         query_factor(layout.take<float>(kQueryBlock)),
         dquery_factor(layout.take<float>(kQueryBlock)),
@@ -45,7 +45,7 @@ struct BackwardScratch {
   float* dscores;      // [keys]
   float* factors;      // [keys]
   std::uint32_t* words;
-  float* log_sum;
+  float* lse;
   float* delta;
   float* query_factor;
   float* dquery_factor;
@@ -133,11 +133,9 @@ class BackwardPiece {
     pack_rows(row(queries.first, 0), 3 * head_.row, queries.count, head_.size, *s_.query_factor,
               s_.query_rows, padded_);
     pack_rows(dout, head_.row, queries.count, head_.size, 1, s_.dout_rows, padded_);
-    const float* const log_sum =
-        args_.log_sum.data<float>() + queries.first +
-        (head_.sample * args_.shape.heads + head_.local_head) * head_.sequence;
-    std::fill_n(std::copy_n(log_sum, queries.count, s_.log_sum), queries.lanes - queries.count,
-                0.0F);
+    const float* const lse = args_.lse.data<float>() + queries.first +
+                             (head_.sample * args_.shape.heads + head_.local_head) * head_.sequence;
+    std::fill_n(std::copy_n(lse, queries.count, s_.lse), queries.lanes - queries.count, 0.0F);
     start_delta(queries, dout);
   }
 
@@ -158,7 +156,7 @@ class BackwardPiece {
     const std::int64_t first = (block.first - first_key_) * head_.size;
     dot_with_lanes(head_, queries, block, s_.keys + first, s_.queries, s_.probability);
     mask_future(block, s_.probability);
-    probabilities(range, s_.probability, s_.log_sum);
+    probabilities(range, s_.probability, s_.lse);
     dot_with_lanes(head_, queries, block, s_.values + first, s_.dout, s_.dscores);
     if (dropout_.active()) {
       dropout_.factors(head_, queries, block, s_.words, s_.factors);

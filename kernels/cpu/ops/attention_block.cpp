@@ -12,40 +12,41 @@ namespace stagecraft::cpu {
 namespace {
 
 /// The places of a block's first key in the dropout sequence, one for each of kPhiloxLanes queries.
-struct Places {
+struct LanePositions {
   std::array<std::uint32_t, kPhiloxLanes> blocks{};
   std::array<std::uint32_t, kPhiloxLanes> words{};  // within their block
 };
 
-Places places_from(std::int64_t first_element, std::int64_t sequence) {
-  Places places;
+LanePositions places_from(std::int64_t first_element, std::int64_t sequence) {
+  LanePositions positions;
   for (std::size_t lane = 0; lane < kPhiloxLanes; ++lane) {
     const std::int64_t element = first_element + static_cast<std::int64_t>(lane) * sequence;
-    places.blocks[lane] = static_cast<std::uint32_t>(element / 4);
-    places.words[lane] = static_cast<std::uint32_t>(element % 4);
+    positions.blocks[lane] = static_cast<std::uint32_t>(element / 4);
+    positions.words[lane] = static_cast<std::uint32_t>(element % 4);
   }
-  return places;
+  return positions;
 }
 
 /// Row `key` of `words` becomes the word of the block's key `key`; a lane that starts within a
 /// Philox block moves up.
-void align(const Places& places, std::int64_t keys, std::uint32_t* words) {
-  if (places.words == std::array<std::uint32_t, kPhiloxLanes>{}) {
+void align(const LanePositions& positions, std::int64_t keys, std::uint32_t* words) {
+  if (positions.words == std::array<std::uint32_t, kPhiloxLanes>{}) {
     return;
   }
   for (std::int64_t key = 0; key < keys; ++key) {
     for (std::size_t lane = 0; lane < kPhiloxLanes; ++lane) {
       words[key * kQueryBlock + static_cast<std::int64_t>(lane)] =
-          words[(key + places.words[lane]) * kQueryBlock + static_cast<std::int64_t>(lane)];
+          words[(key + positions.words[lane]) * kQueryBlock + static_cast<std::int64_t>(lane)];
     }
   }
 }
 
-void draw(const RandomPlace& place, Places places, std::int64_t keys, std::uint32_t* words) {
-  const Places start = places;
+void draw(const RandomCoordinate& coordinate, LanePositions positions, std::int64_t keys,
+          std::uint32_t* words) {
+  const LanePositions start = positions;
   for (std::int64_t key = 0; key < keys + 3; key += 4) {
-    philox_lanes(place, places.blocks.data(), words + key * kQueryBlock, kQueryBlock);
-    for (std::uint32_t& block : places.blocks) {
+    philox_lanes(coordinate, positions.blocks.data(), words + key * kQueryBlock, kQueryBlock);
+    for (std::uint32_t& block : positions.blocks) {
       ++block;
     }
   }
@@ -117,13 +118,13 @@ ProbabilityDropout::ProbabilityDropout(const AttentionShape& shape)
 void ProbabilityDropout::factors(const Head& head, const QueryBlock& queries, const KeyBlock& block,
                                  std::uint32_t* words, float* factors) const {
   const Dropout& dropout = shape_.dropout;
-  const RandomPlace place{dropout.key, dropout.step,
-                          dropout.first_sample + static_cast<std::uint64_t>(head.sample)};
+  const RandomCoordinate coordinate{dropout.key, dropout.step,
+                                    dropout.first_sample + static_cast<std::uint64_t>(head.sample)};
   const std::int64_t first_row = (shape_.first_head + head.local_head) * head.sequence;
   for (std::int64_t lane = block.lane / kPhiloxLanes * kPhiloxLanes; lane < queries.lanes;
        lane += kPhiloxLanes) {
     const std::int64_t row = first_row + queries.first + lane;
-    draw(place, places_from(row * head.sequence + block.first, head.sequence), block.count,
+    draw(coordinate, places_from(row * head.sequence + block.first, head.sequence), block.count,
          words + lane);
     keep_or_drop(words + lane, block.count, threshold_, factor_, factors + lane);
   }

@@ -84,10 +84,10 @@ struct KeyBlock {
 struct TokenRanges {
   explicit TokenRanges(const AttentionShape& shape) {
     constexpr std::int64_t kHeads = 32;
-    constexpr std::int64_t kMostRanges = 8;
+    constexpr std::int64_t kMaxRanges = 8;
     const std::int64_t heads = shape.samples * shape.heads;
     const std::int64_t blocks = query_blocks(shape.sequence);
-    const std::int64_t wanted = std::min(kMostRanges, blocks);
+    const std::int64_t wanted = std::min(kMaxRanges, blocks);
     tokens = (blocks + wanted - 1) / wanted * kQueryBlock;
     per_head = heads < kHeads ? (shape.sequence + tokens - 1) / tokens : 1;
     piece_tokens = per_head > 1 ? tokens : shape.sequence;

@@ -8,15 +8,15 @@ namespace stagecraft::cpu {
 namespace {
 
 /// The factors of the elements of kPhiloxLanes consecutive blocks, four each.
-void block_factors(const RandomPlace& place, std::uint32_t first_block, std::uint32_t threshold,
-                   float kept, float* out) {
+void block_factors(const RandomCoordinate& coordinate, std::uint32_t first_block,
+                   std::uint32_t threshold, float kept, float* out) {
   std::array<std::uint32_t, kPhiloxLanes> blocks;
   for (int i = 0; i < kPhiloxLanes; ++i) {
     blocks[i] = first_block + static_cast<std::uint32_t>(i);
   }
   constexpr std::int64_t kLanes = kPhiloxLanes;
   alignas(64) std::array<std::uint32_t, 4 * kLanes> words;
-  philox_lanes(place, blocks.data(), words.data(), kPhiloxLanes);
+  philox_lanes(coordinate, blocks.data(), words.data(), kPhiloxLanes);
 #pragma omp simd
   for (std::int64_t i = 0; i < kLanes; ++i) {
     out[4 * i] = words[i] >= threshold ? kept : 0.0F;
@@ -71,12 +71,12 @@ DropoutRun::DropoutRun(const Dropout& dropout)
       kept_(1.0F / (1.0F - dropout.probability)) {}
 
 const float* DropoutRun::factors(std::int64_t sample, std::int64_t first, std::int64_t count) {
-  const RandomPlace place = {dropout_.key, dropout_.step,
-                             dropout_.first_sample + static_cast<std::uint64_t>(sample)};
+  const RandomCoordinate coordinate = {dropout_.key, dropout_.step,
+                                       dropout_.first_sample + static_cast<std::uint64_t>(sample)};
   const std::int64_t lead = first % 4;
   auto block = static_cast<std::uint32_t>(first / 4);
   for (std::int64_t done = 0; done < lead + count; done += kGroup) {
-    block_factors(place, block, threshold_, kept_, factors_.data() + done);
+    block_factors(coordinate, block, threshold_, kept_, factors_.data() + done);
     block += kPhiloxLanes;
   }
   return factors_.data() + lead;

@@ -23,19 +23,19 @@ struct Operands {
         b(args.b.data<float>()),
         c(args.c.data<float>()),
         bias(args.bias.empty() ? nullptr : args.bias.data<float>()),
-        a_turned(args.transpose_a == Transpose::yes),
-        b_turned(args.transpose_b == Transpose::yes),
+        a_transposed(args.transpose_a == Transpose::yes),
+        b_transposed(args.transpose_b == Transpose::yes),
         accumulate(args.accumulate),
         m(args.c.size(0)),
         n(args.c.size(1)),
-        k(args.a.size(a_turned ? 0 : 1)) {}
+        k(args.a.size(a_transposed ? 0 : 1)) {}
 
   const float* a;
   const float* b;
   float* c;
   const float* bias;
-  bool a_turned;
-  bool b_turned;
+  bool a_transposed;
+  bool b_transposed;
   bool accumulate;
   std::int64_t m;
   std::int64_t n;
@@ -82,8 +82,9 @@ bool shares_cache_sets(std::int64_t row_floats) { return row_floats % 1024 == 0;
 
 Panels panels_of(const Operands& on, const MatmulPieces& pieces) {
   const bool in_place = reads_in_place(pieces);
-  const bool copy_a = on.a_turned && on.n >= kWorthwhile && (in_place || shares_cache_sets(on.m));
-  const bool copy_b = !on.b_turned && pieces.rows >= kWorthwhile && in_place;
+  const bool copy_a =
+      on.a_transposed && on.n >= kWorthwhile && (in_place || shares_cache_sets(on.m));
+  const bool copy_b = !on.b_transposed && pieces.rows >= kWorthwhile && in_place;
   // Rows of the copies lie an odd number of cache lines apart.
   return {.a_stride = copy_a ? pieces.rows + kPanelGap : 0,
           .b_stride = copy_b ? pieces.columns + kPanelGap : 0,
@@ -131,14 +132,14 @@ struct Bench {
 
 /// op(a)'s rows of the piece from element `k` of k on.
 Factor left_factor(const Operands& on, const Piece& piece, std::int64_t k) {
-  return on.a_turned ? Factor{on.a + k * on.m + piece.row, on.m}
-                     : Factor{on.a + piece.row * on.k + k, on.k};
+  return on.a_transposed ? Factor{on.a + k * on.m + piece.row, on.m}
+                         : Factor{on.a + piece.row * on.k + k, on.k};
 }
 
 /// op(b)'s columns of the piece from element `k` of k on.
 Factor right_factor(const Operands& on, const Piece& piece, std::int64_t k) {
-  return on.b_turned ? Factor{on.b + piece.column * on.k + k, on.k}
-                     : Factor{on.b + k * on.n + piece.column, on.n};
+  return on.b_transposed ? Factor{on.b + piece.column * on.k + k, on.k}
+                         : Factor{on.b + k * on.n + piece.column, on.n};
 }
 
 /// Adds the part of k from `k` on, `depth` long; the first part of a product that does not
@@ -148,9 +149,9 @@ dnnl_status_t multiply_part(const Operands& on, const Piece& piece, std::int64_t
   const Factor a = bench.a.hold(left_factor(on, piece, k), depth, piece.rows);
   const Factor b = bench.b.hold(right_factor(on, piece, k), depth, piece.columns);
   const bool adds = on.accumulate || k > 0;
-  return dnnl_sgemm(on.a_turned ? 'T' : 'N', on.b_turned ? 'T' : 'N', piece.rows, piece.columns,
-                    depth, 1.0F, a.data, a.stride, b.data, b.stride, adds ? 1.0F : 0.0F,
-                    on.c + piece.row * on.n + piece.column, on.n);
+  return dnnl_sgemm(on.a_transposed ? 'T' : 'N', on.b_transposed ? 'T' : 'N', piece.rows,
+                    piece.columns, depth, 1.0F, a.data, a.stride, b.data, b.stride,
+                    adds ? 1.0F : 0.0F, on.c + piece.row * on.n + piece.column, on.n);
 }
 
 dnnl_status_t multiply(const Operands& on, const Piece& piece, std::int64_t depth, Bench& bench) {
@@ -236,12 +237,12 @@ void multiply_pieces(Stream& stream, const Matmul& args) {
 
 void matmul(Stream& stream, const Matmul& args) {
   Matmul product = args;
-  product.c = args.before_gelu.empty() ? args.c : args.before_gelu;
+  product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
   multiply_pieces(stream, product);
-  if (!args.before_gelu.empty()) {
-    cpu::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
-  } else if (!args.slope_at.empty()) {
-    cpu::gelu_backward(stream, {.dy = args.c, .x = args.slope_at, .dx = args.c});
+  if (!args.pre_activation.empty()) {
+    cpu::gelu_forward(stream, {.x = args.pre_activation, .y = args.c});
+  } else if (!args.activation_grad_of.empty()) {
+    cpu::gelu_backward(stream, {.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
   }
 }
 

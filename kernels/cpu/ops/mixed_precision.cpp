@@ -24,16 +24,16 @@ class Widened {
 
   void read(Tensor& tensor) {
     if (holds_bfloat16(tensor)) {
-      const Tensor wide = stand_in(tensor);
-      cpu::convert(stream_, {tensor, wide});
-      tensor = wide;
+      const Tensor widened = stand_in(tensor);
+      cpu::convert(stream_, {tensor, widened});
+      tensor = widened;
     }
   }
   void written(Tensor& tensor) {
     if (holds_bfloat16(tensor)) {
-      const Tensor wide = stand_in(tensor);
-      results_.push_back({wide, tensor});
-      tensor = wide;
+      const Tensor widened = stand_in(tensor);
+      results_.push_back({widened, tensor});
+      tensor = widened;
     }
   }
   void changed(Tensor& tensor) {
@@ -87,15 +87,15 @@ void matmul(Stream& stream, const Matmul& args) {
     return;
   }
   Matmul product = args;
-  product.c = args.before_gelu.empty() ? args.c : args.before_gelu;
+  product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
   multiply_bfloat16(stream, product);
   if (!args.bias.empty()) {
     either::bias_dropout_residual(stream, {.x = product.c, .bias = args.bias, .y = product.c});
   }
-  if (!args.before_gelu.empty()) {
-    either::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
-  } else if (!args.slope_at.empty()) {
-    either::gelu_backward(stream, {.dy = args.c, .x = args.slope_at, .dx = args.c});
+  if (!args.pre_activation.empty()) {
+    either::gelu_forward(stream, {.x = args.pre_activation, .y = args.c});
+  } else if (!args.activation_grad_of.empty()) {
+    either::gelu_backward(stream, {.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
   }
 }
 

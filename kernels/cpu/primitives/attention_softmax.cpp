@@ -41,9 +41,9 @@ void softmax_step(const LaneRange& range, float* scores, float* maximum, float* 
   }
 }
 
-void probabilities(const LaneRange& range, float* scores, const float* log_sum) {
+void probabilities(const LaneRange& range, float* scores, const float* lse) {
   for (std::int64_t lane = range.first_lane; lane < range.end_lane; lane += kVectorLanes) {
-    const Vector shift = load(log_sum + lane);
+    const Vector shift = load(lse + lane);
     for (std::int64_t key = 0; key < range.keys; ++key) {
       float* const score = scores + key * kQueryBlock + lane;
       store(score, exp_nonpositive(load(score) - shift));

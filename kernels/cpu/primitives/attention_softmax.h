@@ -23,8 +23,8 @@ struct LaneRange {
 void softmax_step(const LaneRange& range, float* scores, float* maximum, float* sum,
                   float* correction);
 
-/// scores becomes exp(scores - log_sum[lane]).
-void probabilities(const LaneRange& range, float* scores, const float* log_sum);
+/// scores becomes exp(scores - lse[lane]).
+void probabilities(const LaneRange& range, float* scores, const float* lse);
 
 /// dprobability becomes probability * (dprobability - delta[lane]), the gradient of the scores.
 void score_gradient(const LaneRange& range, const float* probability, float* dprobability,

@@ -45,13 +45,13 @@ void one_round(Counters& c, std::uint32_t k0, std::uint32_t k1) {
   c = {(p1 >> 32) ^ c.c1 ^ std::uint64_t{k0}, p1, (p0 >> 32) ^ c.c3 ^ std::uint64_t{k1}, p0};
 }
 
-Counters start(const RandomPlace& place, const std::uint32_t* blocks) {
+Counters start(const RandomCoordinate& coordinate, const std::uint32_t* blocks) {
   Narrow narrow;
   std::memcpy(&narrow, blocks, sizeof(narrow));
   const Words zero{};
-  const std::uint64_t sample_low = static_cast<std::uint32_t>(place.sample);
-  const std::uint64_t sample_high = place.sample >> 32;
-  const std::uint64_t step = place.step;
+  const std::uint64_t sample_low = static_cast<std::uint32_t>(coordinate.sample);
+  const std::uint64_t sample_high = coordinate.sample >> 32;
+  const std::uint64_t step = coordinate.step;
   return {__builtin_convertvector(narrow, Words), zero + sample_low, zero + sample_high,
           zero + step};
 }
@@ -69,11 +69,11 @@ void store(const Counters& c, std::uint32_t* words, std::int64_t stride) {
 }
 
 /// Two groups at a time: a product takes five cycles, and the groups wait beside each other.
-void two_groups(const RandomPlace& place, const std::uint32_t* blocks, std::uint32_t* words,
-                std::int64_t stride) {
-  Counters low = start(place, blocks);
-  Counters high = start(place, blocks + kGroup);
-  for (const auto& [k0, k1] : philox_keys(place.key)) {
+void two_groups(const RandomCoordinate& coordinate, const std::uint32_t* blocks,
+                std::uint32_t* words, std::int64_t stride) {
+  Counters low = start(coordinate, blocks);
+  Counters high = start(coordinate, blocks + kGroup);
+  for (const auto& [k0, k1] : philox_keys(coordinate.key)) {
     one_round(low, k0, k1);
     one_round(high, k0, k1);
   }
@@ -83,10 +83,10 @@ void two_groups(const RandomPlace& place, const std::uint32_t* blocks, std::uint
 
 }  // namespace
 
-void philox_lanes(const RandomPlace& place, const std::uint32_t* blocks, std::uint32_t* words,
-                  std::int64_t stride) {
+void philox_lanes(const RandomCoordinate& coordinate, const std::uint32_t* blocks,
+                  std::uint32_t* words, std::int64_t stride) {
   for (int lane = 0; lane < kPhiloxLanes; lane += 2 * kGroup) {
-    two_groups(place, blocks + lane, words + lane, stride);
+    two_groups(coordinate, blocks + lane, words + lane, stride);
   }
 }
 

@@ -12,7 +12,7 @@ inline constexpr int kPhiloxLanes = 16;
 
 /// words[w * stride + l] = random_block(place, blocks[l])[w] for the four words w and the lanes
 /// l = 0 .. kPhiloxLanes - 1.
-void philox_lanes(const RandomPlace& place, const std::uint32_t* blocks, std::uint32_t* words,
-                  std::int64_t stride);
+void philox_lanes(const RandomCoordinate& coordinate, const std::uint32_t* blocks,
+                  std::uint32_t* words, std::int64_t stride);
 
 }  // namespace stagecraft::cpu

@@ -9,10 +9,10 @@ namespace stagecraft::cpu {
 /// with ln 2 in two parts, then a polynomial of degree 6 in r (Cephes, expf). Only for sources that
 /// are built with -ffp-contract=fast.
 inline Vector exp_nonpositive(const Vector& x) {
-  constexpr float kLeast = -86.0F;
+  constexpr float kMin = -86.0F;
   constexpr float kRound = 0x1.8p23F;  // adding it rounds to a whole number, in the low bits
   const Vector zero{};
-  const Vector clamped = x < kLeast ? zero + kLeast : x;
+  const Vector clamped = x < kMin ? zero + kMin : x;
   const Vector shifted = clamped * 1.44269504088896341F + kRound;
   const Vector n = shifted - kRound;
   const Vector r = (clamped - n * 0.693359375F) + n * 2.12194440e-4F;
@@ -24,7 +24,7 @@ inline Vector exp_nonpositive(const Vector& x) {
   p = (p * (r * r) + r) + 1.0F;
   const auto exponent = reinterpret_cast<IntVector>(shifted) << 23;
   const auto value = reinterpret_cast<Vector>(reinterpret_cast<IntVector>(p) + exponent);
-  return x < kLeast ? zero : value;
+  return x < kMin ? zero : value;
 }
 
 }  // namespace stagecraft::cpu

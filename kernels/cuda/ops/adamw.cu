@@ -18,7 +18,8 @@ struct Update {
         gradient(args.gradient.data<float>()),
         first(args.first_moment.data<float>()),
         second(args.second_moment.data<float>()),
-        rounded(args.rounded.empty() ? nullptr : args.rounded.data<BFloat16>()),
+        compute_weights(args.compute_weights.empty() ? nullptr
+                                                     : args.compute_weights.data<BFloat16>()),
         decayed(args.decayed.empty() ? nullptr : args.decayed.data<std::int32_t>()),
         bounds(args.decayed.empty() ? 0 : static_cast<int>(args.decayed.size(0))),
         rate(args.learning_rate),
@@ -30,22 +31,22 @@ struct Update {
         correction1(correction(args.beta1, args.step)),
         correction2(correction(args.beta2, args.step)) {}
 
-  template <bool Wide>
+  template <bool Vectorized>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
-    const float4 g = load4<Wide>(gradient, at, count);
-    float4 m = load4<Wide>(first, at, count);
-    float4 v = load4<Wide>(second, at, count);
-    float4 w = load4<Wide>(weight, at, count);
+    const float4 g = load4<Vectorized>(gradient, at, count);
+    float4 m = load4<Vectorized>(first, at, count);
+    float4 v = load4<Vectorized>(second, at, count);
+    float4 w = load4<Vectorized>(weight, at, count);
     const float decay = decay_at(at);
     one(g.x, decay, m.x, v.x, w.x);
     one(g.y, decay, m.y, v.y, w.y);
     one(g.z, decay, m.z, v.z, w.z);
     one(g.w, decay, m.w, v.w, w.w);
-    store4<Wide>(first, at, count, m);
-    store4<Wide>(second, at, count, v);
-    store4<Wide>(weight, at, count, w);
-    if (rounded != nullptr) {
-      store4<Wide>(rounded, at, count, w);
+    store4<Vectorized>(first, at, count, m);
+    store4<Vectorized>(second, at, count, v);
+    store4<Vectorized>(weight, at, count, w);
+    if (compute_weights != nullptr) {
+      store4<Vectorized>(compute_weights, at, count, w);
     }
   }
 
@@ -79,7 +80,7 @@ struct Update {
   const float* gradient;
   float* first;
   float* second;
-  BFloat16* rounded;
+  BFloat16* compute_weights;
   const std::int32_t* decayed;
   int bounds;
   float rate;
@@ -97,7 +98,7 @@ struct Update {
 void adamw(Stream& stream, const AdamW& args) {
   const Update f(args);
   for_each_group(stream, "adamw", args.weight.elements(),
-                 moves_wide({f.weight, f.gradient, f.first, f.second, f.rounded}), f);
+                 is_vectorizable({f.weight, f.gradient, f.first, f.second, f.compute_weights}), f);
 }
 
 }  // namespace stagecraft::cuda

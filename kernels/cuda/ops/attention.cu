@@ -15,15 +15,16 @@ struct Forward {
   int tiles;
   const T* qkv;
   T* out;
-  float* log_sum;
+  float* lse;
 
   __device__ Rows<T> rows(int head, int part, int first, int count) const {
     const std::int64_t stride = 3 * layout.row;
-    return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size, layout.wide};
+    return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size,
+            layout.vectorized};
   }
 };
 
-constexpr std::string_view kPlace = "attention_forward";
+constexpr std::string_view kWhere = "attention_forward";
 
 constexpr float kLowest = -std::numeric_limits<float>::infinity();
 
@@ -44,23 +45,23 @@ struct Softmax {
 
 /// Scores become exp(score - maximum so far), those above the diagonal 0; `correction` is what
 /// everything under the old maximum has to be multiplied by.
-template <typename Cut>
-__device__ void softmax_step(int first_query, int first_key, float (&scores)[Cut::R][Cut::W],
-                             Softmax<Cut::R>& softmax, float (&correction)[Cut::R]) {
+template <typename Tile>
+__device__ void softmax_step(int first_query, int first_key, float (&scores)[Tile::R][Tile::W],
+                             Softmax<Tile::R>& softmax, float (&correction)[Tile::R]) {
 #pragma unroll
-  for (int i = 0; i < Cut::R; ++i) {
+  for (int i = 0; i < Tile::R; ++i) {
     float largest = softmax.maximum[i];
 #pragma unroll
-    for (int j = 0; j < Cut::W; ++j) {
+    for (int j = 0; j < Tile::W; ++j) {
       scores[i][j] = first_key + j > first_query + i ? kLowest : scores[i][j];
       largest = fmaxf(largest, scores[i][j]);
     }
-    largest = join_lanes<Cut::X, Larger>(largest);
+    largest = join_lanes<Tile::X, Larger>(largest);
     correction[i] = expf(softmax.maximum[i] - largest);
     softmax.maximum[i] = largest;
     float sum = 0;
 #pragma unroll
-    for (int j = 0; j < Cut::W; ++j) {
+    for (int j = 0; j < Tile::W; ++j) {
       scores[i][j] = expf(scores[i][j] - largest);
       sum += scores[i][j];
     }
@@ -68,16 +69,16 @@ __device__ void softmax_step(int first_query, int first_key, float (&scores)[Cut
   }
 }
 
-template <typename Cut>
+template <typename Tile>
 __device__ void drop(const HeadLayout& layout, int head, int first_query, int first_key,
-                     float (&weights)[Cut::R][Cut::W]) {
+                     float (&weights)[Tile::R][Tile::W]) {
 #pragma unroll
-  for (int i = 0; i < Cut::R; ++i) {
-    float factors[Cut::W];
+  for (int i = 0; i < Tile::R; ++i) {
+    float factors[Tile::W];
     mask_factors(layout.mask, layout.sample(head), layout.element(head, first_query + i, first_key),
                  factors);
 #pragma unroll
-    for (int j = 0; j < Cut::W; ++j) {
+    for (int j = 0; j < Tile::W; ++j) {
       weights[i][j] *= factors[j];
     }
   }
@@ -94,78 +95,78 @@ __device__ void scale_rows(const float (&factors)[R], float (&sums)[R][C]) {
   }
 }
 
-template <typename Cut, typename T>
-__global__ void __launch_bounds__(Cut::Threads) forward_kernel(Forward<T> on) {
+template <typename Tile, typename T>
+__global__ void __launch_bounds__(Tile::Threads) forward_kernel(Forward<T> on) {
   extern __shared__ float4 shared[];
   float* const queries = reinterpret_cast<float*>(shared);
-  float* const keys = queries + Cut::OwnFloats;
-  float* const values = keys + Cut::WalkedFloats;
-  float* const weights = values + Cut::WalkedFloats;
+  float* const keys = queries + Tile::OwnFloats;
+  float* const values = keys + Tile::WalkedFloats;
+  float* const weights = values + Tile::WalkedFloats;
   const HeadLayout& layout = on.layout;
   const int head = static_cast<int>(blockIdx.x) % on.head_count;
   const int tile = on.tiles - 1 - static_cast<int>(blockIdx.x) / on.head_count;  // longest first
-  const int first = tile * Cut::OwnRows;
-  const int count = min(Cut::OwnRows, layout.sequence - first);
-  const int own_query = first + static_cast<int>(threadIdx.y) * Cut::R;
-  load_own<Cut>(on.rows(head, 0, first, count), layout.factor, queries);
-  Softmax<Cut::R> softmax;
-  float sums[Cut::R][Cut::C] = {};
-  for (int key = 0; key < first + count; key += Cut::WalkedRows) {
-    const int key_count = min(Cut::WalkedRows, layout.sequence - key);
+  const int first = tile * Tile::OwnRows;
+  const int count = min(Tile::OwnRows, layout.sequence - first);
+  const int own_query = first + static_cast<int>(threadIdx.y) * Tile::R;
+  load_own<Tile>(on.rows(head, 0, first, count), layout.factor, queries);
+  Softmax<Tile::R> softmax;
+  float sums[Tile::R][Tile::C] = {};
+  for (int key = 0; key < first + count; key += Tile::WalkedRows) {
+    const int key_count = min(Tile::WalkedRows, layout.sequence - key);
     __syncthreads();  // the tiles may still be read
-    load_walked<Cut>(on.rows(head, 1, key, key_count), 1, keys);
-    load_walked<Cut>(on.rows(head, 2, key, key_count), 1, values);
+    load_walked<Tile>(on.rows(head, 1, key, key_count), 1, keys);
+    load_walked<Tile>(on.rows(head, 2, key, key_count), 1, values);
     __syncthreads();
-    const int own_key = key + static_cast<int>(threadIdx.x) * Cut::W;
-    float scores[Cut::R][Cut::W];
-    float correction[Cut::R];
-    multiply_rows<Cut>(queries, keys, layout.size, scores);
-    softmax_step<Cut>(own_query, own_key, scores, softmax, correction);
+    const int own_key = key + static_cast<int>(threadIdx.x) * Tile::W;
+    float scores[Tile::R][Tile::W];
+    float correction[Tile::R];
+    multiply_rows<Tile>(queries, keys, layout.size, scores);
+    softmax_step<Tile>(own_query, own_key, scores, softmax, correction);
     if (layout.mask.active()) {
-      drop<Cut>(layout, head, own_query, own_key, scores);
+      drop<Tile>(layout, head, own_query, own_key, scores);
     }
     scale_rows(correction, sums);
-    share_weights<Cut>(scores, weights);
-    add_weighted<Cut>(weights, values, sums);
+    share_weights<Tile>(scores, weights);
+    add_weighted<Tile>(weights, values, sums);
   }
-  float factors[Cut::R];
+  float factors[Tile::R];
 #pragma unroll
-  for (int i = 0; i < Cut::R; ++i) {
-    const float sum = join_lanes<Cut::X, Plus>(softmax.sum[i]);
+  for (int i = 0; i < Tile::R; ++i) {
+    const float sum = join_lanes<Tile::X, Plus>(softmax.sum[i]);
     factors[i] = 1.0F / sum;
     if (threadIdx.x == 0 && own_query + i < layout.sequence) {
-      on.log_sum[static_cast<std::int64_t>(head) * layout.sequence + own_query + i] =
+      on.lse[static_cast<std::int64_t>(head) * layout.sequence + own_query + i] =
           softmax.maximum[i] + logf(sum);
     }
   }
-  store_rows<Cut>(sums, factors,
-                  Target<T>{on.out + layout.out(head) + first * layout.row, layout.row, count,
-                            layout.size, layout.wide});
+  store_rows<Tile>(sums, factors,
+                   Target<T>{on.out + layout.out(head) + first * layout.row, layout.row, count,
+                             layout.size, layout.vectorized});
 }
 
-template <typename Cut, typename T>
+template <typename Tile, typename T>
 void run_on(Stream& stream, const AttentionForward& args) {
   const AttentionShape& shape = args.shape;
   const std::int64_t heads = shape.samples * shape.heads;
-  const std::int64_t tiles = parts_of(shape.sequence, Cut::OwnRows);
+  const std::int64_t tiles = parts_of(shape.sequence, Tile::OwnRows);
   const auto* qkv = args.qkv.data<T>();
   auto* out = args.out.data<T>();
-  const Forward<T> on = {.layout = HeadLayout(shape, moves_wide({qkv, out}, shape.head_size)),
+  const Forward<T> on = {.layout = HeadLayout(shape, is_vectorizable({qkv, out}, shape.head_size)),
                          .head_count = static_cast<int>(heads),
                          .tiles = static_cast<int>(tiles),
                          .qkv = qkv,
                          .out = out,
-                         .log_sum = args.log_sum.data<float>()};
-  launch(stream, kPlace,
+                         .lse = args.lse.data<float>()};
+  launch(stream, kWhere,
          {.blocks = heads * tiles,
-          .threads = dim3(Cut::X, Cut::Y),
-          .shared_bytes = Cut::shared_bytes(1, 2)},
-         forward_kernel<Cut, T>, on);
+          .threads = dim3(Tile::X, Tile::Y),
+          .shared_bytes = Tile::shared_bytes(1, 2)},
+         forward_kernel<Tile, T>, on);
 }
 
-template <typename Cut>
+template <typename Tile>
 void run(Stream& stream, const AttentionForward& args) {
-  with_element(args.qkv.dtype(), [&]<typename T>() { run_on<Cut, T>(stream, args); });
+  with_element(args.qkv.dtype(), [&]<typename T>() { run_on<Tile, T>(stream, args); });
 }
 
 }  // namespace
@@ -176,17 +177,17 @@ void attention_forward(Stream& stream, const AttentionForward& args) {
     return;
   }
   const std::int64_t size = args.shape.head_size;
-  check_head_size(kPlace, size);
+  check_head_size(kWhere, size);
   if (size <= 32) {
-    run<TileCut<8, 16, 8, 8, 4>>(stream, args);
+    run<TileShape<8, 16, 8, 8, 4>>(stream, args);
   } else if (size <= 64) {
-    run<TileCut<8, 16, 8, 8, 8>>(stream, args);
+    run<TileShape<8, 16, 8, 8, 8>>(stream, args);
   } else if (size <= 96) {
-    run<TileCut<8, 16, 8, 4, 12>>(stream, args);
+    run<TileShape<8, 16, 8, 4, 12>>(stream, args);
   } else if (size <= 128) {
-    run<TileCut<16, 16, 4, 4, 8>>(stream, args);
+    run<TileShape<16, 16, 4, 4, 8>>(stream, args);
   } else {
-    run<TileCut<16, 16, 4, 4, 16>>(stream, args);
+    run<TileShape<16, 16, 4, 4, 16>>(stream, args);
   }
 }
 

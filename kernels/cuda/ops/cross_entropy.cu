@@ -5,9 +5,9 @@
 namespace stagecraft::cuda {
 namespace {
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void maximum_kernel(const T* logits, Columns columns, float* maximum) {
-  const float largest = row_maximum<Wide>(logits + blockIdx.x * columns.all, columns);
+  const float largest = row_maximum<Vectorized>(logits + blockIdx.x * columns.all, columns);
   if (threadIdx.x == 0) {
     maximum[blockIdx.x] = largest;
   }
@@ -23,11 +23,11 @@ struct Sum {
   float* target_logits;
 };
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void sum_kernel(Sum<T> on) {
   const T* const row = on.logits + blockIdx.x * on.columns.all;
   const float maximum = on.maximum[blockIdx.x];
-  const float total = row_sum<Wide>(row, on.columns, maximum);
+  const float total = row_sum<Vectorized>(row, on.columns, maximum);
   if (threadIdx.x == 0) {
     on.sums[blockIdx.x] = total;
     on.target_logits[blockIdx.x] = target_logit(on.columns, row, on.targets[blockIdx.x], maximum);
@@ -61,11 +61,11 @@ struct Gradient {
   float scale;
 };
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void gradient_kernel(Gradient<T> on) {
   const RowGradient gradient(on.columns, on.targets[blockIdx.x], on.sums[blockIdx.x], on.scale);
   T* const row = on.logits + blockIdx.x * on.columns.all;
-  gradient.write<Wide>(row, row, {}, Exponential<T>(on.maximum[blockIdx.x]));
+  gradient.write<Vectorized>(row, row, {}, Exponential<T>(on.maximum[blockIdx.x]));
 }
 
 }  // namespace
@@ -74,9 +74,10 @@ void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
   const Columns columns(args.logits, args.shard);
   with_element(args.logits.dtype(), [&]<typename T>() {
     const T* logits = args.logits.data<T>();
-    launch(stream, "softmax_maximum", softmax_grid(args.logits),
-           moves_wide({logits}, columns.all) ? maximum_kernel<true, T> : maximum_kernel<false, T>,
-           logits, columns, args.maximum.data<float>());
+    launch(
+        stream, "softmax_maximum", softmax_grid(args.logits),
+        is_vectorizable({logits}, columns.all) ? maximum_kernel<true, T> : maximum_kernel<false, T>,
+        logits, columns, args.maximum.data<float>());
   });
 }
 
@@ -89,9 +90,10 @@ void softmax_sum(Stream& stream, const SoftmaxSum& args) {
                        .columns = Columns(args.logits, args.shard),
                        .sums = sums,
                        .target_logits = sums + args.logits.size(0)};
-    launch(stream, "softmax_sum", softmax_grid(args.logits),
-           moves_wide({on.logits}, on.columns.all) ? sum_kernel<true, T> : sum_kernel<false, T>,
-           on);
+    launch(
+        stream, "softmax_sum", softmax_grid(args.logits),
+        is_vectorizable({on.logits}, on.columns.all) ? sum_kernel<true, T> : sum_kernel<false, T>,
+        on);
   });
 }
 
@@ -110,9 +112,9 @@ void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
                             .targets = args.targets.data<std::int32_t>(),
                             .columns = Columns(args.logits, args.shard),
                             .scale = args.scale};
-    const bool wide = moves_wide({on.logits}, on.columns.all);
+    const bool vectorized = is_vectorizable({on.logits}, on.columns.all);
     launch(stream, "softmax_gradient", softmax_grid(args.logits),
-           wide ? gradient_kernel<true, T> : gradient_kernel<false, T>, on);
+           vectorized ? gradient_kernel<true, T> : gradient_kernel<false, T>, on);
   });
 }
 

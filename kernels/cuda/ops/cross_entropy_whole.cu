@@ -7,7 +7,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "softmax_cross_entropy";
+constexpr std::string_view kWhere = "softmax_cross_entropy";
 
 template <typename T>
 struct Whole {
@@ -35,7 +35,7 @@ __device__ void hold_row(const T* row, std::int64_t columns, float4* held) {
 
 /// A block a row, which comes from memory once: it is held in shared memory or, a longer one,
 /// likely found in the cache the second and the third time.
-template <bool Wide, bool Held, typename T>
+template <bool Vectorized, bool Held, typename T>
 __global__ void __launch_bounds__(kSoftmaxThreads) row_kernel(Whole<T> on) {
   extern __shared__ float4 shared[];
   T* const target = on.logits + blockIdx.x * on.columns.all;
@@ -45,15 +45,15 @@ __global__ void __launch_bounds__(kSoftmaxThreads) row_kernel(Whole<T> on) {
     row = reinterpret_cast<const T*>(shared);
   }
   const std::int32_t token = on.targets[blockIdx.x];
-  const float maximum = row_maximum<Wide>(row, on.columns);
-  const float total = row_sum<Wide>(row, on.columns, maximum);
+  const float maximum = row_maximum<Vectorized>(row, on.columns);
+  const float total = row_sum<Vectorized>(row, on.columns, maximum);
   if (threadIdx.x == 0) {
     on.sums[blockIdx.x] = total;
     on.target_logits[blockIdx.x] = target_logit(on.columns, row, token, maximum);
   }
   __syncthreads();  // the target's logit is read before it is written over
   RowGradient(on.columns, token, total, on.scale)
-      .write<Wide>(row, target, {}, Exponential<T>(maximum));
+      .write<Vectorized>(row, target, {}, Exponential<T>(maximum));
 }
 
 /// A row that is followed by others is copied, and gives its place to the next one, in so many
@@ -66,7 +66,7 @@ struct Pieces {
         each((groups + kPieces * kSoftmaxThreads - 1) / (kPieces * kSoftmaxThreads) *
              kSoftmaxThreads) {}
 
-  __device__ Cut operator[](unsigned piece) const {
+  __device__ ColumnRange operator[](unsigned piece) const {
     return {min(piece * each, groups), min((piece + 1) * each, groups)};
   }
 
@@ -76,8 +76,9 @@ struct Pieces {
 
 /// Begins to copy this thread's groups.
 template <typename T>
-__device__ void start_copy(T* held, const T* row, Cut cut) {
-  for (std::uint32_t group = cut.first + threadIdx.x; group < cut.end; group += kSoftmaxThreads) {
+__device__ void start_copy(T* held, const T* row, ColumnRange range) {
+  for (std::uint32_t group = range.first + threadIdx.x; group < range.end;
+       group += kSoftmaxThreads) {
     __pipeline_memcpy_async(held + group * kGroup, row + group * kGroup, sizeof(Packed<T>));
   }
   __pipeline_commit();
@@ -139,7 +140,7 @@ __global__ void __launch_bounds__(kSoftmaxThreads) rows_kernel(Whole<T> on) {
 
 int attribute_of(const Stream& stream, cudaDeviceAttr attribute) {
   int value = 0;
-  check(cudaDeviceGetAttribute(&value, attribute, stream.device().index), kPlace);
+  check(cudaDeviceGetAttribute(&value, attribute, stream.device().index), kWhere);
   return value;
 }
 
@@ -165,23 +166,23 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
                          .scale = args.scale,
                          .sums = sums.data<float>(),
                          .target_logits = sums.data<float>() + rows};
-    const bool wide = moves_wide({on.logits}, on.columns.all);
+    const bool vectorized = is_vectorizable({on.logits}, on.columns.all);
     const std::int64_t row_bytes = on.columns.all * size_of(args.logits.dtype());
     const std::int64_t held =
-        wide && row_bytes % sizeof(float4) == 0 ? rows_held(stream, row_bytes) : 0;
+        vectorized && row_bytes % sizeof(float4) == 0 ? rows_held(stream, row_bytes) : 0;
     Grid grid = softmax_grid(args.logits);
     if (held == 0) {
-      launch(stream, kPlace, grid, wide ? row_kernel<true, false, T> : row_kernel<false, false, T>,
-             on);
+      launch(stream, kWhere, grid,
+             vectorized ? row_kernel<true, false, T> : row_kernel<false, false, T>, on);
       return;
     }
     grid.shared_bytes = static_cast<std::size_t>(row_bytes);
     if (held > 1) {
-      launch(stream, kPlace, grid, row_kernel<true, true, T>, on);
+      launch(stream, kWhere, grid, row_kernel<true, true, T>, on);
     } else {
       grid.blocks =
           std::min<std::int64_t>(rows, attribute_of(stream, cudaDevAttrMultiProcessorCount));
-      launch(stream, kPlace, grid, rows_kernel<T>, on);
+      launch(stream, kWhere, grid, rows_kernel<T>, on);
     }
   });
   cuda::cross_entropy_loss(stream, {sums, args.targets, args.loss});

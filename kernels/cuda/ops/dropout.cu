@@ -25,8 +25,8 @@ struct Arrays {
 };
 
 /// Row `row` of its sample, walked to the next without a division.
-struct Place {
-  __device__ Place(std::uint32_t number, std::uint32_t rows_per_sample)
+struct RowPosition {
+  __device__ RowPosition(std::uint32_t number, std::uint32_t rows_per_sample)
       : sample(number / rows_per_sample), row(number % rows_per_sample) {}
   __device__ void next(std::uint32_t rows_per_sample) {
     const bool last = ++row == rows_per_sample;
@@ -38,16 +38,17 @@ struct Place {
 };
 
 /// Where rows are moved wide, their groups are the blocks of random words.
-template <bool Wide, typename T>
-__device__ float4 masked(const Arrays<T>& on, const Place& place, std::int64_t column,
+template <bool Vectorized, typename T>
+__device__ float4 masked(const Arrays<T>& on, const RowPosition& position, std::int64_t column,
                          const float4& value) {
   float factors[kGroup];
-  if constexpr (Wide) {
+  if constexpr (Vectorized) {
     const auto groups = static_cast<std::uint32_t>(on.columns / kGroup);
-    on.mask.block_factors(
-        place.sample, place.row * groups + static_cast<std::uint32_t>(column / kGroup), factors);
+    on.mask.block_factors(position.sample,
+                          position.row * groups + static_cast<std::uint32_t>(column / kGroup),
+                          factors);
   } else {
-    on.mask.factors(place.sample, static_cast<std::uint64_t>(place.row) * on.columns + column,
+    on.mask.factors(position.sample, static_cast<std::uint64_t>(position.row) * on.columns + column,
                     factors);
   }
   return value * float4{factors[0], factors[1], factors[2], factors[3]};
@@ -55,14 +56,14 @@ __device__ float4 masked(const Arrays<T>& on, const Place& place, std::int64_t c
 
 /// What is read of a thread's rows, all of it under way before the first is used. Beyond the last
 /// row it is read again.
-template <bool Wide, bool Joined, typename T>
+template <bool Vectorized, bool Joined, typename T>
 struct Loaded {
   __device__ Loaded(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
     const std::uint32_t last = on.rows - 1;
 #pragma unroll
     for (std::uint32_t r = 0; r < kRows; ++r) {
       const std::int64_t row = min(first_row + r, last);
-      values[r] = load_packed<Wide>(on.x + row * on.columns, column, on.columns);
+      values[r] = load_packed<Vectorized>(on.x + row * on.columns, column, on.columns);
     }
     if constexpr (Joined) {
       load_joined(on, first_row, column);
@@ -75,11 +76,11 @@ struct Loaded {
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::int64_t row = min(first_row + r, last);
-        residuals[r] = load_packed<Wide>(on.residual + row * on.columns, column, on.columns);
+        residuals[r] = load_packed<Vectorized>(on.residual + row * on.columns, column, on.columns);
       }
     }
     if (on.added != nullptr && on.added_rows == 1) {
-      const Packed<T> bias = load_packed<Wide>(on.added, column, on.columns);
+      const Packed<T> bias = load_packed<Vectorized>(on.added, column, on.columns);
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
         added[r] = bias;
@@ -88,7 +89,7 @@ struct Loaded {
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::int64_t row = min(first_row + r, last) % on.added_rows;
-        added[r] = load_packed<Wide>(on.added + row * on.columns, column, on.columns);
+        added[r] = load_packed<Vectorized>(on.added + row * on.columns, column, on.columns);
       }
     }
   }
@@ -98,7 +99,7 @@ struct Loaded {
 };
 
 /// Without `Joined` nothing is added, and no registers are kept for it.
-template <bool Wide, bool Joined, typename T>
+template <bool Vectorized, bool Joined, typename T>
 __global__ void dropout_rows_kernel(Arrays<T> on) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * kGroup;
@@ -107,18 +108,18 @@ __global__ void dropout_rows_kernel(Arrays<T> on) {
   if (column >= on.columns) {
     return;
   }
-  const Loaded<Wide, Joined, T> loaded(on, first_row, column);
-  Place place(first_row, on.rows_per_sample);
+  const Loaded<Vectorized, Joined, T> loaded(on, first_row, column);
+  RowPosition position(first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
     float4 value = unpacked<T>(loaded.values[r]);
     value = Joined && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
-    value = on.mask.active() ? masked<Wide>(on, place, column, value) : value;
+    value = on.mask.active() ? masked<Vectorized>(on, position, column, value) : value;
     value = Joined && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
     if (r < rows) {
-      store_packed<Wide>(on.y + (first_row + r) * on.columns, column, on.columns, value);
+      store_packed<Vectorized>(on.y + (first_row + r) * on.columns, column, on.columns, value);
     }
-    place.next(on.rows_per_sample);
+    position.next(on.rows_per_sample);
   }
 }
 
@@ -133,10 +134,10 @@ Grid grid_of(std::int64_t rows, std::int64_t columns) {
 
 }  // namespace
 
-void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& args) {
+void dropout_rows(Stream& stream, std::string_view where, const DropoutRows& args) {
   const std::int64_t rows = args.x.size(0);
   const std::int64_t columns = args.x.size(1);
-  require(rows < std::int64_t{1} << 31, place, "{} rows are more than 2^31", rows);
+  require(rows < std::int64_t{1} << 31, where, "{} rows are more than 2^31", rows);
   if (columns == 0) {
     return;
   }
@@ -151,13 +152,13 @@ void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& arg
         .y = args.y.data<T>(),
         .mask = Mask(args.dropout),
         .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
-    const bool wide = moves_wide({on.x, on.added, on.residual, on.y}, columns);
-    const bool joined = on.added != nullptr || on.residual != nullptr;
-    const auto kernel =
-        joined
-            ? (wide ? dropout_rows_kernel<true, true, T> : dropout_rows_kernel<false, true, T>)
-            : (wide ? dropout_rows_kernel<true, false, T> : dropout_rows_kernel<false, false, T>);
-    launch(stream, place, grid_of(rows, columns), kernel, on);
+    const bool vectorized = is_vectorizable({on.x, on.added, on.residual, on.y}, columns);
+    const bool fused = on.added != nullptr || on.residual != nullptr;
+    const auto kernel = fused ? (vectorized ? dropout_rows_kernel<true, true, T>
+                                            : dropout_rows_kernel<false, true, T>)
+                              : (vectorized ? dropout_rows_kernel<true, false, T>
+                                            : dropout_rows_kernel<false, false, T>);
+    launch(stream, where, grid_of(rows, columns), kernel, on);
   });
 }
 

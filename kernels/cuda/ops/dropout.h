@@ -15,6 +15,6 @@ struct DropoutRows {
   Tensor y;
   Dropout dropout;
 };
-void dropout_rows(Stream& stream, std::string_view place, const DropoutRows& args);
+void dropout_rows(Stream& stream, std::string_view where, const DropoutRows& args);
 
 }  // namespace stagecraft::cuda

@@ -12,9 +12,10 @@ struct AddGroups {
   const T* a;
   const T* b;
   T* c;
-  template <bool Wide>
+  template <bool Vectorized>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
-    store4<Wide>(c, at, count, load4<Wide>(a, at, count) + load4<Wide>(b, at, count));
+    store4<Vectorized>(c, at, count,
+                       load4<Vectorized>(a, at, count) + load4<Vectorized>(b, at, count));
   }
 };
 
@@ -23,7 +24,7 @@ struct AddDoubles {
   const double* a;
   const double* b;
   double* c;
-  template <bool Wide>
+  template <bool Vectorized>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
     for (std::int64_t i = at; i < at + kGroup && i < count; ++i) {
       c[i] = a[i] + b[i];
@@ -37,12 +38,12 @@ struct MaximumGroups {
   const float* a;
   const float* b;
   float* c;
-  template <bool Wide>
+  template <bool Vectorized>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
-    const float4 x = load4<Wide>(a, at, count);
-    const float4 y = load4<Wide>(b, at, count);
-    store4<Wide>(c, at, count,
-                 {larger(x.x, y.x), larger(x.y, y.y), larger(x.z, y.z), larger(x.w, y.w)});
+    const float4 x = load4<Vectorized>(a, at, count);
+    const float4 y = load4<Vectorized>(b, at, count);
+    store4<Vectorized>(c, at, count,
+                       {larger(x.x, y.x), larger(x.y, y.y), larger(x.z, y.z), larger(x.w, y.w)});
   }
 };
 
@@ -50,9 +51,9 @@ template <typename From, typename To>
 struct ConvertGroups {
   const From* from;
   To* to;
-  template <bool Wide>
+  template <bool Vectorized>
   __device__ void apply(std::int64_t at, std::int64_t count) const {
-    store4<Wide>(to, at, count, load4<Wide>(from, at, count));
+    store4<Vectorized>(to, at, count, load4<Vectorized>(from, at, count));
   }
 };
 
@@ -85,13 +86,13 @@ void add(Stream& stream, const Add& args) {
   }
   with_element(args.a.dtype(), [&]<typename T>() {
     const AddGroups<T> f{args.a.data<T>(), args.b.data<T>(), args.c.data<T>()};
-    for_each_group(stream, "add", count, moves_wide({f.a, f.b, f.c}), f);
+    for_each_group(stream, "add", count, is_vectorizable({f.a, f.b, f.c}), f);
   });
 }
 
 void maximum(Stream& stream, const Maximum& args) {
   const MaximumGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
-  for_each_group(stream, "maximum", args.a.elements(), moves_wide({f.a, f.b, f.c}), f);
+  for_each_group(stream, "maximum", args.a.elements(), is_vectorizable({f.a, f.b, f.c}), f);
 }
 
 void copy(Stream& stream, const Copy& args) {
@@ -105,7 +106,7 @@ void convert(Stream& stream, const Convert& args) {
   with_element(args.from.dtype(), [&]<typename From>() {
     with_element(args.to.dtype(), [&]<typename To>() {
       const ConvertGroups<From, To> f{args.from.data<From>(), args.to.data<To>()};
-      for_each_group(stream, "convert", args.from.elements(), moves_wide({f.from, f.to}), f);
+      for_each_group(stream, "convert", args.from.elements(), is_vectorizable({f.from, f.to}), f);
     });
   });
 }

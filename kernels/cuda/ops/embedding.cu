@@ -23,7 +23,7 @@ struct Lookup {
   std::int64_t rows;
 };
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void lookup_kernel(Lookup<T> on) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * kLookupThreads + threadIdx.x) * kGroup;
@@ -36,12 +36,12 @@ __global__ void lookup_kernel(Lookup<T> on) {
   for (int r = 0; r < kLookupRows; ++r) {
     const std::int64_t at = on.tokens[min(first + r, on.rows - 1)] - on.first_token;
     const bool held = at >= 0 && at < on.held;
-    found[r] = held ? load_packed<Wide>(on.table + at * on.h, column, on.h) : Packed<T>{};
+    found[r] = held ? load_packed<Vectorized>(on.table + at * on.h, column, on.h) : Packed<T>{};
   }
 #pragma unroll
   for (int r = 0; r < kLookupRows; ++r) {
     if (first + r < on.rows) {
-      store_packed<Wide>(on.y + (first + r) * on.h, column, on.h, unpacked<T>(found[r]));
+      store_packed<Vectorized>(on.y + (first + r) * on.h, column, on.h, unpacked<T>(found[r]));
     }
   }
 }
@@ -61,7 +61,7 @@ struct PositionSums {
   bool accumulate;
 };
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void position_sums_kernel(PositionSums<T> on) {
   const std::int64_t position = blockIdx.x;
   const std::int64_t column =
@@ -71,7 +71,7 @@ __global__ void position_sums_kernel(PositionSums<T> on) {
     return;
   }
   float* const to = on.dtable + position * on.h;
-  const float4 before = on.accumulate ? load4<Wide>(to, column, on.h) : float4{0, 0, 0, 0};
+  const float4 before = on.accumulate ? load4<Vectorized>(to, column, on.h) : float4{0, 0, 0, 0};
   float4 sum = {0, 0, 0, 0};
   const std::int64_t samples = read ? on.samples : 0;
   for (std::int64_t first = 0; first < samples; first += kAhead) {
@@ -79,14 +79,15 @@ __global__ void position_sums_kernel(PositionSums<T> on) {
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
       const std::int64_t sample = min(first + i, samples - 1);
-      terms[i] = load_packed<Wide>(on.dy + (sample * on.positions + position) * on.h, column, on.h);
+      terms[i] =
+          load_packed<Vectorized>(on.dy + (sample * on.positions + position) * on.h, column, on.h);
     }
 #pragma unroll
     for (int i = 0; i < kAhead; ++i) {
       sum = first + i < samples ? sum + unpacked<T>(terms[i]) : sum;
     }
   }
-  store4<Wide>(to, column, on.h, on.accumulate ? before + sum : sum);
+  store4<Vectorized>(to, column, on.h, on.accumulate ? before + sum : sum);
 }
 
 }  // namespace
@@ -103,9 +104,10 @@ void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) 
     const Grid grid{.blocks = parts_of(on.rows, kLookupRows),
                     .threads = kLookupThreads,
                     .strips = parts_of(on.h, kLookupThreads * kGroup)};
-    launch(stream, "token_embedding_forward", grid,
-           moves_wide({on.table, on.y}, on.h) ? lookup_kernel<true, T> : lookup_kernel<false, T>,
-           on);
+    launch(
+        stream, "token_embedding_forward", grid,
+        is_vectorizable({on.table, on.y}, on.h) ? lookup_kernel<true, T> : lookup_kernel<false, T>,
+        on);
   });
 }
 
@@ -131,8 +133,8 @@ void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward
                     .threads = kPositionThreads,
                     .strips = parts_of(on.h, kPositionThreads * kGroup)};
     launch(stream, "position_embedding_backward", grid,
-           moves_wide({on.dy, on.dtable}, on.h) ? position_sums_kernel<true, T>
-                                                : position_sums_kernel<false, T>,
+           is_vectorizable({on.dy, on.dtable}, on.h) ? position_sums_kernel<true, T>
+                                                     : position_sums_kernel<false, T>,
            on);
   });
 }

@@ -11,7 +11,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "token_embedding_backward";
+constexpr std::string_view kWhere = "token_embedding_backward";
 constexpr int kWarps = 8;
 constexpr unsigned kThreads = kWarps * kWarp;
 constexpr int kBlocksAtOnce = 4;  // on a multiprocessor, for which registers have to do
@@ -96,25 +96,25 @@ struct TableSums {
 };
 
 /// To columns of a row of the table that `strip` holds.
-template <bool Wide>
+template <bool Vectorized>
 __device__ void store_row(float* to, std::int64_t h, const Strip& strip, const LaneSums& before,
                           const LaneSums& sums) {
 #pragma unroll
   for (int p = 0; p < kParts; ++p) {
     if (strip.holds(p)) {
-      store_packed<Wide>(to, strip.column(p), h, before[p] + sums[p]);
+      store_packed<Vectorized>(to, strip.column(p), h, before[p] + sums[p]);
     }
   }
 }
 
-template <bool Wide>
+template <bool Vectorized>
 __device__ void add_to_row(float* row, std::int64_t h, const Strip& strip, const LaneSums& sums) {
   LaneSums before;
 #pragma unroll
   for (int p = 0; p < kParts; ++p) {
-    before[p] = strip.holds(p) ? load_packed<Wide>(row, strip.column(p), h) : float4{};
+    before[p] = strip.holds(p) ? load_packed<Vectorized>(row, strip.column(p), h) : float4{};
   }
-  store_row<Wide>(row, h, strip, before, sums);
+  store_row<Vectorized>(row, h, strip, before, sums);
 }
 
 /// What a warp knows of its rows.
@@ -148,7 +148,7 @@ struct WarpRows {
 };
 
 /// sums += the next Count rows of a warp.
-template <bool Wide, int Count, typename T>
+template <bool Vectorized, int Count, typename T>
 __device__ void add_rows(const TableSums<T>& on, const WarpRows& rows, int begin,
                          const Strip& strip, LaneSums& sums) {
   Packed<T> terms[Count][kParts];
@@ -157,7 +157,8 @@ __device__ void add_rows(const TableSums<T>& on, const WarpRows& rows, int begin
     const T* const row = on.dy + __shfl_sync(kAllLanes, rows.row, begin + i) * on.h;
 #pragma unroll
     for (int p = 0; p < kParts; ++p) {
-      terms[i][p] = strip.holds(p) ? load_packed<Wide>(row, strip.column(p), on.h) : Packed<T>{};
+      terms[i][p] =
+          strip.holds(p) ? load_packed<Vectorized>(row, strip.column(p), on.h) : Packed<T>{};
     }
   }
 #pragma unroll
@@ -171,7 +172,7 @@ __device__ void add_rows(const TableSums<T>& on, const WarpRows& rows, int begin
 
 /// Likewise rows some of which are not held or the last of their token, whose sums go to the table
 /// or, where it has others, to pieces[at].
-template <bool Wide, int Count, typename T>
+template <bool Vectorized, int Count, typename T>
 __device__ void add_and_store_rows(const TableSums<T>& on, const WarpRows& rows, int begin,
                                    const Strip& strip, LaneSums& sums, const Pieces& pieces,
                                    int at) {
@@ -186,10 +187,10 @@ __device__ void add_and_store_rows(const TableSums<T>& on, const WarpRows& rows,
 #pragma unroll
     for (int p = 0; p < kParts; ++p) {
       terms[i][p] = (rows.held & lane) != 0 && strip.holds(p)
-                        ? load_packed<Wide>(row, strip.column(p), on.h)
+                        ? load_packed<Vectorized>(row, strip.column(p), on.h)
                         : Packed<T>{};
       before[i][p] = (rows.whole & lane) != 0 && strip.holds(p)
-                         ? load_packed<Wide>(to[i], strip.column(p), on.h)
+                         ? load_packed<Vectorized>(to[i], strip.column(p), on.h)
                          : float4{};
     }
   }
@@ -202,7 +203,7 @@ __device__ void add_and_store_rows(const TableSums<T>& on, const WarpRows& rows,
     }
     if ((rows.ends & lane) != 0) {
       if ((rows.whole & lane) != 0) {
-        store_row<Wide>(to[i], on.h, strip, before[i], sums);
+        store_row<Vectorized>(to[i], on.h, strip, before[i], sums);
       } else {
         pieces.store(at, (rows.from_before & lane) == 0, sums);
       }
@@ -214,7 +215,7 @@ __device__ void add_and_store_rows(const TableSums<T>& on, const WarpRows& rows,
   }
 }
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ void add_warps_rows(const TableSums<T>& on, std::int32_t first, const Strip& strip,
                                const Pieces& pieces, int at) {
   constexpr int kMany = 16 / sizeof(T);
@@ -223,10 +224,10 @@ __device__ void add_warps_rows(const TableSums<T>& on, std::int32_t first, const
   LaneSums sums = {};
   for (int begin = 0; begin < kWarpRows && rows.held >> begin != 0;) {
     if (rows.only_add(begin, kMany)) {
-      add_rows<Wide, kMany>(on, rows, begin, strip, sums);
+      add_rows<Vectorized, kMany>(on, rows, begin, strip, sums);
       begin += kMany;
     } else {
-      add_and_store_rows<Wide, kFew>(on, rows, begin, strip, sums, pieces, at);
+      add_and_store_rows<Vectorized, kFew>(on, rows, begin, strip, sums, pieces, at);
       begin += kFew;
     }
   }
@@ -309,7 +310,7 @@ __device__ Level blocks_of(const TableSums<T>& on, int count) {
       .count = count};
 }
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(TableSums<T> on) {
   let_next_begin();
   __shared__ float4 warps_sums[kWarps][2][kStripGroups];
@@ -320,7 +321,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(Tab
                        .rows = kWarpRows,
                        .count = kWarps};
   const Pieces blocks = blocks_of(on, 0).pieces;
-  add_warps_rows<Wide>(on, warps.begin(warp_index()), strip, warps.pieces, warp_index());
+  add_warps_rows<Vectorized>(on, warps.begin(warp_index()), strip, warps.pieces, warp_index());
   __syncthreads();
   const Span begun = begun_in(on.order, warps, warp_index());
   if (begun.token != kNone) {
@@ -329,7 +330,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(Tab
     if (begun.goes_on) {
       blocks.store(block, true, sums);
     } else {
-      add_to_row<Wide>(on.dtable + begun.token * on.h, on.h, strip, sums);
+      add_to_row<Vectorized>(on.dtable + begun.token * on.h, on.h, strip, sums);
     }
   }
   if (warp_index() == 0 && on.order.goes_on(warps.first)) {
@@ -341,7 +342,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(Tab
 }
 
 /// A warp a block of the kernel before.
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void __launch_bounds__(kThreads) join_blocks_kernel(TableSums<T> on, int count) {
   const Level blocks = blocks_of(on, count);
   const int at = static_cast<int>(blockIdx.x) * kWarps + warp_index();
@@ -350,7 +351,7 @@ __global__ void __launch_bounds__(kThreads) join_blocks_kernel(TableSums<T> on, 
   if (begun.token != kNone) {
     LaneSums sums;
     join<8>(blocks.pieces, at, true, begun.last, sums);
-    add_to_row<Wide>(on.dtable + begun.token * on.h, on.h, Strip(on.h), sums);
+    add_to_row<Vectorized>(on.dtable + begun.token * on.h, on.h, Strip(on.h), sums);
   }
 }
 
@@ -364,7 +365,7 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   const std::int64_t rows = args.order.size(1);
   const std::int64_t held = args.dtable.size(0);
   const std::int64_t h = args.dtable.size(1);
-  require(rows < kLargest && args.first_token + held < kLargest, kPlace,
+  require(rows < kLargest && args.first_token + held < kLargest, kWhere,
           "{} rows or {} tokens are more than 2^30", rows, args.first_token + held);
   if (rows == 0 || held == 0) {
     return;
@@ -384,11 +385,12 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
                              .h = h,
                              .dtable = args.dtable.data<float>(),
                              .pieces = reinterpret_cast<float4*>(pieces.data<float>())};
-    const bool wide = moves_wide({on.dy, on.dtable}, h);
-    launch(stream, kPlace, sums, wide ? table_sums_kernel<true, T> : table_sums_kernel<false, T>,
-           on);
-    launch(stream, kPlace, joins, wide ? join_blocks_kernel<true, T> : join_blocks_kernel<false, T>,
-           on, static_cast<int>(blocks));
+    const bool vectorized = is_vectorizable({on.dy, on.dtable}, h);
+    launch(stream, kWhere, sums,
+           vectorized ? table_sums_kernel<true, T> : table_sums_kernel<false, T>, on);
+    launch(stream, kWhere, joins,
+           vectorized ? join_blocks_kernel<true, T> : join_blocks_kernel<false, T>, on,
+           static_cast<int>(blocks));
   });
 }
 

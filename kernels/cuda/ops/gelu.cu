@@ -48,7 +48,7 @@ struct GeluSlope {
 void gelu_forward(Stream& stream, const GeluForward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
     const Mapped<T, 1> on{{args.x.data<T>()}, args.y.data<T>(), args.x.elements()};
-    map_groups<Gelu<T>>(stream, "gelu_forward", moves_wide({on.x[0], on.y}, on.count), on);
+    map_groups<Gelu<T>>(stream, "gelu_forward", is_vectorizable({on.x[0], on.y}, on.count), on);
   });
 }
 
@@ -57,7 +57,7 @@ void gelu_backward(Stream& stream, const GeluBackward& args) {
     const Mapped<T, 2> on{
         {args.dy.data<T>(), args.x.data<T>()}, args.dx.data<T>(), args.x.elements()};
     map_groups<GeluSlope<T>>(stream, "gelu_backward",
-                             moves_wide({on.x[0], on.x[1], on.y}, on.count), on);
+                             is_vectorizable({on.x[0], on.x[1], on.y}, on.count), on);
   });
 }
 

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "kernels/cuda/ops/elementwise.h"
-#include "kernels/cuda/ops/matmul_choice.h"
+#include "kernels/cuda/ops/matmul_algorithm.h"
 #include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/status.h"
@@ -11,40 +11,41 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "matmul";
+constexpr std::string_view kWhere = "matmul";
 
 bool on_16_bytes(const Tensor& tensor) {
   return tensor.empty() || reinterpret_cast<std::uintptr_t>(tensor.raw()) % 16 == 0;
 }
 
 MatmulShape shape_of(const Matmul& args) {
-  const bool a_turned = args.transpose_a == Transpose::yes;
-  const bool b_turned = args.transpose_b == Transpose::yes;
+  const bool a_transposed = args.transpose_a == Transpose::yes;
+  const bool b_transposed = args.transpose_b == Transpose::yes;
   return {.m = args.c.size(0),
           .n = args.c.size(1),
-          .k = args.a.size(a_turned ? 0 : 1),
+          .k = args.a.size(a_transposed ? 0 : 1),
           .factors = args.a.dtype(),
           .result = args.c.dtype(),
-          .a_turned = a_turned,
-          .b_turned = b_turned,
+          .a_transposed = a_transposed,
+          .b_transposed = b_transposed,
           .aligned = on_16_bytes(args.a) && on_16_bytes(args.b) && on_16_bytes(args.c) &&
-                     on_16_bytes(args.bias) && on_16_bytes(args.before_gelu) &&
-                     on_16_bytes(args.slope_at)};
+                     on_16_bytes(args.bias) && on_16_bytes(args.pre_activation) &&
+                     on_16_bytes(args.activation_grad_of)};
 }
 
 /// c = op(a) op(b), with what `description` joins to it, in one way.
 void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
-              cublasLtMatmulDesc_t description, const MatmulWay& way) {
-  const Tensor workspace(on.memory(), {(way.workspace_bytes + 3) / 4}, DType::float32,
+              cublasLtMatmulDesc_t description, const MatmulAlgorithm& algorithm) {
+  const Tensor workspace(on.memory(), {(algorithm.workspace_bytes + 3) / 4}, DType::float32,
                          MemoryLabel::workspace);
   const float one = 1;
   const float before = args.accumulate ? 1 : 0;
   void* const c = args.c.raw();
-  check(cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(),
-                       plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
-                       plan.result.get(), c, plan.result.get(), &way.algorithm, workspace.raw(),
-                       static_cast<std::size_t>(way.workspace_bytes), on.native()),
-        kPlace);
+  check(
+      cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(), plan.left.get(),
+                     args.a.raw(), plan.right.get(), &before, c, plan.result.get(), c,
+                     plan.result.get(), &algorithm.algorithm, workspace.raw(),
+                     static_cast<std::size_t>(algorithm.workspace_bytes), on.native()),
+      kWhere);
 }
 
 /// Leaves the plan the way that its product is computed in from now on. What is added to stays as
@@ -57,34 +58,36 @@ void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
     tried.c = Tensor(on.memory(), args.c.shape(), args.c.dtype(), MemoryLabel::workspace);
   }
   std::vector<Tensor> results = {tried.c};
-  if (!args.before_gelu.empty()) {
-    results.push_back(args.before_gelu);
+  if (!args.pre_activation.empty()) {
+    results.push_back(args.pre_activation);
   }
-  const RunWay run = [&](const MatmulWay& way) { multiply(on, tried, plan, description, way); };
-  plan.ways = {fastest_way(on, plan.ways, run, results)};
+  const RunWay run = [&](const MatmulAlgorithm& algorithm) {
+    multiply(on, tried, plan, description, algorithm);
+  };
+  plan.algorithms = {fastest_algorithm(on, plan.algorithms, run, results)};
 }
 
 void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
               cublasLtMatmulDesc_t description) {
-  if (plan.ways.size() > 1) {
+  if (plan.algorithms.size() > 1) {
     choose(on, args, plan, description);
   }
-  multiply(on, args, plan, description, plan.ways.front());
+  multiply(on, args, plan, description, plan.algorithms.front());
 }
 
 void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {
   const void* pointer = at.raw();
-  check(cublasLtMatmulDescSetAttribute(plan.joined.get(), attribute, &pointer, sizeof(pointer)),
-        kPlace);
+  check(cublasLtMatmulDescSetAttribute(plan.fused.get(), attribute, &pointer, sizeof(pointer)),
+        kWhere);
 }
 
 /// What can be joined to a product of bfloat16 in all.
 Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
-  const bool gelu = !args.before_gelu.empty();
-  const bool slope = !args.slope_at.empty();
+  const bool gelu = !args.pre_activation.empty();
+  const bool slope = !args.activation_grad_of.empty();
   const bool bias = !args.bias.empty();
-  if (shape.result != DType::bfloat16 || shape.a_turned) {
+  if (shape.result != DType::bfloat16 || shape.a_transposed) {
     return Epilogue::none;
   }
   if (!gelu && !slope) {
@@ -104,18 +107,18 @@ bool multiply_joined(CudaStream& on, const Matmul& args, MatmulShape shape) {
     return false;
   }
   MatmulPlan& plan = on.matmul_plans().plan(shape);
-  if (plan.ways.empty()) {
+  if (plan.algorithms.empty()) {
     return false;
   }
   if (shape.epilogue == Epilogue::gelu_slope) {
-    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.slope_at);
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.activation_grad_of);
   } else {
     point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
   }
   if (shape.epilogue == Epilogue::gelu) {
-    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.before_gelu);
+    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.pre_activation);
   }
-  multiply(on, args, plan, plan.joined.get());
+  multiply(on, args, plan, plan.fused.get());
   return true;
 }
 
@@ -140,12 +143,12 @@ void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& s
   }
   CudaStream& on = on_cuda(stream);
   MatmulPlan& plan = on.matmul_plans().plan(shape);
-  const bool joined = !args.bias.empty() && plan.joined != nullptr;
-  if (joined) {
+  const bool fused = !args.bias.empty() && plan.fused != nullptr;
+  if (fused) {
     point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
   }
-  multiply(on, args, plan, joined ? plan.joined.get() : plan.plain.get());
-  if (!args.bias.empty() && !joined) {
+  multiply(on, args, plan, fused ? plan.fused.get() : plan.plain.get());
+  if (!args.bias.empty() && !fused) {
     add_bias(stream, args);
   }
 }
@@ -162,18 +165,18 @@ void matmul(Stream& stream, const Matmul& args) {
   if (shape.k > 0 && multiply_joined(on, args, shape)) {
     return;
   }
-  const bool gelu = !args.before_gelu.empty();
-  const bool slope = !args.slope_at.empty();
+  const bool gelu = !args.pre_activation.empty();
+  const bool slope = !args.activation_grad_of.empty();
   Matmul product = args;
-  product.c = gelu ? args.before_gelu : args.c;
-  product.before_gelu = product.slope_at = Tensor();
+  product.c = gelu ? args.pre_activation : args.c;
+  product.pre_activation = product.activation_grad_of = Tensor();
   if (shape.k == 0 || !multiply_joined(on, product, shape)) {
     multiply_with_bias(stream, product, shape);
   }
   if (gelu) {
-    cuda::gelu_forward(stream, {.x = args.before_gelu, .y = args.c});
+    cuda::gelu_forward(stream, {.x = args.pre_activation, .y = args.c});
   } else if (slope) {
-    cuda::gelu_backward(stream, {.dy = args.c, .x = args.slope_at, .dx = args.c});
+    cuda::gelu_backward(stream, {.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
   }
 }
 

@@ -2,7 +2,7 @@
 
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/join.cuh"
-#include "kernels/cuda/primitives/norm_cut.cuh"
+#include "kernels/cuda/primitives/norm_launch.cuh"
 #include "kernels/cuda/primitives/row_sums.h"
 
 namespace stagecraft::cuda {
@@ -11,9 +11,11 @@ namespace {
 /// Calls f(Cut) with the first that holds rows of `columns`: what the one before it held is full.
 template <typename F>
 void with_cut(std::int64_t columns, F&& f) {
-  with_first_cut<Cut<32, 2, 8>, Cut<32, 4, 4, 2>, Cut<32, 6, 4, 4>, Cut<32, 8, 4, 6>,
-                 Cut<32, 10, 4, 8>, Cut<32, 13, 4, 10>, Cut<32, 16, 4, 13>, Cut<128, 8, 1, 4>,
-                 Cut<512, 8, 1, 2>, Cut<1024, 16, 1, 4>>("layer_norm_forward", columns, f);
+  with_first_fitting<LaunchShape<32, 2, 8>, LaunchShape<32, 4, 4, 2>, LaunchShape<32, 6, 4, 4>,
+                     LaunchShape<32, 8, 4, 6>, LaunchShape<32, 10, 4, 8>,
+                     LaunchShape<32, 13, 4, 10>, LaunchShape<32, 16, 4, 13>,
+                     LaunchShape<128, 8, 1, 4>, LaunchShape<512, 8, 1, 2>,
+                     LaunchShape<1024, 16, 1, 4>>("layer_norm_forward", columns, f);
 }
 
 template <typename T>
@@ -30,9 +32,9 @@ struct Forward {
 };
 
 /// Those of four elements that lie within the row, of which `left` and more do; beyond it zero.
-template <bool Wide>
+template <bool Vectorized>
 __device__ float4 within(const float4& value, int left) {
-  if constexpr (Wide) {
+  if constexpr (Vectorized) {
     const bool whole = left > 0;
     return {whole ? value.x : 0, whole ? value.y : 0, whole ? value.z : 0, whole ? value.w : 0};
   } else {
@@ -46,19 +48,19 @@ __device__ float sum_of_squares(const float4& v) {
 }
 
 /// A thread's group `g` of a row.
-template <typename C, bool Wide, typename T>
+template <typename C, bool Vectorized, typename T>
 __device__ Packed<T> load_share(const T* row, int g, int h) {
-  return g < C::Full ? load_packed<Wide>(row, C::column(g), h)
-                     : load_within<Wide>(row, C::column(g), h);
+  return g < C::Full ? load_packed<Vectorized>(row, C::column(g), h)
+                     : load_within<Vectorized>(row, C::column(g), h);
 }
 
 /// A thread's share of a row. Nothing branches between groups: their loads are under way together.
-template <typename C, bool Wide, typename T>
+template <typename C, bool Vectorized, typename T>
 struct Row {
   __device__ void load(const T* row, int h) {
 #pragma unroll
     for (int g = 0; g < C::Groups; ++g) {
-      x[g] = load_share<C, Wide>(row, g, h);
+      x[g] = load_share<C, Vectorized>(row, g, h);
     }
   }
 
@@ -76,7 +78,8 @@ struct Row {
 #pragma unroll
     for (int g = 0; g < C::Groups; ++g) {
       const float4 centred = unpacked<T>(x[g]) - mean;
-      squares += sum_of_squares(g < C::Full ? centred : within<Wide>(centred, h - C::column(g)));
+      squares +=
+          sum_of_squares(g < C::Full ? centred : within<Vectorized>(centred, h - C::column(g)));
     }
     return squares;
   }
@@ -91,8 +94,8 @@ __device__ float4 scaled(const float4& n, const float4& gamma, const float4& bet
 }
 
 /// Two groups' weights are read before the first is used.
-template <typename C, bool Wide, typename T>
-__device__ void store_normalised(const Forward<T>& on, const Row<C, Wide, T>& row, float mean,
+template <typename C, bool Vectorized, typename T>
+__device__ void store_normalised(const Forward<T>& on, const Row<C, Vectorized, T>& row, float mean,
                                  float rstd, T* y) {
   constexpr int kTogether = 2;
 #pragma unroll
@@ -101,28 +104,28 @@ __device__ void store_normalised(const Forward<T>& on, const Row<C, Wide, T>& ro
     float4 beta[kTogether];
 #pragma unroll
     for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
-      gamma[g - first] = load_share<C, Wide>(on.gamma, g, on.h);
-      beta[g - first] = load_share<C, Wide>(on.beta, g, on.h);
+      gamma[g - first] = load_share<C, Vectorized>(on.gamma, g, on.h);
+      beta[g - first] = load_share<C, Vectorized>(on.beta, g, on.h);
     }
 #pragma unroll
     for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
       const float4 n = (unpacked<T>(row.x[g]) - mean) * rstd;
       const float4 value = scaled(n, gamma[g - first], beta[g - first]);
       if (g < C::Full || C::column(g) < on.h) {
-        store_packed<Wide>(y, C::column(g), on.h, value);
+        store_packed<Vectorized>(y, C::column(g), on.h, value);
       }
     }
   }
 }
 
-template <typename C, bool Wide, typename T>
+template <typename C, bool Vectorized, typename T>
 __global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T> on) {
   const std::int64_t number = static_cast<std::int64_t>(blockIdx.x) * C::Rows + threadIdx.y;
   if (number >= on.rows) {
     return;
   }
   const float inverse_h = 1.0F / static_cast<float>(on.h);
-  Row<C, Wide, T> row;
+  Row<C, Vectorized, T> row;
   row.load(on.x + number * on.h, on.h);
   const float mean = join_threads<C::Threads, Plus>(row.total()) * inverse_h;
   const float squares = join_threads<C::Threads, Plus>(row.squares(mean, on.h));
@@ -147,11 +150,11 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
                            .rstd = args.rstd.data<float>(),
                            .rows = args.x.size(0),
                            .h = static_cast<int>(args.x.size(1))};
-    const bool wide = moves_wide({on.x, on.gamma, on.beta, on.y}, on.h);
+    const bool vectorized = is_vectorizable({on.x, on.gamma, on.beta, on.y}, on.h);
     with_cut(args.x.size(1), [&]<typename C>(C) {
       const Grid grid{.blocks = parts_of(on.rows, C::Rows), .threads = dim3(C::Threads, C::Rows)};
       launch(stream, "layer_norm_forward", grid,
-             wide ? forward_kernel<C, true, T> : forward_kernel<C, false, T>, on);
+             vectorized ? forward_kernel<C, true, T> : forward_kernel<C, false, T>, on);
     });
   });
 }

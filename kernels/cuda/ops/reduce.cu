@@ -43,22 +43,23 @@ struct Parts {
   }
 };
 
-template <bool Wide>
+template <bool Vectorized>
 __device__ double block_squares(const float* x, std::int64_t first, std::int64_t count) {
   double sum = 0;
 #pragma unroll 8
   for (int i = 0; i < kGroupsOfThread; ++i) {
-    const float4 v = load4<Wide>(x, first + i * kThreads * kGroup, count);
+    const float4 v = load4<Vectorized>(x, first + i * kThreads * kGroup, count);
     sum += (square(v.x) + square(v.y)) + (square(v.z) + square(v.w));
   }
   return sum;
 }
 
-template <bool Wide>
+template <bool Vectorized>
 __global__ void block_squares_kernel(Parts parts, double* partial) {
   const Part part = parts.of(blockIdx.x);
   const std::int64_t first = (blockIdx.x - part.first_block) * kBlock + threadIdx.x * kGroup;
-  const double sum = join_threads<kThreads, Plus>(block_squares<Wide>(part.x, first, part.count));
+  const double sum =
+      join_threads<kThreads, Plus>(block_squares<Vectorized>(part.x, first, part.count));
   if (threadIdx.x == 0) {
     partial[blockIdx.x] = sum;
   }
@@ -82,13 +83,13 @@ __global__ void join_squares_kernel(const Part* table, const double* partial, do
 }  // namespace
 
 void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
-  constexpr std::string_view kPlace = "sums_of_squares";
+  constexpr std::string_view kWhere = "sums_of_squares";
   std::vector<Part> parts;
-  bool wide = true;
+  bool vectorized = true;
   std::int64_t blocks = 0;
   for (const Tensor& x : args.x) {
     parts.push_back({x.data<float>(), x.elements(), blocks});
-    wide = wide && moves_wide({x.raw()});
+    vectorized = vectorized && is_vectorizable({x.raw()});
     blocks += parts_of(x.elements(), kBlock);
   }
   parts.push_back({nullptr, 0, blocks});
@@ -99,10 +100,10 @@ void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
   const auto* table = static_cast<const Part*>(memory.raw());
   const auto count = static_cast<std::int32_t>(args.x.size());
   const Tensor partial(stream.memory(), {blocks}, DType::float64, MemoryLabel::workspace);
-  launch(stream, kPlace, {.blocks = blocks, .threads = kThreads},
-         wide ? block_squares_kernel<true> : block_squares_kernel<false>, Parts{table, count},
+  launch(stream, kWhere, {.blocks = blocks, .threads = kThreads},
+         vectorized ? block_squares_kernel<true> : block_squares_kernel<false>, Parts{table, count},
          partial.data<double>());
-  launch(stream, kPlace, {.blocks = count, .threads = kThreads}, join_squares_kernel, table,
+  launch(stream, kWhere, {.blocks = count, .threads = kThreads}, join_squares_kernel, table,
          partial.data<double>(), args.out.data<double>());
 }
 

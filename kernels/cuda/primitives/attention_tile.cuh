@@ -16,12 +16,12 @@
 
 namespace stagecraft::cuda {
 
-inline constexpr std::int64_t kMostHeadSize = 256;
+inline constexpr std::int64_t kMaxHeadSize = 256;
 
 /// C columns of a head a thread, so heads of up to X * C numbers. R, W and C bound what a thread
 /// holds in registers; the rest is the shared memory of a block.
 template <int X_, int Y_, int R_, int W_, int C_>
-struct TileCut {
+struct TileShape {
   static constexpr int X = X_;
   static constexpr int Y = Y_;
   static constexpr int R = R_;
@@ -54,7 +54,7 @@ struct HeadLayout {
         row(shape.heads * shape.head_size),
         first_head(shape.first_head),
         factor(1.0F / std::sqrt(static_cast<float>(shape.head_size))),
-        wide(wide_rows),
+        vectorized(wide_rows),
         mask(shape.dropout) {}
 
   int sequence;
@@ -63,7 +63,7 @@ struct HeadLayout {
   std::int64_t row;  // numbers between tokens of out; qkv has three times as many
   std::int64_t first_head;
   float factor;
-  bool wide;
+  bool vectorized;
   Mask mask;
 
   /// `head` counts through samples and their heads.
@@ -87,9 +87,9 @@ inline bool computes_by_cudnn(Stream& stream, const AttentionShape& shape, DType
   return dtype == DType::bfloat16 && on_cuda(stream).cudnn_attention().takes(shape);
 }
 
-inline void check_head_size(std::string_view place, std::int64_t size) {
-  require(size <= kMostHeadSize, place, "heads of {} numbers: at most {} are attended on CUDA",
-          size, kMostHeadSize);
+inline void check_head_size(std::string_view where, std::int64_t size) {
+  require(size <= kMaxHeadSize, where, "heads of {} numbers: at most {} are attended on CUDA", size,
+          kMaxHeadSize);
 }
 
 template <typename T>
@@ -98,64 +98,65 @@ struct Rows {
   std::int64_t stride;
   int count;  // those beyond are zero
   int size;
-  bool wide;
+  bool vectorized;
 };
 
 /// tile[position of row] = factor * row, filled up with zeros; Lanes x Each rows, interleaved.
-template <typename Cut, int Lanes, int Each, typename T>
+template <typename Tile, int Lanes, int Each, typename T>
 __device__ void load_tile(const Rows<T>& rows, float factor, float* tile) {
-  constexpr int kGroups = Cut::Width / 4;
-  const int thread = static_cast<int>(threadIdx.y * Cut::X + threadIdx.x);
+  constexpr int kGroups = Tile::Width / 4;
+  const int thread = static_cast<int>(threadIdx.y * Tile::X + threadIdx.x);
 #pragma unroll 4
-  for (int i = thread; i < Lanes * Each * kGroups; i += Cut::Threads) {
+  for (int i = thread; i < Lanes * Each * kGroups; i += Tile::Threads) {
     const int position = i / kGroups;
     const int column = i % kGroups * 4;
     const int row = position % Lanes * Each + position / Lanes;
     float4 value = {0, 0, 0, 0};
     if (row < rows.count && column < rows.size) {
       const T* const from = rows.first + row * rows.stride;
-      value =
-          rows.wide ? load4<true>(from, column, rows.size) : load4<false>(from, column, rows.size);
+      value = rows.vectorized ? load4<true>(from, column, rows.size)
+                              : load4<false>(from, column, rows.size);
     }
-    *reinterpret_cast<float4*>(tile + position * Cut::Stride + column) = value * factor;
+    *reinterpret_cast<float4*>(tile + position * Tile::Stride + column) = value * factor;
   }
 }
 
-template <typename Cut, typename T>
+template <typename Tile, typename T>
 __device__ void load_own(const Rows<T>& rows, float factor, float* tile) {
-  load_tile<Cut, Cut::Y, Cut::R>(rows, factor, tile);
+  load_tile<Tile, Tile::Y, Tile::R>(rows, factor, tile);
 }
 
-template <typename Cut, typename T>
+template <typename Tile, typename T>
 __device__ void load_walked(const Rows<T>& rows, float factor, float* tile) {
-  load_tile<Cut, Cut::X, Cut::W>(rows, factor, tile);
+  load_tile<Tile, Tile::X, Tile::W>(rows, factor, tile);
 }
 
 /// products[i][j] = own row y R + i . walked row x W + j, over `size` columns.
-template <typename Cut>
+template <typename Tile>
 __device__ void multiply_rows(const float* own, const float* walked, int size,
-                              float (&products)[Cut::R][Cut::W]) {
+                              float (&products)[Tile::R][Tile::W]) {
 #pragma unroll
-  for (int i = 0; i < Cut::R; ++i) {
+  for (int i = 0; i < Tile::R; ++i) {
 #pragma unroll
-    for (int j = 0; j < Cut::W; ++j) {
+    for (int j = 0; j < Tile::W; ++j) {
       products[i][j] = 0;
     }
   }
-  own += threadIdx.y * Cut::Stride;
-  walked += threadIdx.x * Cut::Stride;
+  own += threadIdx.y * Tile::Stride;
+  walked += threadIdx.x * Tile::Stride;
 #pragma unroll 1
   for (int column = 0; column < size; column += 4) {
-    float4 right[Cut::W];
+    float4 right[Tile::W];
 #pragma unroll
-    for (int j = 0; j < Cut::W; ++j) {
-      right[j] = *reinterpret_cast<const float4*>(walked + j * Cut::X * Cut::Stride + column);
+    for (int j = 0; j < Tile::W; ++j) {
+      right[j] = *reinterpret_cast<const float4*>(walked + j * Tile::X * Tile::Stride + column);
     }
 #pragma unroll
-    for (int i = 0; i < Cut::R; ++i) {
-      const float4 left = *reinterpret_cast<const float4*>(own + i * Cut::Y * Cut::Stride + column);
+    for (int i = 0; i < Tile::R; ++i) {
+      const float4 left =
+          *reinterpret_cast<const float4*>(own + i * Tile::Y * Tile::Stride + column);
 #pragma unroll
-      for (int j = 0; j < Cut::W; ++j) {
+      for (int j = 0; j < Tile::W; ++j) {
         float sum = fmaf(left.x, right[j].x, products[i][j]);
         sum = fmaf(left.y, right[j].y, sum);
         sum = fmaf(left.z, right[j].z, sum);
@@ -167,22 +168,22 @@ __device__ void multiply_rows(const float* own, const float* walked, int size,
 
 /// Puts weights[i][j] of own row y R + i and walked position x + X j where add_weighted() finds
 /// them. Only threads of one y, which are of one warp, exchange them.
-template <typename Cut>
-__device__ void share_weights(const float (&weights)[Cut::R][Cut::W], float* shared) {
+template <typename Tile>
+__device__ void share_weights(const float (&weights)[Tile::R][Tile::W], float* shared) {
   __syncwarp();  // what was shared before may still be read
 #pragma unroll
-  for (int j = 0; j < Cut::W; ++j) {
+  for (int j = 0; j < Tile::W; ++j) {
     float* const to =
-        shared + (threadIdx.x + Cut::X * j) * Cut::WeightStride + threadIdx.y * Cut::R;
-    if constexpr (Cut::R % 4 == 0) {
+        shared + (threadIdx.x + Tile::X * j) * Tile::WeightStride + threadIdx.y * Tile::R;
+    if constexpr (Tile::R % 4 == 0) {
 #pragma unroll
-      for (int i = 0; i < Cut::R; i += 4) {
+      for (int i = 0; i < Tile::R; i += 4) {
         *reinterpret_cast<float4*>(to + i) = {weights[i][j], weights[i + 1][j], weights[i + 2][j],
                                               weights[i + 3][j]};
       }
     } else {
 #pragma unroll
-      for (int i = 0; i < Cut::R; i += 2) {
+      for (int i = 0; i < Tile::R; i += 2) {
         *reinterpret_cast<float2*>(to + i) = {weights[i][j], weights[i + 1][j]};
       }
     }
@@ -212,28 +213,28 @@ __device__ void load_weights(const float* from, float (&weights)[Count]) {
 }
 
 /// The column of the head that is the thread's number c: groups of four, X groups apart.
-template <typename Cut>
+template <typename Tile>
 __device__ int column_of(int c) {
-  return static_cast<int>(threadIdx.x) * 4 + c / 4 * 4 * Cut::X + c % 4;
+  return static_cast<int>(threadIdx.x) * 4 + c / 4 * 4 * Tile::X + c % 4;
 }
 
 /// sums[i][c] += sum over walked positions, in their order, of the weight of own row y R + i there
 /// times the walked row's number column_of(c).
-template <typename Cut>
+template <typename Tile>
 __device__ void add_weighted(const float* weights, const float* walked,
-                             float (&sums)[Cut::R][Cut::C]) {
-  weights += threadIdx.y * Cut::R;
+                             float (&sums)[Tile::R][Tile::C]) {
+  weights += threadIdx.y * Tile::R;
   walked += threadIdx.x * 4;
 #pragma unroll 2
-  for (int position = 0; position < Cut::WalkedRows; ++position) {
-    float left[Cut::R];
-    load_weights(weights + position * Cut::WeightStride, left);
+  for (int position = 0; position < Tile::WalkedRows; ++position) {
+    float left[Tile::R];
+    load_weights(weights + position * Tile::WeightStride, left);
 #pragma unroll
-    for (int c = 0; c < Cut::C; c += 4) {
+    for (int c = 0; c < Tile::C; c += 4) {
       const float4 right =
-          *reinterpret_cast<const float4*>(walked + position * Cut::Stride + c * Cut::X);
+          *reinterpret_cast<const float4*>(walked + position * Tile::Stride + c * Tile::X);
 #pragma unroll
-      for (int i = 0; i < Cut::R; ++i) {
+      for (int i = 0; i < Tile::R; ++i) {
         sums[i][c] = fmaf(left[i], right.x, sums[i][c]);
         sums[i][c + 1] = fmaf(left[i], right.y, sums[i][c + 1]);
         sums[i][c + 2] = fmaf(left[i], right.z, sums[i][c + 2]);
@@ -250,23 +251,23 @@ struct Target {
   std::int64_t stride;
   int count;
   int size;
-  bool wide;
+  bool vectorized;
 };
 
 /// Row y R + i of `to` becomes factors[i] * sums[i].
-template <typename Cut, typename T>
-__device__ void store_rows(const float (&sums)[Cut::R][Cut::C], const float (&factors)[Cut::R],
+template <typename Tile, typename T>
+__device__ void store_rows(const float (&sums)[Tile::R][Tile::C], const float (&factors)[Tile::R],
                            const Target<T>& to) {
 #pragma unroll
-  for (int i = 0; i < Cut::R; ++i) {
-    const int row = static_cast<int>(threadIdx.y) * Cut::R + i;
+  for (int i = 0; i < Tile::R; ++i) {
+    const int row = static_cast<int>(threadIdx.y) * Tile::R + i;
 #pragma unroll
-    for (int c = 0; c < Cut::C; c += 4) {
-      const int column = column_of<Cut>(c);
+    for (int c = 0; c < Tile::C; c += 4) {
+      const int column = column_of<Tile>(c);
       const float4 value =
           float4{sums[i][c], sums[i][c + 1], sums[i][c + 2], sums[i][c + 3]} * factors[i];
       if (row < to.count && column < to.size) {
-        if (to.wide) {
+        if (to.vectorized) {
           store4<true>(to.first + row * to.stride, column, to.size, value);
         } else {
           store4<false>(to.first + row * to.stride, column, to.size, value);

@@ -17,12 +17,13 @@ inline constexpr std::int64_t kGroup = 4;
 
 /// Whether groups of all of these may be moved at once: each lies on 16 bytes, and so do its rows
 /// of `columns`. Null counts as aligned.
-inline bool moves_wide(std::initializer_list<const void*> arrays, std::int64_t columns = kGroup) {
-  bool wide = columns % kGroup == 0;
+inline bool is_vectorizable(std::initializer_list<const void*> arrays,
+                            std::int64_t columns = kGroup) {
+  bool vectorized = columns % kGroup == 0;
   for (const void* array : arrays) {
-    wide = wide && reinterpret_cast<std::uintptr_t>(array) % 16 == 0;
+    vectorized = vectorized && reinterpret_cast<std::uintptr_t>(array) % 16 == 0;
   }
-  return wide;
+  return vectorized;
 }
 
 template <typename T = float>
@@ -74,9 +75,9 @@ __device__ inline void store_group(BFloat16* to, const float4& value) {
 }
 
 /// Elements at .. at + 3 of the `count` at `from`; `rest` for those beyond.
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ float4 load4(const T* from, std::int64_t at, std::int64_t count, float rest = 0) {
-  if (Wide && at + kGroup <= count) {
+  if (Vectorized && at + kGroup <= count) {
     return load_group(from + at);
   }
   return {at < count ? widened(from[at]) : rest, at + 1 < count ? widened(from[at + 1]) : rest,
@@ -84,9 +85,9 @@ __device__ float4 load4(const T* from, std::int64_t at, std::int64_t count, floa
           at + 3 < count ? widened(from[at + 3]) : rest};
 }
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ void store4(T* to, std::int64_t at, std::int64_t count, const float4& value) {
-  if (Wide && at + kGroup <= count) {
+  if (Vectorized && at + kGroup <= count) {
     store_group(to + at, value);
     return;
   }
@@ -103,9 +104,9 @@ __device__ void store4(T* to, std::int64_t at, std::int64_t count, const float4&
 template <typename T>
 using Packed = std::conditional_t<std::is_same_v<T, float>, float4, uint2>;
 
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ Packed<T> load_packed(const T* row, std::int64_t column, std::int64_t columns) {
-  if constexpr (Wide) {
+  if constexpr (Vectorized) {
     return *reinterpret_cast<const Packed<T>*>(row + column);
   } else {
     alignas(Packed<T>) T elements[kGroup];
@@ -123,10 +124,10 @@ __device__ float4 unpacked(const Packed<T>& group) {
 }
 
 /// To columns of a row that begin within it; with `Wide` the whole group is.
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ void store_packed(T* row, std::int64_t column, std::int64_t columns,
                              const float4& value) {
-  if constexpr (Wide) {
+  if constexpr (Vectorized) {
     store_group(row + column, value);
   } else {
     store4<false>(row, column, columns, value);

@@ -26,7 +26,7 @@ struct Mapped {
 /// Groups of a thread, all of which are read before the first is computed.
 inline constexpr int kMappedGroups = 2;
 
-template <bool Wide, typename F, typename T, int Inputs>
+template <bool Vectorized, typename F, typename T, int Inputs>
 __global__ void map_groups_kernel(Mapped<T, Inputs> on) {
   const std::int64_t stride = blockDim.x * kGroup;
   const std::int64_t first = blockIdx.x * kMappedGroups * stride + threadIdx.x * kGroup;
@@ -36,7 +36,7 @@ __global__ void map_groups_kernel(Mapped<T, Inputs> on) {
     const std::int64_t at = first + g * stride;
 #pragma unroll
     for (int i = 0; i < Inputs; ++i) {
-      packed[g][i] = at < on.count ? load_packed<Wide>(on.x[i], at, on.count) : Packed<T>{};
+      packed[g][i] = at < on.count ? load_packed<Vectorized>(on.x[i], at, on.count) : Packed<T>{};
     }
   }
 #pragma unroll
@@ -48,19 +48,22 @@ __global__ void map_groups_kernel(Mapped<T, Inputs> on) {
       x[i] = unpacked<T>(packed[g][i]);
     }
     if (at < on.count) {
-      store_packed<Wide>(on.y, at, on.count, by_element<F>(x));
+      store_packed<Vectorized>(on.y, at, on.count, by_element<F>(x));
     }
   }
 }
 
-/// `wide` as moves_wide() says of arrays of `count`. How they lie changes no bit.
+/// `wide` as is_vectorizable() says of arrays of `count`. How they lie changes no bit.
 template <typename F, typename T, int Inputs>
-void map_groups(Stream& stream, std::string_view place, bool wide, const Mapped<T, Inputs>& on) {
+void map_groups(Stream& stream, std::string_view where, bool vectorized,
+                const Mapped<T, Inputs>& on) {
   constexpr unsigned kThreads = 256;
   const Grid grid{.blocks = parts_of(on.count, kThreads * kGroup * kMappedGroups),
                   .threads = kThreads};
-  launch(stream, place, grid,
-         wide ? map_groups_kernel<true, F, T, Inputs> : map_groups_kernel<false, F, T, Inputs>, on);
+  launch(
+      stream, where, grid,
+      vectorized ? map_groups_kernel<true, F, T, Inputs> : map_groups_kernel<false, F, T, Inputs>,
+      on);
 }
 
 }  // namespace stagecraft::cuda

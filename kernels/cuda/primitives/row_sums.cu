@@ -12,7 +12,7 @@ constexpr int kBlockRows = kRowLanes * kRowsOfLane;
 constexpr int kStripThreads = 32;  // groups of columns side by side
 
 /// partial: [blocks of rows, columns].
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __global__ void sum_block_kernel(const T* x, std::int64_t rows, std::int64_t columns,
                                  float* partial) {
   const std::int64_t column =
@@ -24,7 +24,7 @@ __global__ void sum_block_kernel(const T* x, std::int64_t rows, std::int64_t col
 #pragma unroll
     for (int i = 0; i < kRowsOfLane; ++i) {
       const std::int64_t row = min(first + i * kRowLanes, rows - 1);
-      terms[i] = load_packed<Wide>(x + row * columns, column, columns);
+      terms[i] = load_packed<Vectorized>(x + row * columns, column, columns);
     }
 #pragma unroll
     for (int i = 0; i < kRowsOfLane; ++i) {
@@ -69,7 +69,7 @@ __global__ void join_kernel(PartialSums on, std::int64_t sums) {
 
 }  // namespace
 
-void sum_rows(Stream& stream, std::string_view place, const RowSums& args) {
+void sum_rows(Stream& stream, std::string_view where, const RowSums& args) {
   const std::int64_t rows = args.x.size(0);
   const std::int64_t columns = args.x.size(1);
   const std::int64_t blocks = parts_of(rows, kBlockRows);
@@ -79,11 +79,11 @@ void sum_rows(Stream& stream, std::string_view place, const RowSums& args) {
                   .strips = parts_of(columns, kStripThreads * kGroup)};
   with_element(args.x.dtype(), [&]<typename T>() {
     const T* x = args.x.data<T>();
-    launch(stream, place, grid,
-           moves_wide({x}, columns) ? sum_block_kernel<true, T> : sum_block_kernel<false, T>, x,
-           rows, columns, partial.data<float>());
+    launch(stream, where, grid,
+           is_vectorizable({x}, columns) ? sum_block_kernel<true, T> : sum_block_kernel<false, T>,
+           x, rows, columns, partial.data<float>());
   });
-  join_row_blocks(stream, place,
+  join_row_blocks(stream, where,
                   {.partial = partial.data<float>(),
                    .blocks = blocks,
                    .columns = columns,
@@ -91,12 +91,12 @@ void sum_rows(Stream& stream, std::string_view place, const RowSums& args) {
                    .accumulate = args.accumulate});
 }
 
-void join_row_blocks(Stream& stream, std::string_view place, const PartialSums& args) {
+void join_row_blocks(Stream& stream, std::string_view where, const PartialSums& args) {
   const std::int64_t sums = args.outputs[1] == nullptr ? 1 : 2;
   const Grid grid{.blocks = parts_of(args.columns, kColumns),
                   .threads = dim3(kColumns, kLanes),
                   .strips = sums};
-  launch(stream, place, grid, join_kernel, args, sums);
+  launch(stream, where, grid, join_kernel, args, sums);
 }
 
 }  // namespace stagecraft::cuda

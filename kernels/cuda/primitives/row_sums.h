@@ -15,7 +15,7 @@ struct RowSums {
   Tensor out;  // [columns], float32
   bool accumulate = false;
 };
-void sum_rows(Stream& stream, std::string_view place, const RowSums& args);
+void sum_rows(Stream& stream, std::string_view where, const RowSums& args);
 
 /// outputs[s][c] (+)= sum over blocks b of partial[b][s][c], for one or two s.
 struct PartialSums {
@@ -25,6 +25,6 @@ struct PartialSums {
   std::array<float*, 2> outputs{};  // the second may be null
   bool accumulate = false;
 };
-void join_row_blocks(Stream& stream, std::string_view place, const PartialSums& args);
+void join_row_blocks(Stream& stream, std::string_view where, const PartialSums& args);
 
 }  // namespace stagecraft::cuda

@@ -58,54 +58,56 @@ struct Exponential {
 
 /// A run of a row's groups. It begins at a multiple of kSoftmaxThreads, so that every thread has
 /// the same groups of a row whatever it is cut into.
-struct Cut {
+struct ColumnRange {
   std::uint32_t first = 0;
   std::uint32_t end = std::numeric_limits<std::uint32_t>::max();
 };
 
-/// f(four elements, their column) for the block's threads in turn, over the groups of `cut` in the
-/// first `count` columns of a row. The last group is filled up with `rest`, of columns that may be
-/// no part of the row.
-template <bool Wide, typename T, typename F>
-__device__ void for_each_group_of_row(const T* row, Cut cut, std::int64_t count, float rest,
-                                      F&& f) {
+/// f(four elements, their column) for the block's threads in turn, over the groups of `range` in
+/// the first `count` columns of a row. The last group is filled up with `rest`, of columns that may
+/// be no part of the row.
+template <bool Vectorized, typename T, typename F>
+__device__ void for_each_group_of_row(const T* row, ColumnRange range, std::int64_t count,
+                                      float rest, F&& f) {
   const auto whole = static_cast<std::uint32_t>(count / kGroup);
-  const std::uint32_t end = min(whole, cut.end);
+  const std::uint32_t end = min(whole, range.end);
 #pragma unroll 4
-  for (std::uint32_t group = cut.first + threadIdx.x; group < end; group += kSoftmaxThreads) {
+  for (std::uint32_t group = range.first + threadIdx.x; group < end; group += kSoftmaxThreads) {
     const std::int64_t at = std::int64_t{group} * kGroup;
-    f(unpacked<T>(load_packed<Wide>(row, at, count)), at);
+    f(unpacked<T>(load_packed<Vectorized>(row, at, count)), at);
   }
-  if (count % kGroup != 0 && whole >= cut.first && whole < cut.end &&
+  if (count % kGroup != 0 && whole >= range.first && whole < range.end &&
       whole % kSoftmaxThreads == threadIdx.x) {
     const std::int64_t at = std::int64_t{whole} * kGroup;
     f(load4<false>(row, at, count, rest), at);
   }
 }
 
-/// Of this thread's groups in `cut`, and of `largest`.
-template <bool Wide, typename T>
-__device__ float larger_of_row(const T* row, const Columns& columns, Cut cut, float largest) {
+/// Of this thread's groups in `range`, and of `largest`.
+template <bool Vectorized, typename T>
+__device__ float larger_of_row(const T* row, const Columns& columns, ColumnRange range,
+                               float largest) {
   const Larger larger;
-  for_each_group_of_row<Wide>(
-      row, cut, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
+  for_each_group_of_row<Vectorized>(
+      row, range, columns.tokens, kLowest, [&](const float4& v, std::int64_t) {
         largest = larger(larger(larger(v.x, v.y), larger(v.z, v.w)), largest);
       });
   return largest;
 }
 
 /// Of the block's row; every thread gets it.
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ float row_maximum(const T* row, const Columns& columns) {
-  return join_threads<kSoftmaxThreads, Larger>(larger_of_row<Wide>(row, columns, {}, kLowest));
+  return join_threads<kSoftmaxThreads, Larger>(
+      larger_of_row<Vectorized>(row, columns, {}, kLowest));
 }
 
 /// Of the block's row; each(exponentials, their column) for every group beside it.
-template <bool Wide, typename T, typename Each>
+template <bool Vectorized, typename T, typename Each>
 __device__ float row_sum(const T* row, const Columns& columns, float maximum, Each&& each) {
   const Exponential<T> exponential(maximum);
   float total = 0;
-  for_each_group_of_row<Wide>(
+  for_each_group_of_row<Vectorized>(
       row, {}, columns.tokens, kLowest, [&](const float4& v, std::int64_t at) {
         const float4 e = {exponential(v.x), exponential(v.y), exponential(v.z), exponential(v.w)};
         total += sum(e);
@@ -113,9 +115,9 @@ __device__ float row_sum(const T* row, const Columns& columns, float maximum, Ea
       });
   return join_threads<kSoftmaxThreads, Plus>(total);
 }
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ float row_sum(const T* row, const Columns& columns, float maximum) {
-  return row_sum<Wide>(row, columns, maximum, [](const float4&, std::int64_t) {});
+  return row_sum<Vectorized>(row, columns, maximum, [](const float4&, std::int64_t) {});
 }
 
 template <typename T>
@@ -138,27 +140,27 @@ struct RowGradient {
         all(columns.all),
         target(columns.holds(token) ? token - columns.first_token : -1) {}
 
-  /// Whether this thread writes the target's column, and it lies in `cut`.
-  __device__ bool has_target(Cut cut) const {
-    return target >= 0 && target / kGroup >= cut.first && target / kGroup < cut.end &&
+  /// Whether this thread writes the target's column, and it lies in `range`.
+  __device__ bool has_target(ColumnRange range) const {
+    return target >= 0 && target / kGroup >= range.first && target / kGroup < range.end &&
            target / kGroup % kSoftmaxThreads == threadIdx.x;
   }
 
-  /// Of what exponential() makes of `row`, whose groups of `cut` are read; `to` may be `row`.
+  /// Of what exponential() makes of `row`, whose groups of `range` are read; `to` may be `row`.
   /// Columns that are no tokens get zero, the target's is written over what it would get as any
   /// other, by the same thread.
-  template <bool Wide, typename T, typename U, typename Exp>
-  __device__ void write(const T* row, U* to, Cut cut, const Exp& exponential) const {
-    const bool mine = has_target(cut);
+  template <bool Vectorized, typename T, typename U, typename Exp>
+  __device__ void write(const T* row, U* to, ColumnRange range, const Exp& exponential) const {
+    const bool mine = has_target(range);
     const float of_target = mine ? exponential(widened(row[target])) : 0;
-    for_each_group_of_row<Wide>(row, cut, all, 0, [&](const float4& v, std::int64_t at) {
+    for_each_group_of_row<Vectorized>(row, range, all, 0, [&](const float4& v, std::int64_t at) {
       float4 gradient =
           float4{exponential(v.x), exponential(v.y), exponential(v.z), exponential(v.w)} * factor;
       if (at + kGroup > counted) {
         gradient = {at < counted ? gradient.x : 0, at + 1 < counted ? gradient.y : 0,
                     at + 2 < counted ? gradient.z : 0, 0};
       }
-      store_packed<Wide>(to, at, all, gradient);
+      store_packed<Vectorized>(to, at, all, gradient);
     });
     if (mine) {
       to[target] = narrowed<U>(of_target * factor - scale);

@@ -19,11 +19,11 @@ namespace {
 
 namespace fe = cudnn_frontend;
 
-constexpr std::string_view kPlace = "attention";
+constexpr std::string_view kWhere = "attention";
 
 void check(cudnnStatus_t status) {
   if (status != CUDNN_STATUS_SUCCESS) [[unlikely]] {
-    throw Error(kPlace, fmt::format("cuDNN: {}", cudnnGetErrorString(status)));
+    throw Error(kWhere, fmt::format("cuDNN: {}", cudnnGetErrorString(status)));
   }
 }
 
@@ -191,7 +191,7 @@ struct CudnnAttention::Plans {
                            MemoryLabel::workspace);
     check(cudnnSetStream(library.get(), native_stream(stream)));
     auto status = plan.graph.execute(library.get(), pointers, workspace.raw());
-    require(status.is_good(), kPlace, "cuDNN: {}", status.get_message());
+    require(status.is_good(), kWhere, "cuDNN: {}", status.get_message());
   }
 };
 
@@ -224,14 +224,14 @@ bool CudnnAttention::takes(const AttentionShape& shape) {
 }
 
 void CudnnAttention::forward(Stream& stream, const AttentionForward& args) {
-  Pointers pointers = {{kOut, args.out.raw()}, {kStatistics, args.log_sum.raw()}};
+  Pointers pointers = {{kOut, args.out.raw()}, {kStatistics, args.lse.raw()}};
   add_parts(pointers, args.shape, args.qkv, {kQ, kK, kV});
   plans_->run(stream, args.shape, *plans_->by_shape.at(PlanShape(args.shape)).forward, pointers);
 }
 
 void CudnnAttention::backward(Stream& stream, const AttentionBackward& args) {
   Pointers pointers = {
-      {kOut, args.out.raw()}, {kStatistics, args.log_sum.raw()}, {kDout, args.dout.raw()}};
+      {kOut, args.out.raw()}, {kStatistics, args.lse.raw()}, {kDout, args.dout.raw()}};
   add_parts(pointers, args.shape, args.qkv, {kQ, kK, kV});
   add_parts(pointers, args.shape, args.dqkv, {kDq, kDk, kDv});
   plans_->run(stream, args.shape, *plans_->by_shape.at(PlanShape(args.shape)).backward, pointers);

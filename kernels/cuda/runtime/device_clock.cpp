@@ -10,7 +10,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "Stream::mark_time";
+constexpr std::string_view kWhere = "Stream::mark_time";
 constexpr std::int64_t kFresh_ns = 1'000'000'000;
 constexpr int kAttempts = 8;
 
@@ -27,9 +27,9 @@ TimeMark DeviceClock::mark(cudaStream_t stream) {
 
 std::int64_t DeviceClock::time_of(const TimeMark& mark) {
   const auto& native = *static_cast<const NativeMark*>(mark.native.get());
-  check(cudaEventSynchronize(native.event.get()), kPlace);
+  check(cudaEventSynchronize(native.event.get()), kWhere);
   float since_ms = 0;
-  check(cudaEventElapsedTime(&since_ms, native.anchor->event.get(), native.event.get()), kPlace);
+  check(cudaEventElapsedTime(&since_ms, native.anchor->event.get(), native.event.get()), kWhere);
   return native.anchor->host_ns + std::llround(static_cast<double>(since_ms) * 1e6);
 }
 
@@ -42,8 +42,8 @@ void DeviceClock::adjust(cudaStream_t stream) {
 
 DeviceClock::TimedEvent DeviceClock::recorded(cudaStream_t stream) const {
   auto event = make_handle<cudaEvent_t, cudaEventDestroy>(
-      [](cudaEvent_t* out) { check(cudaEventCreate(out), kPlace); });
-  check(cudaEventRecord(event.get(), stream), kPlace);
+      [](cudaEvent_t* out) { check(cudaEventCreate(out), kWhere); });
+  check(cudaEventRecord(event.get(), stream), kWhere);
   return event;
 }
 
@@ -51,12 +51,12 @@ DeviceClock::TimedEvent DeviceClock::recorded(cudaStream_t stream) const {
 /// counts, which is wrong by half of its time at most. The first mark of a busy stream waits for it
 /// here.
 void DeviceClock::compare(cudaStream_t stream) {
-  check(cudaStreamSynchronize(stream), kPlace);
+  check(cudaStreamSynchronize(stream), kWhere);
   std::int64_t quickest = std::numeric_limits<std::int64_t>::max();
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t before = now_ns();
     auto event = recorded(stream);
-    check(cudaEventSynchronize(event.get()), kPlace);
+    check(cudaEventSynchronize(event.get()), kWhere);
     const std::int64_t took = now_ns() - before;
     if (took < quickest) {
       quickest = took;

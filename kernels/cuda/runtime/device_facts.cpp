@@ -13,7 +13,7 @@ namespace stagecraft::cuda {
 namespace {
 
 constexpr const char* kArchitectures = STAGECRAFT_CUDA_ARCHITECTURES;
-constexpr const char* kPlace = "count_devices";
+constexpr const char* kWhere = "count_devices";
 
 struct Capability {
   int major = 0;
@@ -22,8 +22,8 @@ struct Capability {
 
 Capability capability_of(int device) {
   Capability found;
-  check(cudaDeviceGetAttribute(&found.major, cudaDevAttrComputeCapabilityMajor, device), kPlace);
-  check(cudaDeviceGetAttribute(&found.minor, cudaDevAttrComputeCapabilityMinor, device), kPlace);
+  check(cudaDeviceGetAttribute(&found.major, cudaDevAttrComputeCapabilityMajor, device), kWhere);
+  check(cudaDeviceGetAttribute(&found.minor, cudaDevAttrComputeCapabilityMinor, device), kWhere);
   return found;
 }
 
@@ -41,7 +41,7 @@ std::string fault_of(int device) {
 
 cudaDeviceProp properties_of(int device) {
   cudaDeviceProp properties{};
-  check(cudaGetDeviceProperties(&properties, device), kPlace);
+  check(cudaGetDeviceProperties(&properties, device), kWhere);
   return properties;
 }
 

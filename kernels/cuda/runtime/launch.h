@@ -47,7 +47,7 @@ inline bool starts_early(int device) {
 }
 
 template <typename... Parameters>
-void launch(Stream& stream, std::string_view place, const Grid& grid, void (*kernel)(Parameters...),
+void launch(Stream& stream, std::string_view where, const Grid& grid, void (*kernel)(Parameters...),
             const std::type_identity_t<Parameters>&... arguments) {
   constexpr std::size_t kUsualShared = 48 << 10;  // a kernel has to ask for more
   if (grid.blocks == 0 || grid.strips == 0) {
@@ -58,7 +58,7 @@ void launch(Stream& stream, std::string_view place, const Grid& grid, void (*ker
   if (grid.shared_bytes > kUsualShared) {
     check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                static_cast<int>(grid.shared_bytes)),
-          place);
+          where);
   }
   cudaLaunchConfig_t config{};
   config.gridDim = dim3(static_cast<unsigned>(grid.blocks), static_cast<unsigned>(grid.strips));
@@ -70,7 +70,7 @@ void launch(Stream& stream, std::string_view place, const Grid& grid, void (*ker
   attribute.val.programmaticStreamSerializationAllowed = 1;
   config.attrs = &attribute;
   config.numAttrs = grid.early && starts_early(on.device().index) ? 1 : 0;
-  check(cudaLaunchKernelEx(&config, kernel, arguments...), place);
+  check(cudaLaunchKernelEx(&config, kernel, arguments...), where);
 }
 
 }  // namespace stagecraft::cuda

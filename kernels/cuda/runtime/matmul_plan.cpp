@@ -10,9 +10,9 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "matmul";
-constexpr std::uint64_t kMostWorkspace = 96 << 20;
-constexpr int kMostWays = 16;
+constexpr std::string_view kWhere = "matmul";
+constexpr std::uint64_t kMaxWorkspace = 96 << 20;
+constexpr int kMaxAlgorithms = 16;
 
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
@@ -24,7 +24,7 @@ LayoutHandle layout(DType dtype, std::int64_t rows, std::int64_t columns) {
       [&](cublasLtMatrixLayout_t* out) {
         check(cublasLtMatrixLayoutCreate(out, native(dtype), static_cast<std::uint64_t>(rows),
                                          static_cast<std::uint64_t>(columns), rows),
-              kPlace);
+              kWhere);
       });
 }
 
@@ -32,14 +32,14 @@ template <typename T>
 void set(const DescriptionHandle& description, cublasLtMatmulDescAttributes_t attribute,
          const T& value) {
   check(cublasLtMatmulDescSetAttribute(description.get(), attribute, &value, sizeof(value)),
-        kPlace);
+        kWhere);
 }
 
 template <typename T>
 void set(const PreferenceHandle& preference, cublasLtMatmulPreferenceAttributes_t attribute,
          const T& value) {
   check(cublasLtMatmulPreferenceSetAttribute(preference.get(), attribute, &value, sizeof(value)),
-        kPlace);
+        kWhere);
 }
 
 /// With a transposed a the sum runs over the rows of a micro-batch, to a small result: the gradient
@@ -47,14 +47,14 @@ void set(const PreferenceHandle& preference, cublasLtMatmulPreferenceAttributes_
 /// one order, without atomics. Elsewhere the order of a sum would depend on how many rows or
 /// columns of the same matrix are computed beside it.
 std::uint32_t allowed_reductions(const MatmulShape& shape) {
-  return static_cast<std::uint32_t>(shape.a_turned ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
-                                                   : CUBLASLT_REDUCTION_SCHEME_NONE);
+  return static_cast<std::uint32_t>(shape.a_transposed ? CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE
+                                                       : CUBLASLT_REDUCTION_SCHEME_NONE);
 }
 
 PreferenceHandle preference(const MatmulShape& shape) {
   auto wanted = make_handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>(
-      [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kPlace); });
-  set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMostWorkspace);
+      [](cublasLtMatmulPreference_t* out) { check(cublasLtMatmulPreferenceCreate(out), kWhere); });
+  set(wanted, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, kMaxWorkspace);
   set(wanted, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, allowed_reductions(shape));
   const auto alignment = static_cast<std::uint32_t>(shape.aligned ? 16 : size_of(shape.factors));
   for (const auto operand :
@@ -67,8 +67,8 @@ PreferenceHandle preference(const MatmulShape& shape) {
 
 std::string described(const MatmulShape& shape) {
   return fmt::format("{} x {} x {} of {}{}{}", shape.m, shape.n, shape.k, to_string(shape.factors),
-                     shape.a_turned ? ", a transposed" : "",
-                     shape.b_turned ? ", b transposed" : "");
+                     shape.a_transposed ? ", a transposed" : "",
+                     shape.b_transposed ? ", b transposed" : "");
 }
 
 template <typename T>
@@ -78,7 +78,7 @@ T configured(const cublasLtMatmulAlgo_t& algorithm,
   std::size_t written = 0;
   check(
       cublasLtMatmulAlgoConfigGetAttribute(&algorithm, attribute, &value, sizeof(value), &written),
-      kPlace);
+      kWhere);
   return value;
 }
 
@@ -89,38 +89,38 @@ bool divides_k(const cublasLtMatmulAlgo_t& algorithm) {
 /// What was asked for is looked at again: a sum of another order would go unnoticed.
 void check_reduction(const MatmulShape& shape, const cublasLtMatmulAlgo_t& algorithm) {
   const auto scheme = configured<std::uint32_t>(algorithm, CUBLASLT_ALGO_CONFIG_REDUCTION_SCHEME);
-  require(!divides_k(algorithm) || (scheme & ~allowed_reductions(shape)) == 0, kPlace,
+  require(!divides_k(algorithm) || (scheme & ~allowed_reductions(shape)) == 0, kWhere,
           "cublasLt would divide K to compute {}", described(shape));
 }
 
 /// Products of bfloat16 factors, moved in 16 bytes, that take the device long enough for a choice
 /// to matter.
 bool worth_choosing(const MatmulShape& shape) {
-  constexpr double kLeast = 4e9;  // multiplications and additions, some ten microseconds
+  constexpr double kMin = 4e9;  // multiplications and additions, some ten microseconds
   return shape.factors == DType::bfloat16 && shape.aligned &&
          2.0 * static_cast<double>(shape.m) * static_cast<double>(shape.n) *
                  static_cast<double>(shape.k) >=
-             kLeast;
+             kMin;
 }
 
 /// What of cublasLt's answer may be chosen of: its first way, and others that add up K in one piece
 /// as that does.
-std::vector<MatmulWay> ways_of(const MatmulShape& shape,
-                               std::span<const cublasLtMatmulHeuristicResult_t> found) {
-  std::vector<MatmulWay> ways;
-  for (const cublasLtMatmulHeuristicResult_t& way : found) {
-    const bool first = ways.empty();
+std::vector<MatmulAlgorithm> algorithms_of(const MatmulShape& shape,
+                                           std::span<const cublasLtMatmulHeuristicResult_t> found) {
+  std::vector<MatmulAlgorithm> algorithms;
+  for (const cublasLtMatmulHeuristicResult_t& algorithm : found) {
+    const bool first = algorithms.empty();
     if (first) {
-      check_reduction(shape, way.algo);
+      check_reduction(shape, algorithm.algo);
     }
-    if (first || (way.state == CUBLAS_STATUS_SUCCESS && !divides_k(way.algo))) {
-      ways.push_back({way.algo, static_cast<std::int64_t>(way.workspaceSize)});
+    if (first || (algorithm.state == CUBLAS_STATUS_SUCCESS && !divides_k(algorithm.algo))) {
+      algorithms.push_back({algorithm.algo, static_cast<std::int64_t>(algorithm.workspaceSize)});
     }
   }
-  if (!ways.empty() && (!worth_choosing(shape) || divides_k(ways.front().algorithm))) {
-    ways.resize(1);
+  if (!algorithms.empty() && (!worth_choosing(shape) || divides_k(algorithms.front().algorithm))) {
+    algorithms.resize(1);
   }
-  return ways;
+  return algorithms;
 }
 
 auto new_library(int device) {
@@ -149,18 +149,18 @@ DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
                                         cublasLtEpilogue_t epilogue) const {
   auto description =
       make_handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>([&](cublasLtMatmulDesc_t* out) {
-        check(cublasLtMatmulDescCreate(out, compute(shape), CUDA_R_32F), kPlace);
+        check(cublasLtMatmulDescCreate(out, compute(shape), CUDA_R_32F), kWhere);
       });
-  set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
-  set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_turned ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
+  set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
   return description;
 }
 
-DescriptionHandle MatmulPlans::describe_joined(const MatmulShape& shape) const {
+DescriptionHandle MatmulPlans::describe_fused(const MatmulShape& shape) const {
   switch (shape.epilogue) {
     case Epilogue::none:
-      return shape.factors == DType::bfloat16 || shape.a_turned
+      return shape.factors == DType::bfloat16 || shape.a_transposed
                  ? nullptr
                  : describe(shape, CUBLASLT_EPILOGUE_BIAS);
     case Epilogue::bias:
@@ -178,24 +178,24 @@ DescriptionHandle MatmulPlans::describe_joined(const MatmulShape& shape) const {
 
 MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
   MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
-                  .joined = describe_joined(shape),
-                  .left = shape.b_turned ? layout(shape.factors, shape.k, shape.n)
-                                         : layout(shape.factors, shape.n, shape.k),
-                  .right = shape.a_turned ? layout(shape.factors, shape.m, shape.k)
-                                          : layout(shape.factors, shape.k, shape.m),
+                  .fused = describe_fused(shape),
+                  .left = shape.b_transposed ? layout(shape.factors, shape.k, shape.n)
+                                             : layout(shape.factors, shape.n, shape.k),
+                  .right = shape.a_transposed ? layout(shape.factors, shape.m, shape.k)
+                                              : layout(shape.factors, shape.k, shape.m),
                   .result = layout(shape.result, shape.n, shape.m),
-                  .ways = {}};
+                  .algorithms = {}};
   // Asked for the product with what may be joined, which fewer algorithms can do.
-  cublasLtMatmulDesc_t asked = plan.joined == nullptr ? plan.plain.get() : plan.joined.get();
-  std::array<cublasLtMatmulHeuristicResult_t, kMostWays> found{};
+  cublasLtMatmulDesc_t asked = plan.fused == nullptr ? plan.plain.get() : plan.fused.get();
+  std::array<cublasLtMatmulHeuristicResult_t, kMaxAlgorithms> found{};
   int count = 0;
   const cublasStatus_t answer = cublasLtMatmulAlgoGetHeuristic(
       library(), asked, plan.left.get(), plan.right.get(), plan.result.get(), plan.result.get(),
-      preference(shape).get(), kMostWays, found.data(), &count);
+      preference(shape).get(), kMaxAlgorithms, found.data(), &count);
   if (answer == CUBLAS_STATUS_SUCCESS) {
-    plan.ways = ways_of(shape, std::span(found).first(static_cast<std::size_t>(count)));
+    plan.algorithms = algorithms_of(shape, std::span(found).first(static_cast<std::size_t>(count)));
   }
-  require(!plan.ways.empty() || shape.epilogue != Epilogue::none, kPlace,
+  require(!plan.algorithms.empty() || shape.epilogue != Epilogue::none, kWhere,
           "cublasLt knows no way to compute {}", described(shape));
   return plan;
 }

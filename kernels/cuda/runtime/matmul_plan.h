@@ -23,8 +23,8 @@ struct MatmulShape {
   std::int64_t k = 0;
   DType factors = DType::float32;
   DType result = DType::float32;
-  bool a_turned = false;
-  bool b_turned = false;
+  bool a_transposed = false;
+  bool b_transposed = false;
   bool aligned = false;
   Epilogue epilogue = Epilogue::none;
   // NOLINTNEXTLINE(modernize-use-nullptr): clang-tidy 14 finds it in what the compiler writes
@@ -35,7 +35,7 @@ using LayoutHandle = Handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>
 using DescriptionHandle = Handle<cublasLtMatmulDesc_t, cublasLtMatmulDescDestroy>;
 
 /// One of cublasLt's ways to compute a product.
-struct MatmulWay {
+struct MatmulAlgorithm {
   cublasLtMatmulAlgo_t algorithm{};
   std::int64_t workspace_bytes = 0;
 };
@@ -46,13 +46,13 @@ struct MatmulPlan {
   DescriptionHandle plain;
   /// With the shape's epilogue or, of float32 factors, a bias; pointers are set call by call. Null
   /// where nothing can be joined.
-  DescriptionHandle joined;
+  DescriptionHandle fused;
   LayoutHandle left;
   LayoutHandle right;
   LayoutHandle result;
   /// In the order of cublasLt's heuristics; several until one of them is chosen
-  /// (matmul_choice.h). None where it knows no way to join the epilogue.
-  std::vector<MatmulWay> ways;
+  /// (matmul_algorithm.h). None where it knows no way to join the epilogue.
+  std::vector<MatmulAlgorithm> algorithms;
 };
 
 /// The plans of one stream.
@@ -70,7 +70,7 @@ class MatmulPlans {
   MatmulPlan make_plan(const MatmulShape& shape) const;
   cublasComputeType_t compute(const MatmulShape& shape) const;
   DescriptionHandle describe(const MatmulShape& shape, cublasLtEpilogue_t epilogue) const;
-  DescriptionHandle describe_joined(const MatmulShape& shape) const;
+  DescriptionHandle describe_fused(const MatmulShape& shape) const;
 
   cublasComputeType_t float32_;
   Handle<cublasLtHandle_t, cublasLtDestroy> library_;

@@ -7,7 +7,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "copy_from_host";
+constexpr std::string_view kWhere = "copy_from_host";
 
 }  // namespace
 
@@ -16,8 +16,8 @@ void PinnedStaging::copy(std::span<const std::byte> from, std::byte* to, cudaStr
     const std::size_t count = std::min(kPieceBytes, from.size());
     Piece& piece = next();
     std::copy_n(from.begin(), count, piece.bytes);
-    check(cudaMemcpyAsync(to, piece.bytes, count, cudaMemcpyHostToDevice, stream), kPlace);
-    check(cudaEventRecord(piece.passed.get(), stream), kPlace);
+    check(cudaMemcpyAsync(to, piece.bytes, count, cudaMemcpyHostToDevice, stream), kWhere);
+    check(cudaEventRecord(piece.passed.get(), stream), kWhere);
     from = from.subspan(count);
     to += count;
   }
@@ -25,12 +25,12 @@ void PinnedStaging::copy(std::span<const std::byte> from, std::byte* to, cudaStr
 
 void PinnedStaging::make_pieces() {
   void* bytes = nullptr;
-  check(cudaHostAlloc(&bytes, kPieces * kPieceBytes, cudaHostAllocDefault), kPlace);
+  check(cudaHostAlloc(&bytes, kPieces * kPieceBytes, cudaHostAllocDefault), kWhere);
   memory_.reset(static_cast<std::byte*>(bytes));
   for (std::size_t i = 0; i < kPieces; ++i) {
     pieces_.at(i).bytes = memory_.get() + i * kPieceBytes;
     pieces_.at(i).passed = make_handle<cudaEvent_t, cudaEventDestroy>([](cudaEvent_t* out) {
-      check(cudaEventCreateWithFlags(out, cudaEventDisableTiming), kPlace);
+      check(cudaEventCreateWithFlags(out, cudaEventDisableTiming), kWhere);
     });
   }
 }
@@ -45,7 +45,7 @@ PinnedStaging::Piece& PinnedStaging::next() {
   if (cudaEventQuery(piece.passed.get()) != cudaSuccess) {
     cudaGetLastError();  // "not ready" is no error
     ++waits_;
-    check(cudaEventSynchronize(piece.passed.get()), kPlace);
+    check(cudaEventSynchronize(piece.passed.get()), kWhere);
   }
   return piece;
 }

@@ -33,19 +33,19 @@ std::string described(cudaError_t status) {
   return fmt::format("{}: {}", cudaGetErrorName(status), cudaGetErrorString(status));
 }
 
-void check(cudaError_t status, std::string_view place) {
+void check(cudaError_t status, std::string_view where) {
   if (status != cudaSuccess) [[unlikely]] {
     int device = 0;
     cudaGetDevice(&device);
     cudaGetLastError();  // it is reported here; a later launch is not to report it again
-    throw Error(place, fmt::format("cuda:{}: {}{}", device, described(status),
+    throw Error(where, fmt::format("cuda:{}: {}{}", device, described(status),
                                    comes_late(status) ? kComesLate : ""));
   }
 }
 
-void check(cublasStatus_t status, std::string_view place) {
+void check(cublasStatus_t status, std::string_view where) {
   if (status != CUBLAS_STATUS_SUCCESS) [[unlikely]] {
-    throw Error(place, fmt::format("cuBLASLt: {}", cublasLtGetStatusString(status)));
+    throw Error(where, fmt::format("cuBLASLt: {}", cublasLtGetStatusString(status)));
   }
 }
 

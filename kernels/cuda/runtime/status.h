@@ -10,8 +10,8 @@
 namespace stagecraft::cuda {
 
 /// Throws Error{place, CUDA's name and text} unless the call went well.
-void check(cudaError_t status, std::string_view place);
-void check(cublasStatus_t status, std::string_view place);
+void check(cudaError_t status, std::string_view where);
+void check(cublasStatus_t status, std::string_view where);
 
 /// "cudaErrorNoDevice: no CUDA-capable device is detected".
 std::string described(cudaError_t status);

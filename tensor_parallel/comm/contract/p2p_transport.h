@@ -10,9 +10,9 @@ namespace stagecraft {
 
 /// Between one pair of processes, what is sent under a tag arrives in the order of its sends and
 /// fills the receives of that tag in the order of theirs. Safe from any thread.
-class Courier {
+class P2pTransport {
  public:
-  virtual ~Courier() = default;
+  virtual ~P2pTransport() = default;
   /// Names one send or receive until wait() has returned for it, or it was abandoned.
   using Ticket = std::uint64_t;
 

@@ -20,7 +20,7 @@ namespace stagecraft::local {
 class Group;
 
 /// Where a member sits after a split.
-struct Seat {
+struct GroupRank {
   std::shared_ptr<Group> group;
   int rank = 0;
 };
@@ -31,7 +31,7 @@ struct Round {
   std::string fault;              // what every member throws; empty: nothing
   bool finished = false;          // the last to arrive has done all the work, until `done`
   Event done;
-  std::vector<Seat> seats;  // of a split, by rank
+  std::vector<GroupRank> group_ranks;  // of a split, by rank
 };
 
 class Group : public Waitable {

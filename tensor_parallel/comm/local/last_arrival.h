@@ -22,6 +22,6 @@ void clear(Round& round);
 void begin_collective(Stream& stream, Round& round);
 
 /// A seat for every member in the new groups of a split.
-std::vector<Seat> seats_of(const std::shared_ptr<World>& world, const Round& round);
+std::vector<GroupRank> group_ranks_of(const std::shared_ptr<World>& world, const Round& round);
 
 }  // namespace stagecraft::local

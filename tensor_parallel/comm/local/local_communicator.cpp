@@ -15,7 +15,8 @@ namespace {
 
 class LocalCommunicator : public CallCommunicator {
  public:
-  explicit LocalCommunicator(Seat seat) : group_(std::move(seat.group)), rank_(seat.rank) {}
+  explicit LocalCommunicator(GroupRank group_rank)
+      : group_(std::move(group_rank.group)), rank_(group_rank.rank) {}
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
@@ -30,12 +31,12 @@ class LocalCommunicator : public CallCommunicator {
     Round& round = group_->meet(rank_, {.call = call}, [&](Round& met) {
       open(met);
       if (met.fault.empty()) {
-        met.seats = seats_of(group_->world(), met);
+        met.group_ranks = group_ranks_of(group_->world(), met);
       }
     });
     throw_fault(Operation::split, round);
     return std::make_unique<LocalCommunicator>(
-        std::exchange(round.seats.at(static_cast<std::size_t>(rank_)), {}));
+        std::exchange(round.group_ranks.at(static_cast<std::size_t>(rank_)), {}));
   }
 
   void abort(std::string_view culprit) noexcept override { group_->world()->abort(culprit); }
@@ -101,7 +102,7 @@ std::vector<std::unique_ptr<Communicator>> make_local_world(int size) {
   members.reserve(static_cast<std::size_t>(size));
   for (int rank = 0; rank < size; ++rank) {
     members.push_back(
-        std::make_unique<local::LocalCommunicator>(local::Seat{.group = group, .rank = rank}));
+        std::make_unique<local::LocalCommunicator>(local::GroupRank{.group = group, .rank = rank}));
   }
   return members;
 }

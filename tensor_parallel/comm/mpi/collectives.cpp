@@ -48,48 +48,52 @@ Range slice_of(const Range& piece, int member, int members) {
 }
 
 /// The `count` bytes that members laid out at `place(member)`, joined into `out`, and `copy`.
-void join_members(const Table& table, const Call& call, std::int64_t count, std::byte* out,
-                  const std::function<const std::byte*(int)>& place, std::byte* copy = nullptr) {
+void join_members(const Exchange& exchange, const Call& call, std::int64_t count, std::byte* out,
+                  const std::function<const std::byte*(int)>& where, std::byte* copy = nullptr) {
   std::vector<const std::byte*> parts;
-  parts.reserve(static_cast<std::size_t>(table.size()));
-  for (int member = 0; member < table.size(); ++member) {
-    parts.push_back(place(member));
+  parts.reserve(static_cast<std::size_t>(exchange.size()));
+  for (int member = 0; member < exchange.size(); ++member) {
+    parts.push_back(where(member));
   }
   join_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out, copy);
 }
 
 /// Every member's whole tensor, laid out behind its card; `out` gets the sum of `range`.
-void reduce_small(Table& table, const Call& call, std::byte* out, const Range& range) {
-  join_members(table, call, range.count(), out,
-               [&](int member) { return table.of(member) + kCardBytes + range.begin; });
+void reduce_small(Exchange& exchange, const Call& call, std::byte* out, const Range& range) {
+  join_members(exchange, call, range.count(), out,
+               [&](int member) { return exchange.of(member) + kCallSignatureBytes + range.begin; });
 }
 
 bool is_small(const Call& call) { return !call.in.empty() && call.in.bytes() <= kSmallBytes; }
 
 /// Lays a small tensor out beside the call's card, so that the meeting is all that is needed.
-void meet_with_tensor(Table& table, const Call& call) {
-  copy_bytes(bytes_of(call.in), table.to_all() + kCardBytes, call.in.bytes());
-  meet(table, call, call.in.bytes());
+void rendezvous_with_tensor(Exchange& exchange, const Call& call) {
+  copy_bytes(bytes_of(call.in), exchange.to_all() + kCallSignatureBytes, call.in.bytes());
+  rendezvous(exchange, call, call.in.bytes());
 }
 
 /// A large tensor, piece by piece: a member gets its slice of a piece from all others, reduces it,
 /// and hands it to all with the slices of the next piece.
 class LargeAllReduce {
  public:
-  LargeAllReduce(Table& table, const Call& call)
-      : table_(table), call_(call), x_(bytes_of(call.in)), step_(table.lane() * table.size()) {}
+  LargeAllReduce(Exchange& exchange, const Call& call)
+      : exchange_(exchange),
+        call_(call),
+        x_(bytes_of(call.in)),
+        step_(exchange.lane() * exchange.size()) {}
 
   void run() {
     const std::int64_t pieces = pieces_of(call_.in.bytes(), step_);
     lay_out(piece(0));
-    table_.turn({.for_one = slice_bytes(piece(0), table_.size())});
+    exchange_.round({.for_one = slice_bytes(piece(0), exchange_.size())});
     for (std::int64_t index = 0; index < pieces; ++index) {
       const Range next = piece(index + 1);
       reduce(piece(index));
       lay_out(next);
-      table_.turn(
-          {.for_all = slice_of(piece(index), table_.rank(), table_.size()).count(),
-           .for_one = index + 1 < pieces ? slice_bytes(next, table_.size()) : Laid::kNothing});
+      exchange_.round(
+          {.for_all = slice_of(piece(index), exchange_.rank(), exchange_.size()).count(),
+           .for_one =
+               index + 1 < pieces ? slice_bytes(next, exchange_.size()) : RoundSizes::kNothing});
       take_in(piece(index));
     }
   }
@@ -99,160 +103,161 @@ class LargeAllReduce {
 
   template <typename F>
   void for_each_other(const Range& piece, F&& f) {
-    for (int step = 1; step < table_.size(); ++step) {
-      const int member = (table_.rank() + step) % table_.size();
-      f(member, slice_of(piece, member, table_.size()));
+    for (int step = 1; step < exchange_.size(); ++step) {
+      const int member = (exchange_.rank() + step) % exchange_.size();
+      f(member, slice_of(piece, member, exchange_.size()));
     }
   }
   void lay_out(const Range& piece) {
     for_each_other(piece, [&](int member, const Range& slice) {
-      copy_bytes(x_ + slice.begin, table_.to_one(member), slice.count());
+      copy_bytes(x_ + slice.begin, exchange_.to_one(member), slice.count());
     });
   }
   void reduce(const Range& piece) {
-    const Range mine = slice_of(piece, table_.rank(), table_.size());
-    const auto place = [&](int member) {
-      return member == table_.rank() ? x_ + mine.begin : table_.from(member);
+    const Range mine = slice_of(piece, exchange_.rank(), exchange_.size());
+    const auto where = [&](int member) {
+      return member == exchange_.rank() ? x_ + mine.begin : exchange_.from(member);
     };
-    join_members(table_, call_, mine.count(), table_.to_all(), place, x_ + mine.begin);
+    join_members(exchange_, call_, mine.count(), exchange_.to_all(), where, x_ + mine.begin);
   }
   void take_in(const Range& piece) {
     for_each_other(piece, [&](int member, const Range& slice) {
-      copy_bytes(table_.of(member), x_ + slice.begin, slice.count());
+      copy_bytes(exchange_.of(member), x_ + slice.begin, slice.count());
     });
   }
 
-  Table& table_;
+  Exchange& exchange_;
   const Call& call_;
   std::byte* x_;
   std::int64_t step_;
 };
 
-void all_reduce(Table& table, const Call& call) {
+void all_reduce(Exchange& exchange, const Call& call) {
   if (is_small(call)) {
-    meet_with_tensor(table, call);
-    reduce_small(table, call, bytes_of(call.in), {0, call.in.bytes()});
+    rendezvous_with_tensor(exchange, call);
+    reduce_small(exchange, call, bytes_of(call.in), {0, call.in.bytes()});
     return;
   }
-  meet(table, call, 0);
-  if (table.size() > 1) {
-    LargeAllReduce(table, call).run();
+  rendezvous(exchange, call, 0);
+  if (exchange.size() > 1) {
+    LargeAllReduce(exchange, call).run();
   }
 }
 
 /// A member's elements of one piece come from all others and go straight into its part.
-void reduce_scatter_large(Table& table, const Call& call) {
+void reduce_scatter_large(Exchange& exchange, const Call& call) {
   const std::int64_t part = call.out.bytes();
   const std::byte* x = bytes_of(call.in);
-  for (std::int64_t index = 0; index < pieces_of(part, table.lane()); ++index) {
-    const Range piece = piece_at(part, table.lane(), index);
+  for (std::int64_t index = 0; index < pieces_of(part, exchange.lane()); ++index) {
+    const Range piece = piece_at(part, exchange.lane(), index);
     const auto source = [&](int member) { return x + part * member + piece.begin; };
-    for (int member = 0; member < table.size(); ++member) {
-      if (member != table.rank()) {
-        copy_bytes(source(member), table.to_one(member), piece.count());
+    for (int member = 0; member < exchange.size(); ++member) {
+      if (member != exchange.rank()) {
+        copy_bytes(source(member), exchange.to_one(member), piece.count());
       }
     }
-    table.turn({.for_one = piece.count()});
-    join_members(table, call, piece.count(), bytes_of(call.out) + piece.begin, [&](int member) {
-      return member == table.rank() ? source(member) : table.from(member);
+    exchange.round({.for_one = piece.count()});
+    join_members(exchange, call, piece.count(), bytes_of(call.out) + piece.begin, [&](int member) {
+      return member == exchange.rank() ? source(member) : exchange.from(member);
     });
   }
 }
 
-void reduce_scatter(Table& table, const Call& call) {
+void reduce_scatter(Exchange& exchange, const Call& call) {
   if (is_small(call)) {
-    meet_with_tensor(table, call);
+    rendezvous_with_tensor(exchange, call);
     const std::int64_t part = call.out.bytes();
-    reduce_small(table, call, bytes_of(call.out), {part * table.rank(), part * (table.rank() + 1)});
+    reduce_small(exchange, call, bytes_of(call.out),
+                 {part * exchange.rank(), part * (exchange.rank() + 1)});
     return;
   }
-  meet(table, call, 0);
-  reduce_scatter_large(table, call);
+  rendezvous(exchange, call, 0);
+  reduce_scatter_large(exchange, call);
 }
 
 /// Bytes that go from some members to all: the first piece goes with the call's card. `source`:
 /// this member's bytes, nullptr if it only takes; take(index, piece) finds them on the table.
-void spread(Table& table, const Call& call, const std::byte* source,
-            const std::function<void(const Range&, std::int64_t)>& take) {
+void exchange_pieces(Exchange& exchange, const Call& call, const std::byte* source,
+                     const std::function<void(const Range&, std::int64_t)>& take) {
   const std::int64_t bytes = call.in.empty() ? 0 : call.in.bytes();
-  const std::int64_t step = table.capacity() - kCardBytes;
+  const std::int64_t step = exchange.capacity() - kCallSignatureBytes;
   for (std::int64_t index = 0; index == 0 || index < pieces_of(bytes, step); ++index) {
     const Range piece = piece_at(bytes, step, index);
     const std::int64_t mine = source == nullptr ? 0 : piece.count();
     if (mine > 0) {
-      copy_bytes(source + piece.begin, table.to_all() + kCardBytes, mine);
+      copy_bytes(source + piece.begin, exchange.to_all() + kCallSignatureBytes, mine);
     }
     if (index == 0) {
-      meet(table, call, mine);
+      rendezvous(exchange, call, mine);
     } else {
-      table.turn({.for_all = kCardBytes + mine});
+      exchange.round({.for_all = kCallSignatureBytes + mine});
     }
-    take(piece, kCardBytes);
+    take(piece, kCallSignatureBytes);
   }
 }
 
-void all_gather(Table& table, const Call& call) {
+void all_gather(Exchange& exchange, const Call& call) {
   const std::byte* mine = call.in.empty() ? nullptr : bytes_of(call.in);
-  spread(table, call, mine, [&](const Range& piece, std::int64_t offset) {
-    for (int member = 0; member < table.size(); ++member) {
+  exchange_pieces(exchange, call, mine, [&](const Range& piece, std::int64_t offset) {
+    for (int member = 0; member < exchange.size(); ++member) {
       const std::byte* from =
-          member == table.rank() ? mine + piece.begin : table.of(member) + offset;
+          member == exchange.rank() ? mine + piece.begin : exchange.of(member) + offset;
       copy_bytes(from, bytes_of(call.out) + call.in.bytes() * member + piece.begin, piece.count());
     }
   });
 }
 
-void broadcast(Table& table, const Call& call) {
-  const bool root = call.peer == table.rank();
+void broadcast(Exchange& exchange, const Call& call) {
+  const bool root = call.peer == exchange.rank();
   const std::byte* source = root && !call.in.empty() ? bytes_of(call.in) : nullptr;
-  spread(table, call, source, [&](const Range& piece, std::int64_t offset) {
+  exchange_pieces(exchange, call, source, [&](const Range& piece, std::int64_t offset) {
     if (!root) {
-      copy_bytes(table.of(call.peer) + offset, bytes_of(call.in) + piece.begin, piece.count());
+      copy_bytes(exchange.of(call.peer) + offset, bytes_of(call.in) + piece.begin, piece.count());
     }
   });
 }
 
 }  // namespace
 
-void perform(Table& table, const Call& call) {
+void perform(Exchange& exchange, const Call& call) {
   switch (call.operation) {
     case Operation::all_reduce:
-      return all_reduce(table, call);
+      return all_reduce(exchange, call);
     case Operation::reduce_scatter:
-      return reduce_scatter(table, call);
+      return reduce_scatter(exchange, call);
     case Operation::all_gather:
-      return all_gather(table, call);
+      return all_gather(exchange, call);
     case Operation::broadcast:
-      return broadcast(table, call);
+      return broadcast(exchange, call);
     case Operation::barrier:
-      return meet(table, call, 0);
+      return rendezvous(exchange, call, 0);
     default:
       throw Error("mpi::perform", "this operation is none of a whole group");
   }
 }
 
-void perform_pair(Table& table, const Call& call) {
-  const std::unique_ptr<Table> pair = table.pair(call.peer);
-  const int low = std::min(table.rank(), call.peer);
-  const std::vector<int> ranks{low, std::max(table.rank(), call.peer)};
+void perform_pair(Exchange& exchange, const Call& call) {
+  const std::unique_ptr<Exchange> pair = exchange.pair(call.peer);
+  const int low = std::min(exchange.rank(), call.peer);
+  const std::vector<int> ranks{low, std::max(exchange.rank(), call.peer)};
   const bool sends = call.operation == Operation::send;
-  const std::int64_t step = pair->capacity() - kCardBytes;
+  const std::int64_t step = pair->capacity() - kCallSignatureBytes;
   const std::int64_t bytes = call.in.bytes();
   for (std::int64_t index = 0; index == 0 || index < pieces_of(bytes, step); ++index) {
     const Range piece = piece_at(bytes, step, index);
     const std::int64_t mine = sends ? piece.count() : 0;
-    copy_bytes(bytes_of(call.in) + piece.begin, pair->to_all() + kCardBytes, mine);
+    copy_bytes(bytes_of(call.in) + piece.begin, pair->to_all() + kCallSignatureBytes, mine);
     if (index == 0) {
-      meet_pair(*pair, call, ranks, mine);
+      rendezvous_pair(*pair, call, ranks, mine);
     } else {
-      pair->turn({.for_all = kCardBytes + mine});
+      pair->round({.for_all = kCallSignatureBytes + mine});
     }
     if (!sends) {
-      copy_bytes(pair->of(1 - pair->rank()) + kCardBytes, bytes_of(call.in) + piece.begin,
+      copy_bytes(pair->of(1 - pair->rank()) + kCallSignatureBytes, bytes_of(call.in) + piece.begin,
                  piece.count());
     }
   }
-  pair->turn({});
+  pair->round({});
 }
 
 }  // namespace stagecraft::mpi

@@ -8,9 +8,9 @@ namespace stagecraft::mpi {
 
 /// all_reduce, all_gather, reduce_scatter, broadcast or barrier. Throws on every member alike where
 /// calls do not go together.
-void perform(Table& table, const Call& call);
+void perform(Exchange& exchange, const Call& call);
 
 /// send or recv, which makes sense by itself.
-void perform_pair(Table& table, const Call& call);
+void perform_pair(Exchange& exchange, const Call& call);
 
 }  // namespace stagecraft::mpi

@@ -21,19 +21,19 @@ void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
 
 }  // namespace
 
-void Bell::sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept {
+void Futex::sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept {
   const std::timespec time{.tv_sec = limit.count() / 1000,
                            .tv_nsec = limit.count() % 1000 * 1'000'000};
   // Counted before the kernel compares: a ring that sees no sleeper has changed the word by then.
   sleepers_.fetch_add(1);
-  futex(rings_, FUTEX_WAIT, heard, limit.count() > 0 ? &time : nullptr);
+  futex(generation_, FUTEX_WAIT, heard, limit.count() > 0 ? &time : nullptr);
   sleepers_.fetch_sub(1);
 }
 
-void Bell::ring() noexcept {
-  rings_.fetch_add(1);
+void Futex::wake() noexcept {
+  generation_.fetch_add(1);
   if (sleepers_.load() > 0) {
-    futex(rings_, FUTEX_WAKE, INT_MAX, nullptr);
+    futex(generation_, FUTEX_WAKE, INT_MAX, nullptr);
   }
 }
 

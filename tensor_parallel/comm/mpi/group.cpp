@@ -24,24 +24,25 @@ std::string fault_of(F&& f) {
 }
 
 /// The leader makes the window, and keeps it while the others open it.
-std::optional<SharedWindow> share_window(const Seat& seat, bool wanted, const Spread& spread) {
+std::optional<SharedWindow> share_window(const GroupRank& group_rank, bool wanted,
+                                         const AllGatherText& all_gather_text) {
   std::optional<SharedWindow> window;
   std::string key;
   std::string fault;
-  const int members = static_cast<int>(seat.members.size());
-  if (wanted && seat.rank == 0) {
+  const int members = static_cast<int>(group_rank.members.size());
+  if (wanted && group_rank.rank == 0) {
     fault = fault_of([&] {
       window.emplace(SharedWindow::create(window_bytes(members)));
       key = window->key();
     });
   }
-  const std::vector<std::string> keys = spread(key);
-  if (wanted && seat.rank != 0) {
+  const std::vector<std::string> keys = all_gather_text(key);
+  if (wanted && group_rank.rank != 0) {
     fault = fault_of([&] {
-      window.emplace(SharedWindow::open(keys.at(static_cast<std::size_t>(seat.leader))));
+      window.emplace(SharedWindow::open(keys.at(static_cast<std::size_t>(group_rank.leader))));
     });
   }
-  const std::vector<std::string> faults = spread(fault);
+  const std::vector<std::string> faults = all_gather_text(fault);
   for (std::size_t rank = 0; rank < faults.size(); ++rank) {
     require(faults[rank].empty(), "shared window", "rank {} has no window: {}", rank, faults[rank]);
   }
@@ -50,36 +51,37 @@ std::optional<SharedWindow> share_window(const Seat& seat, bool wanted, const Sp
 
 }  // namespace
 
-std::unique_ptr<Table> make_table(const std::shared_ptr<World>& world, const Seat& seat,
-                                  const Spread& spread) {
-  const bool wanted = seat.members.size() > 1 && world->share_node(seat.members);
-  std::optional<SharedWindow> window = share_window(seat, wanted, spread);
+std::unique_ptr<Exchange> make_exchange(const std::shared_ptr<World>& world,
+                                        const GroupRank& group_rank,
+                                        const AllGatherText& all_gather_text) {
+  const bool wanted = group_rank.members.size() > 1 && world->share_node(group_rank.members);
+  std::optional<SharedWindow> window = share_window(group_rank, wanted, all_gather_text);
   if (window.has_value()) {
-    return make_window_table(world, std::move(*window), seat.members, seat.rank);
+    return make_window_exchange(world, std::move(*window), group_rank.members, group_rank.rank);
   }
-  return make_message_table(world, seat.members, seat.rank, seat.number);
+  return make_message_exchange(world, group_rank.members, group_rank.rank, group_rank.number);
 }
 
-Seat seat_after_split(World& world, const std::vector<int>& members,
-                      const std::vector<Wish>& wishes, int rank) {
+GroupRank group_rank_after_split(World& world, const std::vector<int>& members,
+                                 const std::vector<SplitArgs>& split_args, int rank) {
   std::map<int, std::vector<std::pair<int, int>>> groups;  // by color: (key, old rank)
   int number = 0;
-  for (std::size_t member = 0; member < wishes.size(); ++member) {
-    groups[wishes[member].color].emplace_back(wishes[member].key, static_cast<int>(member));
-    number = std::max(number, wishes[member].next_group);
+  for (std::size_t member = 0; member < split_args.size(); ++member) {
+    groups[split_args[member].color].emplace_back(split_args[member].key, static_cast<int>(member));
+    number = std::max(number, split_args[member].next_group);
   }
   world.take_groups_up_to(number + static_cast<int>(groups.size()));
-  const auto mine = groups.find(wishes.at(static_cast<std::size_t>(rank)).color);
+  const auto mine = groups.find(split_args.at(static_cast<std::size_t>(rank)).color);
   std::sort(mine->second.begin(), mine->second.end());
-  Seat seat{.number = number + static_cast<int>(std::distance(groups.begin(), mine)),
-            .leader = mine->second.front().second};
+  GroupRank group_rank{.number = number + static_cast<int>(std::distance(groups.begin(), mine)),
+                       .leader = mine->second.front().second};
   for (const auto& [key, old_rank] : mine->second) {
     if (old_rank == rank) {
-      seat.rank = static_cast<int>(seat.members.size());
+      group_rank.rank = static_cast<int>(group_rank.members.size());
     }
-    seat.members.push_back(members.at(static_cast<std::size_t>(old_rank)));
+    group_rank.members.push_back(members.at(static_cast<std::size_t>(old_rank)));
   }
-  return seat;
+  return group_rank;
 }
 
 }  // namespace stagecraft::mpi

@@ -41,9 +41,9 @@ void join(const T* a, const T* b, T* c, std::int64_t count) {
 }
 
 template <typename T, typename Op>
-void join_all(std::span<const std::byte* const> parts, std::int64_t elements, std::byte* place,
+void join_all(std::span<const std::byte* const> parts, std::int64_t elements, std::byte* where,
               std::byte* copy) {
-  T* out = reinterpret_cast<T*>(place);
+  T* out = reinterpret_cast<T*>(where);
   const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
   const std::int64_t block = std::min(kBlock, elements);
   std::vector<T> sums(parts.size() > 2 ? parts.size() * static_cast<std::size_t>(block) : 0);

@@ -24,9 +24,9 @@ struct Letters {
   std::vector<Bytes> from;
 };
 
-class MessageTable : public Table {
+class MessageExchange : public Exchange {
  public:
-  MessageTable(std::shared_ptr<World> world, std::vector<int> members, int rank, int number)
+  MessageExchange(std::shared_ptr<World> world, std::vector<int> members, int rank, int number)
       : world_(std::move(world)),
         members_(std::move(members)),
         rank_(rank),
@@ -56,9 +56,9 @@ class MessageTable : public Table {
     return letters_->from[static_cast<std::size_t>(member)].get();
   }
 
-  void turn(const Laid& laid) override {
+  void round(const RoundSizes& sizes) override {
     world_->check();
-    post(laid);
+    post(sizes);
     try {
       wait();
     } catch (...) {
@@ -68,34 +68,34 @@ class MessageTable : public Table {
     ++turns_;
   }
 
-  std::unique_ptr<Table> pair(int peer) override {
+  std::unique_ptr<Exchange> pair(int peer) override {
     std::vector<int> two{members_[static_cast<std::size_t>(std::min(rank_, peer))],
                          members_[static_cast<std::size_t>(std::max(rank_, peer))]};
-    return std::make_unique<MessageTable>(world_, std::move(two), rank_ < peer ? 0 : 1, number_);
+    return std::make_unique<MessageExchange>(world_, std::move(two), rank_ < peer ? 0 : 1, number_);
   }
 
  private:
   /// Receives first, so that nothing arrives unexpectedly that is expected.
-  void post(const Laid& laid) {
+  void post(const RoundSizes& sizes) {
     receives_.clear();
     sends_.clear();
     for (int member = 0; member < size(); ++member) {
       const auto at = static_cast<std::size_t>(member);
-      if (member != rank_ && laid.for_all != Laid::kNothing) {
+      if (member != rank_ && sizes.for_all != RoundSizes::kNothing) {
         receive(letters_->of[at].get(), kCapacity, members_[at], 2 * number_);
       }
-      if (member != rank_ && laid.for_one != Laid::kNothing) {
+      if (member != rank_ && sizes.for_one != RoundSizes::kNothing) {
         receive(letters_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
       }
     }
     // Each begins with its successor, so that not all send to the same one.
     for (int step = 1; step < size(); ++step) {
       const int member = (rank_ + step) % size();
-      if (laid.for_all != Laid::kNothing) {
-        send(to_all(), laid.for_all, member, 2 * number_);
+      if (sizes.for_all != RoundSizes::kNothing) {
+        send(to_all(), sizes.for_all, member, 2 * number_);
       }
-      if (laid.for_one != Laid::kNothing) {
-        send(to_one(member), laid.for_one, member, 2 * number_ + 1);
+      if (sizes.for_one != RoundSizes::kNothing) {
+        send(to_one(member), sizes.for_one, member, 2 * number_ + 1);
       }
     }
   }
@@ -157,9 +157,9 @@ class MessageTable : public Table {
 
 }  // namespace
 
-std::unique_ptr<Table> make_message_table(std::shared_ptr<World> world, std::vector<int> members,
-                                          int rank, int number) {
-  return std::make_unique<MessageTable>(std::move(world), std::move(members), rank, number);
+std::unique_ptr<Exchange> make_message_exchange(std::shared_ptr<World> world,
+                                                std::vector<int> members, int rank, int number) {
+  return std::make_unique<MessageExchange>(std::move(world), std::move(members), rank, number);
 }
 
 }  // namespace stagecraft::mpi

@@ -11,7 +11,7 @@ namespace stagecraft::mpi {
 
 /// `members`: world ranks in the group's order, of which this process is number `rank`; `number`:
 /// of the group, from World::next_group.
-std::unique_ptr<Table> make_message_table(std::shared_ptr<World> world, std::vector<int> members,
-                                          int rank, int number);
+std::unique_ptr<Exchange> make_message_exchange(std::shared_ptr<World> world,
+                                                std::vector<int> members, int rank, int number);
 
 }  // namespace stagecraft::mpi

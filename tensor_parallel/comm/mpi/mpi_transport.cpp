@@ -18,10 +18,10 @@ int count_of(std::size_t bytes) {
 
 }  // namespace
 
-MpiCourier::MpiCourier(std::shared_ptr<World> world, MPI_Comm comm)
-    : world_(std::move(world)), comm_(comm), thread_([this] { carry(); }) {}
+MpiTransport::MpiTransport(std::shared_ptr<World> world, MPI_Comm comm)
+    : world_(std::move(world)), comm_(comm), thread_([this] { run(); }) {}
 
-MpiCourier::~MpiCourier() {
+MpiTransport::~MpiTransport() {
   {
     const std::lock_guard lock(mutex_);
     ended_ = true;
@@ -32,73 +32,74 @@ MpiCourier::~MpiCourier() {
 }
 
 // MPI is called under the lock, which keeps the order of one tag's messages that of the calls.
-Courier::Ticket MpiCourier::send(int to, int tag, std::span<const std::byte> bytes) {
+P2pTransport::Ticket MpiTransport::send(int to, int tag, std::span<const std::byte> bytes) {
   const int count = count_of(bytes.size());
   const std::lock_guard lock(mutex_);
   world_->check();
-  Parcel parcel;
-  check_mpi(MPI_Isend(bytes.data(), count, MPI_BYTE, to, tag, comm_, &parcel.request), "MPI_Isend");
-  return begin(parcel);
+  Transfer transfer;
+  check_mpi(MPI_Isend(bytes.data(), count, MPI_BYTE, to, tag, comm_, &transfer.request),
+            "MPI_Isend");
+  return begin(transfer);
 }
 
-Courier::Ticket MpiCourier::receive(int from, int tag, std::span<std::byte> bytes) {
+P2pTransport::Ticket MpiTransport::receive(int from, int tag, std::span<std::byte> bytes) {
   const int count = count_of(bytes.size());
   const std::lock_guard lock(mutex_);
   world_->check();
-  Parcel parcel{.receives = true};
-  check_mpi(MPI_Irecv(bytes.data(), count, MPI_BYTE, from, tag, comm_, &parcel.request),
+  Transfer transfer{.receives = true};
+  check_mpi(MPI_Irecv(bytes.data(), count, MPI_BYTE, from, tag, comm_, &transfer.request),
             "MPI_Irecv");
-  return begin(parcel);
+  return begin(transfer);
 }
 
-Courier::Ticket MpiCourier::begin(const Parcel& parcel) {
-  parcels_.emplace(next_, parcel);
+P2pTransport::Ticket MpiTransport::begin(const Transfer& transfer) {
+  transfers_.emplace(next_, transfer);
   ++under_way_;
   backoff_.progressed();
   work_.notify_one();
   return next_++;
 }
 
-bool MpiCourier::done(Ticket ticket) {
+bool MpiTransport::done(Ticket ticket) {
   const std::lock_guard lock(mutex_);
-  return world_->aborted() || parcels_.at(ticket).done;
+  return world_->aborted() || transfers_.at(ticket).done;
 }
 
-void MpiCourier::wait(Ticket ticket) {
+void MpiTransport::wait(Ticket ticket) {
   std::unique_lock lock(mutex_);
-  const auto found = parcels_.find(ticket);
-  require(found != parcels_.end(), "courier", "ticket {} is unknown, or was waited for", ticket);
+  const auto found = transfers_.find(ticket);
+  require(found != transfers_.end(), "courier", "ticket {} is unknown, or was waited for", ticket);
   moved_.wait(lock, [&] { return found->second.done || world_->aborted(); });
   if (!found->second.done) {
     world_->check();
   }
   const std::string fault = std::move(found->second.fault);
-  parcels_.erase(found);
+  transfers_.erase(found);
   require(fault.empty(), "courier", "{}", fault);
 }
 
-void MpiCourier::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept {
+void MpiTransport::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept {
   const std::lock_guard lock(mutex_);
-  const auto found = parcels_.find(ticket);
-  if (found == parcels_.end()) {
+  const auto found = transfers_.find(ticket);
+  if (found == transfers_.end()) {
     return;
   }
-  Parcel& parcel = found->second;
-  if (!parcel.done && parcel.receives) {
-    MPI_Cancel(&parcel.request);  // which completes it
+  Transfer& transfer = found->second;
+  if (!transfer.done && transfer.receives) {
+    MPI_Cancel(&transfer.request);  // which completes it
   }
-  if (parcel.done) {
-    parcels_.erase(found);
-  } else if (test(parcel)) {
-    parcels_.erase(found);
+  if (transfer.done) {
+    transfers_.erase(found);
+  } else if (test(transfer)) {
+    transfers_.erase(found);
     --under_way_;
   } else {
-    parcel.owner = std::move(owner);
+    transfer.owner = std::move(owner);
   }
 }
 
 /// The thread.
-void MpiCourier::carry() {
+void MpiTransport::run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
     if (under_way_ == 0) {
@@ -118,34 +119,34 @@ void MpiCourier::carry() {
 }
 
 /// True when a parcel has arrived.
-bool MpiCourier::test_all() {
+bool MpiTransport::test_all() {
   bool moved = false;
-  for (auto at = parcels_.begin(); at != parcels_.end();) {
-    Parcel& parcel = at->second;
-    if (!parcel.done && test(parcel)) {
+  for (auto at = transfers_.begin(); at != transfers_.end();) {
+    Transfer& transfer = at->second;
+    if (!transfer.done && test(transfer)) {
       moved = true;
       --under_way_;
     }
-    at = parcel.done && parcel.owner != nullptr ? parcels_.erase(at) : std::next(at);
+    at = transfer.done && transfer.owner != nullptr ? transfers_.erase(at) : std::next(at);
   }
   return moved;
 }
 
-bool MpiCourier::test(Parcel& parcel) {
+bool MpiTransport::test(Transfer& transfer) {
   int done = 0;
   try {
-    check_mpi(MPI_Test(&parcel.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
+    check_mpi(MPI_Test(&transfer.request, &done, MPI_STATUS_IGNORE), "MPI_Test");
   } catch (const Error& error) {
-    parcel.fault = error.what();
+    transfer.fault = error.what();
     done = 1;
   }
-  parcel.done = done != 0;
-  return parcel.done;
+  transfer.done = done != 0;
+  return transfer.done;
 }
 
 /// Others get the lock and the core; after many looks that found nothing, for a short while, which
 /// a new parcel ends.
-void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
+void MpiTransport::rest(std::unique_lock<std::mutex>& lock, bool moved) {
   if (moved) {
     backoff_.progressed();
   } else {
@@ -162,17 +163,17 @@ void MpiCourier::rest(std::unique_lock<std::mutex>& lock, bool moved) {
 
 /// A receive that was abandoned is cancelled already, and MPI takes no second cancel. What a send
 /// still reads is left to it: it cannot be called back.
-void MpiCourier::give_up() noexcept {
-  for (auto& [ticket, parcel] : parcels_) {
-    if (parcel.done) {
+void MpiTransport::give_up() noexcept {
+  for (auto& [ticket, transfer] : transfers_) {
+    if (transfer.done) {
       continue;
     }
-    if (parcel.receives && parcel.owner == nullptr) {
-      MPI_Cancel(&parcel.request);
+    if (transfer.receives && transfer.owner == nullptr) {
+      MPI_Cancel(&transfer.request);
     }
-    MPI_Request_free(&parcel.request);
-    if (!parcel.receives) {
-      static_cast<void>(new (std::nothrow) auto(std::move(parcel.owner)));
+    MPI_Request_free(&transfer.request);
+    if (!transfer.receives) {
+      static_cast<void>(new (std::nothrow) auto(std::move(transfer.owner)));
     }
   }
 }

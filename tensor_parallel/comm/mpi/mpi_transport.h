@@ -19,11 +19,11 @@ namespace stagecraft::mpi {
 /// MPI moves nothing but within its own calls, so a thread calls it while something is under way.
 /// With nothing under way it sleeps. What the world's abort cuts short is never waited for: its
 /// bytes have to live until MPI ends.
-class MpiCourier : public Courier {
+class MpiTransport : public P2pTransport {
  public:
   /// `comm` is used for nothing else, and lives longer.
-  MpiCourier(std::shared_ptr<World> world, MPI_Comm comm);
-  ~MpiCourier() override;
+  MpiTransport(std::shared_ptr<World> world, MPI_Comm comm);
+  ~MpiTransport() override;
 
   Ticket send(int to, int tag, std::span<const std::byte> bytes) override;
   Ticket receive(int from, int tag, std::span<std::byte> bytes) override;
@@ -32,7 +32,7 @@ class MpiCourier : public Courier {
   void abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept override;
 
  private:
-  struct Parcel {
+  struct Transfer {
     MPI_Request request = MPI_REQUEST_NULL;
     bool receives = false;
     bool done = false;
@@ -40,10 +40,10 @@ class MpiCourier : public Courier {
     std::shared_ptr<const void> owner = {};  // of the bytes, once nobody will wait
   };
 
-  Ticket begin(const Parcel& parcel);
-  void carry();
+  Ticket begin(const Transfer& transfer);
+  void run();
   bool test_all();
-  static bool test(Parcel& parcel);
+  static bool test(Transfer& transfer);
   void rest(std::unique_lock<std::mutex>& lock, bool moved);
   void give_up() noexcept;
 
@@ -52,7 +52,7 @@ class MpiCourier : public Courier {
   std::mutex mutex_;
   std::condition_variable work_;   // something to carry, or the end
   std::condition_variable moved_;  // a parcel is done, or the world aborted
-  std::map<Ticket, Parcel> parcels_;
+  std::map<Ticket, Transfer> transfers_;
   Ticket next_ = 1;
   int under_way_ = 0;
   Backoff backoff_;

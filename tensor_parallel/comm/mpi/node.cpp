@@ -21,8 +21,8 @@ Node::Node(SharedWindow window, int members) : window_(std::move(window)), membe
 
 std::int64_t Node::bytes(int members) { return kBellsOffset + kBellBytes * members; }
 
-Bell& Node::bell(int member) const {
-  return *reinterpret_cast<Bell*>(window_.bytes().data() + kBellsOffset + kBellBytes * member);
+Futex& Node::futex(int member) const {
+  return *reinterpret_cast<Futex*>(window_.bytes().data() + kBellsOffset + kBellBytes * member);
 }
 
 std::atomic<std::uint32_t>& Node::state() const {
@@ -39,7 +39,7 @@ bool Node::raise(std::string_view culprit) noexcept {
   std::memcpy(name.data(), culprit.data(), std::min(culprit.size(), name.size() - 1));
   state().store(raised_state);
   for (int member = 0; member < members_; ++member) {
-    bell(member).ring();
+    futex(member).wake();
   }
   return true;
 }

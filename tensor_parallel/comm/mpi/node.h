@@ -23,7 +23,7 @@ class Node {
   static std::int64_t bytes(int members);
 
   int members() const { return members_; }
-  Bell& bell(int member) const;
+  Futex& futex(int member) const;
 
   /// The first culprit stays; its name is cut to what fits. True if this call raised the flag.
   bool raise(std::string_view culprit) noexcept;

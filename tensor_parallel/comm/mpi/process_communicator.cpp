@@ -14,23 +14,26 @@ namespace {
 class ProcessCommunicator : public CallCommunicator {
  public:
   ProcessCommunicator(std::shared_ptr<World> world, std::vector<int> members,
-                      std::unique_ptr<Table> table)
-      : world_(std::move(world)), members_(std::move(members)), table_(std::move(table)) {}
+                      std::unique_ptr<Exchange> exchange)
+      : world_(std::move(world)), members_(std::move(members)), exchange_(std::move(exchange)) {}
 
-  int rank() const override { return table_->rank(); }
-  int size() const override { return table_->size(); }
+  int rank() const override { return exchange_->rank(); }
+  int size() const override { return exchange_->size(); }
 
   void barrier() override {
     world_->check();
-    perform(*table_, {.operation = Operation::barrier});
+    perform(*exchange_, {.operation = Operation::barrier});
   }
 
   std::unique_ptr<Communicator> split(int color, int key) override {
     world_->check();
-    const Seat seat = seat_after_split(*world_, members_, meet_for_split(color, key), rank());
-    const Spread spread = [&](const std::string& mine) { return exchange_texts(*table_, mine); };
-    return std::make_unique<ProcessCommunicator>(world_, seat.members,
-                                                 make_table(world_, seat, spread));
+    const GroupRank group_rank =
+        group_rank_after_split(*world_, members_, meet_for_split(color, key), rank());
+    const AllGatherText all_gather_text = [&](const std::string& mine) {
+      return exchange_texts(*exchange_, mine);
+    };
+    return std::make_unique<ProcessCommunicator>(
+        world_, group_rank.members, make_exchange(world_, group_rank, all_gather_text));
   }
 
   void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }
@@ -45,38 +48,38 @@ class ProcessCommunicator : public CallCommunicator {
 
   void collective(Stream& stream, const Call& call) override {
     begin(stream, call);
-    perform(*table_, call);
+    perform(*exchange_, call);
   }
 
   void message(Stream& stream, const Call& call) override {
     begin(stream, call);
-    perform_pair(*table_, call);
+    perform_pair(*exchange_, call);
   }
 
-  std::vector<Wish> meet_for_split(int color, int key) {
-    const Wish mine{.color = color, .key = key, .next_group = world_->next_group()};
-    std::memcpy(table_->to_all() + kCardBytes, &mine, sizeof mine);
-    meet(*table_, {.operation = Operation::split}, sizeof mine);
-    std::vector<Wish> wishes(static_cast<std::size_t>(size()));
+  std::vector<SplitArgs> meet_for_split(int color, int key) {
+    const SplitArgs mine{.color = color, .key = key, .next_group = world_->next_group()};
+    std::memcpy(exchange_->to_all() + kCallSignatureBytes, &mine, sizeof mine);
+    rendezvous(*exchange_, {.operation = Operation::split}, sizeof mine);
+    std::vector<SplitArgs> split_args(static_cast<std::size_t>(size()));
     for (int member = 0; member < size(); ++member) {
-      std::memcpy(&wishes[static_cast<std::size_t>(member)], table_->of(member) + kCardBytes,
-                  sizeof mine);
+      std::memcpy(&split_args[static_cast<std::size_t>(member)],
+                  exchange_->of(member) + kCallSignatureBytes, sizeof mine);
     }
-    return wishes;
+    return split_args;
   }
 
   std::shared_ptr<World> world_;
   std::vector<int> members_;
-  std::unique_ptr<Table> table_;
+  std::unique_ptr<Exchange> exchange_;
 };
 
 }  // namespace
 
 std::unique_ptr<Communicator> make_process_communicator(std::shared_ptr<World> world,
                                                         std::vector<int> members,
-                                                        std::unique_ptr<Table> table) {
+                                                        std::unique_ptr<Exchange> exchange) {
   return std::make_unique<ProcessCommunicator>(std::move(world), std::move(members),
-                                               std::move(table));
+                                               std::move(exchange));
 }
 
 }  // namespace stagecraft::mpi

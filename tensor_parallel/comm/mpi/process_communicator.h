@@ -14,6 +14,6 @@ namespace stagecraft::mpi {
 /// time uses it, abort apart.
 std::unique_ptr<Communicator> make_process_communicator(std::shared_ptr<World> world,
                                                         std::vector<int> members,
-                                                        std::unique_ptr<Table> table);
+                                                        std::unique_ptr<Exchange> exchange);
 
 }  // namespace stagecraft::mpi

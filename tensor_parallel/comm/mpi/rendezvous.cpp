@@ -20,7 +20,7 @@ struct Card {
   std::uint8_t no_tensor = 0;
   std::uint8_t faulty = 0;  // makes no sense by itself; every other field still says what is called
 };
-static_assert(sizeof(Card) <= kCardBytes);
+static_assert(sizeof(Card) <= kCallSignatureBytes);
 
 Card card_of(const Call& call, bool faulty) {
   Card card;
@@ -49,63 +49,64 @@ bool are_ends(const Card& a, const Card& b) {
   return a.operation != b.operation && same_tensor(a, b);
 }
 
-void show(Table& table, const Card& card, std::int64_t payload) {
-  std::memcpy(table.to_all(), &card, sizeof card);
-  table.turn({.for_all = kCardBytes + payload});
+void show(Exchange& exchange, const Card& card, std::int64_t payload) {
+  std::memcpy(exchange.to_all(), &card, sizeof card);
+  exchange.round({.for_all = kCallSignatureBytes + payload});
 }
 
-Card card_on(const Table& table, int member) {
+Card card_on(const Exchange& exchange, int member) {
   Card card;
-  std::memcpy(&card, table.of(member), sizeof card);
+  std::memcpy(&card, exchange.of(member), sizeof card);
   return card;
 }
 
 }  // namespace
 
-std::vector<std::string> exchange_texts(Table& table, const std::string& mine) {
-  constexpr std::size_t kMost = 500;
-  const auto length = static_cast<std::uint32_t>(std::min(mine.size(), kMost));
-  std::memcpy(table.to_all(), &length, sizeof length);
-  std::memcpy(table.to_all() + sizeof length, mine.data(), length);
-  table.turn({.for_all = static_cast<std::int64_t>(sizeof length + length)});
+std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& mine) {
+  constexpr std::size_t kMax = 500;
+  const auto length = static_cast<std::uint32_t>(std::min(mine.size(), kMax));
+  std::memcpy(exchange.to_all(), &length, sizeof length);
+  std::memcpy(exchange.to_all() + sizeof length, mine.data(), length);
+  exchange.round({.for_all = static_cast<std::int64_t>(sizeof length + length)});
   std::vector<std::string> texts;
-  for (int member = 0; member < table.size(); ++member) {
+  for (int member = 0; member < exchange.size(); ++member) {
     std::uint32_t count = 0;
-    std::memcpy(&count, table.of(member), sizeof count);
-    texts.emplace_back(reinterpret_cast<const char*>(table.of(member)) + sizeof count, count);
+    std::memcpy(&count, exchange.of(member), sizeof count);
+    texts.emplace_back(reinterpret_cast<const char*>(exchange.of(member)) + sizeof count, count);
   }
   return texts;
 }
 
-void meet(Table& table, const Call& call, std::int64_t payload) {
-  const std::string fault = fault_of(call, table.rank(), table.size());
-  show(table, card_of(call, !fault.empty()), payload);
-  const Card first = card_on(table, 0);
-  for (int rank = 0; rank < table.size(); ++rank) {
-    const Card card = card_on(table, rank);
+void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload) {
+  const std::string fault = fault_of(call, exchange.rank(), exchange.size());
+  show(exchange, card_of(call, !fault.empty()), payload);
+  const Card first = card_on(exchange, 0);
+  for (int rank = 0; rank < exchange.size(); ++rank) {
+    const Card card = card_on(exchange, rank);
     const bool agreed = agree(first, card);
     if (agreed && card.faulty == 0) {
       continue;
     }
     // All see the same cards, so all are here; words cost a second and a third turn only now.
-    const auto place = static_cast<std::size_t>(rank);
-    const std::vector<std::string> calls = exchange_texts(table, to_string(call));
-    const std::vector<std::string> faults = exchange_texts(table, fault);
+    const auto where = static_cast<std::size_t>(rank);
+    const std::vector<std::string> calls = exchange_texts(exchange, to_string(call));
+    const std::vector<std::string> faults = exchange_texts(exchange, fault);
     require(agreed, to_string(call.operation), "rank 0 calls {}, rank {} calls {}", calls[0], rank,
-            calls[place]);
+            calls[where]);
     throw Error(to_string(call.operation),
-                fmt::format("rank {} calls {}: {}", rank, calls[place], faults[place]));
+                fmt::format("rank {} calls {}: {}", rank, calls[where], faults[where]));
   }
 }
 
-void meet_pair(Table& pair, const Call& call, const std::vector<int>& ranks, std::int64_t payload) {
+void rendezvous_pair(Exchange& pair, const Call& call, const std::vector<int>& ranks,
+                     std::int64_t payload) {
   show(pair, card_of(call, false), payload);
   const Card low = card_on(pair, 0);
   if (are_ends(low, card_on(pair, 1))) {
     return;
   }
   const std::vector<std::string> calls = exchange_texts(pair, to_string(call));
-  pair.turn({});  // both have read: the pair's memory is the group's again
+  pair.round({});  // both have read: the pair's memory is the group's again
   const std::size_t first = low.operation == static_cast<std::uint8_t>(Operation::recv) ? 1 : 0;
   throw Error(to_string(call.operation),
               fmt::format("rank {} calls {}, rank {} calls {}", ranks[first], calls[first],

@@ -27,14 +27,14 @@ void Runtime::keep(std::shared_ptr<void> memory) {
   kept_.push_back(std::move(memory));
 }
 
-void check_mpi(int code, std::string_view place) {
+void check_mpi(int code, std::string_view where) {
   if (code == MPI_SUCCESS) [[likely]] {
     return;
   }
   std::array<char, MPI_MAX_ERROR_STRING> text{};
   int length = 0;
   MPI_Error_string(code, text.data(), &length);
-  throw Error(place, std::string_view(text.data(), static_cast<std::size_t>(length)));
+  throw Error(where, std::string_view(text.data(), static_cast<std::size_t>(length)));
 }
 
 }  // namespace stagecraft::mpi

@@ -28,6 +28,6 @@ class Runtime {
 };
 
 /// Throws Error with MPI's own text unless `code` is success.
-void check_mpi(int code, std::string_view place);
+void check_mpi(int code, std::string_view where);
 
 }  // namespace stagecraft::mpi

@@ -71,13 +71,13 @@ class Session : public MpiSession {
     MPI_Comm_rank(comm_, &rank_);
     nodes_ = gather_numbers(comm_, node.has_value() ? *node : node_by_mpi(comm_));
     world_ = std::make_shared<World>(runtime_, comm_, nodes_, open_node());
-    courier_ = std::make_unique<MpiCourier>(world_, courier_comm_);
+    p2p_ = std::make_unique<MpiTransport>(world_, courier_comm_);
   }
 
   /// After an abort messages may still be under way, for which the communicators are kept.
   ~Session() override {
     const bool over = world_->aborted();
-    courier_.reset();
+    p2p_.reset();
     world_.reset();
     if (!over) {
       MPI_Comm_free(&courier_comm_);
@@ -95,14 +95,16 @@ class Session : public MpiSession {
   std::vector<std::string> exchange(const std::string& mine) override {
     return gather_texts(comm_, mine);
   }
-  Courier& courier() override { return *courier_; }
+  P2pTransport& p2p() override { return *p2p_; }
 
   std::unique_ptr<Communicator> world() override {
-    Seat seat{.members = std::vector<int>(nodes_.size()), .rank = rank_, .number = kFirstGroup};
-    std::iota(seat.members.begin(), seat.members.end(), 0);
+    GroupRank group_rank{
+        .members = std::vector<int>(nodes_.size()), .rank = rank_, .number = kFirstGroup};
+    std::iota(group_rank.members.begin(), group_rank.members.end(), 0);
     world_->take_groups_up_to(kFirstGroup + 1);
-    auto table = make_table(world_, seat, [&](const std::string& text) { return exchange(text); });
-    return make_process_communicator(world_, seat.members, std::move(table));
+    auto group =
+        make_exchange(world_, group_rank, [&](const std::string& text) { return exchange(text); });
+    return make_process_communicator(world_, group_rank.members, std::move(group));
   }
 
  private:
@@ -129,7 +131,7 @@ class Session : public MpiSession {
   int rank_ = 0;
   std::vector<int> nodes_;  // of every rank
   std::shared_ptr<World> world_;
-  std::unique_ptr<MpiCourier> courier_;
+  std::unique_ptr<MpiTransport> p2p_;
 };
 
 }  // namespace

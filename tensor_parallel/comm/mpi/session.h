@@ -36,7 +36,7 @@ class MpiSession {
   /// All ranks, numbered as here. Collective, once. Its abort wakes the courier's waits too.
   virtual std::unique_ptr<Communicator> world() = 0;
   /// Lives as long as the session.
-  virtual Courier& courier() = 0;
+  virtual P2pTransport& p2p() = 0;
 };
 
 /// Initialises MPI (MPI_THREAD_MULTIPLE); the session's destructor finalises it, collectively. A

@@ -24,14 +24,14 @@ constexpr std::int64_t kCapacity = 384 << 10;
 constexpr std::int64_t kPage = 4096;
 
 /// Where members wait for each other. Only the last to arrive opens it.
-struct alignas(64) Gate {
+struct alignas(64) HandshakeListener {
   std::atomic<std::uint32_t> arrived;
   std::atomic<std::uint32_t> passed;  // turns that are over
 };
 
 std::int64_t head_bytes(int members) {
   const std::int64_t gates = 1 + members * (members - 1) / 2;
-  return (gates * static_cast<std::int64_t>(sizeof(Gate)) + kPage - 1) / kPage * kPage;
+  return (gates * static_cast<std::int64_t>(sizeof(HandshakeListener)) + kPage - 1) / kPage * kPage;
 }
 
 /// Where one member lays out, for those who meet at a gate.
@@ -41,10 +41,10 @@ struct Place {
 };
 
 /// The turns of those who meet at one gate.
-class GatedTable : public Table {
+class GatedTable : public Exchange {
  public:
-  GatedTable(std::shared_ptr<World> world, Gate& gate, std::vector<Place> places, int rank,
-             std::int64_t capacity)
+  GatedTable(std::shared_ptr<World> world, HandshakeListener& gate, std::vector<Place> places,
+             int rank, std::int64_t capacity)
       : world_(std::move(world)),
         gate_(gate),
         places_(std::move(places)),
@@ -60,7 +60,7 @@ class GatedTable : public Table {
   const std::byte* of(int member) const override { return area(member, turns_ + 1); }
   const std::byte* from(int member) const override { return of(member) + lane_of(rank_, member); }
 
-  void turn(const Laid& /*laid*/) override {
+  void round(const RoundSizes& /*laid*/) override {
     world_->check();
     if (gate_.arrived.fetch_add(1) + 1 == places_.size()) {
       open();
@@ -70,7 +70,7 @@ class GatedTable : public Table {
     ++turns_;
   }
 
-  std::unique_ptr<Table> pair(int /*peer*/) override { return nullptr; }
+  std::unique_ptr<Exchange> pair(int /*peer*/) override { return nullptr; }
 
  protected:
   World& world() { return *world_; }
@@ -79,8 +79,8 @@ class GatedTable : public Table {
   std::uint32_t turns() const { return turns_; }
 
  private:
-  std::byte* area(int member, std::uint32_t turn) const {
-    return places_[static_cast<std::size_t>(member)].area + turn % 2 * capacity_;
+  std::byte* area(int member, std::uint32_t round) const {
+    return places_[static_cast<std::size_t>(member)].area + round % 2 * capacity_;
   }
   std::int64_t lane_of(int reader, int writer) const {
     return lane() * (1 + (reader < writer ? reader : reader - 1));
@@ -90,24 +90,24 @@ class GatedTable : public Table {
     gate_.passed.store(turns_ + 1);
     for (int member = 0; member < size(); ++member) {
       if (member != rank_) {
-        world_->ring(places_[static_cast<std::size_t>(member)].rank);
+        world_->wake(places_[static_cast<std::size_t>(member)].rank);
       }
     }
   }
 
   std::shared_ptr<World> world_;
-  Gate& gate_;
+  HandshakeListener& gate_;
   std::vector<Place> places_;
   int rank_;
   std::int64_t capacity_;
   std::uint32_t turns_;
 };
 
-Gate& gate_at(const SharedWindow& window, int index) {
-  return *(reinterpret_cast<Gate*>(window.bytes().data()) + index);
+HandshakeListener& gate_at(const SharedWindow& window, int index) {
+  return *(reinterpret_cast<HandshakeListener*>(window.bytes().data()) + index);
 }
 
-std::vector<Place> places_in(const SharedWindow& window, const std::vector<int>& members) {
+std::vector<Place> locations_in(const SharedWindow& window, const std::vector<int>& members) {
   std::byte* area = window.bytes().data() + head_bytes(static_cast<int>(members.size()));
   std::vector<Place> places;
   for (const int rank : members) {
@@ -118,22 +118,22 @@ std::vector<Place> places_in(const SharedWindow& window, const std::vector<int>&
 }
 
 /// The table of a whole group, which holds its window.
-class WindowTable : public GatedTable {
+class WindowExchange : public GatedTable {
  public:
-  WindowTable(std::shared_ptr<World> world, SharedWindow window, const std::vector<int>& members,
-              int rank)
-      : GatedTable(std::move(world), gate_at(window, 0), places_in(window, members), rank,
+  WindowExchange(std::shared_ptr<World> world, SharedWindow window, const std::vector<int>& members,
+                 int rank)
+      : GatedTable(std::move(world), gate_at(window, 0), locations_in(window, members), rank,
                    kCapacity),
         window_(std::move(window)) {}
 
-  std::unique_ptr<Table> pair(int peer) override {
+  std::unique_ptr<Exchange> pair(int peer) override {
     const int low = std::min(rank(), peer);
     const int high = std::max(rank(), peer);
-    Gate& gate = gate_at(window_, 1 + high * (high - 1) / 2 + low);
+    HandshakeListener& gate = gate_at(window_, 1 + high * (high - 1) / 2 + low);
     std::vector<Place> two{places()[static_cast<std::size_t>(low)],
                            places()[static_cast<std::size_t>(high)]};
-    for (Place& place : two) {
-      place.area += turns() % 2 * kCapacity;
+    for (Place& where : two) {
+      where.area += turns() % 2 * kCapacity;
     }
     return std::make_unique<GatedTable>(shared_world(), gate, std::move(two), rank() == low ? 0 : 1,
                                         kCapacity / 2);
@@ -147,9 +147,9 @@ class WindowTable : public GatedTable {
 
 std::int64_t window_bytes(int members) { return head_bytes(members) + 2 * kCapacity * members; }
 
-std::unique_ptr<Table> make_window_table(std::shared_ptr<World> world, SharedWindow window,
-                                         const std::vector<int>& members, int rank) {
-  return std::make_unique<WindowTable>(std::move(world), std::move(window), members, rank);
+std::unique_ptr<Exchange> make_window_exchange(std::shared_ptr<World> world, SharedWindow window,
+                                               const std::vector<int>& members, int rank) {
+  return std::make_unique<WindowExchange>(std::move(world), std::move(window), members, rank);
 }
 
 }  // namespace stagecraft::mpi

@@ -15,7 +15,7 @@ std::int64_t window_bytes(int members);
 
 /// `members`: world ranks of one node, in the group's order, of which this process is number
 /// `rank`; `window`: of window_bytes(members), zero at first, the same for all.
-std::unique_ptr<Table> make_window_table(std::shared_ptr<World> world, SharedWindow window,
-                                         const std::vector<int>& members, int rank);
+std::unique_ptr<Exchange> make_window_exchange(std::shared_ptr<World> world, SharedWindow window,
+                                               const std::vector<int>& members, int rank);
 
 }  // namespace stagecraft::mpi

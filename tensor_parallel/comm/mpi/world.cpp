@@ -23,9 +23,9 @@ inline void pause() { __builtin_ia32_pause(); }
 World::World(std::shared_ptr<Runtime> runtime, MPI_Comm comm, std::vector<int> nodes, Node node)
     : runtime_(std::move(runtime)), comm_(comm), nodes_(std::move(nodes)), node_(std::move(node)) {
   MPI_Comm_rank(comm_, &rank_);
-  int seat = 0;
+  int group_rank = 0;
   for (const int other : nodes_) {
-    seats_.push_back(other == nodes_.at(static_cast<std::size_t>(rank_)) ? seat++ : -1);
+    node_ranks_.push_back(other == nodes_.at(static_cast<std::size_t>(rank_)) ? group_rank++ : -1);
   }
   const bool roomy = node_.members() <= static_cast<int>(std::thread::hardware_concurrency());
   spins_ = roomy ? kSpins : 0;
@@ -60,7 +60,7 @@ void World::tell_other_nodes(std::string_view culprit) {
   std::memcpy(news->data(), culprit.data(), std::min(culprit.size(), news->size() - 1));
   // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): requests are given up at once
   for (int rank = 0; rank < size(); ++rank) {
-    if (seats_.at(static_cast<std::size_t>(rank)) < 0) {
+    if (node_ranks_.at(static_cast<std::size_t>(rank)) < 0) {
       MPI_Request request = MPI_REQUEST_NULL;
       MPI_Isend(news->data(), static_cast<int>(news->size()), MPI_CHAR, rank, kAbortTag, comm_,
                 &request);
@@ -104,19 +104,19 @@ void World::wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t val
     }
     pause();
   }
-  Bell& bell = node_.bell(seats_.at(static_cast<std::size_t>(rank_)));
+  Futex& futex = node_.futex(node_ranks_.at(static_cast<std::size_t>(rank_)));
   for (;;) {
-    const std::uint32_t heard = bell.rings();
+    const std::uint32_t heard = futex.generation();
     check();
     if (word.load() != value) {
       return;
     }
-    bell.sleep(heard, spans_nodes() ? kLookAround : std::chrono::milliseconds(0));
+    futex.sleep(heard, spans_nodes() ? kLookAround : std::chrono::milliseconds(0));
   }
 }
 
-void World::ring(int rank) noexcept {
-  node_.bell(seats_.at(static_cast<std::size_t>(rank))).ring();
+void World::wake(int rank) noexcept {
+  node_.futex(node_ranks_.at(static_cast<std::size_t>(rank))).wake();
 }
 
 }  // namespace stagecraft::mpi

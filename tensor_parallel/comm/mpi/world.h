@@ -46,7 +46,7 @@ class World {
   /// Returns when `word`, in a window of this node, differs from `value`; throws AbortedError.
   void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t value);
   /// After a change of such a word: wakes what `rank`, of this node, waits for.
-  void ring(int rank) noexcept;
+  void wake(int rank) noexcept;
 
   /// The smallest number that no group of this process has yet; every member of a group proposes
   /// its own, the largest wins, and all take it up, so that no two processes share two groups of
@@ -64,7 +64,7 @@ class World {
   std::vector<int> nodes_;
   Node node_;
   int rank_ = 0;
-  std::vector<int> seats_;  // of every rank of this node, in its window; -1 elsewhere
+  std::vector<int> node_ranks_;  // of every rank of this node, in its window; -1 elsewhere
   int spins_ = 0;
   int next_group_ = kFirstGroup;
   std::shared_ptr<std::array<char, 192>> news_;  // what is on its way to other nodes

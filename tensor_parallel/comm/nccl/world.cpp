@@ -46,14 +46,14 @@ std::shared_ptr<Link> World::connect(Communicator& host, int most_blocks) {
 
 /// Member 0's, as a tensor of bytes in whole words: its length, then its text.
 std::string World::shared_id(Communicator& host) {
-  constexpr std::size_t kMost = 252;
+  constexpr std::size_t kMax = 252;
   struct Card {
     std::uint32_t length = 0;
-    std::array<char, kMost> text{};
+    std::array<char, kMax> text{};
   } card;
   if (host.rank() == 0) {
     const std::string id = library_.new_id();
-    require(id.size() <= kMost, "nccl", "the id of a group has {} bytes", id.size());
+    require(id.size() <= kMax, "nccl", "the id of a group has {} bytes", id.size());
     card.length = static_cast<std::uint32_t>(id.size());
     std::copy(id.begin(), id.end(), card.text.begin());
   }

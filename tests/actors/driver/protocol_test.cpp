@@ -92,14 +92,14 @@ class Play {
   StepDone done(int rank, std::int64_t step) const {
     return {rank,
             step,
-            rank == 1 ? std::vector{bits_of(8.0), bits_of(16.0)} : decltype(StepDone::losses){},
-            {{rank, bits_of(rank == 0 ? 9.0 : 16.0)}}};
+            rank == 1 ? std::vector{to_wire(8.0), to_wire(16.0)} : decltype(StepDone::losses){},
+            {{rank, to_wire(rank == 0 ? 9.0 : 16.0)}}};
   }
 
   /// The driver's decision at a gradient norm of 5, which done() gives.
   ApplyUpdate update(std::int64_t step) const {
-    return {step, bits_of(learning_rate_at(config_.optimizer, step)),
-            bits_of(clip_factor(config_.optimizer, 5))};
+    return {step, to_wire(learning_rate_at(config_.optimizer, step)),
+            to_wire(clip_factor(config_.optimizer, 5))};
   }
 
   StepNotes observer;

@@ -84,8 +84,8 @@ inline DriverActor::behavior_type noting_driver(DriverActor::pointer self,
       [](JoinAtom, std::int32_t, const caf::strong_actor_ptr&) {});
 }
 
-inline GuardActor::behavior_type noting_guard(GuardActor::pointer self,
-                                              const ReceivedPtr& received) {
+inline FailureMonitor::behavior_type recording_monitor(FailureMonitor::pointer self,
+                                                       const ReceivedPtr& received) {
   caf::actor_system& system = self->system();
   return {[&system, received](const StageFailed& m) { received->images.add(image(system, m)); },
           [&system, received](const RunFailed& m) { received->images.add(image(system, m)); },

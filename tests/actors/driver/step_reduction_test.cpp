@@ -23,8 +23,8 @@ TrainingPlan three_data_ranks() {
 
 constexpr double kLarge = 1e16;  // a neighbour is 2 away: what is added to it shows the order
 
-StepDone done(int rank, const std::vector<double>& losses, std::vector<SquareBits> squares = {}) {
-  return {rank, 1, bits_of_all(losses), std::move(squares)};
+StepDone done(int rank, const std::vector<double>& losses, std::vector<WireSquare> squares = {}) {
+  return {rank, 1, to_wire_all(losses), std::move(squares)};
 }
 
 }  // namespace
@@ -39,22 +39,22 @@ TEST_CASE("losses of a step: by micro-batch, then along the tree of data ranks")
 
 TEST_CASE("squares of a step: what is not finite is named") {
   const TrainingPlan plan = three_data_ranks();
-  std::map<int, StepDone> all = {{0, done(0, {1, 1}, {{0, bits_of(9.0)}, {2, bits_of(16.0)}})}};
+  std::map<int, StepDone> all = {{0, done(0, {1, 1}, {{0, to_wire(9.0)}, {2, to_wire(16.0)}})}};
   CHECK(add_up(plan, all).squared_norm == 25);
   CHECK(add_up(plan, all).not_finite.empty());
-  all.at(0).squares[1].square = bits_of(std::numeric_limits<double>::infinity());
+  all.at(0).squares[1].square = to_wire(std::numeric_limits<double>::infinity());
   const std::string name = plan.model.parameters().at(2).name;
   CHECK(add_up(plan, all).not_finite == "the gradient of " + name + " is not finite");
-  all.at(0).losses[0] = bits_of(std::nan(""));
+  all.at(0).losses[0] = to_wire(std::nan(""));
   CHECK(add_up(plan, all).not_finite ==
         "the loss is nan, the gradient of " + name + " is not finite");
 }
 
 TEST_CASE("an evaluation's losses have one sum, however its answers come") {
-  const std::vector<EvaluationDone> answers = {{0, 0, bits_of_all({kLarge, 1})},
+  const std::vector<EvaluationDone> answers = {{0, 0, to_wire_all({kLarge, 1})},
                                                {1, 0, {}},
-                                               {0, 1, bits_of_all({1})},
-                                               {1, 1, bits_of_all({-kLarge})}};
+                                               {0, 1, to_wire_all({1})},
+                                               {1, 1, to_wire_all({-kLarge})}};
   EvaluationLosses forth;
   EvaluationLosses back;
   forth.begin(2, 2);
@@ -68,7 +68,7 @@ TEST_CASE("an evaluation's losses have one sum, however its answers come") {
   CHECK(back.sum() == 0);
   back.begin(1, 2);
   CHECK_FALSE(back.add({1, 0, {}}));
-  CHECK(back.add({0, 0, bits_of_all({2.5})}));
+  CHECK(back.add({0, 0, to_wire_all({2.5})}));
   CHECK(back.sum() == 2.5);
 }
 

@@ -103,13 +103,13 @@ TEST_CASE("the hook gets the cause that anybody names, once, and a failed proces
   std::promise<std::string> told;
   std::promise<void> ended;
   std::once_flag once;
-  Watch watch({.board = board, .own_rank = -1, .end_process = [&] {
-                 std::call_once(once, [&] { ended.set_value(); });
-               }});
-  watch.on_cause([&](const std::string& cause) { told.set_value(cause); });
+  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&] {
+                       std::call_once(once, [&] { ended.set_value(); });
+                     }});
+  watchdog.on_cause([&](const std::string& cause) { told.set_value(cause); });
   CHECK(board->name_cause(1, "somebody's fault"));
   CHECK(told.get_future().get() == "somebody's fault");
-  watch.on_cause({});  // without anybody to tell, the process is not waited for
+  watchdog.on_cause({});  // without anybody to tell, the process is not waited for
   ended.get_future().wait();
 }
 
@@ -118,12 +118,12 @@ TEST_CASE("a cause that came before the hook is told at once") {
   board->name_cause(0, "early");
   std::promise<void> seen;
   std::once_flag once;
-  Watch watch({.board = board, .own_rank = -1, .end_process = [&] {
-                 std::call_once(once, [&] { seen.set_value(); });
-               }});
+  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&] {
+                       std::call_once(once, [&] { seen.set_value(); });
+                     }});
   seen.get_future().wait();
   std::string told;
-  watch.on_cause([&](const std::string& cause) { told = cause; });
+  watchdog.on_cause([&](const std::string& cause) { told = cause; });
   CHECK(told == "early");
 }
 

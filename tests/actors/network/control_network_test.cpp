@@ -113,10 +113,10 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
   ControlProcess b(options_of(1));
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
   const auto driver = a.system.spawn(noting_driver, a.received);
-  const auto guard = a.system.spawn(noting_guard, a.received);
+  const auto monitor = a.system.spawn(recording_monitor, a.received);
   caf::anon_send(stage, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(driver),
-                             caf::actor_cast<caf::strong_actor_ptr>(guard),
+                             caf::actor_cast<caf::strong_actor_ptr>(monitor),
                              caf::actor_cast<caf::strong_actor_ptr>(stage)});
   const auto sent = send_all(a.system, caf::actor_cast<caf::strong_actor_ptr>(stage), ToStage{});
   CHECK(b.received->images.first(sent.size()) == sent);
@@ -129,7 +129,7 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
   answered.push_back(send_all(b.system, connects[0].at(1), MessageList<StageFailed>{})[0]);
   CHECK(a.received->images.first(answered.size()) == answered);
   caf::anon_send_exit(driver, caf::exit_reason::user_shutdown);
-  caf::anon_send_exit(guard, caf::exit_reason::user_shutdown);
+  caf::anon_send_exit(monitor, caf::exit_reason::user_shutdown);
 }
 
 TEST_CASE("the gate alone listens, on one interface, until it is closed; connections stay") {

@@ -86,7 +86,7 @@ TEST_CASE("who cannot connect is told to whom, where and why") {
 
 TEST_CASE("a peer that lets in and then says nothing is given up at the deadline") {
   const Watchdog watchdog("control: silent peer", 60s);
-  const Gate gate(
+  const HandshakeListener listener(
       {.interface_address = "127.0.0.1", .version = control_version(), .secret = kRunSecret},
       [kept = std::make_shared<std::vector<Socket>>()](Socket socket, int) {
         kept->push_back(std::move(socket));
@@ -94,8 +94,9 @@ TEST_CASE("a peer that lets in and then says nothing is given up at the deadline
   ControlOptions options = options_of(0);
   options.deadline_seconds = 0.2;
   ControlProcess a(options);
-  CHECK_THROWS_WITH(a.network->connect(gate.address(), 7),
-                    Contains("rank 7") && Contains(gate.address()) && Contains("let this process"));
+  CHECK_THROWS_WITH(a.network->connect(listener.address(), 7), Contains("rank 7") &&
+                                                                   Contains(listener.address()) &&
+                                                                   Contains("let this process"));
 }
 
 }  // namespace stagecraft

@@ -21,20 +21,20 @@ using namespace std::chrono_literals;
 using Catch::Matchers::Contains;
 
 const std::string kSecret(kSecretBytes, 's');
-const Hello kHello{.version = "1.2", .rank = 3, .secret = kSecret};
+const Handshake kHello{.version = "1.2", .rank = 3, .secret = kSecret};
 
 Deadline in(std::chrono::milliseconds time) { return std::chrono::steady_clock::now() + time; }
 
 /// A gate, and whom it admitted.
 struct Entrance {
-  explicit Entrance(GateOptions options = {})
-      : gate(filled(std::move(options)), [this](Socket socket, std::int32_t rank) {
+  explicit Entrance(HandshakeListenerOptions options = {})
+      : listener(filled(std::move(options)), [this](Socket socket, std::int32_t rank) {
           const std::lock_guard lock(mutex);
           admitted.emplace_back(std::move(socket), rank);
           changed.notify_all();
         }) {}
 
-  static GateOptions filled(GateOptions options) {
+  static HandshakeListenerOptions filled(HandshakeListenerOptions options) {
     options.version = "1.2";
     options.secret = kSecret;
     return options;
@@ -51,7 +51,7 @@ struct Entrance {
   std::mutex mutex;
   std::condition_variable changed;
   std::deque<std::pair<Socket, std::int32_t>> admitted;
-  Gate gate;  // last: its thread uses all above
+  HandshakeListener listener;  // last: its thread uses all above
 };
 
 std::span<const std::byte> bytes_of(std::string_view text) {
@@ -67,17 +67,18 @@ bool dropped(const Socket& socket) {
 }  // namespace
 
 TEST_CASE("hello and answer keep what they say") {
-  const HelloBytes bytes = encode(kHello);
-  CHECK(begins_hello(bytes));
-  const Hello hello = decode_hello(bytes);
-  CHECK(hello.version == "1.2");
-  CHECK(hello.rank == 3);
-  CHECK(hello.secret == kSecret);
-  const Answer answer = decode_answer(encode(Answer{"9", Admission::other_run}), "gate");
+  const HandshakeBytes bytes = encode(kHello);
+  CHECK(begins_handshake(bytes));
+  const Handshake handshake = decode_handshake(bytes);
+  CHECK(handshake.version == "1.2");
+  CHECK(handshake.rank == 3);
+  CHECK(handshake.secret == kSecret);
+  const Answer answer = decode_answer(encode(Answer{"9", HandshakeVerdict::other_run}), "gate");
   CHECK(answer.version == "9");
-  CHECK(answer.verdict == Admission::other_run);
-  CHECK_THROWS_WITH(encode(Hello{.version = std::string(25, 'v'), .rank = 0, .secret = kSecret}),
-                    Contains("25 bytes in a field of 24"));
+  CHECK(answer.verdict == HandshakeVerdict::other_run);
+  CHECK_THROWS_WITH(
+      encode(Handshake{.version = std::string(25, 'v'), .rank = 0, .secret = kSecret}),
+      Contains("25 bytes in a field of 24"));
   CHECK_THROWS_WITH(decode_answer({}, "1.2.3.4:5"), Contains("[1.2.3.4:5] something else listens"));
 }
 
@@ -91,7 +92,7 @@ TEST_CASE("secrets are the same or not") {
 TEST_CASE("who says the hello is let in, and what follows is left to the next protocol") {
   const test::Watchdog watchdog("gate: let in", 30s);
   Entrance entrance;
-  const Socket mine = enter_gate(entrance.gate.address(), kHello, in(10s));
+  const Socket mine = connect_with_handshake(entrance.listener.address(), kHello, in(10s));
   const auto [theirs, rank] = entrance.next();
   CHECK(rank == 3);
   CHECK(send_exactly(mine, bytes_of("over"), "gate", in(10s)));
@@ -103,9 +104,9 @@ TEST_CASE("who says the hello is let in, and what follows is left to the next pr
 TEST_CASE("a hello in single bytes, with more behind it, is a hello") {
   const test::Watchdog watchdog("gate: single bytes", 30s);
   Entrance entrance;
-  const Socket mine = connect_to(entrance.gate.address(), in(10s));
-  const HelloBytes hello = encode(kHello);
-  for (const std::byte& each : hello) {
+  const Socket mine = connect_to(entrance.listener.address(), in(10s));
+  const HandshakeBytes handshake = encode(kHello);
+  for (const std::byte& each : handshake) {
     CHECK(send_exactly(mine, {&each, 1}, "gate", in(10s)));
   }
   CHECK(send_exactly(mine, bytes_of("more"), "gate", in(10s)));
@@ -118,14 +119,14 @@ TEST_CASE("a hello in single bytes, with more behind it, is a hello") {
 TEST_CASE("another version and another run are told so") {
   const test::Watchdog watchdog("gate: verdicts", 30s);
   Entrance entrance;
-  Hello hello = kHello;
-  hello.version = "1.3";
-  CHECK_THROWS_WITH(enter_gate(entrance.gate.address(), hello, in(10s)),
-                    Contains(entrance.gate.address()) &&
+  Handshake handshake = kHello;
+  handshake.version = "1.3";
+  CHECK_THROWS_WITH(connect_with_handshake(entrance.listener.address(), handshake, in(10s)),
+                    Contains(entrance.listener.address()) &&
                         Contains("is of version \"1.2\", this program of \"1.3\""));
-  hello = kHello;
-  hello.secret.back() ^= 1;
-  CHECK_THROWS_WITH(enter_gate(entrance.gate.address(), hello, in(10s)),
+  handshake = kHello;
+  handshake.secret.back() ^= 1;
+  CHECK_THROWS_WITH(connect_with_handshake(entrance.listener.address(), handshake, in(10s)),
                     Contains("belongs to another run"));
   CHECK(entrance.admitted.empty());
 }
@@ -133,44 +134,44 @@ TEST_CASE("another version and another run are told so") {
 TEST_CASE("garbage is dropped at once, silence and half a hello after the gate's patience") {
   const test::Watchdog watchdog("gate: strangers", 30s);
   Entrance patient;
-  const Socket garbage = connect_to(patient.gate.address(), in(10s));
+  const Socket garbage = connect_to(patient.listener.address(), in(10s));
   CHECK(send_exactly(garbage, bytes_of("GET / HTTP/1.1\r\n\r\n"), "gate", in(10s)));
   CHECK(dropped(garbage));
   Entrance hasty({.patience = 100ms});
-  const Socket silent = connect_to(hasty.gate.address(), in(10s));
-  const Socket half = connect_to(hasty.gate.address(), in(10s));
-  const HelloBytes hello = encode(kHello);
-  CHECK(send_exactly(half, std::span(hello).first(kHelloBytes / 2), "gate", in(10s)));
+  const Socket silent = connect_to(hasty.listener.address(), in(10s));
+  const Socket half = connect_to(hasty.listener.address(), in(10s));
+  const HandshakeBytes handshake = encode(kHello);
+  CHECK(send_exactly(half, std::span(handshake).first(kHandshakeBytes / 2), "gate", in(10s)));
   CHECK(dropped(silent));
   CHECK(dropped(half));
 }
 
 TEST_CASE("in a crowd the oldest is sent away, and a peer comes through") {
   const test::Watchdog watchdog("gate: crowd", 30s);
-  Entrance entrance({.patience = 1h, .guests = 8});
+  Entrance entrance({.patience = 1h, .pending_connections = 8});
   std::vector<Socket> crowd;
   for (int i = 0; i < 40; ++i) {
-    crowd.push_back(connect_to(entrance.gate.address(), in(10s)));
+    crowd.push_back(connect_to(entrance.listener.address(), in(10s)));
   }
   CHECK(dropped(crowd.front()));
-  const Socket mine = enter_gate(entrance.gate.address(), kHello, in(10s));
+  const Socket mine = connect_with_handshake(entrance.listener.address(), kHello, in(10s));
   CHECK(entrance.next().second == 3);
 }
 
 TEST_CASE("a closed gate refuses, and has dropped its guests") {
   const test::Watchdog watchdog("gate: closed", 30s);
   auto entrance = std::make_unique<Entrance>();
-  const std::string address = entrance->gate.address();
-  const Socket guest = connect_to(address, in(10s));
+  const std::string address = entrance->listener.address();
+  const Socket connection = connect_to(address, in(10s));
   entrance.reset();
-  CHECK(dropped(guest));
+  CHECK(dropped(connection));
   CHECK_THROWS_WITH(connect_to(address, in(10s)), Contains(address) && Contains("refused"));
 }
 
 TEST_CASE("who never answers, or always hangs up, is given up at the deadline") {
   const test::Watchdog watchdog("gate: deadline", 30s);
   const Socket mute = listen_on("127.0.0.1");  // the system accepts; nobody reads
-  CHECK_THROWS_WITH(enter_gate(local_endpoint(mute), kHello, in(50ms)),
+  CHECK_THROWS_WITH(connect_with_handshake(local_endpoint(mute), kHello, in(50ms)),
                     Contains(local_endpoint(mute)) && Contains("before the deadline"));
   const Socket rude = listen_on("127.0.0.1");
   std::jthread hang_up([&](const std::stop_token& stop) {
@@ -181,7 +182,7 @@ TEST_CASE("who never answers, or always hangs up, is given up at the deadline") 
       }
     }
   });
-  CHECK_THROWS_WITH(enter_gate(local_endpoint(rude), kHello, in(200ms)),
+  CHECK_THROWS_WITH(connect_with_handshake(local_endpoint(rude), kHello, in(200ms)),
                     Contains("without an answer") || Contains("before the deadline"));
 }
 

@@ -27,13 +27,13 @@ std::vector<std::byte> huge_header() {
 }  // namespace
 
 std::vector<Socket> send_strangers(const std::string& address) {
-  const HelloBytes other_run = encode(Hello{control_version(), 1, new_secret()});
-  const HelloBytes other_version = encode(Hello{"0.0.9", 1, new_secret()});
+  const HandshakeBytes other_run = encode(Handshake{control_version(), 1, new_secret()});
+  const HandshakeBytes other_version = encode(Handshake{"0.0.9", 1, new_secret()});
   std::vector<Socket> all;
   all.push_back(stranger(address, {}));
   all.push_back(stranger(address, std::as_bytes(std::span("GET / HTTP/1.1"))));
   all.push_back(stranger(address, huge_header()));
-  all.push_back(stranger(address, std::span(other_run).first(kHelloBytes / 2)));
+  all.push_back(stranger(address, std::span(other_run).first(kHandshakeBytes / 2)));
   all.push_back(stranger(address, other_run));
   all.push_back(stranger(address, other_version));
   return all;

@@ -11,10 +11,10 @@
 namespace stagecraft::test {
 
 inline constexpr std::int64_t kLarge = std::numeric_limits<std::int64_t>::min() + 1;
-inline const std::uint64_t kNan = bits_of(std::numeric_limits<double>::quiet_NaN());
-inline const std::uint64_t kInfinity = bits_of(std::numeric_limits<double>::infinity());
-inline const std::uint64_t kTiny = bits_of(std::numeric_limits<double>::denorm_min());
-inline const std::uint64_t kMinusZero = bits_of(-0.0);
+inline const std::uint64_t kNan = to_wire(std::numeric_limits<double>::quiet_NaN());
+inline const std::uint64_t kInfinity = to_wire(std::numeric_limits<double>::infinity());
+inline const std::uint64_t kTiny = to_wire(std::numeric_limits<double>::denorm_min());
+inline const std::uint64_t kMinusZero = to_wire(-0.0);
 
 inline void fill(TrainStep& m) { m = {kLarge}; }
 inline void fill(Evaluate& m) { m = {7, kLarge}; }

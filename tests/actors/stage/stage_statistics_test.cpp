@@ -21,7 +21,7 @@ void add_spans(SpanRecorder& spans, std::size_t count) {
 
 TEST_CASE("a meter that starts over has measured nothing") {
   const auto stream = make_stream({}, {});
-  StageMeter meter;
+  StageStatistics meter;
   meter.begin_pass(true);
   add_spans(meter.spans(), 3);
   { const auto held = stream->memory().allocate(1 << 20, MemoryLabel::saved_activations); }
@@ -37,12 +37,12 @@ TEST_CASE("a meter that starts over has measured nothing") {
 }
 
 TEST_CASE("spans go in pieces and come together again, on one clock where both ends were read") {
-  StageMeter meter;
+  StageStatistics meter;
   meter.begin_pass(true);
-  add_spans(meter.spans(), 2 * Spans::kMost + 1);
+  add_spans(meter.spans(), 2 * Spans::kMax + 1);
   const std::vector<Spans> pieces = meter.take_spans(1);
   REQUIRE(pieces.size() == 3);
-  CHECK(pieces[0].spans.size() == Spans::kMost);
+  CHECK(pieces[0].spans.size() == Spans::kMax);
   CHECK(pieces[2].spans.size() == 1);
   for (const bool ended : {true, false}) {
     TraceCollector collector;
@@ -54,9 +54,9 @@ TEST_CASE("spans go in pieces and come together again, on one clock where both e
       collector.add(piece);
     }
     const std::vector<Span> spans = collector.take(1);
-    REQUIRE(spans.size() == 2 * Spans::kMost + 1);
+    REQUIRE(spans.size() == 2 * Spans::kMax + 1);
     CHECK(spans.front().begin_ns == -1000);
-    CHECK(spans.back().end_ns == 2 * static_cast<std::int64_t>(Spans::kMost) + 1 - 1000);
+    CHECK(spans.back().end_ns == 2 * static_cast<std::int64_t>(Spans::kMax) + 1 - 1000);
     CHECK(collector.take(0).empty());
   }
 }

@@ -124,10 +124,10 @@ class Accounts {
 }  // namespace
 
 TEST_CASE("tensors of every size, shape and type arrive as they were sent") {
-  constexpr std::int64_t kMost = std::int64_t{64} << 20;
+  constexpr std::int64_t kMax = std::int64_t{64} << 20;
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
-  REQUIRE_NOTHROW(factory.run("sizes", kMost, [&](End& end) {
+  REQUIRE_NOTHROW(factory.run("sizes", kMax, [&](End& end) {
     std::uint64_t sequence = 0;
     for (const Shape& shape : {Shape{0}, Shape{}, Shape{1}, Shape{17, 59}, Shape{2, 1, 3, 1, 5},
                                Shape{100'003}, Shape{4, 1024, 4096}}) {
@@ -135,7 +135,7 @@ TEST_CASE("tensors of every size, shape and type arrive as they were sent") {
       deliver(end, sequence++, numbers(end.stream, shape, 0.5F));
     }
     deliver(end, sequence++, numbers(end.stream, {3, 5}, 0.5F, DType::bfloat16));
-    expect(elements_of({4, 1024, 4096}) * 4 == kMost, "a slot was filled to its last byte");
+    expect(elements_of({4, 1024, 4096}) * 4 == kMax, "a slot was filled to its last byte");
   }));
   REQUIRE_NOTHROW(
       factory.run("no room", 0, [&](End& end) { deliver(end, 0, numbers(end.stream, {0}, 0)); }));

@@ -88,12 +88,12 @@ inline ChannelPair streams_only(Device source = {}, Device destination = {}) {
 
 /// Both ends of a channel over couriers: of two ranks, or twice the same one of a rank that sends
 /// to itself. Each pair of a courier's life needs a tag of its own.
-inline ChannelPair courier_pair(Courier& source, int source_rank, Courier& destination,
+inline ChannelPair courier_pair(P2pTransport& source, int source_rank, P2pTransport& destination,
                                 int destination_rank, int tag, std::int64_t capacity_bytes) {
   ChannelPair pair = streams_only();
-  pair.destination = make_courier_destination(destination, source_rank, tag, capacity_bytes,
-                                              pair.destination_stream->memory());
-  pair.source = make_courier_source(source, destination_rank, tag, capacity_bytes);
+  pair.destination = make_p2p_destination(destination, source_rank, tag, capacity_bytes,
+                                          pair.destination_stream->memory());
+  pair.source = make_p2p_source(source, destination_rank, tag, capacity_bytes);
   return pair;
 }
 

@@ -29,7 +29,7 @@ ChannelPair window(std::int64_t capacity_bytes) {
   return pair;
 }
 
-ChannelPair courier(std::int64_t capacity_bytes, Delivery delivery) {
+ChannelPair p2p(std::int64_t capacity_bytes, Delivery delivery) {
   const auto post = std::make_shared<FakePost>(delivery);
   ChannelPair pair = courier_pair(post->end(0), 0, post->end(1), 1, 7, capacity_bytes);
   pair.between = post;
@@ -73,8 +73,8 @@ ChannelFactory threads(std::string name, MakePair make) {
 std::vector<ChannelFactory> host_factories() {
   std::vector<ChannelFactory> all{
       threads("window", window),
-      threads("courier", [](std::int64_t bytes) { return courier(bytes, Delivery::at_once); }),
-      threads("late courier", [](std::int64_t bytes) { return courier(bytes, Delivery::late); }),
+      threads("courier", [](std::int64_t bytes) { return p2p(bytes, Delivery::at_once); }),
+      threads("late courier", [](std::int64_t bytes) { return p2p(bytes, Delivery::late); }),
       threads("device, over links", device)};
   all.front().knows_its_end = false;
   all.back().sees_mismatch = false;

@@ -15,8 +15,7 @@ constexpr int kTag = 7;
 void run_alone(const std::string& test, std::int64_t capacity_bytes, const EndFunction& function) {
   run_session(test, std::nullopt, [&](MpiSession& session, const auto& /*doing*/) {
     const std::shared_ptr<Communicator> world = session.world();
-    ChannelPair pair =
-        courier_pair(session.courier(), 0, session.courier(), 0, kTag, capacity_bytes);
+    ChannelPair pair = courier_pair(session.p2p(), 0, session.p2p(), 0, kTag, capacity_bytes);
     pair.abort = [world] { world->abort("the test"); };
     run_ends(test, std::move(pair), function);
   });
@@ -55,11 +54,11 @@ void connect_window(End& end, MpiSession& session, std::int64_t capacity_bytes) 
 }
 
 void connect_courier(End& end, MpiSession& session, std::int64_t capacity_bytes) {
-  Courier& courier = session.courier();
+  P2pTransport& p2p = session.p2p();
   if (end.is_source()) {
-    end.channel = make_courier_source(courier, 1, kTag, capacity_bytes);
+    end.channel = make_p2p_source(p2p, 1, kTag, capacity_bytes);
   } else {
-    end.channel = make_courier_destination(courier, 0, kTag, capacity_bytes, end.stream.memory());
+    end.channel = make_p2p_destination(p2p, 0, kTag, capacity_bytes, end.stream.memory());
   }
 }
 

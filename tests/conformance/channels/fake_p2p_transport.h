@@ -22,7 +22,7 @@ enum class Delivery { at_once, late };
 class FakePost {
  public:
   explicit FakePost(Delivery delivery) : delivery_(delivery), ends_{End(*this, 0), End(*this, 1)} {}
-  Courier& end(int rank) { return ends_.at(static_cast<std::size_t>(rank)); }
+  P2pTransport& end(int rank) { return ends_.at(static_cast<std::size_t>(rank)); }
 
   void abort() {
     const std::lock_guard lock(mutex_);
@@ -31,11 +31,11 @@ class FakePost {
   }
 
  private:
-  using Ticket = Courier::Ticket;
-  using Route = std::tuple<int, int, int>;  // from, to, tag
+  using Ticket = P2pTransport::Ticket;
+  using ChannelEndpoints = std::tuple<int, int, int>;  // from, to, tag
 
   struct Letter {
-    Route route;
+    ChannelEndpoints route;
     bool sends = false;
     std::span<const std::byte> from;
     std::span<std::byte> to;
@@ -43,7 +43,7 @@ class FakePost {
     std::shared_ptr<const void> owner = {};  // of an abandoned one
   };
 
-  class End : public Courier {
+  class End : public P2pTransport {
    public:
     End(FakePost& post, int rank) : post_(post), rank_(rank) {}
     Ticket send(int to, int tag, std::span<const std::byte> bytes) override {
@@ -67,7 +67,7 @@ class FakePost {
     const std::lock_guard lock(mutex_);
     const Ticket ticket = next_++;
     (letter.sends ? sends_ : receives_)[letter.route].push_back(ticket);
-    const Route route = letter.route;
+    const ChannelEndpoints route = letter.route;
     letters_.emplace(ticket, std::move(letter));
     if (delivery_ == Delivery::at_once) {
       deliver(route);
@@ -111,7 +111,7 @@ class FakePost {
     return letter.done;
   }
 
-  void deliver(const Route& route) {
+  void deliver(const ChannelEndpoints& route) {
     auto& sends = sends_[route];
     auto& receives = receives_[route];
     while (!sends.empty() && !receives.empty()) {
@@ -141,8 +141,8 @@ class FakePost {
   bool aborted_ = false;
   Ticket next_ = 1;
   std::map<Ticket, Letter> letters_;
-  std::map<Route, std::deque<Ticket>> sends_;
-  std::map<Route, std::deque<Ticket>> receives_;
+  std::map<ChannelEndpoints, std::deque<Ticket>> sends_;
+  std::map<ChannelEndpoints, std::deque<Ticket>> receives_;
   std::array<End, 2> ends_;
 };
 

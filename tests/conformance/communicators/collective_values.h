@@ -29,7 +29,7 @@ std::vector<T> values(int rank, std::int64_t count) {
   return all;
 }
 
-/// Neighbours are joined level by level, an odd last one passes up.
+/// PipelinePeers are joined level by level, an odd last one passes up.
 template <typename T>
 T tree_sum(std::vector<T> parts) {
   while (parts.size() > 1) {

@@ -232,13 +232,13 @@ TEST_CASE("every communicator: thousands of small operations in a row") {
     const Tensor x = tensor_of(member.stream, values<float>(member.rank(), 37));
     const Tensor pair = tensor_of(member.stream, values<float>(member.rank(), 5));
     const int other = member.rank() ^ 1;
-    for (int turn = 0; turn < (factory.costly ? 20 : 2000); ++turn) {
-      member.doing(fmt::format("turn {}", turn));
-      const std::vector<float> first = {static_cast<float>(turn + member.rank())};
+    for (int round = 0; round < (factory.costly ? 20 : 2000); ++round) {
+      member.doing(fmt::format("turn {}", round));
+      const std::vector<float> first = {static_cast<float>(round + member.rank())};
       copy_from_host(member.stream, std::span<const float>(first), x.rows(0, 1));
       member.group.all_reduce(member.stream, x.rows(0, 1), ReduceOp::sum, Order::tree);
       const int size = member.size();
-      expect(*values_of<float>(member.stream, x).data() == size * turn + size * (size - 1) / 2,
+      expect(*values_of<float>(member.stream, x).data() == size * round + size * (size - 1) / 2,
              "the sum of this turn, not of another");
       half->all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
       if (other < size && member.rank() < other) {
@@ -246,7 +246,7 @@ TEST_CASE("every communicator: thousands of small operations in a row") {
       } else if (other < size) {
         member.group.recv(member.stream, x, other);
       }
-      member.group.broadcast(member.stream, pair, turn % size);
+      member.group.broadcast(member.stream, pair, round % size);
     }
   }));
 }

@@ -17,7 +17,7 @@ namespace {
 void expect_disagreement(const CommunicatorFactory& factory, const MemberFunction& first,
                          const MemberFunction& second, const std::vector<std::string>& words) {
   factory.run("disagreement", [&](Member& member) {
-    for (int turn = 0; turn < 3; ++turn) {
+    for (int round = 0; round < 3; ++round) {
       member.doing("disagreeing");
       const std::string text =
           error_of([&] { member.rank() == 0 ? first(member) : second(member); });
@@ -47,9 +47,9 @@ void check_abort(const CommunicatorFactory& factory, const std::string& test,
       member.group.barrier();
     }
   };
-  for (int turn = 0; turn < (factory.costly ? factory.size : 40); ++turn) {
+  for (int round = 0; round < (factory.costly ? factory.size : 40); ++round) {
     factory.run(test, [&](Member& member) {
-      const int culprit = turn % member.size();
+      const int culprit = round % member.size();
       if (member.rank() == culprit) {
         member.group.abort("stage 7, 2F0");
         member.group.abort("somebody later");
@@ -88,7 +88,7 @@ TEST_CASE("every communicator: an abort ends every wait and names the culprit") 
 TEST_CASE("every communicator: a thread that is no member aborts a member's wait") {
   const auto factory = any_factory();
   INFO(factory.name);
-  for (int turn = 0; turn < (factory.costly ? 1 : 20); ++turn) {
+  for (int round = 0; round < (factory.costly ? 1 : 20); ++round) {
     REQUIRE_NOTHROW(factory.run("guard", [&](Member& member) {
       std::thread guard;
       if (member.rank() == 0) {

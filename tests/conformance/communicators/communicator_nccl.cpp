@@ -38,7 +38,7 @@ TEST_CASE("sums over GPUs along the tree have the bits of sums over threads") {
       wanted[static_cast<std::size_t>(member.rank())] = sums_of(member, count);
     });
     REQUIRE_NOTHROW(run_on_gpus("bits", [&](Member& member) {
-      for (int turn = 0; turn < 2; ++turn) {
+      for (int round = 0; round < 2; ++round) {
         const std::vector<float> sums = sums_of(member, count);
         const std::vector<float>& theirs = wanted[static_cast<std::size_t>(member.rank())];
         expect(sums.size() == theirs.size() &&
@@ -76,7 +76,7 @@ TEST_CASE("an abort ends work of the device that waits for others") {
 TEST_CASE("what is started runs beside others' work, and is there after its event") {
   REQUIRE_NOTHROW(run_on_gpus("started", [](Member& member) {
     Stream& stream = member.stream;
-    for (int turn = 0; turn < 5; ++turn) {
+    for (int round = 0; round < 5; ++round) {
       const Tensor x = tensor_of<float>(stream, std::vector<float>(100'003, 1.0F));
       const Tensor other = tensor_of<float>(stream, {2.0F});
       const Event end = member.group.start_all_reduce(stream, x, ReduceOp::sum, Order::tree);

@@ -61,11 +61,11 @@ TEST_CASE("nobody leaves a barrier of processes before all have come") {
   REQUIRE_NOTHROW(factory.run("barrier", [&](Member& member) {
     Stream& stream = member.stream;
     const Tensor all(stream.memory(), {member.size()}, DType::int32, MemoryLabel::workspace);
-    for (std::int32_t turn = 1; turn <= 200; ++turn) {
+    for (std::int32_t round = 1; round <= 200; ++round) {
       member.group.barrier();
-      member.group.all_gather(stream, tensor_of<std::int32_t>(stream, {turn}), all);
+      member.group.all_gather(stream, tensor_of<std::int32_t>(stream, {round}), all);
       expect(values_of<std::int32_t>(stream, all) ==
-                 std::vector<std::int32_t>(static_cast<std::size_t>(member.size()), turn),
+                 std::vector<std::int32_t>(static_cast<std::size_t>(member.size()), round),
              "all are at the same turn");
     }
   }));
@@ -77,7 +77,7 @@ TEST_CASE("a window's abort reaches members that sleep in other groups and betwe
   }
   const auto factory = any_factory();
   INFO(factory.name);
-  for (int turn = 0; turn < 10; ++turn) {
+  for (int round = 0; round < 10; ++round) {
     REQUIRE_NOTHROW(factory.run("sleepers", [&](Member& member) {
       std::string culprit;
       try {
@@ -105,9 +105,9 @@ TEST_CASE("many splits in a row, and groups within groups") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("splits", [&](Member& member) {
-    for (int turn = 0; turn < 30; ++turn) {
-      member.doing(fmt::format("split {}", turn));
-      const auto half = member.group.split((member.rank() + turn) % 2, 0);
+    for (int round = 0; round < 30; ++round) {
+      member.doing(fmt::format("split {}", round));
+      const auto half = member.group.split((member.rank() + round) % 2, 0);
       const auto again = half->split(half->rank() % 2, 0);
       const Tensor x = tensor_of<float>(member.stream, {1.0F});
       again->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);

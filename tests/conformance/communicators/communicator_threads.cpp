@@ -68,10 +68,10 @@ TEST_CASE("nobody leaves a barrier before all have come") {
   constexpr int kSize = 4;
   std::atomic<int> arrivals{0};
   REQUIRE_NOTHROW(run_local("barrier", kSize, [&](Member& member) {
-    for (int turn = 1; turn <= 500; ++turn) {
+    for (int round = 1; round <= 500; ++round) {
       ++arrivals;
       member.group.barrier();
-      expect(arrivals >= turn * kSize, "all have arrived");
+      expect(arrivals >= round * kSize, "all have arrived");
       member.group.barrier();
     }
   }));

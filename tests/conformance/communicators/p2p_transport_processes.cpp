@@ -23,13 +23,13 @@ int previous_of(const MpiSession& session) {
 
 /// Around the ring, all under way at once.
 void check_ring(MpiSession& session, std::size_t count) {
-  Courier& courier = session.courier();
+  P2pTransport& p2p = session.p2p();
   const auto sent = bytes_of(count, session.rank());
   std::vector<std::byte> got(count);
-  const auto send = courier.send(next_of(session), 3, sent);
-  const auto receive = courier.receive(previous_of(session), 3, got);
-  courier.wait(receive);
-  courier.wait(send);
+  const auto send = p2p.send(next_of(session), 3, sent);
+  const auto receive = p2p.receive(previous_of(session), 3, got);
+  p2p.wait(receive);
+  p2p.wait(send);
   expect(got == bytes_of(count, previous_of(session)), fmt::format("{} bytes arrive", count));
 }
 
@@ -47,26 +47,26 @@ TEST_CASE("courier: every size arrives, to oneself too") {
 TEST_CASE("courier: one tag keeps its order, tags are apart") {
   constexpr int kMessages = 50;
   REQUIRE_NOTHROW(run_session("order", std::nullopt, [](MpiSession& session, const auto& doing) {
-    Courier& courier = session.courier();
+    P2pTransport& p2p = session.p2p();
     std::vector<std::vector<std::byte>> sent;
     std::vector<std::vector<std::byte>> got(2 * kMessages, std::vector<std::byte>(1000));
-    std::vector<Courier::Ticket> tickets;
+    std::vector<P2pTransport::Ticket> tickets;
     doing("all messages of two tags");
     for (int i = 0; i < 2 * kMessages; ++i) {
       sent.push_back(bytes_of(1000, i));
     }
     for (int i = 0; i < kMessages; ++i) {
-      tickets.push_back(courier.send(next_of(session), 7, sent[2 * i]));
-      tickets.push_back(courier.send(next_of(session), 8, sent[2 * i + 1]));
+      tickets.push_back(p2p.send(next_of(session), 7, sent[2 * i]));
+      tickets.push_back(p2p.send(next_of(session), 8, sent[2 * i + 1]));
     }
     for (int i = kMessages - 1; i >= 0; --i) {
-      tickets.push_back(courier.receive(previous_of(session), 8, got[2 * (kMessages - 1 - i) + 1]));
+      tickets.push_back(p2p.receive(previous_of(session), 8, got[2 * (kMessages - 1 - i) + 1]));
     }
     for (int i = 0; i < kMessages; ++i) {
-      tickets.push_back(courier.receive(previous_of(session), 7, got[2 * i]));
+      tickets.push_back(p2p.receive(previous_of(session), 7, got[2 * i]));
     }
-    for (const Courier::Ticket ticket : tickets) {
-      courier.wait(ticket);
+    for (const P2pTransport::Ticket ticket : tickets) {
+      p2p.wait(ticket);
     }
     expect(got == sent, "each in its place");
   }));
@@ -76,10 +76,10 @@ TEST_CASE("courier: a shorter message than there is room for") {
   REQUIRE_NOTHROW(run_session("shorter", std::nullopt, [](MpiSession& session, const auto&) {
     const auto sent = bytes_of(10, session.rank());
     std::vector<std::byte> got(1000);
-    const auto receive = session.courier().receive(previous_of(session), 0, got);
-    const auto send = session.courier().send(next_of(session), 0, sent);
-    session.courier().wait(send);
-    session.courier().wait(receive);
+    const auto receive = session.p2p().receive(previous_of(session), 0, got);
+    const auto send = session.p2p().send(next_of(session), 0, sent);
+    session.p2p().wait(send);
+    session.p2p().wait(receive);
     got.resize(10);
     expect(got == bytes_of(10, previous_of(session)), "its bytes are there");
   }));
@@ -88,32 +88,32 @@ TEST_CASE("courier: a shorter message than there is room for") {
 TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
   REQUIRE_NOTHROW(run_session("beside", std::nullopt, [](MpiSession& session, const auto& doing) {
     constexpr std::size_t kCount = 4 << 20;
-    Courier& courier = session.courier();
+    P2pTransport& p2p = session.p2p();
     const auto sent = bytes_of(kCount, session.rank());
     std::vector<std::byte> got(kCount);
-    const auto receive = courier.receive(previous_of(session), 1, got);
-    const auto send = courier.send(next_of(session), 1, sent);
+    const auto receive = p2p.receive(previous_of(session), 1, got);
+    const auto send = p2p.send(next_of(session), 1, sent);
     doing("looking, without a call that waits");
-    while (!courier.done(receive) || !courier.done(send)) {
+    while (!p2p.done(receive) || !p2p.done(send)) {
       std::this_thread::yield();
     }
-    courier.wait(receive);
-    courier.wait(send);
+    p2p.wait(receive);
+    p2p.wait(send);
     expect(got == bytes_of(kCount, previous_of(session)), "all have arrived");
   }));
 }
 
 TEST_CASE("courier: what is abandoned is cancelled, and a session ends with it") {
   REQUIRE_NOTHROW(run_session("abandon", std::nullopt, [](MpiSession& session, const auto& doing) {
-    Courier& courier = session.courier();
+    P2pTransport& p2p = session.p2p();
     const auto kept = std::make_shared<std::vector<std::byte>>(1000);
     for (int tag = 100; tag < 120; ++tag) {
-      courier.abandon(courier.receive(previous_of(session), tag, *kept), kept);
+      p2p.abandon(p2p.receive(previous_of(session), tag, *kept), kept);
     }
     doing("a ring after receives were abandoned");
     check_ring(session, 1000);
     for (int tag = 100; tag < 120; ++tag) {
-      courier.abandon(courier.receive(previous_of(session), tag, *kept), kept);
+      p2p.abandon(p2p.receive(previous_of(session), tag, *kept), kept);
     }
   }));
 }
@@ -124,15 +124,15 @@ TEST_CASE("courier: several threads at once") {
     std::vector<int> good(3, 0);
     for (int number = 0; number < 3; ++number) {
       threads.emplace_back([&, number] {
-        for (int turn = 0; turn < 100; ++turn) {
-          const auto sent = bytes_of(5000, session.rank() + 10 * turn);
+        for (int round = 0; round < 100; ++round) {
+          const auto sent = bytes_of(5000, session.rank() + 10 * round);
           std::vector<std::byte> got(5000);
-          const auto send = session.courier().send(next_of(session), number, sent);
-          const auto receive = session.courier().receive(previous_of(session), number, got);
-          session.courier().wait(send);
-          session.courier().wait(receive);
+          const auto send = session.p2p().send(next_of(session), number, sent);
+          const auto receive = session.p2p().receive(previous_of(session), number, got);
+          session.p2p().wait(send);
+          session.p2p().wait(receive);
           good[static_cast<std::size_t>(number)] +=
-              got == bytes_of(5000, previous_of(session) + 10 * turn) ? 1 : 0;
+              got == bytes_of(5000, previous_of(session) + 10 * round) ? 1 : 0;
         }
       });
     }
@@ -145,26 +145,26 @@ TEST_CASE("courier: several threads at once") {
 
 TEST_CASE("courier: an abort of the world ends waits, also those that wait already") {
   for (const bool shares : {true, false}) {
-    for (int turn = 0; turn < 10; ++turn) {
+    for (int round = 0; round < 10; ++round) {
       // MPI may touch the bytes of an aborted receive until it ends.
       static std::vector<std::vector<std::byte>> kept;
       kept.emplace_back(100);
       const int node = shares ? 0 : process_rank();
       REQUIRE_NOTHROW(run_session("abort", node, [&](MpiSession& session, const auto& doing) {
         const auto world = session.world();
-        Courier& courier = session.courier();
+        P2pTransport& p2p = session.p2p();
         std::thread guard;
-        if (session.rank() == turn % session.size()) {
+        if (session.rank() == round % session.size()) {
           guard = std::thread([&] { world->abort("stage 1, 0F0"); });
         }
         doing("waiting for what nobody sends");
-        const std::string culprit = culprit_of(
-            [&] { courier.wait(courier.receive(previous_of(session), 5, kept.back())); });
+        const std::string culprit =
+            culprit_of([&] { p2p.wait(p2p.receive(previous_of(session), 5, kept.back())); });
         if (guard.joinable()) {
           guard.join();
         }
         expect(culprit == "stage 1, 0F0", "the culprit is named");
-        expect(culprit_of([&] { courier.send(next_of(session), 5, {}); }) == culprit,
+        expect(culprit_of([&] { p2p.send(next_of(session), 5, {}); }) == culprit,
                "and whatever comes later is refused");
       }));
     }

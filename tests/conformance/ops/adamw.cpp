@@ -148,7 +148,7 @@ TEST_CASE("adamw leaves the new weight in bfloat16 too, and decays ranges alone"
       AdamW ranges = state(0.25F);
       ranges.decayed =
           tensor_of(stream, {static_cast<std::int64_t>(bounds.size())}, bounds, DType::int32);
-      ranges.rounded = poisoned(stream, {n}, DType::bfloat16);
+      ranges.compute_weights = poisoned(stream, {n}, DType::bfloat16);
       const AdamW all = state(0.25F);
       const AdamW none = state(0);
       for (const AdamW& args : {ranges, all, none}) {
@@ -161,8 +161,8 @@ TEST_CASE("adamw leaves the new weight in bfloat16 too, and decays ranges alone"
         expected[at] = even_units_decay(i) ? decayed[at] : expected[at];
       }
       CHECK(same_bits({values_of(stream, ranges.weight)}, {expected}));
-      CHECK(
-          same_bits({values_of(stream, ranges.rounded)}, {rounded_to(DType::bfloat16, expected)}));
+      CHECK(same_bits({values_of(stream, ranges.compute_weights)},
+                      {rounded_to(DType::bfloat16, expected)}));
     }
   }
 }

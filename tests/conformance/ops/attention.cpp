@@ -59,13 +59,13 @@ AttentionForward forward_args(Stream& stream, const AttentionShape& shape, const
   return {.shape = shape,
           .qkv = tensor_of(stream, qkv_shape(shape), qkv),
           .out = poisoned(stream, out_shape(shape)),
-          .log_sum = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
+          .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
 }
 
 std::vector<Values> forward(Stream& stream, const AttentionShape& shape, const Values& qkv) {
   const AttentionForward args = forward_args(stream, shape, qkv);
   attention_forward(stream, args);
-  return {values_of(stream, args.out), values_of(stream, args.log_sum)};
+  return {values_of(stream, args.out), values_of(stream, args.lse)};
 }
 
 AttentionBackward backward_args(Stream& stream, const AttentionShape& shape, const Values& qkv,
@@ -76,7 +76,7 @@ AttentionBackward backward_args(Stream& stream, const AttentionShape& shape, con
           .dout = tensor_of(stream, out_shape(shape), dout),
           .qkv = saved.qkv,
           .out = saved.out,
-          .log_sum = saved.log_sum,
+          .lse = saved.lse,
           .dqkv = poisoned(stream, qkv_shape(shape))};
 }
 
@@ -121,10 +121,10 @@ std::int64_t workspace_peak(std::int64_t sequence) {
   };
   const Tensor qkv = zeros(qkv_shape(shape));
   const Tensor out = zeros(out_shape(shape));
-  const Tensor log_sum = zeros({shape.samples, shape.heads, shape.sequence});
-  attention_forward(*stream, {shape, qkv, out, log_sum});
+  const Tensor lse = zeros({shape.samples, shape.heads, shape.sequence});
+  attention_forward(*stream, {shape, qkv, out, lse});
   attention_backward(*stream,
-                     {shape, zeros(out_shape(shape)), qkv, out, log_sum, zeros(qkv_shape(shape))});
+                     {shape, zeros(out_shape(shape)), qkv, out, lse, zeros(qkv_shape(shape))});
   return stream->memory().account()->count(MemoryLabel::workspace).peak;
 }
 
@@ -136,7 +136,7 @@ TEST_CASE("attention_forward") {
     const Values qkv = random_qkv(shape);
     const Attended expected = attention_reference(shape, qkv);
     conform([&](Stream& stream) { return forward(stream, shape, qkv); },
-            {expected.out, expected.log_sum}, kForwardTolerance);
+            {expected.out, expected.lse}, kForwardTolerance);
   }
 }
 
@@ -168,9 +168,9 @@ TEST_CASE("attention keeps its accuracy where one score is far above the others"
   Values qkv = random_qkv(shape);
   std::transform(qkv.begin(), qkv.end(), qkv.begin(), [](double x) { return 12 * x; });
   const Attended expected = attention_reference(shape, qkv);
-  REQUIRE(*std::max_element(expected.log_sum.begin(), expected.log_sum.end()) > 300);
-  conform([&](Stream& stream) { return forward(stream, shape, qkv); },
-          {expected.out, expected.log_sum}, 2e-4);
+  REQUIRE(*std::max_element(expected.lse.begin(), expected.lse.end()) > 300);
+  conform([&](Stream& stream) { return forward(stream, shape, qkv); }, {expected.out, expected.lse},
+          2e-4);
 }
 
 TEST_CASE("attention of some of the heads gives the bits of all at once") {
@@ -232,8 +232,8 @@ TEST_CASE("attention refuses arguments that do not fit together") {
   refuse_forward("out is [10, 11]: it should be [10, 12]", [](Stream& s, AttentionForward& args) {
     args.out = poisoned(s, {10, 11});
   });
-  refuse_forward("log_sum holds int32, not float32", [](Stream& s, AttentionForward& args) {
-    args.log_sum = poisoned(s, {2, 3, 5}, DType::int32);
+  refuse_forward("lse holds int32, not float32", [](Stream& s, AttentionForward& args) {
+    args.lse = poisoned(s, {2, 3, 5}, DType::int32);
   });
   refuse_forward("2 samples of 0 tokens",
                  [](Stream&, AttentionForward& args) { args.shape.sequence = 0; });
@@ -251,9 +251,9 @@ TEST_CASE("attention refuses arguments that do not fit together") {
     args.out = Tensor(args.qkv.buffer(), 0, out_shape(args.shape), DType::float32);
   });
   refuse_backward("dout is missing", [](Stream&, AttentionBackward& args) { args.dout = {}; });
-  refuse_backward("log_sum is [2, 5, 3]: it should be [2, 3, 5]",
+  refuse_backward("lse is [2, 5, 3]: it should be [2, 3, 5]",
                   [](Stream& s, AttentionBackward& args) {
-                    args.log_sum = poisoned(s, {2, 5, 3});
+                    args.lse = poisoned(s, {2, 5, 3});
                   });
   refuse_backward("dqkv shares memory with qkv",
                   [](Stream&, AttentionBackward& args) { args.dqkv = args.qkv; });

@@ -27,16 +27,16 @@ TEST_CASE("bfloat16: attention") {
           .shape = shape,
           .qkv = activation(stream, {rows, 3 * width}, 1, dtype),
           .out = poisoned(stream, {rows, width}, dtype),
-          .log_sum = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
+          .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
       attention_forward(stream, forward);
       const AttentionBackward backward = {.shape = shape,
                                           .dout = activation(stream, {rows, width}, 2, dtype),
                                           .qkv = forward.qkv,
                                           .out = forward.out,
-                                          .log_sum = forward.log_sum,
+                                          .lse = forward.lse,
                                           .dqkv = poisoned(stream, {rows, 3 * width}, dtype)};
       attention_backward(stream, backward);
-      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, forward.log_sum),
+      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, forward.lse),
                                  values_of(stream, backward.dqkv)};
     };
     conform_in_bfloat16(attention, {kTwice, 1e-4, kTwice});
@@ -70,14 +70,14 @@ TEST_CASE(
           .shape = with,
           .qkv = tensor_of(stream, {rows, 3 * width}, qkv, DType::bfloat16),
           .out = poisoned(stream, {rows, width}, DType::bfloat16),
-          .log_sum = poisoned(stream, {with.samples, with.heads, with.sequence})};
+          .lse = poisoned(stream, {with.samples, with.heads, with.sequence})};
       attention_forward(stream, forward);
       const AttentionBackward backward = {
           .shape = with,
           .dout = tensor_of(stream, {rows, width}, ones, DType::bfloat16),
           .qkv = forward.qkv,
           .out = forward.out,
-          .log_sum = forward.log_sum,
+          .lse = forward.lse,
           .dqkv = poisoned(stream, {rows, 3 * width}, DType::bfloat16)};
       attention_backward(stream, backward);
       return std::vector<Values>{values_of(stream, forward.out), values_of(stream, backward.dqkv)};

@@ -85,7 +85,7 @@ Values scores_of(const Layout& layout, const Values& qkv, std::int64_t sample, s
   return scores;
 }
 
-double log_sum_of(const Values& scores) {
+double lse_of(const Values& scores) {
   const double maximum = *std::max_element(scores.begin(), scores.end());
   double sum = 0;
   for (const double score : scores) {
@@ -101,10 +101,10 @@ Attended attention_reference(const AttentionShape& shape, const Values& qkv) {
   Attended result{Values(static_cast<std::size_t>(layout.out_size())), {}};
   layout.for_each_query([&](std::int64_t sample, std::int64_t head, std::int64_t query) {
     const Values scores = scores_of(layout, qkv, sample, head, query);
-    result.log_sum.push_back(log_sum_of(scores));
+    result.lse.push_back(lse_of(scores));
     for (std::int64_t key = 0; key <= query; ++key) {
       const double probability =
-          std::exp(scores[static_cast<std::size_t>(key)] - result.log_sum.back()) *
+          std::exp(scores[static_cast<std::size_t>(key)] - result.lse.back()) *
           dropout_factor(shape, sample, head, query, key);
       add_at(result.out, layout.out(sample, head, query), probability, qkv,
              layout.qkv(2, sample, head, key), shape.head_size);
@@ -121,7 +121,7 @@ Values attention_reference_gradient(const AttentionShape& shape, const Values& q
   Values dqkv(qkv.size());
   layout.for_each_query([&](std::int64_t sample, std::int64_t head, std::int64_t query) {
     const Values scores = scores_of(layout, qkv, sample, head, query);
-    const double log_sum = log_sum_of(scores);
+    const double lse = lse_of(scores);
     const std::size_t at_dout = layout.out(sample, head, query);
     Values probability(scores.size());
     Values dprobability(scores.size());
@@ -129,7 +129,7 @@ Values attention_reference_gradient(const AttentionShape& shape, const Values& q
       const auto key = static_cast<std::int64_t>(k);
       const double factor = dropout_factor(shape, sample, head, query, key);
       const std::size_t value = layout.qkv(2, sample, head, key);
-      probability[k] = std::exp(scores[k] - log_sum);
+      probability[k] = std::exp(scores[k] - lse);
       dprobability[k] = factor * dot_at(dout, at_dout, qkv, value, size);
       add_at(dqkv, value, factor * probability[k], dout, at_dout, size);
     }

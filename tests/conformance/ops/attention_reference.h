@@ -8,7 +8,7 @@ namespace stagecraft::testing {
 
 struct Attended {
   Values out;
-  Values log_sum;
+  Values lse;
 };
 
 /// `qkv` is [samples * T, 3, heads, D].

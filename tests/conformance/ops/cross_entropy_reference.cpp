@@ -6,7 +6,7 @@
 namespace stagecraft::testing {
 namespace {
 
-double log_sum_of(const CrossEntropyCase& with, const Values& logits, std::int64_t row) {
+double lse_of(const CrossEntropyCase& with, const Values& logits, std::int64_t row) {
   const auto first = logits.begin() + row * with.vocabulary;
   const double maximum = *std::max_element(first, first + with.vocabulary);
   double sum = 0;
@@ -23,7 +23,7 @@ double cross_entropy_reference(const CrossEntropyCase& with, const Values& logit
   for (std::int64_t row = 0; row < with.rows; ++row) {
     if (with.target(row) != kIgnoredTarget) {
       const auto target = static_cast<std::int64_t>(with.target(row));
-      loss += log_sum_of(with, logits, row) - logits[with.at(row, target)];
+      loss += lse_of(with, logits, row) - logits[with.at(row, target)];
     }
   }
   return loss;
@@ -35,11 +35,11 @@ Values cross_entropy_reference_gradient(const CrossEntropyCase& with) {
     if (with.target(row) == kIgnoredTarget) {
       continue;
     }
-    const double log_sum = log_sum_of(with, with.logits, row);
+    const double lse = lse_of(with, with.logits, row);
     for (std::int64_t token = 0; token < with.vocabulary; ++token) {
       const std::size_t at = with.at(row, token);
       const double hit = with.target(row) == static_cast<double>(token) ? 1 : 0;
-      gradient[at] = kGradientScale * (std::exp(with.logits[at] - log_sum) - hit);
+      gradient[at] = kGradientScale * (std::exp(with.logits[at] - lse) - hit);
     }
   }
   return gradient;

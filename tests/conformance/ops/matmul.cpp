@@ -10,11 +10,11 @@ struct Product {
   std::int64_t m;
   std::int64_t n;
   std::int64_t k;
-  Transpose a_turned = Transpose::no;
-  Transpose b_turned = Transpose::no;
+  Transpose a_transposed = Transpose::no;
+  Transpose b_transposed = Transpose::no;
 
-  Shape a_shape() const { return a_turned == Transpose::yes ? Shape{k, m} : Shape{m, k}; }
-  Shape b_shape() const { return b_turned == Transpose::yes ? Shape{n, k} : Shape{k, n}; }
+  Shape a_shape() const { return a_transposed == Transpose::yes ? Shape{k, m} : Shape{m, k}; }
+  Shape b_shape() const { return b_transposed == Transpose::yes ? Shape{n, k} : Shape{k, n}; }
   Values a() const { return random_values(m * k, 1); }
   Values b() const { return random_values(k * n, 2); }
 
@@ -24,9 +24,9 @@ struct Product {
     Values c(static_cast<std::size_t>(m * n));
     for (std::int64_t i = 0; i < m; ++i) {
       for (std::int64_t p = 0; p < k; ++p) {
-        const double x = left[a_turned == Transpose::yes ? p * m + i : i * k + p];
+        const double x = left[a_transposed == Transpose::yes ? p * m + i : i * k + p];
         for (std::int64_t j = 0; j < n; ++j) {
-          c[i * n + j] += x * right[b_turned == Transpose::yes ? j * k + p : p * n + j];
+          c[i * n + j] += x * right[b_transposed == Transpose::yes ? j * k + p : p * n + j];
         }
       }
     }
@@ -35,9 +35,9 @@ struct Product {
 
   Matmul args(Stream& stream, const Tensor& c) const {
     return {.a = tensor_of(stream, a_shape(), a()),
-            .transpose_a = a_turned,
+            .transpose_a = a_transposed,
             .b = tensor_of(stream, b_shape(), b()),
-            .transpose_b = b_turned,
+            .transpose_b = b_transposed,
             .c = c};
   }
 };
@@ -68,7 +68,7 @@ std::vector<Values> computed(Stream& stream, const Matmul& args) {
 
 TEST_CASE("matmul writes op(a) op(b)") {
   for (const Product& product : products()) {
-    CAPTURE(product.m, product.n, product.k, product.a_turned, product.b_turned);
+    CAPTURE(product.m, product.n, product.k, product.a_transposed, product.b_transposed);
     const auto plain = [&](Stream& stream) {
       return computed(stream, product.args(stream, poisoned(stream, {product.m, product.n})));
     };
@@ -78,7 +78,7 @@ TEST_CASE("matmul writes op(a) op(b)") {
 
 TEST_CASE("matmul adds to c with accumulate") {
   for (const Product& product : products()) {
-    CAPTURE(product.m, product.n, product.k, product.a_turned, product.b_turned);
+    CAPTURE(product.m, product.n, product.k, product.a_transposed, product.b_transposed);
     const Values before = random_values(product.m * product.n, 3);
     const auto accumulated = [&](Stream& stream) {
       Matmul args = product.args(stream, tensor_of(stream, {product.m, product.n}, before));
@@ -91,7 +91,7 @@ TEST_CASE("matmul adds to c with accumulate") {
 
 TEST_CASE("matmul with a bias gives the bits of the product followed by the sum") {
   for (const Product& product : products()) {
-    CAPTURE(product.m, product.n, product.k, product.a_turned, product.b_turned);
+    CAPTURE(product.m, product.n, product.k, product.a_transposed, product.b_transposed);
     const Values bias = random_values(product.n, 4);
     Values expected = product.reference();
     for (std::size_t i = 0; i < expected.size(); ++i) {
@@ -118,7 +118,7 @@ TEST_CASE("matmul with a bias gives the bits of the product followed by the sum"
 
 TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
   for (const Product& product : products()) {
-    CAPTURE(product.m, product.n, product.k, product.a_turned, product.b_turned);
+    CAPTURE(product.m, product.n, product.k, product.a_transposed, product.b_transposed);
     const Shape shape = {product.m, product.n};
     const Values at = random_values(product.m * product.n, 5);
     for (DeviceUnderTest& device : devices_under_test()) {
@@ -126,10 +126,10 @@ TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
       const Tensor bias = tensor_of(stream, {product.n}, random_values(product.n, 4));
       Matmul joined = product.args(stream, poisoned(stream, shape));
       joined.bias = bias;
-      joined.before_gelu = poisoned(stream, shape);
+      joined.pre_activation = poisoned(stream, shape);
       matmul(stream, joined);
       Matmul sloped = product.args(stream, poisoned(stream, shape));
-      sloped.slope_at = tensor_of(stream, shape, at);
+      sloped.activation_grad_of = tensor_of(stream, shape, at);
       matmul(stream, sloped);
       Matmul sum = product.args(stream, poisoned(stream, shape));
       sum.bias = bias;
@@ -138,9 +138,9 @@ TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
       gelu_forward(stream, {.x = sum.c, .y = active});
       const Matmul plain = product.args(stream, poisoned(stream, shape));
       matmul(stream, plain);
-      gelu_backward(stream, {.dy = plain.c, .x = sloped.slope_at, .dx = plain.c});
+      gelu_backward(stream, {.dy = plain.c, .x = sloped.activation_grad_of, .dx = plain.c});
       CHECK(same_bits(
-          {values_of(stream, joined.before_gelu), values_of(stream, joined.c),
+          {values_of(stream, joined.pre_activation), values_of(stream, joined.c),
            values_of(stream, sloped.c)},
           {values_of(stream, sum.c), values_of(stream, active), values_of(stream, plain.c)}));
     }

@@ -97,13 +97,13 @@ TEST_CASE("a large product with what is joined to it has the same bits on every 
       matmul(*stream, with_bias);
       Matmul with_gelu = product(*stream, dtype, poisoned(*stream, shape, dtype));
       with_gelu.bias = bias;
-      with_gelu.before_gelu = poisoned(*stream, shape, dtype);
+      with_gelu.pre_activation = poisoned(*stream, shape, dtype);
       matmul(*stream, with_gelu);
       Matmul with_slope = product(*stream, dtype, poisoned(*stream, shape, dtype));
-      with_slope.slope_at = with_bias.c;
+      with_slope.activation_grad_of = with_bias.c;
       matmul(*stream, with_slope);
       return std::vector<Values>{values_of(*stream, with_bias.c), values_of(*stream, with_gelu.c),
-                                 values_of(*stream, with_gelu.before_gelu),
+                                 values_of(*stream, with_gelu.pre_activation),
                                  values_of(*stream, with_slope.c)};
     };
     const std::vector<Values> first = joined();

@@ -48,15 +48,15 @@ TEST_CASE("bfloat16: where a device does not compute in it, operations say why")
 TEST_CASE("bfloat16: products, written in it and added up in float32") {
   for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
            {1, 1, 1}, {5, 1, 9}, {17, 33, 65}, {64, 96, 128}, {130, 264, 96}, {40, 64, 2048}}) {
-    for (const bool a_turned : {false, true}) {
-      for (const bool b_turned : {false, true}) {
-        CAPTURE(m, n, k, a_turned, b_turned);
+    for (const bool a_transposed : {false, true}) {
+      for (const bool b_transposed : {false, true}) {
+        CAPTURE(m, n, k, a_transposed, b_transposed);
         const auto product = [&, m = m, n = n, k = k](Stream& stream, DType dtype) {
           Matmul args;
-          args.a = activation(stream, a_turned ? Shape{k, m} : Shape{m, k}, 1, dtype);
-          args.b = activation(stream, b_turned ? Shape{n, k} : Shape{k, n}, 2, dtype);
-          args.transpose_a = a_turned ? Transpose::yes : Transpose::no;
-          args.transpose_b = b_turned ? Transpose::yes : Transpose::no;
+          args.a = activation(stream, a_transposed ? Shape{k, m} : Shape{m, k}, 1, dtype);
+          args.b = activation(stream, b_transposed ? Shape{n, k} : Shape{k, n}, 2, dtype);
+          args.transpose_a = a_transposed ? Transpose::yes : Transpose::no;
+          args.transpose_b = b_transposed ? Transpose::yes : Transpose::no;
           args.c = poisoned(stream, {m, n}, dtype);
           matmul(stream, args);
           std::vector<Values> outputs{values_of(stream, args.c)};
@@ -87,12 +87,12 @@ TEST_CASE("bfloat16: products with GELU and with its slope") {
       args.b = activation(stream, {k, n}, 2, dtype);
       args.c = poisoned(stream, {m, n}, dtype);
       args.bias = activation(stream, {n}, 4, dtype);
-      args.before_gelu = poisoned(stream, {m, n}, dtype);
+      args.pre_activation = poisoned(stream, {m, n}, dtype);
       matmul(stream, args);
-      const std::vector<Values> forward{values_of(stream, args.before_gelu),
+      const std::vector<Values> forward{values_of(stream, args.pre_activation),
                                         values_of(stream, args.c)};
-      args.bias = args.before_gelu = Tensor();
-      args.slope_at = activation(stream, {m, n}, 5, dtype);
+      args.bias = args.pre_activation = Tensor();
+      args.activation_grad_of = activation(stream, {m, n}, 5, dtype);
       matmul(stream, args);
       return std::vector<Values>{forward[0], forward[1], values_of(stream, args.c)};
     };

@@ -32,14 +32,14 @@ TEST_CASE("philox gives the published words") {
 }
 
 TEST_CASE("every coordinate of a place counts") {
-  const RandomPlace place = {.key = random_key(1, "a"), .step = 1, .sample = 1};
+  const RandomCoordinate coordinate = {.key = random_key(1, "a"), .step = 1, .sample = 1};
   const std::uint64_t far_sample = 1 + (std::uint64_t{1} << 32);
   const std::set<PhiloxBlock> blocks = {
-      random_block(place, 0),
-      random_block(place, 1),
-      random_block({.key = place.key, .step = 2, .sample = 1}, 0),
-      random_block({.key = place.key, .step = 1, .sample = 2}, 0),
-      random_block({.key = place.key, .step = 1, .sample = far_sample}, 0),
+      random_block(coordinate, 0),
+      random_block(coordinate, 1),
+      random_block({.key = coordinate.key, .step = 2, .sample = 1}, 0),
+      random_block({.key = coordinate.key, .step = 1, .sample = 2}, 0),
+      random_block({.key = coordinate.key, .step = 1, .sample = far_sample}, 0),
       random_block({.key = random_key(1, "b"), .step = 1, .sample = 1}, 0),
       random_block({.key = random_key(2, "a"), .step = 1, .sample = 1}, 0)};
   CHECK(blocks.size() == 7);
@@ -107,11 +107,11 @@ TEST_CASE("permuted mixes, and depends on its key") {
 }
 
 TEST_CASE("permuted takes 2^48 elements and refuses what is outside") {
-  constexpr std::uint64_t kMost = std::uint64_t{1} << 48;
-  CHECK(permuted(1, kMost, kMost - 1) < kMost);
+  constexpr std::uint64_t kMax = std::uint64_t{1} << 48;
+  CHECK(permuted(1, kMax, kMax - 1) < kMax);
   CHECK_THROWS_WITH(permuted(1, 5, 5), "[permuted] index 5 is outside of 0 .. 5 - 1");
   CHECK_THROWS_AS(permuted(1, 0, 0), Error);
-  CHECK_THROWS_AS(permuted(1, kMost + 1, 0), Error);
+  CHECK_THROWS_AS(permuted(1, kMax + 1, 0), Error);
 }
 
 }  // namespace stagecraft

@@ -25,9 +25,9 @@ StepReport report() {
   return report;
 }
 
-std::set<std::string> keys_of(const nlohmann::json& object) {
+std::set<std::string> keys_of(const nlohmann::json& diagnose) {
   std::set<std::string> keys;
-  for (const auto& [key, value] : object.items()) {
+  for (const auto& [key, value] : diagnose.items()) {
     keys.insert(key);
   }
   return keys;
@@ -37,12 +37,12 @@ std::set<std::string> keys_of(const nlohmann::json& object) {
 
 TEST_CASE("a metrics line has exactly its keys and nine significant digits") {
   const std::string line = metrics_line(report());
-  const auto object = nlohmann::json::parse(line);
-  CHECK(keys_of(object) == std::set<std::string>{"step", "loss", "grad_norm", "learning_rate",
-                                                 "tokens", "step_seconds", "tokens_per_second"});
+  const auto diagnose = nlohmann::json::parse(line);
+  CHECK(keys_of(diagnose) == std::set<std::string>{"step", "loss", "grad_norm", "learning_rate",
+                                                   "tokens", "step_seconds", "tokens_per_second"});
   CHECK(line.find("2.12345679,") != std::string::npos);
   CHECK(line.find("0.333333333,") != std::string::npos);
-  CHECK(object["tokens_per_second"] == 8192);
+  CHECK(diagnose["tokens_per_second"] == 8192);
 }
 
 TEST_CASE("a validation loss is there where it was measured") {
@@ -55,9 +55,9 @@ TEST_CASE("what is not finite is null, so that the line stays JSON") {
   StepReport broken = report();
   broken.loss = std::numeric_limits<double>::quiet_NaN();
   broken.gradient_norm = std::numeric_limits<double>::infinity();
-  const auto object = nlohmann::json::parse(metrics_line(broken));
-  CHECK(object["loss"].is_null());
-  CHECK(object["grad_norm"].is_null());
+  const auto diagnose = nlohmann::json::parse(metrics_line(broken));
+  CHECK(diagnose["loss"].is_null());
+  CHECK(diagnose["grad_norm"].is_null());
 }
 
 TEST_CASE("a line is in the file as its step ends") {

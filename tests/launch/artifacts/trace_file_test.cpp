@@ -22,7 +22,7 @@ std::vector<RankReport> two_ranks() {
                  {Lane::send, "send act 1", 7000, 7100, 13}};
   RankReport second;
   second.rank = 1;
-  second.place = {.pipeline = 1};
+  second.coordinate = {.pipeline = 1};
   second.spans = {{Lane::schedule, "step \"1\"", 1000, 9000, 0},
                   {Lane::receive, "receive act 0", 1000, 2200, 11},
                   {Lane::compute, "F 0", 2200, 3000, 0},

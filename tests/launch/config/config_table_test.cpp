@@ -14,7 +14,7 @@ using namespace stagecraft;
 
 namespace {
 
-constexpr const char* kPlace = "bad.toml:2:1: ";
+constexpr const char* kWhere = "bad.toml:2:1: ";
 
 // A file in which the key stands alone, on line 2.
 std::string message_for(const ConfigKey& key, const std::string& value) {
@@ -27,7 +27,7 @@ std::string message_for(const ConfigKey& key, const std::string& value) {
 void check_refused(const ConfigKey& key, const std::string& value) {
   CAPTURE(key.name, value);
   const std::string message = message_for(key, value);
-  CHECK_THAT(message, Catch::StartsWith(kPlace));
+  CHECK_THAT(message, Catch::StartsWith(kWhere));
   CHECK_THAT(message, Catch::Contains(key.name));
 }
 
@@ -122,7 +122,7 @@ TEST_CASE("every choice refuses another word, naming the nearest, and what is no
         continue;
       }
       const std::string message = message_for(key, "\"" + choice.name + "x\"");
-      CHECK_THAT(message, Catch::StartsWith(kPlace));
+      CHECK_THAT(message, Catch::StartsWith(kWhere));
       CHECK_THAT(message, Catch::Contains("the nearest is \"" + choice.name));
       if (choice.built) {
         check_accepted(key, "\"" + choice.name + "\"");
@@ -140,7 +140,7 @@ TEST_CASE("every key misspelt is unknown, and the nearest is the key") {
   for (const ConfigKey& key : config_table()) {
     const std::string text = fmt::format("[{}]\n{}s_ = 1\n", key.section(), key.leaf());
     const std::string message = message_of([&] { parse_config(text, "bad.toml", {}); });
-    CHECK_THAT(message, Catch::StartsWith(kPlace));
+    CHECK_THAT(message, Catch::StartsWith(kWhere));
     CHECK_THAT(message, Catch::EndsWith("the nearest is " + key.name));
   }
 }

@@ -22,7 +22,7 @@ TextData text_of(std::size_t train_tokens) {
 RankReport report_of(int rank, int stage) {
   RankReport report;
   report.rank = rank;
-  report.place.pipeline = stage;
+  report.coordinate.pipeline = stage;
   report.compute_seconds = 6;
   report.communication_seconds = 1;
   report.idle_seconds = 3;
@@ -37,7 +37,7 @@ RunResult result_of(const ResolvedRun& run) {
   result.validation_loss = 2.5;
   result.seconds = 10;
   for (int rank = 0; rank < run.plan.mesh.ranks(); ++rank) {
-    result.ranks.push_back(report_of(rank, place_of(run.plan.mesh, rank).pipeline));
+    result.ranks.push_back(report_of(rank, coordinate_of(run.plan.mesh, rank).pipeline));
   }
   return result;
 }

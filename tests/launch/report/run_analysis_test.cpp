@@ -78,7 +78,7 @@ TEST_CASE("what a run's ranks did in a step adds up, and idle time has its cause
     const Traced traced = traced_run(parallel, 6);
     const RunAnalysis analysis = analyse(traced.plan, {}, traced.result);
     REQUIRE(analysis.steps.size() == 6);
-    for (const StepActions& step : analysis.steps) {
+    for (const StepTimeline& step : analysis.steps) {
       const Explanation explanation =
           explain_step(traced.plan.program, traced.plan.mesh, step, kReceiveSlots);
       for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
@@ -171,8 +171,8 @@ TEST_CASE("T counts from when the stages of its own column had come to it") {
   plan.program = with_reductions(
       parse_program("program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0\n"), {.tied = true});
   const auto rank_of = [](int tensor, double late) {
-    RankActions rank;
-    rank.place.tensor = tensor;
+    RankTimeline rank;
+    rank.coordinate.tensor = tensor;
     rank.norm_begin = rank.norm_end = late + 7;
     rank.actions = {{{Op::forward, 0, 0}, 0, 0, late + 2},
                     {{Op::backward, 0, 0}, late + 2, late + 2, late + 6},
@@ -181,7 +181,7 @@ TEST_CASE("T counts from when the stages of its own column had come to it") {
     return rank;
   };
   RunAnalysis analysis;
-  StepActions step;
+  StepTimeline step;
   step.duration = 22;
   step.ranks = {rank_of(0, 0), rank_of(1, 5)};
   analysis.steps = {step};

@@ -44,8 +44,8 @@ GpuSharing of_processes(int on_this_host) {
 TEST_CASE("ranks that share a device have to fit together") {
   const TrainingPlan plan = two_stages();
   const std::int64_t both = planned(plan, 0) + planned(plan, 1);
-  CHECK_NOTHROW(require_room(plan, mode("threads"), gpus_of({both}), {}));
-  CHECK_THROWS_WITH(require_room(plan, mode("threads"), gpus_of({both - 1}), {}),
+  CHECK_NOTHROW(check_device_memory(plan, mode("threads"), gpus_of({both}), {}));
+  CHECK_THROWS_WITH(check_device_memory(plan, mode("threads"), gpus_of({both - 1}), {}),
                     Catch::StartsWith("parallel.pipeline") && Catch::Contains("cuda:0 has") &&
                         Catch::Contains("its 2 ranks together plan") &&
                         Catch::Contains("stagecraft plan"));
@@ -54,11 +54,11 @@ TEST_CASE("ranks that share a device have to fit together") {
 TEST_CASE("a rank with a device of its own has to fit there") {
   const TrainingPlan plan = two_stages();
   REQUIRE(planned(plan, 0) > planned(plan, 1));
-  CHECK_NOTHROW(
-      require_room(plan, mode("threads"), gpus_of({planned(plan, 0), planned(plan, 1)}), {}));
-  CHECK_THROWS_WITH(
-      require_room(plan, mode("threads"), gpus_of({planned(plan, 0), planned(plan, 1) - 1}), {}),
-      Catch::Contains("cuda:1 has") && Catch::Contains("rank 1 plans"));
+  CHECK_NOTHROW(check_device_memory(plan, mode("threads"),
+                                    gpus_of({planned(plan, 0), planned(plan, 1)}), {}));
+  CHECK_THROWS_WITH(check_device_memory(plan, mode("threads"),
+                                        gpus_of({planned(plan, 0), planned(plan, 1) - 1}), {}),
+                    Catch::Contains("cuda:1 has") && Catch::Contains("rank 1 plans"));
 }
 
 TEST_CASE("processes count those that are known to be on their host") {
@@ -67,15 +67,15 @@ TEST_CASE("processes count those that are known to be on their host") {
   DeviceChoice small_host;
   small_host.bytes = {largest};
   const SessionConfig session = mode("mpi");
-  CHECK_NOTHROW(require_room(plan, session, small_host, of_processes(1)));
-  CHECK_THROWS_WITH(require_room(plan, session, small_host, of_processes(2)),
+  CHECK_NOTHROW(check_device_memory(plan, session, small_host, of_processes(1)));
+  CHECK_THROWS_WITH(check_device_memory(plan, session, small_host, of_processes(2)),
                     Catch::Contains("this host has") && Catch::Contains("2 ranks together"));
-  CHECK_THROWS_WITH(require_room(plan, session, gpus_of({largest - 1}), of_processes(2)),
+  CHECK_THROWS_WITH(check_device_memory(plan, session, gpus_of({largest - 1}), of_processes(2)),
                     Catch::Contains("cuda:0 has") && Catch::Contains("a rank of stage 0 plans"));
 }
 
 TEST_CASE("where nobody looked at the memory nothing is refused") {
-  CHECK_NOTHROW(require_room(two_stages(), mode("threads"), {}, {}));
+  CHECK_NOTHROW(check_device_memory(two_stages(), mode("threads"), {}, {}));
 }
 
 TEST_CASE("a run that this host has no memory for is refused with its places") {

@@ -12,8 +12,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-std::string words_for(const HostWords& where, const std::string& mode = "mpi", int cores = 4) {
-  return launch_words(resolve(example({"run.mode=" + mode, "device.threads=1"}), cores), where);
+std::string words_for(const HostOptions& where, const std::string& mode = "mpi", int cores = 4) {
+  return mpirun_arguments(resolve(example({"run.mode=" + mode, "device.threads=1"}), cores), where);
 }
 
 }  // namespace

@@ -37,7 +37,7 @@ TEST_CASE("whatever arrives first, every stage runs its program in order") {
           CHECK(work.wrong == 0);
           auto done = work.done.begin();  // a group's members come in any order
           for (int step = 0; step < 2; ++step) {
-            for (Group group : program.stages[static_cast<std::size_t>(stage)]) {
+            for (TransferGroup group : program.stages[static_cast<std::size_t>(stage)]) {
               std::erase_if(group, [](const Instruction& i) { return is_send(i.op); });
               REQUIRE(work.done.end() - done >= static_cast<std::ptrdiff_t>(group.size()));
               CHECK(std::is_permutation(group.begin(), group.end(), done));

@@ -21,7 +21,7 @@ Program whole(const Program& compute) { return with_reductions(with_transfers(co
 
 Explanation explanation_of(const Program& program, const CostTable& costs) {
   const MeshShape mesh{.pipeline = static_cast<int>(program.stages.size())};
-  return explain_step(program, mesh, predicted_actions(simulate(program, costs)), costs.slots);
+  return explain_step(program, mesh, predicted_timeline(simulate(program, costs)), costs.slots);
 }
 
 /// What a rank did nothing in, found by looking at moments instead of gaps.
@@ -106,7 +106,7 @@ TEST_CASE("a receive that waits on its device for the source's compute is idle u
                                              {"1B0", Lane::compute, 60, 80},
                                              {"1SG0", Lane::send, 80, 81},
                                              {"U", Lane::optimizer, 120, 130}});
-  const std::vector<StepActions> steps = measured_actions(plan, {&first, &second}, 0);
+  const std::vector<StepTimeline> steps = measured_timelines(plan, {&first, &second}, 0);
   REQUIRE(steps.size() == 1);
   const Explanation explanation =
       explain_step(plan.program, plan.mesh, steps.front(), kReceiveSlots);
@@ -174,7 +174,7 @@ TEST_CASE("calibration finds the costs that a timeline was made with") {
                         .transfer = 0.25,
                         .optimizer = 7};
   const Program program = whole(zb_h1({2, 6}));
-  const CostTable found = calibrate(program, mesh, {predicted_actions(simulate(program, costs))});
+  const CostTable found = calibrate(program, mesh, {predicted_timeline(simulate(program, costs))});
   // The last stage has nothing to put off: B, and no I and W.
   CHECK(found.chunks[0].forward == Approx(1));
   CHECK(found.chunks[1].forward == Approx(4));
@@ -187,7 +187,7 @@ TEST_CASE(
     "calibration: a stage that does not wait for the other's tied sum takes no negative time") {
   const MeshShape mesh{.pipeline = 2};
   const Program program = with_reductions(with_transfers(one_f_one_b({2, 4})), {.tied = true});
-  StepActions step = predicted_actions(simulate(program, {}));
+  StepTimeline step = predicted_timeline(simulate(program, {}));
   const auto tied = [&](std::size_t rank) -> Action& {
     return *std::find_if(step.ranks[rank].actions.begin(), step.ranks[rank].actions.end(),
                          [](const Action& a) { return a.instruction.op == Op::reduce_tied; });

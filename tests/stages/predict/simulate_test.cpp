@@ -59,7 +59,7 @@ class Relaxation {
     std::map<std::string, int> counts;
     double now = 0;
     ends_.emplace_back();
-    for (const Group& group : program_.stages[static_cast<std::size_t>(stage)]) {
+    for (const TransferGroup& group : program_.stages[static_cast<std::size_t>(stage)]) {
       double end = now;
       for (const Instruction& i : group) {
         end = std::max(end, is_transfer(i.op) ? transfer(i, stage, now, counts) : now + cost(i));
@@ -101,7 +101,7 @@ std::vector<std::vector<double>> group_ends(const Program& program, const Timeli
   std::vector<std::vector<double>> ends(program.stages.size());
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     auto action = timeline.stages[stage].actions.begin();
-    for (const Group& group : program.stages[stage]) {
+    for (const TransferGroup& group : program.stages[stage]) {
       const auto next = action + static_cast<std::ptrdiff_t>(group.size());
       ends[stage].push_back(std::max_element(action, next, [](const Action& a, const Action& b) {
                               return a.end < b.end;

@@ -88,7 +88,7 @@ TEST_CASE("wrong programs get line, column and remedy") {
 }
 
 TEST_CASE("pictures of p = 4, m = 8") {
-  const Picture pipedream = draw(with_transfers(one_f_one_b({4, 8})), 200);
+  const TextDiagram pipedream = draw(with_transfers(one_f_one_b({4, 8})), 200);
   CHECK(pipedream.text ==
         "stage 0 |F0 F1 F2 F3                   B0=== F4 B1=== F5 B2=== F6 B3=== F7 B4===    B5==="
         "    B6===    B7===|\n"
@@ -105,7 +105,7 @@ TEST_CASE("pictures of p = 4, m = 8") {
 }
 
 TEST_CASE("a picture that is too wide is cut") {
-  const Picture picture = draw(with_transfers(gpipe({2, 64})), 60);
+  const TextDiagram picture = draw(with_transfers(gpipe({2, 64})), 60);
   CHECK(picture.text.substr(0, picture.text.find('\n')).size() == 60);
 }
 

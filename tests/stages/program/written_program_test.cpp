@@ -40,7 +40,7 @@ std::string message_of(const std::string& text) {
   return "nothing was wrong";
 }
 
-Verdict verdict_of(const Program& program) { return verify(completed(program, {}), {}); }
+Verdict verdict_of(const Program& program) { return verify(lower_program(program, {}), {}); }
 
 TEST_CASE("every schedule's compute goes through CSV and back") {
   for (const int stages : {1, 2, 3, 4}) {
@@ -48,7 +48,7 @@ TEST_CASE("every schedule's compute goes through CSV and back") {
       for (const test::NamedProgram& each : test::every_schedule(stages, microbatches)) {
         INFO(each.name << ", " << stages << " x " << each.shape.chunks << ", " << microbatches);
         CHECK(parse_written(to_csv(each.program)).program == each.program);
-        CHECK(compute_of(completed(each.program, {.tied = true})) == each.program);
+        CHECK(compute_of(lower_program(each.program, {.tied = true})) == each.program);
       }
     }
   }
@@ -77,7 +77,7 @@ TEST_CASE("torch's compute files are read cell by cell") {
     std::string cells = std::regex_replace(text, std::regex(",+|\r"), " ");
     std::string tokens;
     for (const StageProgram& stage : torch_program(name).stages) {
-      for (const Group& group : stage) {
+      for (const TransferGroup& group : stage) {
         tokens += to_string(group.front()) + " ";
       }
       tokens += "\n";
@@ -157,25 +157,25 @@ TEST_CASE("an instruction's place in the text is known") {
       "# two stages\nprogram stages 2 chunks 2 microbatches 1\n"
       "0: 0F0 (0SA0 0RG0) 0B0\n1: 1RA0 1F0  1B0 1SG0\n";
   const WrittenProgram written = parse_written(text);
-  const auto place = [&](int stage, const char* instruction) {
-    const auto found = written.place_of(stage, parse_instruction(instruction));
+  const auto location = [&](int stage, const char* instruction) {
+    const auto found = written.coordinate_of(stage, parse_instruction(instruction));
     return found ? std::pair(found->line, found->column) : std::pair(0, 0);
   };
-  CHECK(place(0, "0RG0") == std::pair(3, 14));
-  CHECK(place(1, "1B0") == std::pair(4, 14));
-  CHECK(place(1, "0F0") == std::pair(0, 0));
-  CHECK(parse_written("0F0,,0B0").place_of(0, {Op::backward, 0, 0})->column == 6);
+  CHECK(location(0, "0RG0") == std::pair(3, 14));
+  CHECK(location(1, "1B0") == std::pair(4, 14));
+  CHECK(location(1, "0F0") == std::pair(0, 0));
+  CHECK(parse_written("0F0,,0B0").coordinate_of(0, {Op::backward, 0, 0})->column == 6);
 }
 
 TEST_CASE("what is completed: transfers where there are none, and the end of every line") {
   const Program program = gpipe({2, 2});
   const Program whole = with_reductions(with_transfers(program), {.tied = true});
-  CHECK(completed(program, {.tied = true}) == whole);
-  CHECK(completed(with_reductions(program, {.data = true}), {.tied = true}) == whole);
+  CHECK(lower_program(program, {.tied = true}) == whole);
+  CHECK(lower_program(with_reductions(program, {.data = true}), {.tied = true}) == whole);
   // Transfers that are there stay as they are.
   Program own = whole;
   std::swap(own.stages[0][1], own.stages[0][2]);
-  CHECK(completed(own, {.tied = true}) == own);
+  CHECK(lower_program(own, {.tied = true}) == own);
 }
 
 }  // namespace

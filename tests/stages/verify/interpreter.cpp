@@ -54,7 +54,7 @@ class Moves {
   /// The first member like `transfer` that has not ended, since a channel keeps its order; the
   /// group's size where there is none.
   std::size_t next_like(const Instruction& transfer, const State& state, std::size_t stage) const {
-    const Group& issued = stages_.group(state, stage);
+    const TransferGroup& issued = stages_.group(state, stage);
     std::size_t member = 0;
     while (member < issued.size() &&
            ((state.ended[stage] >> member & 1U) != 0 || !share_channel(issued[member], transfer))) {
@@ -64,7 +64,7 @@ class Moves {
   }
 
   void add_transfers(const State& state, std::size_t stage, std::vector<Move>& all) const {
-    const Group& issued = stages_.group(state, stage);
+    const TransferGroup& issued = stages_.group(state, stage);
     for (std::size_t member = 0; member < issued.size() && bounds_.slots > 0; ++member) {
       const Instruction& send = issued[member];
       if (!is_send(send.op) || next_like(send, state, stage) != member) {

@@ -22,7 +22,7 @@ std::int64_t of_chunk(const std::vector<std::int64_t>& list, const Instruction& 
 Stages::Stages(const Program& program, const ReductionShape& reductions, const Bounds& bounds)
     : program_(program), reductions_(reductions), bounds_(bounds), peaks_(program.stages.size()) {
   for (const StageProgram& line : program.stages) {
-    for (const Group& group : line) {
+    for (const TransferGroup& group : line) {
       for (const Instruction& i : group) {
         trains_ = trains_ || (i.op != Op::forward && is_compute(i.op));
       }
@@ -45,7 +45,7 @@ State Stages::begin() {
 }
 
 void Stages::end_member(State& state, std::size_t stage, std::size_t member) {
-  const Group& issued = group(state, stage);
+  const TransferGroup& issued = group(state, stage);
   run(issued[member], stage, state);
   state.ended[stage] |= 1U << member;
   if (state.ended[stage] == (1U << issued.size()) - 1) {
@@ -63,10 +63,11 @@ void Stages::end_member(State& state, std::size_t stage, std::size_t member) {
 void Stages::judge(const State& state) const {
   for (std::size_t stage = 0; stage < state.position.size(); ++stage) {
     expect(at_end(state, stage), "stage {} hangs at group {}", stage, state.position[stage]);
-    const Group tail = tail_of(static_cast<int>(stage));
+    const TransferGroup tail = tail_of(static_cast<int>(stage));
     const StageProgram& line = program_.stages[stage];
     for (std::size_t back = 1; back <= tail.size(); ++back) {
-      expect(back <= line.size() && line[line.size() - back] == Group{tail[tail.size() - back]},
+      expect(back <= line.size() &&
+                 line[line.size() - back] == TransferGroup{tail[tail.size() - back]},
              "stage {} has not ended its step", stage);
     }
   }
@@ -129,7 +130,7 @@ void Stages::enter(State& state, std::size_t stage) {
   if (at_end(state, stage)) {
     return;
   }
-  const Group& issued = group(state, stage);
+  const TransferGroup& issued = group(state, stage);
   expect(!issued.empty(), "stage {} issues nothing", stage);
   std::int64_t received = 0;
   for (const Instruction& i : issued) {
@@ -139,7 +140,8 @@ void Stages::enter(State& state, std::size_t stage) {
   hold(state, stage, received);
 }
 
-void Stages::check_member(const Instruction& i, const Group& issued, std::size_t stage) const {
+void Stages::check_member(const Instruction& i, const TransferGroup& issued,
+                          std::size_t stage) const {
   expect(issued.size() == 1 || is_transfer(i.op), "{} is no transfer in a group", to_string(i));
   const bool mine =
       i.op == Op::optimizer || (exists(i.chunk) && owner(i.chunk) == static_cast<int>(stage) &&
@@ -225,8 +227,8 @@ void Stages::add_gradient(const Instruction& i, State& state) const {
   put(state, i, kGradient);
 }
 
-Group Stages::tail_of(int stage) const {
-  Group tail;
+TransferGroup Stages::tail_of(int stage) const {
+  TransferGroup tail;
   if (!trains_) {
     return tail;
   }
@@ -244,7 +246,7 @@ Group Stages::tail_of(int stage) const {
 }
 
 void Stages::end_step(const Instruction& i, std::size_t stage, const State& state) const {
-  const Group tail = tail_of(static_cast<int>(stage));
+  const TransferGroup tail = tail_of(static_cast<int>(stage));
   const std::size_t left = program_.stages[stage].size() - state.position[stage];
   expect(left <= tail.size() && tail[tail.size() - left] == i, "{} comes out of turn",
          to_string(i));

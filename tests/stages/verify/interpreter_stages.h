@@ -65,7 +65,7 @@ class Stages {
     return state.position[stage] == program_.stages[stage].size();
   }
   /// What the stage has issued. Requires that it is not at its end.
-  const Group& group(const State& state, std::size_t stage) const {
+  const TransferGroup& group(const State& state, std::size_t stage) const {
     return program_.stages[stage][state.position[stage]];
   }
   /// A member of what the stage has issued does its work and ends; with the last of them the group.
@@ -92,14 +92,14 @@ class Stages {
   void put(State& state, const Instruction& i, Thing thing, int chunk_offset = 0) const;
   /// The stage issues the group that it has come to, if any.
   void enter(State& state, std::size_t stage);
-  void check_member(const Instruction& i, const Group& issued, std::size_t stage) const;
+  void check_member(const Instruction& i, const TransferGroup& issued, std::size_t stage) const;
   void run(const Instruction& i, std::size_t stage, State& state);
   /// The bytes that it leaves, less those that it lets go; so does backward.
   std::int64_t forward(const Instruction& i, State& state) const;
   std::int64_t backward(const Instruction& i, State& state) const;
   void add_gradient(const Instruction& i, State& state) const;
   /// The end of a stage's line.
-  Group tail_of(int stage) const;
+  TransferGroup tail_of(int stage) const;
   /// T, D and U: only tail_of may follow a stage's last transfer or compute.
   void end_step(const Instruction& i, std::size_t stage, const State& state) const;
 

@@ -123,25 +123,25 @@ StageProgram& Mutants::some_line(Program& program) {
   }
 }
 
-std::size_t Mutants::some_place(const StageProgram& line) {
+std::size_t Mutants::some_location(const StageProgram& line) {
   return static_cast<std::size_t>(below(static_cast<int>(line.size())));
 }
 
 /// Mostly beside `place`, so that not everything breaks.
-std::size_t Mutants::near(const StageProgram& line, std::size_t place) {
-  return chance(70) ? std::min(place + 1, line.size() - 1) : some_place(line);
+std::size_t Mutants::near(const StageProgram& line, std::size_t location) {
+  return chance(70) ? std::min(location + 1, line.size() - 1) : some_location(line);
 }
 
 void Mutants::swap(Program& program) {
   StageProgram& line = some_line(program);
-  const std::size_t place = some_place(line);
-  std::swap(line[place], line[near(line, place)]);
+  const std::size_t location = some_location(line);
+  std::swap(line[location], line[near(line, location)]);
 }
 
 void Mutants::move(Program& program) {
   StageProgram& line = some_line(program);
-  const std::size_t from = some_place(line);
-  const Group group = line[from];
+  const std::size_t from = some_location(line);
+  const TransferGroup group = line[from];
   line.erase(line.begin() + static_cast<std::ptrdiff_t>(from));
   const auto to = std::min<std::size_t>(line.size(), from + static_cast<std::size_t>(below(6)));
   const auto back = static_cast<std::size_t>(below(3));
@@ -150,20 +150,20 @@ void Mutants::move(Program& program) {
 
 void Mutants::drop(Program& program) {
   StageProgram& line = some_line(program);
-  const std::size_t place = some_place(line);
-  Group& group = line[place];
+  const std::size_t location = some_location(line);
+  TransferGroup& group = line[location];
   group.erase(group.begin() + below(static_cast<int>(group.size())));
   if (group.empty()) {
-    line.erase(line.begin() + static_cast<std::ptrdiff_t>(place));
+    line.erase(line.begin() + static_cast<std::ptrdiff_t>(location));
   }
 }
 
 void Mutants::duplicate(Program& program) {
   StageProgram& line = some_line(program);
-  const std::size_t from = some_place(line);
-  const Group group = line[from];
+  const std::size_t from = some_location(line);
+  const TransferGroup group = line[from];
   StageProgram& target = chance(80) ? line : some_line(program);
-  target.insert(target.begin() + static_cast<std::ptrdiff_t>(near(target, some_place(target))),
+  target.insert(target.begin() + static_cast<std::ptrdiff_t>(near(target, some_location(target))),
                 group);
 }
 
@@ -173,7 +173,7 @@ void Mutants::retarget(Program& program) {
       Op::send_activation, Op::receive_activation, Op::send_gradient,  Op::receive_gradient,
       Op::reduce_tied,     Op::reduce_data,        Op::optimizer};
   StageProgram& line = some_line(program);
-  Group& group = line[some_place(line)];
+  TransferGroup& group = line[some_location(line)];
   Instruction& instruction = group[static_cast<std::size_t>(below(static_cast<int>(group.size())))];
   switch (below(4)) {
     case 0:
@@ -194,14 +194,14 @@ void Mutants::retarget(Program& program) {
 /// Joins two groups of transfers, cuts one, or changes the order in one.
 void Mutants::regroup(Program& program) {
   StageProgram& line = some_line(program);
-  const std::size_t place = some_place(line);
-  Group& group = line[place];
-  const auto after = line.begin() + static_cast<std::ptrdiff_t>(place) + 1;
+  const std::size_t location = some_location(line);
+  TransferGroup& group = line[location];
+  const auto after = line.begin() + static_cast<std::ptrdiff_t>(location) + 1;
   if (group.size() > 1 && chance(50)) {
     std::swap(group.front(),
               group[static_cast<std::size_t>(below(static_cast<int>(group.size())))]);
   } else if (group.size() > 1) {
-    const Group rest(group.begin() + 1, group.end());
+    const TransferGroup rest(group.begin() + 1, group.end());
     group.resize(1);
     line.insert(after, rest);
   } else if (after != line.end()) {

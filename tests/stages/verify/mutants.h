@@ -43,8 +43,8 @@ class Mutants {
   void regroup(Program& program);
   void shrink(Mutant& mutant);
   StageProgram& some_line(Program& program);
-  std::size_t some_place(const StageProgram& line);
-  std::size_t near(const StageProgram& line, std::size_t place);
+  std::size_t some_location(const StageProgram& line);
+  std::size_t near(const StageProgram& line, std::size_t location);
 
   std::mt19937_64 random_;
   std::map<std::vector<int>, Program> found_;  // by sizes and which costs

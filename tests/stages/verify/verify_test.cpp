@@ -14,7 +14,7 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-std::string objection(const std::string& text, const ReductionShape& reductions = {}) {
+std::string diagnostic(const std::string& text, const ReductionShape& reductions = {}) {
   const Verdict verdict = verify(parse_program(text), reductions);
   CHECK(verdict.proven == verdict.counter_example.empty());
   return verdict.counter_example;
@@ -60,51 +60,51 @@ TEST_CASE("crosswise transfers that are not in a group wait for each other") {
       "program stages 2 chunks 2 microbatches 2\n"
       "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n"
       "1: 1RA0 1F0 1B0 1SG0 1RA1 1F1 1B1 1SG1 U\n";
-  CHECK_THAT(objection(crosswise), Contains("wait for each other") && Contains("0SA1") &&
-                                       Contains("1SG0") && Contains("group"));
+  CHECK_THAT(diagnostic(crosswise), Contains("wait for each other") && Contains("0SA1") &&
+                                        Contains("1SG0") && Contains("group"));
 }
 
 TEST_CASE("what is missing, doubled or misplaced is named") {
   const std::string h = "program stages 2 chunks 2 microbatches 1\n";
   const std::string one = "1: 1RA0 1F0 1B0 1SG0 U\n";
-  CHECK(objection(h + "0: 0F0 0SA0 0RG0 0B0 U\n" + one).empty());
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0RG0 0B0\n" + one), Contains("stage 0 ends in"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0RG0 U\n" + one),
+  CHECK(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0 U\n" + one).empty());
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0\n" + one), Contains("stage 0 ends in"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U\n" + one),
              Contains("lacks the gradients of micro-batch 0"));
-  CHECK_THAT(objection(h + "0: 0F0 0RG0 0B0 U\n" + one), Contains("0SA0 is missing"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0B0 U\n" + one), Contains("0RG0 is missing"));
-  CHECK_THAT(objection(h + "0: 0SA0 0F0 0RG0 0B0 U\n" + one), Contains("must stand behind"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0B0 0RG0 U\n" + one), Contains("must stand behind"));
-  CHECK_THAT(objection(h + "0: 0F0 0F0 0SA0 0RG0 0B0 U\n" + one), Contains("stands again"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0RG0 0B0 U\n1: 1RA0 1F0 1B0 1SG0 0F0 U\n"),
+  CHECK_THAT(diagnostic(h + "0: 0F0 0RG0 0B0 U\n" + one), Contains("0SA0 is missing"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0B0 U\n" + one), Contains("0RG0 is missing"));
+  CHECK_THAT(diagnostic(h + "0: 0SA0 0F0 0RG0 0B0 U\n" + one), Contains("must stand behind"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0B0 0RG0 U\n" + one), Contains("must stand behind"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0F0 0SA0 0RG0 0B0 U\n" + one), Contains("stands again"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0 U\n1: 1RA0 1F0 1B0 1SG0 0F0 U\n"),
              Contains("does not own chunk 0"));
-  CHECK_THAT(objection(h + "0: (0F0 0SA0) 0RG0 0B0 U\n" + one), Contains("only transfers may"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0RG0 U 0B0\n" + one), Contains("come last"));
-  CHECK_THAT(objection(h + "0: 0F0 0SA0 0SG0 0RG0 0B0 U\n" + one), Contains("remove it"));
+  CHECK_THAT(diagnostic(h + "0: (0F0 0SA0) 0RG0 0B0 U\n" + one), Contains("only transfers may"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U 0B0\n" + one), Contains("come last"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0SG0 0RG0 0B0 U\n" + one), Contains("remove it"));
 }
 
 TEST_CASE("weight gradients keep the micro-batches' order") {
-  CHECK_THAT(objection("program stages 1 chunks 1 microbatches 2\n0: 0F0 0F1 0B1 0B0 U\n"),
+  CHECK_THAT(diagnostic("program stages 1 chunks 1 microbatches 2\n0: 0F0 0F1 0B1 0B0 U\n"),
              Contains("micro-batch order"));
-  CHECK_THAT(objection("program stages 1 chunks 1 microbatches 2\n"
-                       "0: 0F0 0F1 0I0 0I1 0W1 0W0 U\n"),
+  CHECK_THAT(diagnostic("program stages 1 chunks 1 microbatches 2\n"
+                        "0: 0F0 0F1 0I0 0I1 0W1 0W0 U\n"),
              Contains("micro-batch order"));
-  CHECK(objection("program stages 1 chunks 1 microbatches 2\n0: 0F0 0F1 0I1 0I0 0W0 0W1 U\n")
+  CHECK(diagnostic("program stages 1 chunks 1 microbatches 2\n0: 0F0 0F1 0I1 0I0 0W0 0W1 U\n")
             .empty());
 }
 
 TEST_CASE("both ends of a channel agree on the order") {
-  CHECK_THAT(objection("program stages 2 chunks 2 microbatches 2\n"
-                       "0: 0F0 0F1 0SA0 0SA1 0RG0 0B0 0RG1 0B1 U\n"
-                       "1: 1RA1 1RA0 1F0 1F1 1B0 1SG0 1B1 1SG1 U\n"),
+  CHECK_THAT(diagnostic("program stages 2 chunks 2 microbatches 2\n"
+                        "0: 0F0 0F1 0SA0 0SA1 0RG0 0B0 0RG1 0B1 U\n"
+                        "1: 1RA1 1RA0 1F0 1F1 1B0 1SG0 1B1 1SG1 U\n"),
              Contains("list both ends in one order"));
 }
 
 TEST_CASE("reductions must be as the mesh needs them") {
   const std::string text = "program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0 0T U\n";
-  CHECK(objection(text, {.tied = true}).empty());
-  CHECK_THAT(objection(text, {.tied = false}), Contains("\"U\" is due"));
-  CHECK_THAT(objection(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is due"));
+  CHECK(diagnostic(text, {.tied = true}).empty());
+  CHECK_THAT(diagnostic(text, {.tied = false}), Contains("\"U\" is due"));
+  CHECK_THAT(diagnostic(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is due"));
 }
 
 TEST_CASE("sizes, owners and groups that make no program are named") {
@@ -114,7 +114,7 @@ TEST_CASE("sizes, owners and groups that make no program are named") {
   changed.stage_of_chunk = {1};
   CHECK_THAT(verify(changed, {}).counter_example, Contains("the owners of 0 of 1 chunks"));
   changed = program;
-  changed.stages[0].insert(changed.stages[0].begin(), Group{});
+  changed.stages[0].insert(changed.stages[0].begin(), TransferGroup{});
   CHECK_THAT(verify(changed, {}).counter_example, Contains("group 0 of stage 0 is empty"));
   changed = program;
   changed.microbatches = 0;
@@ -141,35 +141,36 @@ TEST_CASE("of a standstill the shortest circle is told, each step with its place
         "4), which stands behind 2SG0 (stage 2, position 3), which waits for 1RG0 (stage 1, "
         "position 6), which stands behind 1SA1; join 2RA1 to 2SG0 on stage 2, in one group, or "
         "change the order on one of these stages");
-  const std::vector<Step> steps = {{1, 5, {Op::send_activation, 1, 1}},
-                                   {2, 4, {Op::receive_activation, 2, 1}},
-                                   {2, 3, {Op::send_gradient, 2, 0}},
-                                   {1, 6, {Op::receive_gradient, 1, 0}}};
+  const std::vector<InstructionSite> steps = {{1, 5, {Op::send_activation, 1, 1}},
+                                              {2, 4, {Op::receive_activation, 2, 1}},
+                                              {2, 3, {Op::send_gradient, 2, 0}},
+                                              {1, 6, {Op::receive_gradient, 1, 0}}};
   CHECK(verdict.steps == steps);
 }
 
 TEST_CASE("the remedy of a standstill makes the program safe") {
   const std::string head = "program stages 2 chunks 2 microbatches 2\n";
   const std::string first = "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n";
-  CHECK_THAT(objection(head + first + "1: 1RA0 1F0 1B0 1SG0 1RA1 1F1 1B1 1SG1 U\n"),
+  CHECK_THAT(diagnostic(head + first + "1: 1RA0 1F0 1B0 1SG0 1RA1 1F1 1B1 1SG1 U\n"),
              Contains("join 1RA1 to 1SG0 on stage 1"));
-  CHECK(objection(head + first + "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 1SG1 U\n").empty());
+  CHECK(diagnostic(head + first + "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 1SG1 U\n").empty());
 }
 
 TEST_CASE("stages that all wait to receive compute too late") {
   // Two micro-batches in a V over two stages: each stage wants the other's first.
-  CHECK_THAT(objection("program stages 2 chunks 3 microbatches 2\n"
-                       "0: 0F0 0SA0 2RA0 2F0 2B0 2SG0 2RA1 0F1 0SA1 2F1 2B1 2SG1 0RG0 0B0 0RG1 "
-                       "0B1 U\n"
-                       "1: 1RA0 1F0 1SA0 1RG0 1RA1 1F1 1SA1 1B0 1SG0 1RG1 1B1 1SG1 U\n"),
+  CHECK_THAT(diagnostic("program stages 2 chunks 3 microbatches 2\n"
+                        "0: 0F0 0SA0 2RA0 2F0 2B0 2SG0 2RA1 0F1 0SA1 2F1 2B1 2SG1 0RG0 0B0 0RG1 "
+                        "0B1 U\n"
+                        "1: 1RA0 1F0 1SA0 1RG0 1RA1 1F1 1SA1 1B0 1SG0 1RG1 1B1 1SG1 U\n"),
              Contains("2RA1 (stage 0, position 6) waits for 1SA1 (stage 1, position 6)") &&
                  Contains("behind 1RA1") && Contains("compute and send one of these"));
 }
 
 TEST_CASE("where a step stands is worded by the caller") {
   const Program program = parse_program("program stages 1 chunks 1 microbatches 1\n0: 0B0 0F0 U\n");
-  const Verdict verdict = verify(
-      program, {}, {}, [](const Step& step) { return fmt::format("line {}", step.stage + 2); });
+  const Verdict verdict = verify(program, {}, {}, [](const InstructionSite& step) {
+    return fmt::format("line {}", step.stage + 2);
+  });
   CHECK(verdict.counter_example == "0B0 (line 2) must stand behind 0F0 (line 2); move one of them");
 }
 

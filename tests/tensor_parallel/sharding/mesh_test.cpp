@@ -21,9 +21,9 @@ TEST_CASE("places and ranks are one to one") {
   for (int pipeline = 0; pipeline < shape.pipeline; ++pipeline) {
     for (int data = 0; data < shape.data; ++data) {
       for (int tensor = 0; tensor < shape.tensor; ++tensor) {
-        const MeshPlace place{.pipeline = pipeline, .tensor = tensor, .data = data};
-        const int rank = rank_at(shape, place);
-        CHECK(place_of(shape, rank) == place);
+        const MeshCoordinate coordinate{.pipeline = pipeline, .tensor = tensor, .data = data};
+        const int rank = rank_at(shape, coordinate);
+        CHECK(coordinate_of(shape, rank) == coordinate);
         CHECK(rank >= 0);
         CHECK(rank < shape.ranks());
         ranks.insert(rank);

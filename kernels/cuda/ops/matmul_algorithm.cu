@@ -1,4 +1,4 @@
-#include "kernels/cuda/ops/matmul_choice.h"
+#include "kernels/cuda/ops/matmul_algorithm.h"
 
 #include <algorithm>
 #include <limits>
@@ -9,7 +9,7 @@
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kPlace = "matmul";
+constexpr std::string_view kWhere = "matmul";
 constexpr unsigned kThreads = 256;
 constexpr std::int64_t kBlocks = 1024;
 
@@ -30,17 +30,17 @@ __global__ void add_hashes(const std::uint32_t* words, std::int64_t count,
 /// A number that tells the bits of tensors apart.
 unsigned long long fingerprint(CudaStream& stream, std::span<const Tensor> tensors) {
   const Tensor sum(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
-  check(cudaMemsetAsync(sum.raw(), 0, sizeof(unsigned long long), stream.native()), kPlace);
+  check(cudaMemsetAsync(sum.raw(), 0, sizeof(unsigned long long), stream.native()), kWhere);
   for (const Tensor& tensor : tensors) {
-    launch(stream, kPlace, {.blocks = kBlocks, .threads = kThreads}, add_hashes,
+    launch(stream, kWhere, {.blocks = kBlocks, .threads = kThreads}, add_hashes,
            static_cast<const std::uint32_t*>(tensor.raw()),
            tensor.bytes() / std::int64_t{sizeof(std::uint32_t)},
            static_cast<unsigned long long*>(sum.raw()));
   }
   unsigned long long found = 0;
   check(cudaMemcpyAsync(&found, sum.raw(), sizeof(found), cudaMemcpyDeviceToHost, stream.native()),
-        kPlace);
-  check(cudaStreamSynchronize(stream.native()), kPlace);
+        kWhere);
+  check(cudaStreamSynchronize(stream.native()), kWhere);
   return found;
 }
 
@@ -49,16 +49,16 @@ class Stopwatch {
   explicit Stopwatch(CudaStream& stream) : stream_(stream) {}
 
   /// Of a few runs, one behind the other.
-  float milliseconds(const RunWay& run, const MatmulWay& way) {
+  float milliseconds(const RunWay& run, const MatmulAlgorithm& algorithm) {
     constexpr int kRuns = 2;
-    check(cudaEventRecord(begin_.get(), stream_.native()), kPlace);
+    check(cudaEventRecord(begin_.get(), stream_.native()), kWhere);
     for (int i = 0; i < kRuns; ++i) {
-      run(way);
+      run(algorithm);
     }
-    check(cudaEventRecord(end_.get(), stream_.native()), kPlace);
-    check(cudaEventSynchronize(end_.get()), kPlace);
+    check(cudaEventRecord(end_.get(), stream_.native()), kWhere);
+    check(cudaEventSynchronize(end_.get()), kWhere);
     float took = 0;
-    check(cudaEventElapsedTime(&took, begin_.get(), end_.get()), kPlace);
+    check(cudaEventElapsedTime(&took, begin_.get(), end_.get()), kWhere);
     return took;
   }
 
@@ -66,7 +66,7 @@ class Stopwatch {
   using TimedEvent = Handle<cudaEvent_t, cudaEventDestroy>;
   static TimedEvent event() {
     return make_handle<cudaEvent_t, cudaEventDestroy>(
-        [](cudaEvent_t* out) { check(cudaEventCreate(out), kPlace); });
+        [](cudaEvent_t* out) { check(cudaEventCreate(out), kWhere); });
   }
 
   CudaStream& stream_;
@@ -76,17 +76,17 @@ class Stopwatch {
 
 }  // namespace
 
-MatmulWay fastest_way(CudaStream& stream, std::span<const MatmulWay> ways, const RunWay& run,
-                      std::span<const Tensor> results) {
+MatmulAlgorithm fastest_algorithm(CudaStream& stream, std::span<const MatmulAlgorithm> algorithms,
+                                  const RunWay& run, std::span<const Tensor> results) {
   constexpr int kRounds = 3;
-  std::vector<MatmulWay> equal;
+  std::vector<MatmulAlgorithm> equal;
   unsigned long long expected = 0;
-  for (const MatmulWay& way : ways) {
-    run(way);
+  for (const MatmulAlgorithm& algorithm : algorithms) {
+    run(algorithm);
     const unsigned long long found = fingerprint(stream, results);
     expected = equal.empty() ? found : expected;
     if (found == expected) {
-      equal.push_back(way);
+      equal.push_back(algorithm);
     }
   }
   // In turn, so that a clock that changes changes for all.

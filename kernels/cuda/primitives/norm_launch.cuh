@@ -14,7 +14,7 @@ namespace stagecraft::cuda {
 /// a time, threadIdx.y each. The first `Full` groups of a thread lie within the rows that it is
 /// for.
 template <int Threads_, int Groups_, int Rows_, int Full_ = 0>
-struct Cut {
+struct LaunchShape {
   static constexpr int Threads = Threads_;
   static constexpr int Groups = Groups_;
   static constexpr int Rows = Rows_;
@@ -28,14 +28,14 @@ struct Cut {
 
 /// Elements of a row as they lie in memory; beyond the row zero. With `Wide` a group is within the
 /// row or beyond it.
-template <bool Wide, typename T>
+template <bool Vectorized, typename T>
 __device__ Packed<T> load_within(const T* row, int column, int columns) {
-  return column < columns ? load_packed<Wide>(row, column, columns) : Packed<T>{};
+  return column < columns ? load_packed<Vectorized>(row, column, columns) : Packed<T>{};
 }
 
 /// Calls f(Cut) with the first of `Cuts` that holds rows of `columns`.
-template <typename... Cuts, typename F>
-void with_first_cut(std::string_view place, std::int64_t columns, F&& f) {
+template <typename... LaunchShapes, typename F>
+void with_first_fitting(std::string_view where, std::int64_t columns, F&& f) {
   const auto fits = [&]<typename C>(C cut) {
     const bool holds = columns <= C::Most;
     if (holds) {
@@ -43,9 +43,9 @@ void with_first_cut(std::string_view place, std::int64_t columns, F&& f) {
     }
     return holds;
   };
-  const bool found = (fits(Cuts()) || ...);
-  require(found, place, "rows of {} elements: at most {} are normalised on CUDA", columns,
-          std::max({Cuts::Most...}));
+  const bool found = (fits(LaunchShapes()) || ...);
+  require(found, where, "rows of {} elements: at most {} are normalised on CUDA", columns,
+          std::max({LaunchShapes::Most...}));
 }
 
 }  // namespace stagecraft::cuda

@@ -11,12 +11,12 @@
 namespace stagecraft::cuda {
 
 /// Enqueues the product, computed in a way.
-using RunWay = std::function<void(const MatmulWay&)>;
+using RunWay = std::function<void(const MatmulAlgorithm&)>;
 
 /// Runs all of `ways` on the product that is about to be computed and waits for them. One counts if
 /// it leaves the bits of the first in all of `results`; of these the quickest is returned. So which
 /// it is may differ from run to run and from process to process, and no bit does.
-MatmulWay fastest_way(CudaStream& stream, std::span<const MatmulWay> ways, const RunWay& run,
-                      std::span<const Tensor> results);
+MatmulAlgorithm fastest_algorithm(CudaStream& stream, std::span<const MatmulAlgorithm> algorithms,
+                                  const RunWay& run, std::span<const Tensor> results);
 
 }  // namespace stagecraft::cuda
