@@ -25,17 +25,16 @@ inline std::filesystem::path meeting_place() {
 
 /// Those who are not rank 0 sleep until it is there, so that it can measure threads before.
 inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, double watchdog) {
-  const std::filesystem::path coordinate = meeting_place();
+  const std::filesystem::path file = meeting_place();
   if (rank == 0) {
     BoardInfo info = board_info(plan, watchdog);
     info.launcher_process = ::getppid();
-    return std::make_shared<ProgressBoard>(ProgressBoard::create(info, coordinate));
+    return std::make_shared<ProgressBoard>(ProgressBoard::create(info, file));
   }
-  while (!std::filesystem::exists(coordinate)) {
+  while (!std::filesystem::exists(file)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
   }
-  return std::make_shared<ProgressBoard>(
-      ProgressBoard::open(coordinate, MappedFile::Access::write));
+  return std::make_shared<ProgressBoard>(ProgressBoard::open(file, MappedFile::Access::write));
 }
 
 /// Ends the process as a rank has to (actors/run/run_rank.h).
@@ -48,7 +47,7 @@ inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, d
 inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& config,
                                   const TextData& text, RunObserver& observer) {
   const int rank = mpi_environment().value_or(MpiEnvironment{}).rank;
-  const auto board = meet(plan, rank, config.watchdog_seconds);
+  const auto board = meet(plan, rank, config.options.watchdog_seconds);
   board->slot(rank).enter();
   RunResult result;
   {

@@ -76,107 +76,105 @@ class Workplace {
 }  // namespace
 
 TEST_CASE("mistakes in the file begin with FILE:LINE:COLUMN") {
-  Workplace coordinate;
+  Workplace workplace;
   CHECK_THAT(
-      coordinate.refusal_of_file("layers = 2", "layer = 2"),
+      workplace.refusal_of_file("layers = 2", "layer = 2"),
       Catch::StartsWith("bad.toml:3:1: unknown key model.layer; the nearest is model.layers"));
-  CHECK_THAT(coordinate.refusal_of_file("layers = 2", "layers = 2.5"),
+  CHECK_THAT(workplace.refusal_of_file("layers = 2", "layers = 2.5"),
              Catch::StartsWith("bad.toml:3:1: model.layers must be an integer"));
-  CHECK_THAT(coordinate.refusal_of_file("layers = 2", "layers = 0"),
+  CHECK_THAT(workplace.refusal_of_file("layers = 2", "layers = 0"),
              Catch::StartsWith("bad.toml:3:1: model.layers must be an integer from 1"));
-  CHECK_THAT(coordinate.refusal_of_file("layers = 2", "layers ="),
-             Catch::StartsWith("bad.toml:3:"));
-  CHECK_THAT(coordinate.refusal_of_file("[train]", "[trian]"),
+  CHECK_THAT(workplace.refusal_of_file("layers = 2", "layers ="), Catch::StartsWith("bad.toml:3:"));
+  CHECK_THAT(workplace.refusal_of_file("[train]", "[trian]"),
              Catch::StartsWith("bad.toml:11:2: unknown table [trian]; the nearest is [train]"));
-  CHECK_THAT(coordinate.refusal_of_file("\"gpt\"", "\"bert\""),
+  CHECK_THAT(workplace.refusal_of_file("\"gpt\"", "\"bert\""),
              Catch::StartsWith("bad.toml:2:1: ") && Catch::Contains("not built yet"));
-  CHECK_THAT(coordinate.refusal_of_file("steps = 1\n", ""),
+  CHECK_THAT(workplace.refusal_of_file("steps = 1\n", ""),
              Catch::StartsWith("bad.toml:11:2: train.steps is missing"));
 }
 
 TEST_CASE("sizes that do not divide name the places of all their keys") {
-  Workplace coordinate;
-  CHECK_THAT(coordinate.refusal_of_file("heads = 4", "heads = 5"),
+  Workplace workplace;
+  CHECK_THAT(workplace.refusal_of_file("heads = 4", "heads = 5"),
              Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:4:1") &&
                  Catch::Contains("bad.toml:5:1"));
-  CHECK_THAT(coordinate.refusal_of_file("tensor = 1", "tensor = 3"),
+  CHECK_THAT(workplace.refusal_of_file("tensor = 1", "tensor = 3"),
              Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:5:1") &&
                  Catch::Contains("bad.toml:9:1"));
-  CHECK_THAT(coordinate.refusal_of_file("micro_batch = 2", "micro_batch = 3"),
+  CHECK_THAT(workplace.refusal_of_file("micro_batch = 2", "micro_batch = 3"),
              Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:13:1") &&
                  Catch::Contains("bad.toml:14:1"));
-  CHECK_THAT(coordinate.refusal_of("parallel.pipeline=3"), Catch::StartsWith("good.toml:3:1: "));
+  CHECK_THAT(workplace.refusal_of("parallel.pipeline=3"), Catch::StartsWith("good.toml:3:1: "));
 }
 
 TEST_CASE("text that is missing, empty, unreadable or too short is told at data.train") {
-  Workplace coordinate;
-  write(coordinate.path() / "empty.txt", "");
-  write(coordinate.path() / "short.txt", "short");
-  fs::create_directory(coordinate.path() / "folder");
+  Workplace workplace;
+  write(workplace.path() / "empty.txt", "");
+  write(workplace.path() / "short.txt", "short");
+  fs::create_directory(workplace.path() / "folder");
   const std::string begin = "bad.toml:17:1: ";
   for (const std::string file :
        {"missing.txt", "empty.txt", "short.txt", "folder", "/proc/self/mem"}) {
-    CHECK_THAT(coordinate.refusal_of_file("text.txt", file),
+    CHECK_THAT(workplace.refusal_of_file("text.txt", file),
                Catch::StartsWith(begin) && Catch::Contains(file));
   }
   CHECK_THAT(
-      coordinate.refusal_of_file("validation_fraction = 0.25", "validation = [\"short.txt\"]"),
+      workplace.refusal_of_file("validation_fraction = 0.25", "validation = [\"short.txt\"]"),
       Catch::StartsWith("bad.toml:18:1: ") && Catch::Contains("short.txt"));
-  CHECK_THAT(coordinate.refusal_of("data.validation_fraction=0.001"),
-             Catch::Contains("good.toml:"));
+  CHECK_THAT(workplace.refusal_of("data.validation_fraction=0.001"), Catch::Contains("good.toml:"));
 }
 
 TEST_CASE("a run directory that is not empty or not writable is refused") {
-  Workplace coordinate;
+  Workplace workplace;
   CHECK_THAT(
-      coordinate.refusal_of("run.directory=."),
+      workplace.refusal_of("run.directory=."),
       Catch::StartsWith("--set run.directory=.: ") && Catch::Contains("not an empty folder"));
-  CHECK_THAT(coordinate.refusal_of("run.directory=/proc/run"),
+  CHECK_THAT(workplace.refusal_of("run.directory=/proc/run"),
              Catch::StartsWith("--set run.directory=/proc/run: "));
-  CHECK_THAT(coordinate.refusal_of("run.directory=text.txt/run"),
+  CHECK_THAT(workplace.refusal_of("run.directory=text.txt/run"),
              Catch::StartsWith("--set run.directory=text.txt/run: "));
-  CHECK_THAT(coordinate.refusal_of_file("[model]", "run.directory = \"/proc/run\"\n[model]"),
+  CHECK_THAT(workplace.refusal_of_file("[model]", "run.directory = \"/proc/run\"\n[model]"),
              Catch::StartsWith("bad.toml:1:5: "));
 }
 
 TEST_CASE("a trace file that cannot be written is refused before the run") {
-  Workplace coordinate;
-  CHECK_THAT(coordinate.refusal_of("trace.file=/nonexistent/trace.json"),
+  Workplace workplace;
+  CHECK_THAT(workplace.refusal_of("trace.file=/nonexistent/trace.json"),
              Catch::StartsWith("--set trace.file=/nonexistent/trace.json: "));
 }
 
 TEST_CASE("a folder to start from that is missing or broken is refused and nothing is left") {
-  Workplace coordinate;
-  CHECK_THAT(coordinate.refusal_of("model.init_from=nowhere"),
+  Workplace workplace;
+  CHECK_THAT(workplace.refusal_of("model.init_from=nowhere"),
              Catch::StartsWith("--set model.init_from=nowhere: ") && Catch::Contains("nowhere"));
-  fs::create_directory(coordinate.path() / "model");
-  write(coordinate.path() / "model" / "model.safetensors", "no safetensors");
-  CHECK_THAT(coordinate.refusal_of_file("heads = 4", "heads = 4\ninit_from = \"model\""),
+  fs::create_directory(workplace.path() / "model");
+  write(workplace.path() / "model" / "model.safetensors", "no safetensors");
+  CHECK_THAT(workplace.refusal_of_file("heads = 4", "heads = 4\ninit_from = \"model\""),
              Catch::StartsWith("bad.toml:6:1: ") && Catch::Contains("model.safetensors"));
 }
 
 TEST_CASE("a configuration that is not there, and words that are not known") {
-  Workplace coordinate;
-  CHECK_THAT(coordinate.refusal({"train", "missing.toml"}), Catch::StartsWith("missing.toml: "));
+  Workplace workplace;
+  CHECK_THAT(workplace.refusal({"train", "missing.toml"}), Catch::StartsWith("missing.toml: "));
   for (const std::vector<std::string>& words :
        {std::vector<std::string>{}, {"trian", "good.toml"}, {"train"}, {"check", "--resolve"}}) {
-    const Ended ended = run_stagecraft(words, coordinate.path());
+    const Ended ended = run_stagecraft(words, workplace.path());
     CHECK(ended.status == 2);
     CHECK_FALSE(ended.err.empty());
   }
 }
 
 TEST_CASE("check prints plan and verdict and leaves nothing") {
-  Workplace coordinate;
-  const std::set<std::string> before = names_in(coordinate.path());
-  const Ended plan = run_stagecraft({"check", "good.toml"}, coordinate.path());
+  Workplace workplace;
+  const std::set<std::string> before = names_in(workplace.path());
+  const Ended plan = run_stagecraft({"check", "good.toml"}, workplace.path());
   CAPTURE(plan.err);
   CHECK(plan.status == 0);
   CHECK_THAT(plan.out, Catch::Contains("Verdict") && Catch::Contains("proven"));
-  const Ended resolved = run_stagecraft({"check", "good.toml", "--resolved"}, coordinate.path());
+  const Ended resolved = run_stagecraft({"check", "good.toml", "--resolved"}, workplace.path());
   CHECK(resolved.status == 0);
   CHECK_THAT(resolved.out, Catch::Contains("layers = 2  # good.toml:3:1"));
-  CHECK(names_in(coordinate.path()) == before);
+  CHECK(names_in(workplace.path()) == before);
 }
 
 TEST_CASE("schedule proves a program and draws it, or says why not") {
@@ -237,8 +235,8 @@ TEST_CASE("help and version are no mistakes") {
 }
 
 TEST_CASE("plan and explain: what cannot be used is refused, what can is printed") {
-  Workplace coordinate;
-  CHECK_THAT(coordinate.refusal({"plan", "good.toml", "--devices", "2"}),
+  Workplace workplace;
+  CHECK_THAT(workplace.refusal({"plan", "good.toml", "--devices", "2"}),
              Catch::Contains("machine.memory_gib is missing"));
   const std::vector<std::string> good = {"plan", "good.toml", "--devices",
                                          "2",    "--set",     "machine.preset=h100"};
@@ -248,19 +246,18 @@ TEST_CASE("plan and explain: what cannot be used is refused, what can is printed
     return words;
   };
   for (const char* memory : {"80", "80 GiB", "-1GiB", "0GiB", "nanGiB", "GiB", ""}) {
-    CHECK_THAT(coordinate.refusal(with("--memory", std::string(memory) + " ")),
+    CHECK_THAT(workplace.refusal(with("--memory", std::string(memory) + " ")),
                Catch::Contains("as 80GiB"));
   }
-  CHECK_THAT(coordinate.refusal(with("--set", "machine.preset=h1000")),
+  CHECK_THAT(workplace.refusal(with("--set", "machine.preset=h1000")),
              Catch::Contains("the nearest is \"h100\""));
-  const Ended planned = run_stagecraft(good, coordinate.path());
+  const Ended planned = run_stagecraft(good, workplace.path());
   CHECK(planned.status == 0);
   CHECK_THAT(planned.out, Catch::Contains("[parallel]\npipeline = ") &&
                               Catch::Contains("micro_batch = ") && Catch::Contains("looked at"));
-  CHECK(run_stagecraft(with("--memory", "0.01MiB"), coordinate.path()).status == 1);
-  CHECK_THAT(coordinate.refusal({"explain", "runs/none"}),
-             Catch::Contains("no trace_summary.json"));
+  CHECK(run_stagecraft(with("--memory", "0.01MiB"), workplace.path()).status == 1);
+  CHECK_THAT(workplace.refusal({"explain", "runs/none"}), Catch::Contains("no trace_summary.json"));
   for (const char* cost : {"trace.cost=F=x", "trace.cost=F=1:2:3"}) {
-    CHECK_THAT(coordinate.refusal_of(cost), Catch::Contains("trace.cost"));
+    CHECK_THAT(workplace.refusal_of(cost), Catch::Contains("trace.cost"));
   }
 }

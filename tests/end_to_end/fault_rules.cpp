@@ -15,9 +15,9 @@ bool goes_on(FaultKind kind) {
 }
 
 /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
-std::string edge_in(const std::string& coordinate) {
-  const std::size_t begin = coordinate.find(", ") + 2;
-  return coordinate.substr(begin, coordinate.find(',', begin) - begin);
+std::string edge_in(const std::string& position) {
+  const std::size_t begin = position.find(", ") + 2;
+  return position.substr(begin, position.find(',', begin) - begin);
 }
 
 }  // namespace
@@ -32,28 +32,28 @@ double limit_seconds(FaultKind kind, double watchdog_seconds) {
   return goes_on(kind) ? kStartSeconds : 10 + (needs_the_watchdog ? watchdog_seconds : 0);
 }
 
-std::vector<std::string> owed_words(const FaultWords& fault, const std::string& coordinate,
+std::vector<std::string> owed_words(const FaultWords& fault, const std::string& position,
                                     const std::string& cause) {
   const std::string rank = fmt::format("rank {}", fault.rank);
   switch (fault.kind) {
     case FaultKind::throws:
-      return {rank, coordinate, "on fire"};
+      return {rank, position, "on fire"};
     case FaultKind::hangs:
-      return {rank, coordinate, "has not returned"};
+      return {rank, position, "has not returned"};
     case FaultKind::killed:
-      return {rank, coordinate, "gone"};
+      return {rank, position, "gone"};
     case FaultKind::killed_writing:
       return {rank, "gone"};
     case FaultKind::frozen:
-      return {rank, coordinate, "no sign of life"};
+      return {rank, position, "no sign of life"};
     case FaultKind::mpirun_killed:
       return {"mpirun"};
     case FaultKind::disconnected:
       return {rank, "connection"};
     case FaultKind::doubles:
-      return {edge_in(coordinate)};
+      return {edge_in(position)};
     case FaultKind::drops:  // the next envelope shows it, or that none comes
-      return {cause.find("nobody has moved") == std::string::npos ? edge_in(coordinate)
+      return {cause.find("nobody has moved") == std::string::npos ? edge_in(position)
                                                                   : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
