@@ -65,19 +65,9 @@ std::string split_lines(const ResolvedRun& run) {
       plan.batch.micro_batch == 1 ? "" : "s");
 }
 
-std::vector<LayerRange> ranges_of(const TrainingPlan& plan, int stage) {
-  std::vector<LayerRange> ranges;
-  for (int chunk = 0; chunk < plan.program.chunks; ++chunk) {
-    if (plan.program.stage_of_chunk[chunk] == stage) {
-      ranges.push_back(plan.chunks[chunk]);
-    }
-  }
-  return ranges;
-}
-
 std::string stage_layers(const TrainingPlan& plan, int stage) {
   std::vector<std::string> texts;
-  for (const LayerRange& range : ranges_of(plan, stage)) {
+  for (const LayerRange& range : ranges_of(plan.chunks, plan.program.stage_of_chunk, stage)) {
     texts.push_back(layers_text(plan.model, range));
   }
   return fmt::format("{}", fmt::join(texts, " | "));
@@ -159,20 +149,10 @@ std::string layers_text(const ModelSpec& model, const LayerRange& range) {
 }
 
 std::int64_t stage_parameters(const TrainingPlan& plan, int stage) {
-  std::set<std::string> seen;
+  const std::vector<LayerRange> ranges = ranges_of(plan.chunks, plan.program.stage_of_chunk, stage);
   std::int64_t count = 0;
-  for (const LayerRange& range : ranges_of(plan, stage)) {
-    for (int layer = range.first; layer < range.last; ++layer) {
-      for (const ParameterUse& use : plan.model.layers[layer].parameters) {
-        if (seen.insert(use.parameter.name).second) {
-          std::int64_t size = 1;
-          for (const std::int64_t extent : use.parameter.shape) {
-            size *= extent;
-          }
-          count += size;
-        }
-      }
-    }
+  for (const ParameterSpec& parameter : parameters_of(uses_of(plan.model, ranges))) {
+    count += elements_of(parameter.shape);
   }
   return count;
 }

@@ -8,6 +8,7 @@
 #include "kernels/base/text_table.h"
 #include "launch/format/units.h"
 #include "models/families/model_config.h"
+#include "stages/schedules/schedules.h"
 
 namespace stagecraft {
 namespace {
@@ -86,7 +87,7 @@ bool fits(const ResolvedRun& run, const ParallelConfig& parallel) {
 
 /// Another schedule for as many chunks; empty where none fits.
 std::string other_schedule(const ResolvedRun& run) {
-  for (const char* name : {"gpipe", "1f1b", "looped-bfs", "interleaved"}) {
+  for (const std::string& name : schedule_names()) {
     ParallelConfig other = run.settings.parallel;
     other.schedule = name;
     if (name != run.settings.parallel.schedule && fits(run, other)) {

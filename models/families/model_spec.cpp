@@ -5,16 +5,23 @@
 namespace stagecraft {
 
 std::vector<ParameterSpec> ModelSpec::parameters() const {
-  std::vector<ParameterSpec> specs;
+  std::vector<ParameterUse> uses;
+  for (const LayerSpec& layer : layers) {
+    uses.insert(uses.end(), layer.parameters.begin(), layer.parameters.end());
+  }
+  return parameters_of(uses);
+}
+
+std::optional<ParameterSpec> ModelSpec::tied_parameter() const {
   std::set<std::string> seen;
   for (const LayerSpec& layer : layers) {
     for (const ParameterUse& use : layer.parameters) {
-      if (seen.insert(use.parameter.name).second) {
-        specs.push_back(use.parameter);
+      if (!seen.insert(use.parameter.name).second) {
+        return use.parameter;
       }
     }
   }
-  return specs;
+  return {};
 }
 
 std::int64_t ModelSpec::parameter_count() const {

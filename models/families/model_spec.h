@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct ModelSpec {
 
   /// Every tensor once, in model order.
   std::vector<ParameterSpec> parameters() const;
+  /// The tensor that several layers use, if there is one.
+  std::optional<ParameterSpec> tied_parameter() const;
   std::int64_t parameter_count() const;
 };
 

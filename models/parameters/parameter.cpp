@@ -1,6 +1,7 @@
 #include "models/parameters/parameter.h"
 
 #include <algorithm>
+#include <set>
 
 #include "kernels/base/random.h"
 #include "kernels/ops/adamw.h"
@@ -137,6 +138,17 @@ void ParameterStore::round_weights(Stream& stream) const {
   if (!arenas_.compute_weights.empty()) {
     convert(stream, {arenas_.weights, arenas_.compute_weights});
   }
+}
+
+std::vector<ParameterSpec> parameters_of(const std::vector<ParameterUse>& uses) {
+  std::vector<ParameterSpec> parameters;
+  std::set<std::string> seen;
+  for (const ParameterUse& use : uses) {
+    if (seen.insert(use.parameter.name).second) {
+      parameters.push_back(use.parameter);
+    }
+  }
+  return parameters;
 }
 
 ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks,

@@ -86,6 +86,9 @@ class ParameterStore {
   ParameterArenas arenas_;
 };
 
+/// The parameters of `uses`, each once, in the order of their first uses.
+std::vector<ParameterSpec> parameters_of(const std::vector<ParameterUse>& uses);
+
 /// Bytes that one parameter costs on a rank: weight, gradients of `uses` uses, two moments.
 struct ParameterBytes {
   std::int64_t weights = 0, gradients = 0, optimizer = 0;

@@ -16,8 +16,7 @@ std::unique_ptr<Communicator> group(Communicator& world, int color) {
 MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
   const MeshShape& mesh = plan.mesh;
   const MeshCoordinate at = coordinate_of(mesh, world.rank());
-  const std::vector<int>& stages = plan.program.stage_of_chunk;
-  const bool holds_tied = at.pipeline == stages.front() || at.pipeline == stages.back();
+  const bool holds_tied = model_ends(plan.program.stage_of_chunk).has(at.pipeline);
   MeshCommunicators groups;
   groups.tensor = group(world, at.pipeline * mesh.data + at.data);
   groups.data = group(world, at.pipeline * mesh.tensor + at.tensor);

@@ -29,24 +29,6 @@ class ChunkState {
   std::vector<Live> live;  // by micro-batch
 };
 
-namespace {
-
-std::vector<ParameterUse> uses_of(const TrainingPlan& plan, int stage) {
-  std::vector<ParameterUse> uses;
-  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
-    if (plan.program.stage_of_chunk[chunk] != stage) {
-      continue;
-    }
-    for (int i = plan.chunks[chunk].first; i < plan.chunks[chunk].last; ++i) {
-      const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
-      uses.insert(uses.end(), layer.begin(), layer.end());
-    }
-  }
-  return uses;
-}
-
-}  // namespace
-
 ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
                                MeshCommunicators groups, TextData data, const WorkConfig& config)
     : plan_(plan),
@@ -56,9 +38,11 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       source_(plan, coordinate_.data, std::move(data), config.samples),
       optimizer_(config.optimizer),
       seed_(config.seed),
-      parameters_(std::make_unique<ParameterStore>(*stream_, uses_of(plan, coordinate_.pipeline),
-                                                   coordinate_.tensor, plan.mesh.tensor,
-                                                   plan.batch.compute())),
+      parameters_(std::make_unique<ParameterStore>(
+          *stream_,
+          uses_of(plan.model,
+                  ranges_of(plan.chunks, plan.program.stage_of_chunk, coordinate_.pipeline)),
+          coordinate_.tensor, plan.mesh.tensor, plan.batch.compute())),
       chunks_(plan.chunks.size()) {
   const LayerSetup layer_setup{.stream = *stream_,
                                .parameters = *parameters_,

@@ -103,13 +103,12 @@ WaitTarget WaitIndex::awaited_slot(const ActionRef& send) const {
 
 /// The T of the stage that has the other end of the tied parameter.
 std::optional<ActionRef> WaitIndex::other_tied(const ActionRef& ref) const {
-  const int first = program_.stage_of_chunk.front();
-  const int last = program_.stage_of_chunk.back();
+  const ModelEnds ends = model_ends(program_.stage_of_chunk);
   MeshCoordinate there = rank(ref.rank).coordinate;
-  if (first == last) {
+  if (!ends.on_two_stages()) {
     return {};
   }
-  there.pipeline = there.pipeline == first ? last : first;
+  there.pipeline = there.pipeline == ends.first ? ends.last : ends.first;
   const int other = rank_at(mesh_, there);
   const auto& actions = rank(other).actions;
   const auto found = std::find_if(actions.begin(), actions.end(), [](const Action& action) {

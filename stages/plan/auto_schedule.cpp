@@ -1,7 +1,6 @@
 #include "stages/plan/auto_schedule.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdlib>
 #include <limits>
 #include <optional>
@@ -52,18 +51,15 @@ class Search {
  private:
   static constexpr double kNone = std::numeric_limits<double>::infinity();
   static constexpr int kFarthest = 4;  // positions by which a change moves an instruction
-  /// These idle least; among equals, they hold less.
-  static constexpr std::array kFirst = {"zb-v", "dualpipe-v", "zb-h2", "zb-h1", "interleaved"};
-
   /// A loop, and for two chunks a stage a V, as the builders lay them.
   std::vector<std::vector<int>> placements() const {
     const ScheduleShape& shape = problem_.shape;
     const int chunks = shape.stages * shape.chunks;
     std::vector<std::vector<int>> all(shape.chunks == 2 ? 2 : 1);
     for (int chunk = 0; chunk < chunks; ++chunk) {
-      all.front().push_back(chunk % shape.stages);
+      all.front().push_back(loop_placement(chunk, shape.stages));
       if (all.size() == 2) {
-        all.back().push_back(std::min(chunk, chunks - 1 - chunk));
+        all.back().push_back(v_placement(chunk, shape.stages));
       }
     }
     return all;
@@ -137,12 +133,11 @@ class Search {
     }
   }
 
-  /// All schedules, kFirst first.
+  /// All schedules, those that idle least first.
   static std::vector<std::string> names() {
     std::vector<std::string> all = schedule_names();
     std::stable_sort(all.begin(), all.end(), [](const std::string& a, const std::string& b) {
-      return std::find(kFirst.begin(), kFirst.end(), a) <
-             std::find(kFirst.begin(), kFirst.end(), b);
+      return schedule_info(a).idle_order < schedule_info(b).idle_order;
     });
     return all;
   }

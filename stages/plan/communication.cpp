@@ -1,8 +1,7 @@
 #include "stages/plan/communication.h"
 
 #include <algorithm>
-#include <set>
-#include <string>
+#include <optional>
 
 namespace stagecraft {
 namespace {
@@ -23,32 +22,17 @@ std::int64_t sends_of(const Program& program) {
 }  // namespace
 
 std::int64_t stage_gradient_bytes(const TrainingPlan& plan, int stage) {
-  std::set<std::string> seen;
-  std::vector<ParameterUse> uses;
-  for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
-    if (plan.program.stage_of_chunk[chunk] != stage) {
-      continue;
-    }
-    for (int i = plan.chunks[chunk].first; i < plan.chunks[chunk].last; ++i) {
-      for (const ParameterUse& use : plan.model.layers[static_cast<std::size_t>(i)].parameters) {
-        if (seen.insert(use.parameter.name).second) {
-          uses.push_back(use);
-        }
-      }
-    }
+  const std::vector<LayerRange> ranges = ranges_of(plan.chunks, plan.program.stage_of_chunk, stage);
+  std::int64_t bytes = 0;
+  for (const ParameterSpec& parameter : parameters_of(uses_of(plan.model, ranges))) {
+    bytes += parameter_bytes({{parameter, ""}}, 0, plan.mesh.tensor).gradients;
   }
-  return parameter_bytes(uses, 0, plan.mesh.tensor).gradients;
+  return bytes;
 }
 
 std::int64_t tied_gradient_bytes(const ModelSpec& model) {
-  for (const ParameterUse& first : model.layers.front().parameters) {
-    for (const ParameterUse& last : model.layers.back().parameters) {
-      if (first.parameter.name == last.parameter.name) {
-        return parameter_bytes({first}, 0, model.tensor_shards).gradients;
-      }
-    }
-  }
-  return 0;
+  const std::optional<ParameterSpec> tied = model.tied_parameter();
+  return tied ? parameter_bytes({{*tied, ""}}, 0, model.tensor_shards).gradients : 0;
 }
 
 CommunicationBytes communication_of(const TrainingPlan& plan) {
@@ -63,8 +47,9 @@ CommunicationBytes communication_of(const TrainingPlan& plan) {
   for (int stage = 0; stage < mesh.pipeline; ++stage) {
     bytes.data += sum_bytes(stage_gradient_bytes(plan, stage), mesh.data) * mesh.tensor;
   }
-  const bool apart = plan.program.stage_of_chunk.front() != plan.program.stage_of_chunk.back();
-  bytes.tied = apart ? sum_bytes(tied_gradient_bytes(plan.model), 2) * mesh.data * mesh.tensor : 0;
+  bytes.tied = model_ends(plan.program.stage_of_chunk).on_two_stages()
+                   ? sum_bytes(tied_gradient_bytes(plan.model), 2) * mesh.data * mesh.tensor
+                   : 0;
   return bytes;
 }
 

@@ -117,4 +117,26 @@ std::vector<LayerRange> partition_by_list(const ModelSpec& model,
   return ranges;
 }
 
+std::vector<ParameterUse> uses_of(const ModelSpec& model, const std::vector<LayerRange>& ranges) {
+  std::vector<ParameterUse> uses;
+  for (const LayerRange& range : ranges) {
+    for (int i = range.first; i < range.last; ++i) {
+      const auto& layer = model.layers[static_cast<std::size_t>(i)].parameters;
+      uses.insert(uses.end(), layer.begin(), layer.end());
+    }
+  }
+  return uses;
+}
+
+std::vector<LayerRange> ranges_of(const std::vector<LayerRange>& chunks,
+                                  const std::vector<int>& stage_of_chunk, int stage) {
+  std::vector<LayerRange> ranges;
+  for (std::size_t chunk = 0; chunk < chunks.size(); ++chunk) {
+    if (stage_of_chunk[chunk] == stage) {
+      ranges.push_back(chunks[chunk]);
+    }
+  }
+  return ranges;
+}
+
 }  // namespace stagecraft

@@ -78,26 +78,16 @@ std::int64_t token_bytes(const TrainingPlan& plan, std::size_t chunk) {
   return reads ? 16 * plan.batch.micro_batch * plan.model.sequence * plan.microbatches : 0;
 }
 
-void add_uses(const TrainingPlan& plan, const LayerRange& range, std::vector<ParameterUse>& uses) {
-  for (int i = range.first; i < range.last; ++i) {
-    const auto& layer = plan.model.layers[static_cast<std::size_t>(i)].parameters;
-    uses.insert(uses.end(), layer.begin(), layer.end());
-  }
-}
-
 /// What `stage` holds throughout when chunks lie on these stages, without slots.
 StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk,
                             int stage) {
   StageMemory memory;
-  std::vector<ParameterUse> uses;
   for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
-    if (stage_of_chunk[chunk] == stage) {
-      add_uses(plan, plan.chunks[chunk], uses);
-      memory.workspace += token_bytes(plan, chunk);
-    }
+    memory.workspace += stage_of_chunk[chunk] == stage ? token_bytes(plan, chunk) : 0;
   }
   const ParameterBytes parameters =
-      parameter_bytes(uses, 0, plan.mesh.tensor, plan.batch.compute());
+      parameter_bytes(uses_of(plan.model, ranges_of(plan.chunks, stage_of_chunk, stage)), 0,
+                      plan.mesh.tensor, plan.batch.compute());
   memory.weights = parameters.weights;
   memory.gradients = parameters.gradients;
   memory.optimizer = parameters.optimizer;
@@ -238,15 +228,7 @@ std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch) {
 }
 
 ReductionShape reductions_of(const TrainingPlan& plan) {
-  std::vector<std::string> names;
-  for (const LayerSpec& layer : plan.model.layers) {
-    for (const ParameterUse& use : layer.parameters) {
-      names.push_back(use.parameter.name);
-    }
-  }
-  std::sort(names.begin(), names.end());
-  const bool tied = std::adjacent_find(names.begin(), names.end()) != names.end();
-  return {.tied = tied, .data = plan.mesh.data > 1};
+  return {.tied = plan.model.tied_parameter().has_value(), .data = plan.mesh.data > 1};
 }
 
 }  // namespace stagecraft

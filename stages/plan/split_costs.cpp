@@ -75,12 +75,7 @@ const SplitPricer::ChunkCut& SplitPricer::cut(int tensor, int chunks) {
   const ModelSpec& model = spec(tensor);
   ChunkCut cut{partition_by_cost(model, {.samples = 1, .tensor = tensor}, chunks), {}};
   for (const LayerRange& range : cut.ranges) {
-    std::vector<ParameterUse> uses;
-    for (int i = range.first; i < range.last; ++i) {
-      const auto& layer = model.layers[at(i)].parameters;
-      uses.insert(uses.end(), layer.begin(), layer.end());
-    }
-    cut.parameters.push_back(parameter_bytes(uses, 0, tensor, batch_.compute()));
+    cut.parameters.push_back(parameter_bytes(uses_of(model, {range}), 0, tensor, batch_.compute()));
   }
   return cuts_.emplace(std::pair(tensor, chunks), std::move(cut)).first->second;
 }
@@ -92,7 +87,7 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
   batch.micro_batch = micro_batch;
   SplitCosts costs;
   costs.stage_of_chunk = schedule_placement(parallel.schedule, parallel.pipeline, parallel.chunks);
-  costs.weights_apart = parallel.schedule.starts_with("zb") || parallel.schedule == "dualpipe-v";
+  costs.weights_apart = schedule_info(parallel.schedule).splits_backward;
   costs.tensor_bytes = transfer_bytes(model, batch);
   costs.stage_bytes.assign(at(parallel.pipeline), 0);
   std::vector<std::int64_t> gradients(at(parallel.pipeline), 0);
@@ -109,7 +104,7 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
         {.samples = micro_batch, .tensor = parallel.tensor, .compute = batch.compute()}));
   }
   const std::int64_t tied = tied_gradient_bytes(model);
-  const bool apart = costs.stage_of_chunk.front() != costs.stage_of_chunk.back();
+  const bool apart = model_ends(costs.stage_of_chunk).on_two_stages();
   if (!apart && cut.ranges.size() > 1) {  // both chunks have listed it; the stage has it once
     const auto stage = at(costs.stage_of_chunk.front());
     const std::int64_t weights = batch.compute() == DType::float32 ? tied : tied + tied / 2;

@@ -13,14 +13,6 @@
 namespace stagecraft {
 namespace {
 
-bool takes_chunks(const std::string& schedule, int chunks) {
-  if (schedule == "zb-v" || schedule == "dualpipe-v") {
-    return chunks == 2;
-  }
-  const bool several = schedule == "interleaved" || schedule == "looped-bfs";
-  return several ? chunks > 1 : chunks == 1;
-}
-
 struct Candidate {
   ParallelConfig parallel;
   std::int64_t micro_batch = 0;
@@ -84,22 +76,22 @@ class Search {
                                                : "data does not divide the global batch"];
       return;
     }
-    for (const std::string& schedule : schedule_names()) {
+    for (const ScheduleInfo& schedule : schedules()) {
       add_schedule(mesh, schedule);
     }
   }
 
-  void add_schedule(ParallelConfig parallel, const std::string& schedule) {
+  void add_schedule(ParallelConfig parallel, const ScheduleInfo& schedule) {
     constexpr int kMaxChunks = 8;
-    parallel.schedule = schedule;
-    if (parallel.pipeline == 1 && schedule != "1f1b") {
+    parallel.schedule = schedule.name;
+    if (parallel.pipeline == 1 && schedule.name != ParallelConfig{}.schedule) {
       return;  // there is nothing to order
     }
     const std::int64_t per_rank = request_.batch.global_batch / parallel.data;
     for (int chunks = 1; chunks <= kMaxChunks; ++chunks) {
       const bool fits = std::int64_t{parallel.pipeline} * chunks <= request_.model.layers;
       parallel.chunks = chunks;
-      for (std::int64_t size = 1; takes_chunks(schedule, chunks) && fits && size <= per_rank;
+      for (std::int64_t size = 1; schedule.takes_chunks(chunks) && fits && size <= per_rank;
            ++size) {
         if (per_rank % size == 0) {
           add({parallel, size, static_cast<int>(per_rank / size)});

@@ -22,6 +22,10 @@ bool any(const Program& program, const Holds& holds) {
 
 }  // namespace
 
+ModelEnds model_ends(const std::vector<int>& stage_of_chunk) {
+  return {stage_of_chunk.front(), stage_of_chunk.back()};
+}
+
 bool trains(const Program& program) {
   return any(program, [](Op op) { return is_compute(op) && op != Op::forward; });
 }

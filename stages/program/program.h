@@ -22,6 +22,15 @@ struct Program {
   friend bool operator==(const Program&, const Program&) = default;
 };
 
+/// The stages of the first and of the last chunk. The uses of a tied parameter lie there.
+struct ModelEnds {
+  int first = 0;
+  int last = 0;
+  bool on_two_stages() const { return first != last; }
+  bool has(int stage) const { return stage == first || stage == last; }
+};
+ModelEnds model_ends(const std::vector<int>& stage_of_chunk);
+
 /// Whether it has any B, I or W; otherwise it is an evaluation.
 bool trains(const Program& program);
 bool is_compute_only(const Program& program);

@@ -8,7 +8,7 @@ std::vector<Instruction> tail_of(const Program& program, int stage, const Reduct
     return program.stage_of_chunk[static_cast<std::size_t>(chunk)] == stage;
   };
   const int last = program.chunks - 1;
-  if (shape.tied && (owns(last) || owns(0))) {
+  if (shape.tied && model_ends(program.stage_of_chunk).has(stage)) {
     tail.push_back({Op::reduce_tied, owns(last) ? last : 0, 0});
   }
   // Backward order: gradients of later chunks are there first.

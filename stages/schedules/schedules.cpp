@@ -4,10 +4,10 @@
 
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <utility>
 
 #include "kernels/base/error.h"
-#include "stages/schedules/compute_list.h"
 
 namespace stagecraft {
 namespace {
@@ -207,32 +207,56 @@ Program forwards_of(const Program& training) {
   return program;
 }
 
-Program forward_only(const ScheduleShape& shape) {
-  return forwards_of(listed(shape, loop_placement, [](ComputeList&, int) {}));
-}
-
-namespace {
-
-using Builder = Program (*)(const ScheduleShape& shape);
-const std::vector<std::pair<std::string, Builder>>& builders() {
-  static const std::vector<std::pair<std::string, Builder>> all = {{"1f1b", one_f_one_b},
-                                                                   {"gpipe", gpipe},
-                                                                   {"interleaved", interleaved},
-                                                                   {"looped-bfs", looped_bfs},
-                                                                   {"zb-h1", zb_h1},
-                                                                   {"zb-h2", zb_h2},
-                                                                   {"zb-v", zb_v},
-                                                                   {"dualpipe-v", dualpipe_v}};
+const std::vector<ScheduleInfo>& schedules() {
+  constexpr int kAny = std::numeric_limits<int>::max();
+  static const std::vector<ScheduleInfo> all = {
+      {.name = "1f1b", .build = one_f_one_b, .idle_order = 5},
+      {.name = "gpipe", .build = gpipe, .idle_order = 5},
+      {.name = "interleaved",
+       .build = interleaved,
+       .min_chunks = 2,
+       .max_chunks = kAny,
+       .idle_order = 4},
+      {.name = "looped-bfs",
+       .build = looped_bfs,
+       .min_chunks = 2,
+       .max_chunks = kAny,
+       .idle_order = 5},
+      {.name = "zb-h1", .build = zb_h1, .splits_backward = true, .idle_order = 3},
+      {.name = "zb-h2", .build = zb_h2, .splits_backward = true, .idle_order = 2},
+      {.name = "zb-v",
+       .build = zb_v,
+       .placement = v_placement,
+       .min_chunks = 2,
+       .max_chunks = 2,
+       .splits_backward = true,
+       .idle_order = 0},
+      {.name = "dualpipe-v",
+       .build = dualpipe_v,
+       .placement = v_placement,
+       .min_chunks = 2,
+       .max_chunks = 2,
+       .splits_backward = true,
+       .idle_order = 1}};
   return all;
 }
 
-}  // namespace
+const ScheduleInfo& schedule_info(std::string_view name) {
+  const std::vector<ScheduleInfo>& all = schedules();
+  const auto found = std::find_if(all.begin(), all.end(),
+                                  [&](const ScheduleInfo& info) { return info.name == name; });
+  if (found == all.end()) {
+    throw Error("schedule", fmt::format("\"{}\" is no schedule; the schedules are {}", name,
+                                        fmt::join(schedule_names(), ", ")));
+  }
+  return *found;
+}
 
 const std::vector<std::string>& schedule_names() {
   static const std::vector<std::string> names = [] {
     std::vector<std::string> all;
-    for (const auto& [name, builder] : builders()) {
-      all.push_back(name);
+    for (const ScheduleInfo& info : schedules()) {
+      all.push_back(info.name);
     }
     return all;
   }();
@@ -240,23 +264,17 @@ const std::vector<std::string>& schedule_names() {
 }
 
 std::vector<int> schedule_placement(std::string_view name, int stages, int chunks) {
-  const bool in_a_v = name == "zb-v" || name == "dualpipe-v";
-  std::vector<int> placement;
-  placement.reserve(static_cast<std::size_t>(stages) * static_cast<std::size_t>(chunks));
+  const Placement placement = schedule_info(name).placement;
+  std::vector<int> stage_of_chunk;
+  stage_of_chunk.reserve(static_cast<std::size_t>(stages) * static_cast<std::size_t>(chunks));
   for (int chunk = 0; chunk < stages * chunks; ++chunk) {
-    placement.push_back(in_a_v ? v_placement(chunk, stages) : loop_placement(chunk, stages));
+    stage_of_chunk.push_back(placement(chunk, stages));
   }
-  return placement;
+  return stage_of_chunk;
 }
 
 Program build_schedule(std::string_view name, const ScheduleShape& shape) {
-  for (const auto& [known, builder] : builders()) {
-    if (known == name) {
-      return builder(shape);
-    }
-  }
-  throw Error("schedule", fmt::format("\"{}\" is no schedule; the schedules are {}", name,
-                                      fmt::join(schedule_names(), ", ")));
+  return schedule_info(name).build(shape);
 }
 
 }  // namespace stagecraft

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "stages/program/program.h"
+#include "stages/schedules/compute_list.h"
 #include "stages/schedules/schedule_shape.h"
 
 namespace stagecraft {
@@ -34,15 +35,33 @@ Program zb_v(const ScheduleShape& shape);
 /// DualPipe's order with its two directions folded into a V: two chunks a stage, at least 2p
 /// micro-batches (DeepSeek-AI, arXiv 2412.19437).
 Program dualpipe_v(const ScheduleShape& shape);
-/// Forwards alone, for an evaluation: as many micro-batches as there are stages go through all
-/// chunks, then as many more.
-Program forward_only(const ScheduleShape& shape);
-/// The same over the chunks and stages of `training`, wherever its chunks lie.
+/// The evaluation of a training program: forwards alone, over its chunks and stages. As many
+/// micro-batches as there are stages go through all chunks, then as many more.
 Program forwards_of(const Program& training);
 
-/// The names that [parallel] schedule knows, and their builders. Throws Error for another name, and
-/// for chunks with a schedule that has one a stage.
+/// What is known of a named schedule.
+struct ScheduleInfo {
+  std::string name;  // in [parallel] schedule
+  Program (*build)(const ScheduleShape& shape) = nullptr;
+  Placement placement = loop_placement;
+  int min_chunks = 1;            // a stage; the planner takes gpipe for looped-bfs of one
+  int max_chunks = 1;            // a stage
+  bool splits_backward = false;  // has I and W in place of B, so W may run later
+  /// Position in the order of least idle time where F, I and W take the same; among equals, the
+  /// schedule that holds less comes first.
+  int idle_order = 0;
+
+  bool takes_chunks(int chunks) const { return min_chunks <= chunks && chunks <= max_chunks; }
+};
+
+/// Every schedule, in the order in which messages list them. A new schedule is one entry here.
+const std::vector<ScheduleInfo>& schedules();
+/// Throws Error for a name that is not in the table; the text lists the names.
+const ScheduleInfo& schedule_info(std::string_view name);
+/// The names of schedules(), in its order.
 const std::vector<std::string>& schedule_names();
+
+/// Throws Error as schedule_info does, and for a shape outside the schedule's domain.
 Program build_schedule(std::string_view name, const ScheduleShape& shape);
 /// The stage of every chunk in the programs of schedule `name`.
 std::vector<int> schedule_placement(std::string_view name, int stages, int chunks);

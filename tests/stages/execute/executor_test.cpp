@@ -84,7 +84,7 @@ TEST_CASE("a flow joins one send to its receive, whatever the placement of the c
 
 TEST_CASE("an evaluation runs over the same channels") {
   PipelineLoop loop(3);
-  const Program program = with_transfers(forward_only({3, 4}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({3, 4})));
   for (const std::int64_t batch : {0, 1, 2}) {
     REQUIRE(loop.run({PassKind::evaluate, 5, batch}, program));
   }
@@ -142,7 +142,7 @@ TEST_CASE("a sender stops when the receiver's slots are full, and says for whom 
   const Edge edge{0, 1, Payload::activation};
   const Channels channels{{edge, make_local_channel(destination.work.stream().memory().account())}};
   Executor executor = source.make(0, channels);
-  const Program program = with_transfers(forward_only({2, 4}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({2, 4})));
   executor.begin({PassKind::evaluate, 1, 0}, program);
   while (executor.ready()) {
     executor.step();
@@ -187,7 +187,7 @@ TEST_CASE("what does not match is an error") {
   const auto channel =
       std::shared_ptr<Channel>(make_local_channel(destination.work.stream().memory().account()));
   Executor executor = destination.make(1, {{edge, channel}});
-  const Program program = with_transfers(forward_only({2, 4}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({2, 4})));
   executor.begin({PassKind::evaluate, 3, 0}, program);
   Envelope envelope{.edge = edge, .pass = {PassKind::evaluate, 3, 0}, .chunk = 1, .shape = {1}};
   test::NotingWork sender;

@@ -76,7 +76,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a lost credit is an error with the next one, in the next pass if it was the last") {
-  const Program order = with_transfers(forward_only({kStages, kMicrobatches}));
+  const Program order = with_transfers(forwards_of(one_f_one_b({kStages, kMicrobatches})));
   const auto loop = loop_with({Mishap::drop, false, kForward, kMicrobatches - 1});
   REQUIRE(loop->run({PassKind::evaluate, 1, 0}, order));
   CHECK_THROWS_WITH(loop->run({PassKind::evaluate, 1, 1}, order),

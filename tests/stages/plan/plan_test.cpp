@@ -189,7 +189,7 @@ TEST_CASE("a given program is completed, and refused when it is not proven or tr
   std::swap(backwards.stages[1][2], backwards.stages[1][3]);
   CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, backwards),
                     Contains("mine is not safe to run") && Contains("micro-batch order"));
-  CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, forward_only({2, 2})),
+  CHECK_THROWS_WITH(make_plan(small_model(), parallel, batch, forwards_of(one_f_one_b({2, 2}))),
                     Contains("trains nothing"));
 }
 

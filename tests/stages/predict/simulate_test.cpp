@@ -180,7 +180,7 @@ TEST_CASE("the optimizer waits for the last stage, whichever it is") {
 }
 
 TEST_CASE("a send waits for a free slot, and with it the stage") {
-  const Program program = with_transfers(forward_only({2, 3}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({2, 3})));
   const auto third_send_with = [&](int slots) {
     const CostTable costs{.chunks = {{.forward = 1}, {.forward = 10}}, .slots = slots};
     return find(simulate(program, costs), 0, {Op::send_activation, 0, 2});
@@ -192,7 +192,7 @@ TEST_CASE("a send waits for a free slot, and with it the stage") {
 }
 
 TEST_CASE("a channel carries one tensor at a time") {
-  const Program program = with_transfers(forward_only({2, 3}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({2, 3})));
   const Timeline timeline = simulate(program, {.transfer = 4});
   CHECK(find(timeline, 1, {Op::forward, 1, 1}).begin == Approx(9));
   CHECK(find(timeline, 1, {Op::forward, 1, 2}).begin == Approx(13));

@@ -35,7 +35,7 @@ TEST_CASE("every built program is proven, with its bound of live micro-batches")
               std::min(m, p - stage));
         CHECK(all.peaks.at(static_cast<std::size_t>(stage)).activations == m);
       }
-      CHECK(verify(with_transfers(forward_only({p, m})), reductions).proven);
+      CHECK(verify(with_transfers(forwards_of(one_f_one_b({p, m}))), reductions).proven);
     }
   }
 }
@@ -236,7 +236,7 @@ TEST_CASE("what an instruction holds while it runs is counted where it is given"
 }
 
 TEST_CASE("an evaluation saves nothing, and has slots for activations alone") {
-  const Program program = with_transfers(forward_only({2, 2}));
+  const Program program = with_transfers(forwards_of(one_f_one_b({2, 2})));
   const std::vector<StagePeak> peaks =
       verify(program, {}, {.slots = 2, .chunk_bytes = {{100, 70}, {100, 70}}, .tensor_bytes = 10})
           .peaks;
