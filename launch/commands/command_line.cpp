@@ -118,7 +118,7 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   }
   command.add_option("--cost", options.costs,
                      "What instructions cost, as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, I, "
-                     "W and B also as a list over chunks, F=1:1:2");
+                     "W and B also as a list over chunks, F=[1,1,2]");
   command
       .add_option("--bytes", options.bytes,
                   "What stages hold, and may hold: stash=100,weight_stash=60,tensor=1,stage=1000,"

@@ -72,7 +72,15 @@ CostTable costs_of(const ScheduleOptions& options, int chunks) {
   try {
     return parse_cost_option(options.costs, chunks);
   } catch (const Error& error) {
-    throw BadInput(fmt::format("--cost {}", error.text()));
+    throw BadInput(fmt::format("--cost {}: {}", options.costs, error.text()));
+  }
+}
+
+Limits limits_of(const ScheduleOptions& options, int chunks, int stages) {
+  try {
+    return parse_memory_option(options.bytes, chunks, stages);
+  } catch (const Error& error) {
+    throw BadInput(fmt::format("--bytes {}: {}", options.bytes, error.text()));
   }
 }
 
@@ -80,9 +88,8 @@ Program searched(const ScheduleOptions& options, const ScheduleShape& shape) {
   const AutoProblem problem{.shape = shape,
                             .costs = costs_of(options, shape.stages * shape.chunks),
                             .limits = [&](const std::vector<int>& stage_of_chunk) {
-                              return parse_memory_option(options.bytes,
-                                                         static_cast<int>(stage_of_chunk.size()),
-                                                         shape.stages);
+                              return limits_of(options, static_cast<int>(stage_of_chunk.size()),
+                                               shape.stages);
                             }};
   return find_schedule(problem).compute;
 }
@@ -223,8 +230,8 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
 
 int schedule(const ScheduleOptions& options) {
   const Named named = program_of(options);
-  const Limits limits = parse_memory_option(options.bytes, named.program.chunks,
-                                            static_cast<int>(named.program.stages.size()));
+  const Limits limits =
+      limits_of(options, named.program.chunks, static_cast<int>(named.program.stages.size()));
   const Verdict verdict = verify(named.program, reductions_in(named.program), limits, named.hosts);
   if (!verdict.proven) {
     return refused(options, named, verdict);

@@ -32,56 +32,6 @@ std::size_t count(const std::string& text, const std::string& pattern) {
       std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {}));
 }
 
-TEST_CASE("costs as words") {
-  const CostTable costs = parse_cost_option("F=1.5,W=1:2:3,B=4,transfer=0.25,T=5,D=6,U=7", 3);
-  REQUIRE(costs.chunks.size() == 3);
-  CHECK(costs.chunks[2].forward == 1.5);
-  CHECK(costs.chunks[2].backward_input == 1);
-  CHECK(costs.chunks[1].backward_weight == 2);
-  CHECK(costs.chunks[2].backward_weight == 3);
-  CHECK(costs.chunks[0].backward == 4.0);
-  CHECK(costs.transfer == 0.25);
-  CHECK(costs.reduce_tied == 5);
-  CHECK(costs.reduce_data == 6);
-  CHECK(costs.optimizer == 7);
-  CHECK_FALSE(parse_cost_option("", 2).chunks[1].backward.has_value());
-}
-
-TEST_CASE("wrong costs are named with the remedy") {
-  CHECK_THROWS_WITH(parse_cost_option("F=1,X=2", 1), Contains("X=2") && Contains("F, I, W, B"));
-  CHECK_THROWS_WITH(parse_cost_option("F", 1), Contains("NAME=NUMBER"));
-  CHECK_THROWS_WITH(parse_cost_option("F=", 1), Contains("\"\" is no cost"));
-  CHECK_THROWS_WITH(parse_cost_option("F=-1", 1), Contains("not negative"));
-  CHECK_THROWS_WITH(parse_cost_option("F=nan", 1), Contains("\"nan\" is no cost"));
-  CHECK_THROWS_WITH(parse_cost_option("F=1x", 1), Contains("\"1x\" is no cost"));
-  CHECK_THROWS_WITH(parse_cost_option("F=1:2", 3), Contains("2 numbers for 3 chunks"));
-  CHECK_THROWS_WITH(parse_cost_option("F=1,F=2", 1), Contains("twice"));
-  CHECK_THROWS_AS(parse_cost_option("F=1,", 1), Error);
-}
-
-TEST_CASE("what stages hold as words") {
-  const Limits limits =
-      parse_memory_option("stash=100:200,weight_stash=60,tensor=1,stage=7:8:9,limit=1560", 2, 3);
-  REQUIRE(limits.chunk_bytes.size() == 2);
-  CHECK(limits.chunk_bytes[0].stash == 100);
-  CHECK(limits.chunk_bytes[1].stash == 200);
-  CHECK(limits.chunk_bytes[1].weight_stash == 60);
-  CHECK(limits.tensor_bytes == 1);
-  CHECK(limits.stage_bytes == std::vector<std::int64_t>{7, 8, 9});
-  CHECK(limits.bytes == 1560);
-  CHECK_FALSE(parse_memory_option("", 2, 3).bytes.has_value());
-
-  CHECK_THROWS_WITH(parse_memory_option("stash=1,heap=2", 1, 1),
-                    Contains("heap=2") && Contains("limit"));
-  CHECK_THROWS_WITH(parse_memory_option("limit=-1", 1, 1),
-                    Contains("\"-1\" is no number of bytes"));
-  CHECK_THROWS_WITH(parse_memory_option("limit=1.5", 1, 1), Contains("whole number"));
-  CHECK_THROWS_WITH(parse_memory_option("stash=1:2", 3, 1), Contains("2 numbers for 3 chunks"));
-  CHECK_THROWS_WITH(parse_memory_option("stage=1:2", 1, 3), Contains("2 numbers for 3 stages"));
-  CHECK_THROWS_WITH(parse_memory_option("limit=1,limit=2", 1, 1), Contains("twice"));
-  CHECK_THROWS_AS(parse_memory_option("stash", 1, 1), BadInput);
-}
-
 TEST_CASE("the drawing is to scale: a box an instruction, as wide as it takes") {
   const Program program = small_program();
   const CostTable costs{.chunks = {{.forward = 1, .backward = 3}}, .transfer = 0.5};
