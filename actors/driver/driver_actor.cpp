@@ -6,13 +6,11 @@
 #include <chrono>
 #include <cmath>
 
+#include "actors/protocol/deadlines.h"
 #include "models/checkpoint/model_file.h"
 
 namespace stagecraft {
 namespace {
-
-/// How long stages may take to end once the run has failed; then they are given up.
-constexpr std::chrono::seconds kEndDeadline{4};
 
 RankReport report_of(const StageEnded& m, const MeshShape& mesh) {
   constexpr double kSeconds = 1e-9;
@@ -175,7 +173,7 @@ void DriverState::evaluate_when_due() {
   const bool at_end = report_.step == config.optimizer.steps;
   result_.stopped_early = !at_end && setup_->observer->stop_requested();
   last_step_ = at_end || result_.stopped_early;
-  const bool due = config.eval_every > 0 && report_.step % config.eval_every == 0;
+  const bool due = config.options.eval_every > 0 && report_.step % config.options.eval_every == 0;
   if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
     begin_evaluation();
   } else {

@@ -8,13 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "actors/protocol/deadlines.h"
 #include "kernels/base/span.h"
 
 namespace stagecraft {
 namespace {
-
-/// How long a failed process may take to end by itself.
-constexpr std::int64_t kEndDeadline_ns = 4'000'000'000;
 
 /// Looks at a watchdog's limit four times, but no less often than four times a second.
 std::chrono::milliseconds tick_of(double watchdog_seconds) {
@@ -224,7 +222,8 @@ void Watchdog::look() {
       hook_(told_cause_);
     }
   }
-  if (setup_.end_process && (!hook_ || now_ns() - failed_since_ns_ > kEndDeadline_ns)) {
+  if (setup_.end_process &&
+      (!hook_ || std::chrono::nanoseconds(now_ns() - failed_since_ns_) > kEndDeadline)) {
     setup_.end_process();
   }
 }

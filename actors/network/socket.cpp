@@ -103,8 +103,6 @@ void Socket::reset() {
   }
 }
 
-Socket Socket::duplicate() const { return Socket(::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0)); }
-
 Socket listen_on(const std::string& interface_address) {
   const AddressPtr address = resolve(interface_address, "0");
   require(!is_any(*address), interface_address, "stands for every interface; name one");

@@ -27,8 +27,6 @@ class Socket {
   /// The caller owns it now.
   int release();
   void reset();
-  /// A second descriptor of the same connection.
-  Socket duplicate() const;
 
  private:
   int descriptor_ = -1;
