@@ -47,7 +47,7 @@ inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel
   config.optimizer.steps = steps + kWarmup;
   config.devices = devices;
   config.threads = threads;
-  config.watchdog_seconds = 600;
+  config.options.watchdog_seconds = 600;
   Measured measured;
   measured.result = runner(make_plan(gpt(model, parallel.tensor), parallel, batch), config,
                            random_text(model.sequence), observer);

@@ -107,7 +107,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   run.optimizer.steps = steps + 1;
   run.trace_steps = steps + 1;
   run.prime = true;
-  run.watchdog_seconds = 600;
+  run.options.watchdog_seconds = 600;
   run.wrap_work = [&](int rank, std::unique_ptr<StageWork> real) {
     return std::make_unique<TimedWork>(std::move(real), host[static_cast<std::size_t>(rank)]);
   };

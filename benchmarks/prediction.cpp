@@ -57,7 +57,7 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
   RunConfig config;
   config.optimizer.steps = steps;
   config.trace_steps = steps;
-  config.watchdog_seconds = 600;
+  config.options.watchdog_seconds = 600;
   const RunResult result = run_training(plan, config, bench::random_text(model.sequence), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   const RunAnalysis analysis = analyse(plan, {}, result);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "actors/protocol/run_options.h"
 #include "models/data/token_dataset.h"
 #include "models/optim/optimizer_config.h"
 #include "stages/channels/channel.h"
@@ -15,16 +16,13 @@
 namespace stagecraft {
 
 struct RunConfig {
+  RunOptions options;
   OptimizerConfig optimizer;
-  std::uint64_t seed = 1;
   SampleOrder order = SampleOrder::shuffled;
-  std::int64_t eval_every = 0;           // steps; 0: only at the end
-  std::int64_t eval_batches = 0;         // of global_batch samples; 0: all
   std::vector<Device> devices = {{}};    // taken by the ranks in turn
   int threads = 1;                       // per actor, on the CPU
   bool prime = false;                    // a step 0 that changes nothing comes first
-  double watchdog_seconds = 30;          // an instruction without progress for so long ends the run
-  std::int64_t trace_steps = 0;          // record spans of this many first steps
+  std::int64_t trace_steps = 0;          // spans of this many first steps are recorded
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
   std::filesystem::path progress_board;  // file of the board; empty: in memory
   /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the real work as it is.

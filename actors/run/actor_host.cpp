@@ -22,8 +22,8 @@ RunInputs::RunInputs(const TrainingPlan& the_plan, const RunConfig& the_config,
     : plan(the_plan),
       config(the_config),
       data(the_data),
-      evaluation_samples(
-          stagecraft::evaluation_samples(data, config.eval_batches, plan.batch.global_batch)) {
+      evaluation_samples(stagecraft::evaluation_samples(data, config.options.eval_batches,
+                                                        plan.batch.global_batch)) {
   if (!plan.model.config.init_from.empty()) {
     initial = std::make_shared<InitialModel>(plan.model, plan.model.config.init_from);
   }
@@ -103,9 +103,9 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
   setup->plan = &inputs.plan;
   setup->config = &inputs.config;
   setup->work = {.optimizer = inputs.config.optimizer,
-                 .seed = inputs.config.seed,
+                 .seed = inputs.config.options.seed,
                  .samples = {.order = inputs.config.order,
-                             .seed = inputs.config.seed,
+                             .seed = inputs.config.options.seed,
                              .evaluation_samples = inputs.evaluation_samples}};
   setup->data = inputs.data;
   setup->initial = inputs.initial;

@@ -17,7 +17,7 @@ ControlOptions control_options(const RunInputs& inputs, const RankProcess& proce
   ControlOptions options;
   options.interface_address = process.interface_address;
   options.rank = process.session.rank();
-  options.deadline_seconds = inputs.config.watchdog_seconds;
+  options.deadline_seconds = inputs.config.options.watchdog_seconds;
   // Rank 0's secret is the run's.
   options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
   return options;

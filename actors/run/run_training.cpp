@@ -35,7 +35,7 @@ Setups make_setups(const RunInputs& inputs, const std::shared_ptr<ProgressBoard>
 }
 
 std::shared_ptr<ProgressBoard> make_board(const RunInputs& inputs) {
-  const BoardInfo info = board_info(inputs.plan, inputs.config.watchdog_seconds);
+  const BoardInfo info = board_info(inputs.plan, inputs.config.options.watchdog_seconds);
   const std::filesystem::path& path = inputs.config.progress_board;
   return path.empty() ? std::make_shared<ProgressBoard>(info)
                       : std::make_shared<ProgressBoard>(ProgressBoard::create(info, path));

@@ -82,15 +82,12 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
                      const TrainOptions& options) {
   const RunSettings& settings = run.settings;
   RunConfig config;
+  config.options = settings.run;
   config.optimizer = settings.optimizer;
-  config.seed = static_cast<std::uint64_t>(settings.session.seed);
   config.order = settings.data.order;
-  config.eval_every = settings.session.eval_every;
-  config.eval_batches = settings.session.eval_batches;
   config.devices = run.devices.devices;
   config.prime = run.devices.on_gpus();
   config.threads = settings.session.threads;
-  config.watchdog_seconds = settings.session.watchdog_seconds;
   config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
   config.model_folder = model_folder(directory);
   config.progress_board = progress_board_file(directory);

@@ -17,6 +17,7 @@ using enum KeyType;
 
 constexpr double kMaxDevices = 65536;  // of a node
 
+constexpr auto kRun = &RunSettings::run;
 constexpr auto kSession = &RunSettings::session;
 constexpr auto kParallel = &RunSettings::parallel;
 constexpr auto kMachine = &RunSettings::machine;
@@ -44,7 +45,7 @@ Keys run_keys() {
                 "run.transport", choice,
                 "How bytes go between processes: by shared windows within a node, or all by MPI"),
             {{"auto"}, {"window"}, {"mpi"}}),
-      key<kSession, &SessionConfig::watchdog_seconds>(
+      key<kRun, &RunOptions::watchdog_seconds>(
           "run.watchdog_seconds", real,
           "An instruction without progress for so long ends the run, naming who waits for what",
           above(0)),
@@ -95,12 +96,12 @@ Keys trace_and_device_keys() {
           "trace.calibrate", boolean,
           "Predict the traced steps from costs that the first of them show, unless trace.cost is "
           "given"),
-      computed(
-          key<kSession, &SessionConfig::trace_cost>(
-              "trace.cost", text,
-              "Predict the traced steps from these costs in milliseconds, as \"F=1.5,B=3:4,U=2\", "
-              "and let parallel.schedule = \"auto\" search by them (docs/prediction.md)"),
-          "none"),
+      computed(key<kSession, &SessionConfig::trace_cost>(
+                   "trace.cost", text,
+                   "Predict the traced steps from these costs in milliseconds, as "
+                   "\"F=1.5,B=[3,4],U=2\", "
+                   "and let parallel.schedule = \"auto\" search by them (docs/prediction.md)"),
+               "none"),
       among(
           key<kSession, &SessionConfig::backend>(
               "device.backend", choice,

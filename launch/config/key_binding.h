@@ -33,6 +33,14 @@ struct FieldValue<int> {
 };
 
 template <>
+struct FieldValue<std::uint64_t> {
+  static std::uint64_t from(const ConfigValue& value) {
+    return static_cast<std::uint64_t>(std::get<std::int64_t>(value));
+  }
+  static ConfigValue to(std::uint64_t field) { return static_cast<std::int64_t>(field); }
+};
+
+template <>
 struct FieldValue<std::optional<std::string>> {
   static std::optional<std::string> from(const ConfigValue& value) {
     return std::get<std::string>(value);

@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 
+#include "actors/protocol/run_options.h"
 #include "models/data/token_dataset.h"
 #include "models/families/model_config.h"
 #include "models/optim/optimizer_config.h"
@@ -14,15 +15,11 @@
 
 namespace stagecraft {
 
-/// The [run], [trace] and [device] tables, and what [train] says about the run alone.
+/// What the [run], [trace] and [device] tables say to launch/ alone.
 struct SessionConfig {
   std::string directory;  // "": runs/NAME, the first that is free
   std::string mode = "threads";
   std::string transport = "auto";
-  double watchdog_seconds = 30;
-  std::int64_t seed = 1;
-  std::int64_t eval_every = 0;            // steps; 0: only at the end
-  std::int64_t eval_batches = 0;          // of global_batch samples; 0: all
   std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
   std::int64_t trace_steps = 10;
   bool trace_calibrate = true;  // costs of the prediction from the first traced steps
@@ -40,6 +37,7 @@ struct RunSettings {
   BatchConfig batch;
   OptimizerConfig optimizer;
   DataConfig data;
+  RunOptions run;
   SessionConfig session;
   MachineConfig machine;
 };

@@ -12,7 +12,7 @@ constexpr double kMaxSize = 1 << 24;               // of a model, along one dime
 constexpr double kMaxSequences = 1 << 20;          // of a batch
 constexpr double kLargestSeed = 9007199254740991;  // 2^53 - 1: exact in every JSON reader too
 
-constexpr auto kSession = &RunSettings::session;
+constexpr auto kRun = &RunSettings::run;
 constexpr auto kModel = &RunSettings::model;
 constexpr auto kBatch = &RunSettings::batch;
 constexpr auto kOptimizer = &RunSettings::optimizer;
@@ -65,13 +65,13 @@ Keys optimizer_keys() {
 
 Keys session_keys() {
   return {
-      key<kSession, &SessionConfig::seed>("train.seed", integer,
-                                          "Of starting weights, dropout and data order",
-                                          within(0, kLargestSeed)),
-      key<kSession, &SessionConfig::eval_every>("train.eval_every", integer,
-                                                "Steps between evaluations; 0: only at the end",
-                                                within(0, kMaxSteps)),
-      key<kSession, &SessionConfig::eval_batches>(
+      key<kRun, &RunOptions::seed>("train.seed", integer,
+                                   "Of starting weights, dropout and data order",
+                                   within(0, kLargestSeed)),
+      key<kRun, &RunOptions::eval_every>("train.eval_every", integer,
+                                         "Steps between evaluations; 0: only at the end",
+                                         within(0, kMaxSteps)),
+      key<kRun, &RunOptions::eval_batches>(
           "train.eval_batches", integer,
           "Batches of global_batch samples that every evaluation reads, the last one too; 0: all",
           within(0, kMaxSteps)),

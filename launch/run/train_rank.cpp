@@ -57,7 +57,7 @@ Board await_board(const std::filesystem::path& path, double seconds) {
 }
 
 Board make_board(const TrainingPlan& plan, const RunConfig& config) {
-  BoardInfo info = board_info(plan, config.watchdog_seconds);
+  BoardInfo info = board_info(plan, config.options.watchdog_seconds);
   info.launcher_process = ::getppid();
   return std::make_shared<ProgressBoard>(ProgressBoard::create(info, config.progress_board));
 }
@@ -77,7 +77,7 @@ class RankRun {
         rank_(rank),
         stage_(coordinate_of(run.plan.mesh, rank).pipeline),
         board_(rank == 0 ? make_board(run.plan, config)
-                         : await_board(config.progress_board, config.watchdog_seconds)),
+                         : await_board(config.progress_board, config.options.watchdog_seconds)),
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     board_->slot(rank).enter();
     end_on_termination(&board_->slot(rank));

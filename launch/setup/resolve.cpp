@@ -36,14 +36,14 @@ void check_learning_rate(const OptimizerConfig& train) {
 
 void check_validation(const ConfigFile& config) {
   const DataConfig& data = config.settings.data;
-  const SessionConfig& session = config.settings.session;
+  const RunOptions& run = config.settings.run;
   if (!data.validation.empty() && config.has("data.validation_fraction")) {
     throw ConfigError("data.validation data.validation_fraction",
                       "validation names texts of its own and validation_fraction cuts them from "
                       "the training text; keep one of the two");
   }
   const bool none = data.validation.empty() && data.validation_fraction == 0;
-  if (none && (session.eval_every > 0 || session.eval_batches > 0)) {
+  if (none && (run.eval_every > 0 || run.eval_batches > 0)) {
     throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
                       "there is no text to evaluate on; raise validation_fraction, name texts in "
                       "data.validation, or leave eval_every and eval_batches out");

@@ -95,7 +95,7 @@ TEST_CASE("an actor that never returns is named by the watchdog") {
       {mesh(2, 1, 1), kAtBegin, "rank 1, beginning step 2"},
       {mesh(2, 1, 1), kAtNorm, "rank 1, step 2, adding up losses and gradient norm"}};
   for (Case c : cases) {
-    c.run.run.watchdog_seconds = 1;
+    c.run.run.options.watchdog_seconds = 1;
     INFO(c.coordinate);
     // Waits for ever: the thread stays behind, as it would in a device that hangs.
     const Outcome outcome =
