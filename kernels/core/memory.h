@@ -72,8 +72,7 @@ class Buffer {
   MemoryLabel label_;
 };
 
-/// Where raw bytes come from and where they are kept for the next taker. A training step asks for
-/// the same sizes again and again, so a pool keeps free pieces by exact size.
+/// Where raw bytes come from. A pool keeps what is returned for the next request (free_list.h).
 class MemoryPool {
  public:
   virtual ~MemoryPool() = default;

@@ -3,12 +3,11 @@
 #include <sys/mman.h>
 
 #include <cstdlib>
-#include <map>
 #include <mutex>
-#include <vector>
 
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
+#include "kernels/core/free_list.h"
 #include "kernels/cpu/runtime/parallel.h"
 
 namespace stagecraft::cpu {
@@ -17,50 +16,32 @@ namespace {
 constexpr std::int64_t kAlignment = 64;
 constexpr std::int64_t kHugePage = 2 << 20;
 
-std::int64_t rounded(std::int64_t bytes) {
-  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-}
-
-/// Free pieces by exact size, returned to the system when the pool goes.
+/// Memory of the host, returned to the system when the pool ends.
 class HostPool : public MemoryPool {
  public:
+  HostPool() = default;
   ~HostPool() override {
-    for (auto& [size, pieces] : free_) {
-      for (void* piece : pieces) {
-        std::free(piece);
-      }
+    for (const FreeList::Segment& segment : free_.segments()) {
+      std::free(segment.data);
     }
   }
-  HostPool() = default;
   HostPool(const HostPool&) = delete;
   HostPool& operator=(const HostPool&) = delete;
 
   void* take(std::int64_t bytes) override {
-    const std::int64_t size = rounded(bytes);
-    {
-      const std::lock_guard lock(mutex_);
-      auto& pieces = free_[size];
-      pieces.reserve(pieces.size() + 1);
-      if (!pieces.empty()) {
-        void* piece = pieces.back();
-        pieces.pop_back();
-        return piece;
-      }
-    }
-    return fresh(size);
+    const std::int64_t size = free_.rounded(bytes);
+    const std::lock_guard lock(mutex_);
+    void* const piece = free_.take(size);
+    return piece != nullptr ? piece : fresh(size);
   }
 
   void give_back(void* data, std::int64_t bytes) noexcept override {
     const std::lock_guard lock(mutex_);
-    try {
-      free_[rounded(bytes)].push_back(data);
-    } catch (...) {
-      std::free(data);  // no memory to remember it by
-    }
+    free_.give_back(data, free_.rounded(bytes));
   }
 
  private:
-  static void* fresh(std::int64_t size) {
+  void* fresh(std::int64_t size) {
     // Large pieces on huge pages: GEMM and AdamW walk hundreds of megabytes.
     const bool large = size >= kHugePage;
     const std::int64_t alignment = large ? kHugePage : kAlignment;
@@ -71,11 +52,12 @@ class HostPool : public MemoryPool {
     if (large) {
       madvise(data, static_cast<std::size_t>(padded), MADV_HUGEPAGE);
     }
+    free_.add({data, size});
     return data;
   }
 
   std::mutex mutex_;
-  std::map<std::int64_t, std::vector<void*>> free_;
+  FreeList free_{kAlignment};
 };
 
 class CpuStream : public Stream {

@@ -1,7 +1,5 @@
 #include "kernels/cuda/runtime/device_pool.h"
 
-#include <algorithm>
-
 #include "kernels/base/error.h"
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/status.h"
@@ -11,31 +9,25 @@ namespace {
 
 constexpr std::int64_t kAlignment = 256;  // what cudaMalloc gives, and cublasLt likes
 
-std::int64_t rounded(std::int64_t bytes) {
-  return std::max(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
-}
-
 }  // namespace
+
+DevicePool::DevicePool(int device) : device_(device), free_(kAlignment) {}
 
 DevicePool::~DevicePool() {
   const std::lock_guard lock(mutex_);
-  release_free();
+  release(free_.segments());
 }
 
 void* DevicePool::take(std::int64_t bytes) {
-  const std::int64_t size = rounded(bytes);
+  const std::int64_t size = free_.rounded(bytes);
   const std::lock_guard lock(mutex_);
-  void* const piece = reused(size);
+  void* const piece = free_.take(size);
   return piece != nullptr ? piece : fresh(size);
 }
 
 void DevicePool::give_back(void* data, std::int64_t bytes) noexcept {
   const std::lock_guard lock(mutex_);
-  try {
-    free_[rounded(bytes)].push_back(data);
-  } catch (...) {
-    cudaFree(data);  // no memory to remember it by
-  }
+  free_.give_back(data, free_.rounded(bytes));
 }
 
 std::int64_t DevicePool::held_bytes() const {
@@ -48,16 +40,6 @@ std::int64_t DevicePool::device_calls() const {
   return device_calls_;
 }
 
-void* DevicePool::reused(std::int64_t size) {
-  const auto found = free_.find(size);
-  if (found == free_.end() || found->second.empty()) {
-    return nullptr;
-  }
-  void* const piece = found->second.back();
-  found->second.pop_back();
-  return piece;
-}
-
 void* DevicePool::fresh(std::int64_t size) {
   const DeviceScope scope(device_);
   void* data = nullptr;
@@ -68,7 +50,7 @@ void* DevicePool::fresh(std::int64_t size) {
   cudaError_t status = allocate();
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
-    release_free();
+    release(free_.take_unused_segments());
     status = allocate();
   }
   if (status == cudaErrorMemoryAllocation) {
@@ -77,18 +59,16 @@ void* DevicePool::fresh(std::int64_t size) {
   }
   check(status, "DevicePool::take");
   held_bytes_ += size;
+  free_.add({data, size});
   return data;
 }
 
-/// cudaFree waits for the device, so no piece goes that is still worked on.
-void DevicePool::release_free() noexcept {
-  for (auto& [size, pieces] : free_) {
-    for (void* piece : pieces) {
-      ++device_calls_;
-      cudaFree(piece);
-      held_bytes_ -= size;
-    }
-    pieces.clear();
+/// cudaFree waits for the device, so no piece goes while it is in use there.
+void DevicePool::release(const std::vector<FreeList::Segment>& segments) noexcept {
+  for (const FreeList::Segment& segment : segments) {
+    ++device_calls_;
+    cudaFree(segment.data);
+    held_bytes_ -= segment.bytes;
   }
 }
 
