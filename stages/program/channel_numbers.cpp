@@ -38,7 +38,8 @@ std::size_t ChannelNumbers::of(const Instruction& transfer) const {
   const auto& numbers = carries_activation(transfer.op) ? activation_ : gradient_;
   if (chunk >= numbers.size() || numbers[chunk] == kNone) [[unlikely]] {
     throw Error("program",
-                fmt::format("{} moves what no other stage has or wants", to_string(transfer)));
+                fmt::format("{} transfers a tensor that no other stage sends or receives",
+                            to_string(transfer)));
   }
   return numbers[chunk];
 }

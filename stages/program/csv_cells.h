@@ -1,4 +1,4 @@
-// What the cells of a program as CSV are called.
+// The operation names in the cells of a CSV program.
 #pragma once
 
 #include <array>

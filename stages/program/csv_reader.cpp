@@ -15,7 +15,7 @@ constexpr std::string_view kOverlap = ")OVERLAP_F_B";
 constexpr std::string_view kBlanks = " \t\r";
 constexpr int kMax = 1 << 20;  // chunks, micro-batches
 
-/// Takes a number off the front of `text`; -1 where there is none.
+/// Parses a number at the front of `text` and removes it; -1 if there is none.
 int take_number(std::string_view& text) {
   int value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -43,14 +43,14 @@ class CsvReader {
   };
 
   [[noreturn]] void refuse(std::string_view cell) const {
-    throw TextError(
-        location_, fmt::format("\"{}\" is no cell; write CHUNK OP MICROBATCH as in 0F1, with F, B, "
-                               "I, W, SEND_F, RECV_F, SEND_B or RECV_B, or 0REDUCE_GRAD, or "
-                               "(0F3;3B1)OVERLAP_F_B, without quotes",
-                               cell));
+    throw TextError(location_,
+                    fmt::format("\"{}\" is not a valid cell; write CHUNK OP MICROBATCH as in 0F1, "
+                                "with F, B, I, W, SEND_F, RECV_F, SEND_B or RECV_B, or "
+                                "0REDUCE_GRAD, or (0F3;3B1)OVERLAP_F_B, without quotes",
+                                cell));
   }
 
-  /// Reductions go to the row's end, the last chunk first, where a step here has them.
+  /// Moves reductions to the end of the row, the last chunk first: our programs have them there.
   void read_row(std::string_view row) {
     written_.program.stages.emplace_back();
     written_.locations.emplace_back();
@@ -85,7 +85,7 @@ class CsvReader {
     }
   }
 
-  /// What runs side by side there runs one after the other here.
+  /// torch runs the two instructions of the cell concurrently; here they run one after the other.
   void read_overlapped(std::string_view cell, std::size_t at) {
     if (!cell.ends_with(kOverlap)) {
       refuse(cell);
@@ -104,7 +104,7 @@ class CsvReader {
     Instruction instruction{.chunk = take_number(rest)};
     const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
     rest.remove_prefix(name.size());
-    // Weights that are sharded over data ranks; here each has them whole.
+    // Ignored: they concern weights sharded over data ranks. Here every rank has whole weights.
     const bool sharding = name == "UNSHARD" || name == "RESHARD";
     const auto* known = std::find_if(kCellNames.begin(), kCellNames.end(),
                                      [&](const CellName& entry) { return entry.name == name; });
@@ -139,7 +139,7 @@ class CsvReader {
     }
   }
 
-  /// As many chunks as are numbered, as many micro-batches as chunk 0 runs forward.
+  /// Chunks: the highest chunk number. Micro-batches: those that chunk 0 runs forward.
   void infer_sizes() {
     Program& program = written_.program;
     for_each([&](const Instruction& i, TextPosition) {
@@ -155,7 +155,7 @@ class CsvReader {
             location,
             fmt::format("micro-batch {} is beyond the {} that chunk 0 runs forward; count "
                         "from 0 in every row (torch 2.13's own 1F1B begins its last row with "
-                        "micro-batch 1: take our 1f1b)",
+                        "micro-batch 1: use our 1f1b)",
                         i.microbatch, program.microbatches));
       }
     });
@@ -163,7 +163,7 @@ class CsvReader {
 
   WrittenProgram written_;
   TextPosition location_;
-  std::vector<Located> reductions_;  // of the row
+  std::vector<Located> reductions_;  // of the current row
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Programs as CSV: a row a stage, a cell an instruction, as torch.distributed.pipelining writes and
-// reads them (class _Action of its schedules.py; torch 2.13). docs/file_formats/program.md.
+// Programs as CSV, one row per stage and one cell per instruction, as torch.distributed.pipelining
+// writes and reads them (class _Action of its schedules.py; torch 2.13). See
+// docs/file_formats/program.md.
 #pragma once
 
 #include <string_view>
@@ -8,7 +9,7 @@
 
 namespace stagecraft {
 
-/// Throws TextError with the remedy.
+/// Throws TextError; its text names the remedy.
 WrittenProgram parse_csv_form(std::string_view text);
 
 }  // namespace stagecraft

@@ -30,7 +30,7 @@ constexpr std::array<OpName, 11> kNames = {{{Op::forward, "F"},
 
 constexpr std::string_view kDigits = "0123456789";
 
-/// Reads the digits at the front of `text` and takes them off.
+/// Parses the number at the front of `text` and removes it.
 int take_number(std::string_view& text, std::string_view whole) {
   int value = -1;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -92,7 +92,7 @@ Instruction parse_instruction(std::string_view text) {
     instruction.microbatch = take_number(text, whole);
   }
   require(text.empty(), "instruction",
-          R"("{}" has "{}" behind its end; put a blank between two instructions)", whole, text);
+          R"("{}" ends in an unexpected "{}"; put a blank between two instructions)", whole, text);
   return instruction;
 }
 

@@ -13,17 +13,17 @@ enum class Op : std::uint8_t {
   backward,            // B: both gradients
   backward_input,      // I
   backward_weight,     // W
-  send_activation,     // SA: the output of chunk, to the stage of chunk + 1
-  receive_activation,  // RA: the input of chunk, from the stage of chunk - 1
-  send_gradient,       // SG: the gradient of chunk's input, to the stage of chunk - 1
-  receive_gradient,    // RG: the gradient of chunk's output, from the stage of chunk + 1
+  send_activation,     // SA: the chunk's output, to the stage of chunk + 1
+  receive_activation,  // RA: the chunk's input, from the stage of chunk - 1
+  send_gradient,       // SG: the gradient of the chunk's input, to the stage of chunk - 1
+  receive_gradient,    // RG: the gradient of the chunk's output, from the stage of chunk + 1
   reduce_tied,         // T: adds the gradients of a tied parameter's uses, embedding + head
-  reduce_data,         // D: adds chunk's gradients over the data axis
+  reduce_data,         // D: adds the chunk's gradients over the data axis
   optimizer            // U: updates all parameters of the stage
 };
 
-/// `chunk` counts through the model, `microbatch` through the step, both from 0. Operations of a
-/// whole chunk (T, D) have no micro-batch; U has neither; absent numbers are 0.
+/// `chunk` counts through the model and `microbatch` through the step, both from 0. T and D concern
+/// a whole chunk and have no micro-batch; U has neither. Numbers that do not apply are 0.
 struct Instruction {
   Op op = Op::forward;
   int chunk = 0;
@@ -46,7 +46,8 @@ constexpr bool carries_activation(Op op) {
 constexpr bool has_microbatch(Op op) { return op <= Op::receive_gradient; }
 std::string_view letters(Op op);
 
-/// The receive of a send, the send of a receive: 2SA0 and 3RA0, 3SG0 and 2RG0. Requires a transfer.
+/// The receive of a send, or the send of a receive: 2SA0 and 3RA0, 3SG0 and 2RG0. Requires a
+/// transfer.
 constexpr Instruction other_end(const Instruction& transfer) {
   switch (transfer.op) {
     case Op::send_activation:
@@ -62,12 +63,12 @@ constexpr Instruction other_end(const Instruction& transfer) {
 
 /// "2F0": chunk 2, forward, micro-batch 0; "0T", "3D", "U".
 std::string to_string(const Instruction& instruction);
-/// The inverse; throws Error naming the text and what is wrong with it.
+/// Parses the output of to_string. Throws Error that quotes the text and says what is wrong.
 Instruction parse_instruction(std::string_view text);
 
-/// What an instruction that has not fired waits for, given each chunk's stage: "the activation of
-/// micro-batch 3 from stage 0", "a free slot at stage 1", "the driver's update"; for what runs in a
-/// collective, "the others of its group".
+/// Describes what an instruction that has not fired waits for, given the stage of each chunk: "the
+/// activation of micro-batch 3 from stage 0", "a free slot at stage 1", "the driver's update". For
+/// an instruction in a collective: "the others of its group".
 std::string awaited(const Instruction& instruction, const std::vector<int>& stage_of_chunk);
 
 }  // namespace stagecraft

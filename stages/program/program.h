@@ -1,4 +1,4 @@
-// A program: one issue order per stage. Builders list compute only; passes add transfers and
+// A program is one issue order per stage. Builders list compute only; passes add transfers and
 // reductions.
 #pragma once
 
@@ -10,7 +10,7 @@
 
 namespace stagecraft {
 
-/// What is issued together: one instruction, or a group of transfers that proceed side by side.
+/// Instructions that are issued together: one instruction, or several concurrent transfers.
 using TransferGroup = std::vector<Instruction>;
 using StageProgram = std::vector<TransferGroup>;
 
@@ -18,11 +18,11 @@ struct Program {
   int chunks = 1;
   int microbatches = 1;
   std::vector<int> stage_of_chunk;   // size `chunks`
-  std::vector<StageProgram> stages;  // one a stage
+  std::vector<StageProgram> stages;  // one per stage
   friend bool operator==(const Program&, const Program&) = default;
 };
 
-/// The stages of the first and of the last chunk. The uses of a tied parameter lie there.
+/// The stages of the first and of the last chunk, which hold the uses of a tied parameter.
 struct ModelEnds {
   int first = 0;
   int last = 0;
@@ -31,14 +31,14 @@ struct ModelEnds {
 };
 ModelEnds model_ends(const std::vector<int>& stage_of_chunk);
 
-/// Whether it has any B, I or W; otherwise it is an evaluation.
+/// Whether the program has any B, I or W; otherwise it is an evaluation.
 bool trains(const Program& program);
 bool is_compute_only(const Program& program);
 bool has_transfers(const Program& program);
-/// Whether it has transfers and, where it trains, U, as far as it needs them; whether it has all of
-/// them is for verify to say.
+/// Whether the program has transfers, if it has more than one stage, and U, if it trains. Does not
+/// check that all of them are there: verify does.
 bool is_whole(const Program& program);
-/// The program with its F, B, I and W alone.
+/// The program reduced to its F, B, I and W.
 Program compute_of(Program program);
 
 }  // namespace stagecraft

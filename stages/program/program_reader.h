@@ -1,4 +1,4 @@
-// Reads a program in either form of docs/file_formats/program.md.
+// Reads a program in either format of docs/file_formats/program.md.
 #pragma once
 
 #include <string_view>
@@ -7,8 +7,8 @@
 
 namespace stagecraft {
 
-/// Takes the text for CSV when it begins with a cell: a digit, a comma or a parenthesis. Throws
-/// TextError with the remedy.
+/// Parses the text as CSV if it begins with a cell: a digit, a comma or a parenthesis. Throws
+/// TextError; its text names the remedy.
 WrittenProgram parse_written(std::string_view text);
 
 }  // namespace stagecraft

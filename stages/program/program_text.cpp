@@ -21,12 +21,12 @@ std::string group_text(const TransferGroup& group) {
   return fmt::format("({})", fmt::join(members, " "));
 }
 
-/// Walks through a text and knows where it is.
+/// Tokenizes a text and keeps track of the position.
 class Reader {
  public:
   explicit Reader(std::string_view text) : text_(text) {}
 
-  /// The next line that says something, without its comment.
+  /// Moves to the next line that is not empty, without its comment. False at the end of the text.
   bool next_line() {
     while (!text_.empty()) {
       const std::size_t end = text_.find('\n');
@@ -42,8 +42,8 @@ class Reader {
     return false;
   }
 
-  /// The next token of the line: a parenthesis, or what stands between blanks and parentheses;
-  /// empty at the end.
+  /// The next token of the line: a parenthesis, or a run of other characters without blanks. Empty
+  /// at the end of the line.
   std::string_view next_token() {
     column_ = std::min(line_.find_first_not_of(" \t\r", column_), line_.size());
     begin_ = column_;
@@ -55,7 +55,7 @@ class Reader {
     return line_.substr(begin_, column_ - begin_);
   }
 
-  /// Of the token that was taken last.
+  /// The location of the token that next_token returned last.
   TextPosition location() const {
     return {std::max(1, static_cast<int>(number_)), static_cast<int>(begin_) + 1};
   }
@@ -75,15 +75,14 @@ class Reader {
   void word(std::string_view expected) {
     const std::string_view token = next_token();
     if (token != expected) {
-      fail(fmt::format(R"("{}" stands where "{}" is expected; write it there)", token, expected));
+      fail(fmt::format(R"(found "{0}" where "{1}" is expected; write "{1}")", token, expected));
     }
   }
 
   void end_of_header() {
     const std::string_view token = next_token();
     if (!token.empty()) {
-      fail(
-          fmt::format(R"("{}" stands behind the header's end; begin a new line with "0:")", token));
+      fail(fmt::format(R"(unexpected "{}" after the header; begin a new line with "0:")", token));
     }
   }
 
@@ -105,14 +104,14 @@ Instruction parse_token(const Reader& reader, std::string_view token, const Prog
   }
   if (instruction.chunk >= program.chunks || instruction.microbatch >= program.microbatches) {
     reader.fail(fmt::format(
-        "{} is beyond the {} chunks and {} micro-batches of the header, which are counted from 0; "
-        "correct it or the header",
+        "{} is beyond the {} chunks and {} micro-batches of the header (counted from 0); correct "
+        "the instruction or the header",
         token, program.chunks, program.microbatches));
   }
   return instruction;
 }
 
-/// Reads what stands behind "STAGE:" as the line of one more stage.
+/// Reads the rest of the line, after "STAGE:", and appends a stage to `written`.
 void parse_stage(Reader& reader, WrittenProgram& written) {
   StageProgram& stage = written.program.stages.emplace_back();
   std::vector<TextPosition>& locations = written.locations.emplace_back();
@@ -120,12 +119,12 @@ void parse_stage(Reader& reader, WrittenProgram& written) {
   for (std::string_view token = reader.next_token(); !token.empty(); token = reader.next_token()) {
     if (token == "(") {
       if (open) {
-        reader.fail("a group cannot stand within a group; close it with \")\" first");
+        reader.fail("groups cannot be nested; close the open group with \")\" first");
       }
       open.emplace();
     } else if (token == ")") {
       if (!open || open->empty()) {
-        reader.fail("\")\" closes nothing; write (1SG0 1RA1)");
+        reader.fail("\")\" closes no group; write a group as (1SG0 1RA1)");
       }
       stage.push_back(*std::exchange(open, std::nullopt));
     } else {
@@ -135,7 +134,7 @@ void parse_stage(Reader& reader, WrittenProgram& written) {
     }
   }
   if (open) {
-    reader.fail("a group is not closed; write \")\" behind its last instruction");
+    reader.fail("a group is not closed; write \")\" after its last instruction");
   }
 }
 
@@ -180,7 +179,7 @@ WrittenProgram parse_text_form(std::string_view text) {
   if (reader.next_line()) {
     reader.next_token();
     reader.fail(
-        fmt::format("the header has {} stages, but here is one more line; correct the "
+        fmt::format("the header has {} stages, but there is one more line; correct the "
                     "header or remove the line",
                     stages));
   }

@@ -1,4 +1,4 @@
-// The text form of programs (docs/file_formats/program.md).
+// The text format of programs (docs/file_formats/program.md).
 #pragma once
 
 #include <string>
@@ -9,16 +9,16 @@
 
 namespace stagecraft {
 
-/// One line a stage behind a header; groups in parentheses:
+/// A header, then one line per stage; groups are in parentheses:
 ///   program stages 2 chunks 2 microbatches 2
 ///   0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1
 std::string to_string(const Program& program);
-/// The inverse; chunks belong to the stages whose line has their F. Empty lines and what follows
-/// '#' are passed over. Throws Error "[line L, column C] ..." with the remedy. written_program.h
-/// reads other forms and files too.
+/// Parses the output of to_string. A chunk belongs to the stage whose line has its F. Ignores empty
+/// lines and text after '#'. Throws Error "[line L, column C] ..." that names the remedy.
+/// program_reader.h also reads CSV.
 Program parse_program(std::string_view text);
 
-/// The same with the location of every instruction. Throws TextError with the remedy.
+/// The same, with the location of every instruction. Throws TextError; its text names the remedy.
 WrittenProgram parse_text_form(std::string_view text);
 
 }  // namespace stagecraft

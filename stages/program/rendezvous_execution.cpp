@@ -27,7 +27,7 @@ std::size_t RendezvousExecution::position(int stage) const {
   return lines_[static_cast<std::size_t>(stage)].position;
 }
 
-/// The transfers of a chunk lie side by side.
+/// The transfers of one chunk are contiguous.
 std::size_t RendezvousExecution::index(const Instruction& i) const {
   const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
   return (static_cast<std::size_t>(i.chunk) * kTransfers + op) *
@@ -39,7 +39,8 @@ bool RendezvousExecution::is_issued(const Instruction& transfer) const {
   return issued_[index(transfer)];
 }
 
-/// The stage of the other end, if that is issued, still stands at it: its group waits for this.
+/// If the other end was issued already, its stage is still at that group: it waits for this
+/// transfer.
 void RendezvousExecution::issue(const Instruction& transfer) {
   issued_[index(transfer)] = true;
   const Instruction other = other_end(transfer);
@@ -66,7 +67,7 @@ std::vector<int> RendezvousExecution::take_changed() {
   return std::exchange(changed_, {});
 }
 
-/// Issues groups until one waits.
+/// Issues groups until one has to wait.
 void RendezvousExecution::go_on(int stage) {
   note_change(stage);
   Line& line = lines_[static_cast<std::size_t>(stage)];
@@ -78,7 +79,8 @@ void RendezvousExecution::go_on(int stage) {
       }
     }
     if (line.unmet > 0) {
-      // Lines of a large program are many streams from memory, of which each turn takes one group.
+      // A large program has many lines, and each call reads one group of one line: hardware
+      // prefetching does not help.
       if (line.position + 1 < order.size()) {
         __builtin_prefetch(order[line.position + 1].data());
         __builtin_prefetch(&order[line.position + 1] + 2);

@@ -47,8 +47,8 @@ void WrittenProgram::place_chunks(TextPosition sizes) {
   if (instructions < std::int64_t{program.chunks} * program.microbatches) {
     throw TextError(sizes,
                     fmt::format("{} chunks with {} micro-batches have more forwards than the "
-                                "{} instructions that follow; correct the sizes or add what "
-                                "is missing",
+                                "{} instructions that follow; correct the sizes or add the "
+                                "missing instructions",
                                 program.chunks, program.microbatches, instructions));
   }
 }

@@ -1,4 +1,4 @@
-// Programs as people and other tools write them, and where in the text each instruction stands.
+// Programs read from a text, with the location of each instruction in it.
 #pragma once
 
 #include <optional>
@@ -11,13 +11,13 @@
 
 namespace stagecraft {
 
-/// Of a text; both count from 1, columns in bytes.
+/// A position in a text. Both numbers count from 1; columns count bytes.
 struct TextPosition {
   int line = 1;
   int column = 1;
 };
 
-/// A text that is no program. what() is "[line L, column C] text".
+/// Thrown for a text that is not a program. what() is "[line L, column C] text".
 class TextError : public Error {
  public:
   TextError(TextPosition location, std::string_view text);
@@ -30,12 +30,12 @@ class TextError : public Error {
 struct WrittenProgram {
   Program program;
   std::vector<std::vector<TextPosition>>
-      locations;  // of each stage's instructions, groups flattened
+      locations;  // of each stage's instructions, with groups flattened
 
-  /// Where stage `stage` has the instruction first; nothing where the text does not have it.
+  /// Where the instruction first occurs on the line of `stage`; nothing if it does not.
   std::optional<TextPosition> coordinate_of(int stage, const Instruction& instruction) const;
-  /// Gives every chunk the stage whose line has its F. `sizes` is where the text says how many
-  /// chunks and micro-batches there are: throws TextError there when the lines fall short of them.
+  /// Gives every chunk the stage whose line has its F. Throws TextError at `sizes`, the position of
+  /// the header, if the lines have fewer chunks or micro-batches than it says.
   void place_chunks(TextPosition sizes);
 };
 

@@ -24,7 +24,7 @@ TEST_CASE("wrong instructions say what is wrong") {
   CHECK_THROWS_WITH(parse_instruction("F0"), Contains("number is missing"));
   CHECK_THROWS_WITH(parse_instruction("2X0"), Contains("\"X\" is none of F, B"));
   CHECK_THROWS_WITH(parse_instruction("2F"), Contains("number is missing"));
-  CHECK_THROWS_WITH(parse_instruction("2F0x"), Contains("\"x\" behind its end"));
+  CHECK_THROWS_WITH(parse_instruction("2F0x"), Contains("unexpected \"x\""));
   CHECK_THROWS_WITH(parse_instruction("99999999999F0"), Contains("too large"));
   CHECK_THROWS_WITH(parse_instruction("-1F0"), Contains("number is missing"));
   CHECK_THROWS_WITH(parse_instruction("1F-1"), Contains("\"F-\" is none of"));
@@ -81,8 +81,8 @@ TEST_CASE("wrong programs get line, column and remedy") {
   CHECK_THAT(message(header + "0: 0F0 0Q1"), Contains("[line 2, column 8]") && Contains("\"Q\""));
   CHECK_THAT(message(header + "0: 0F0 0F2"), Contains("beyond the 1 chunks and 2 micro-batches"));
   CHECK_THAT(message(header + "0: (0F0"), Contains("not closed"));
-  CHECK_THAT(message(header + "0: 0F0)"), Contains("closes nothing"));
-  CHECK_THAT(message(header + "0: ((0F0))"), Contains("group cannot stand within a group"));
+  CHECK_THAT(message(header + "0: 0F0)"), Contains("closes no group"));
+  CHECK_THAT(message(header + "0: ((0F0))"), Contains("groups cannot be nested"));
   CHECK_THAT(message(header + "0: 0B0"), Contains("no stage runs chunk 0 forward"));
   CHECK_THAT(message(header + "0: 0F0\n1: 0F1"), Contains("one more line"));
 }

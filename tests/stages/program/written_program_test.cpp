@@ -122,7 +122,7 @@ TEST_CASE("torch's files are proven where their gradients come in order") {
 
 TEST_CASE("torch's 1F1B is refused at the cell that it should not have") {
   CHECK_THAT(message_of(torch_text("1f1b")),
-             Contains("[line 4, column 57]") && Contains("take our 1f1b"));
+             Contains("[line 4, column 57]") && Contains("use our 1f1b"));
 }
 
 TEST_CASE("wrong CSV gets line, column and remedy") {
@@ -135,7 +135,7 @@ TEST_CASE("wrong CSV gets line, column and remedy") {
                                  "0T", "9999999F0", "0f0"}) {
     INFO(cell);
     CHECK_THAT(message_of(fmt::format("0F0,{}", cell)),
-               Contains("[line 1, column 5]") && Contains("is no cell"));
+               Contains("[line 1, column 5]") && Contains("is not a valid cell"));
   }
   CHECK_THAT(message_of("0F0,0B0\n \n1F0"),
              Contains("[line 2, column 1]") && Contains("empty row"));
