@@ -1,4 +1,4 @@
-// What a builder of a schedule writes down: the compute of every stage, in its order.
+// The list that a schedule builder fills: the compute of every stage, in order.
 #pragma once
 
 #include <functional>
@@ -10,15 +10,16 @@
 
 namespace stagecraft {
 
-/// The compute of one stage as it is listed. The stage's chunks are counted in model order, from 0;
-/// every chunk's micro-batches come in their order.
+/// Collects the compute of one stage. `local` numbers the stage's chunks in model order, from 0.
+/// Each chunk's micro-batches are added in order.
 class ComputeList {
  public:
   ComputeList(std::vector<int> chunks, int microbatches);
 
-  /// `ops` for the next micro-batch of the stage's chunk `local`; nothing when all have had it.
+  /// Adds each of `ops` for the next micro-batch of chunk `local` that has not had it. Adds nothing
+  /// for an op that all micro-batches have had.
   void add(std::initializer_list<Op> ops, int local = 0);
-  /// All weight gradients that are left, of the stage's last chunk first.
+  /// Adds all remaining weight gradients, those of the stage's last chunk first.
   void add_left_weights();
   int forwards(int local) const { return done_[static_cast<std::size_t>(local)].forwards; }
   StageProgram take() { return std::move(order_); }
@@ -35,14 +36,14 @@ class ComputeList {
   StageProgram order_;
 };
 
-/// The stage of a chunk.
+/// Gives the stage of a chunk.
 using Placement = int (*)(int chunk, int stages);
-/// Chunk c on stage c modulo p.
+/// Chunk c is on stage c modulo p.
 int loop_placement(int chunk, int stages);
-/// Down through the stages and up again.
+/// The first p chunks are on stages 0 to p - 1, the next p on stages p - 1 to 0.
 int v_placement(int chunk, int stages);
 
-/// The program of which `list` writes down each stage. Throws Error for a shape without stages,
+/// The program whose stages `list` fills one by one. Throws Error for a shape without stages,
 /// chunks or micro-batches.
 Program listed(const ScheduleShape& shape, Placement placement,
                const std::function<void(ComputeList&, int stage)>& list);

@@ -1,4 +1,4 @@
-// From a program as a person gave it to one that runs.
+// Lowers a program that a user gave to one that can run.
 #pragma once
 
 #include "stages/program/program.h"
@@ -6,8 +6,8 @@
 
 namespace stagecraft {
 
-/// A program as a person gave it, made whole: transfers if it has none, and, if it trains, the
-/// reductions of `shape` in place of those that stand at the ends of its lines.
+/// Completes a user's program. Adds transfers if it has none. If it trains, replaces the reductions
+/// at the ends of its lines by those of `shape`.
 Program lower_program(Program program, const ReductionShape& shape);
 
 }  // namespace stagecraft

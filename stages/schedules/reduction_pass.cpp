@@ -11,7 +11,7 @@ std::vector<Instruction> tail_of(const Program& program, int stage, const Reduct
   if (shape.tied && model_ends(program.stage_of_chunk).has(stage)) {
     tail.push_back({Op::reduce_tied, owns(last) ? last : 0, 0});
   }
-  // Backward order: gradients of later chunks are there first.
+  // Backward order: gradients of later chunks are complete first.
   for (int chunk = last; chunk >= 0; --chunk) {
     if (shape.data && owns(chunk)) {
       tail.push_back({Op::reduce_data, chunk, 0});

@@ -1,13 +1,12 @@
-// What a builder of a schedule needs to know.
+// The sizes that a schedule is built for.
 #pragma once
 
 namespace stagecraft {
 
-/// What a builder needs to know. `microbatches` are those of one step.
 struct ScheduleShape {
   int stages = 1;
-  int microbatches = 1;
-  int chunks = 1;  // a stage
+  int microbatches = 1;  // per step
+  int chunks = 1;        // per stage
 };
 
 }  // namespace stagecraft

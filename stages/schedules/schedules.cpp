@@ -16,20 +16,20 @@ using enum Op;
 
 void require_chunks(const ScheduleShape& shape, std::string_view name, int chunks,
                     std::string_view remedy) {
-  require(shape.chunks == chunks, "schedule", "{} has {} a stage, not {}; {}", name,
+  require(shape.chunks == chunks, "schedule", "{} has {} per stage, not {}; {}", name,
           chunks == 1 ? "one chunk" : "two chunks", shape.chunks, remedy);
 }
 
 void require_microbatches(const ScheduleShape& shape, std::string_view name, int least) {
   require(shape.microbatches >= least, "schedule",
           "{} over {} stages needs at least {} micro-batches, and has {}; raise the global batch "
-          "or take 1f1b",
+          "or use 1f1b",
           name, shape.stages, least, shape.microbatches);
 }
 
-/// Warm-up forwards, then F and I in turn with W some micro-batches behind I, then what is left;
-/// `lag_per_stage` forwards more per stage before the last, as many W less per stage behind the
-/// first.
+/// Warm-up forwards, then F and I alternately, with each W some micro-batches after its I, then the
+/// remaining W. Every stage has `lag_per_stage` more warm-up forwards than the next stage, and its
+/// W lag its I by `lag_per_stage` micro-batches more than those of the stage before.
 Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
   return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < lag_per_stage * (shape.stages - stage - 1); ++m) {
@@ -48,7 +48,7 @@ Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
 }  // namespace
 
 Program gpipe(const ScheduleShape& shape) {
-  require_chunks(shape, "gpipe", 1, "take looped-bfs");
+  require_chunks(shape, "gpipe", 1, "use looped-bfs");
   return looped_bfs(shape);
 }
 
@@ -64,7 +64,7 @@ Program looped_bfs(const ScheduleShape& shape) {
 }
 
 Program one_f_one_b(const ScheduleShape& shape) {
-  require_chunks(shape, "1f1b", 1, "take interleaved");
+  require_chunks(shape, "1f1b", 1, "use interleaved");
   return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < shape.stages - stage - 1; ++m) {
       list.add({forward});
@@ -76,10 +76,10 @@ Program one_f_one_b(const ScheduleShape& shape) {
 }
 
 Program interleaved(const ScheduleShape& shape) {
-  require(shape.chunks >= 2, "schedule", "interleaved has several chunks a stage; take 1f1b");
+  require(shape.chunks >= 2, "schedule", "interleaved needs several chunks per stage; use 1f1b");
   require(shape.microbatches % shape.stages == 0, "schedule",
-          "interleaved takes the micro-batches in rounds of as many as there are stages: {} is no "
-          "multiple of {}",
+          "interleaved runs micro-batches in rounds of one per stage: {} micro-batches are not a "
+          "multiple of {} stages; change the global batch",
           shape.microbatches, shape.stages);
   return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
     const int total = shape.microbatches * shape.chunks;
@@ -100,12 +100,12 @@ Program interleaved(const ScheduleShape& shape) {
 }
 
 Program zb_h1(const ScheduleShape& shape) {
-  require_chunks(shape, "zb-h1", 1, "take zb-v");
+  require_chunks(shape, "zb-h1", 1, "use zb-v");
   return zero_bubble(shape, 1);
 }
 
 Program zb_h2(const ScheduleShape& shape) {
-  require_chunks(shape, "zb-h2", 1, "take zb-v");
+  require_chunks(shape, "zb-h2", 1, "use zb-v");
   require_microbatches(shape, "zb-h2", 2 * shape.stages - 1);
   return zero_bubble(shape, 2);
 }
@@ -164,28 +164,29 @@ Program dualpipe_v(const ScheduleShape& shape) {
       list.add({backward, forward}, 1);
       list.add({backward}, 0);
     }
-    // From the middle of the descent on, weight gradients are put off into the gaps of the end.
-    std::deque<int> put_off;
-    const auto descend = [&](int local, bool put) {
-      list.add({put ? backward_input : backward}, local);
-      if (put) {
-        put_off.push_back(local);
+    // From the middle of the cool-down on, weight gradients are deferred to fill the gaps at the
+    // end.
+    std::deque<int> deferred;
+    const auto cool_down = [&](int local, bool defer) {
+      list.add({defer ? backward_input : backward}, local);
+      if (defer) {
+        deferred.push_back(local);
       }
     };
-    const auto add_put_off = [&] {
-      list.add({backward_weight}, put_off.front());
-      put_off.pop_front();
+    const auto add_deferred = [&] {
+      list.add({backward_weight}, deferred.front());
+      deferred.pop_front();
     };
     for (int i = 0; i <= stage; ++i) {
-      descend(1, 2 * i > stage);
-      descend(0, 2 * i >= stage);
+      cool_down(1, 2 * i > stage);
+      cool_down(0, 2 * i >= stage);
     }
     for (int i = 0; i < below; ++i) {
-      add_put_off();
-      descend(0, true);
+      add_deferred();
+      cool_down(0, true);
     }
-    while (!put_off.empty()) {
-      add_put_off();
+    while (!deferred.empty()) {
+      add_deferred();
     }
   });
 }
@@ -246,7 +247,7 @@ const ScheduleInfo& schedule_info(std::string_view name) {
   const auto found = std::find_if(all.begin(), all.end(),
                                   [&](const ScheduleInfo& info) { return info.name == name; });
   if (found == all.end()) {
-    throw Error("schedule", fmt::format("\"{}\" is no schedule; the schedules are {}", name,
+    throw Error("schedule", fmt::format("there is no schedule \"{}\"; the schedules are {}", name,
                                         fmt::join(schedule_names(), ", ")));
   }
   return *found;

@@ -65,8 +65,8 @@ class TransferPass {
   bool behind_compute_ = false;
 };
 
-/// Runs a program in the worst case, and where it sticks draws the receives of what is being sent
-/// forward into the groups at which their stages stand.
+/// Executes a program in the worst case. Where it deadlocks, hoists receives: moves the receive of
+/// a tensor that is being sent forward into the current group of its stage.
 class ReceiveHoister {
  public:
   explicit ReceiveHoister(Program& program)
@@ -77,7 +77,8 @@ class ReceiveHoister {
                  static_cast<std::size_t>(program.microbatches)),
         met_(hoisted_.size()) {}
 
-  /// Leaves the program as it was where nothing can be drawn forward: verify says what waits.
+  /// Leaves the program unchanged if hoisting does not resolve every deadlock; verify then reports
+  /// it.
   void run() {
     bool ended = worst_.run();
     while (!ended && hoist_one()) {
@@ -90,7 +91,7 @@ class ReceiveHoister {
   }
 
  private:
-  /// Of a receive, among all that there are.
+  /// The index of a receive among all receives.
   std::size_t number(const Instruction& receive) const {
     const auto kind = receive.op == Op::receive_gradient ? 1U : 0U;
     return (static_cast<std::size_t>(receive.chunk) * 2 + kind) *
@@ -98,8 +99,8 @@ class ReceiveHoister {
            static_cast<std::size_t>(receive.microbatch);
   }
 
-  /// Of what was drawn forward, only the place that it was drawn to, which is the first, or the one
-  /// that it had.
+  /// A hoisted receive occurs twice on its line. Keeps the first occurrence, the hoisted one, if
+  /// `forward`, and otherwise the second, the original one.
   void keep_one(StageProgram& line, bool forward) {
     for (TransferGroup& group : line) {
       std::erase_if(group, [&](const Instruction& i) {
@@ -114,19 +115,19 @@ class ReceiveHoister {
     std::erase_if(line, [](const TransferGroup& group) { return group.empty(); });
   }
 
-  /// Whether the stage of a transfer's other end has come to it.
+  /// Whether the other end of a transfer was issued.
   bool is_met(const Instruction& transfer) const { return worst_.is_issued(other_end(transfer)); }
 
-  /// Within a channel receives keep the order of its sends: behind those that are being sent to,
-  /// before those that are not.
+  /// Where to insert a receive: within a channel, receives keep the order of the sends, so it goes
+  /// after receives whose send was issued and before those whose send was not.
   TransferGroup::iterator coordinate_of(TransferGroup& group, Op op, int source) const {
     return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
       return i.op == op && worst_.stage_of(other_end(i)) == source && !is_met(i);
     });
   }
 
-  /// Follows who waits for whom until a stage comes again, and then, around that circle, draws the
-  /// first receive forward that a send waits for. False when there is none.
+  /// Follows which stage waits for which until a stage repeats, then hoists the first receive on
+  /// that cycle that a send waits for. False if there is none.
   bool hoist_one() {
     cut_path();
     int stage = 0;
@@ -139,7 +140,7 @@ class ReceiveHoister {
     }
     while (place_[static_cast<std::size_t>(stage)] == kOff) {
       if (!worst_.unmet(stage)) {
-        return false;  // waits for a stage at its end
+        return false;  // the last stage waits for one that has ended
       }
       place_[static_cast<std::size_t>(stage)] = path_.size();
       path_.push_back(stage);
@@ -155,10 +156,10 @@ class ReceiveHoister {
     return false;
   }
 
-  /// Whose instruction `stage`, which waits, waits for.
+  /// The stage that `stage` waits for.
   int awaited_by(int stage) const { return worst_.stage_of(other_end(*worst_.unmet(stage))); }
 
-  /// Keeps of the last path what still waits as it did.
+  /// Keeps the part of the last path whose stages still wait as before.
   void cut_path() {
     std::size_t size = path_.size();
     for (const int stage : worst_.take_changed()) {
@@ -183,14 +184,14 @@ class ReceiveHoister {
 
   Program& program_;
   RendezvousExecution worst_;
-  std::vector<int> path_;           // each waits for the next, the last for one of them
-  std::vector<std::size_t> place_;  // on it, by stage
-  std::vector<bool> hoisted_;       // by number
-  std::vector<bool> met_;           // on its line, by keep_one
+  std::vector<int> path_;           // stages: each waits for the next, the last for one of them
+  std::vector<std::size_t> place_;  // index in path_, by stage
+  std::vector<bool> hoisted_;       // by number()
+  std::vector<bool> met_;           // by number(): keep_one has seen it
   bool any_hoisted_ = false;
 };
 
-/// Whether every instruction stands on its chunk's stage, as the worst case requires.
+/// Whether every instruction is on its chunk's stage, as RendezvousExecution requires.
 bool is_placed(const Program& program) {
   for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
     for (const TransferGroup& group : program.stages[stage]) {
@@ -211,7 +212,7 @@ Program with_transfers(Program program) {
   for (StageProgram& line : program.stages) {
     line = TransferPass(program).run(line);
   }
-  if (placed) {  // otherwise verify says what is not
+  if (placed) {  // otherwise verify reports the instruction
     ReceiveHoister(program).run();
   }
   return program;

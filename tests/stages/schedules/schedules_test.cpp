@@ -136,13 +136,14 @@ TEST_CASE("dualpipe-v idles as long as zb-v at equal times, and holds one chunk 
 
 TEST_CASE("sizes outside a schedule's domain are refused with the remedy") {
   using Catch::Matchers::Contains;
-  CHECK_THROWS_WITH(build_schedule("interleaved", {4, 6, 2}), Contains("6 is no multiple of 4"));
-  CHECK_THROWS_WITH(build_schedule("interleaved", {4, 8, 1}), Contains("take 1f1b"));
-  CHECK_THROWS_WITH(build_schedule("1f1b", {4, 8, 2}), Contains("take interleaved"));
+  CHECK_THROWS_WITH(build_schedule("interleaved", {4, 6, 2}),
+                    Contains("6 micro-batches are not a multiple of 4"));
+  CHECK_THROWS_WITH(build_schedule("interleaved", {4, 8, 1}), Contains("use 1f1b"));
+  CHECK_THROWS_WITH(build_schedule("1f1b", {4, 8, 2}), Contains("use interleaved"));
   CHECK_THROWS_WITH(build_schedule("zb-h2", {4, 6, 1}), Contains("at least 7 micro-batches"));
   CHECK_THROWS_WITH(build_schedule("zb-v", {4, 7, 2}), Contains("at least 8 micro-batches"));
   CHECK_THROWS_WITH(build_schedule("dualpipe-v", {4, 8, 1}), Contains("set chunks = 2"));
-  CHECK_THROWS_WITH(build_schedule("zigzag", {4, 8, 1}), Contains("is no schedule"));
+  CHECK_THROWS_WITH(build_schedule("zigzag", {4, 8, 1}), Contains("there is no schedule"));
 }
 
 }  // namespace
