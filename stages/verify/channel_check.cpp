@@ -6,7 +6,8 @@
 namespace stagecraft {
 namespace {
 
-/// Compares the ends of all channels: collects what each sends, then follows what is received.
+/// Compares both ends of all channels: collects the sends of each, then checks the receives against
+/// them.
 class ChannelCheck {
  public:
   ChannelCheck(const Program& program, const DiagnosticWriter& diagnose)
@@ -65,8 +66,8 @@ class ChannelCheck {
     const Edge& edge = channels_.edges()[c];
     const Instruction expected{receive.instruction.op, due.chunk, due.microbatch};
     return diagnose_(
-        "the channel from stage {} to stage {} brings what {} sends where {} is to take another; "
-        "list both ends in one order",
+        "the channel from stage {} to stage {} delivers the tensor of {} where {} expects another "
+        "one; list sends and receives in the same order",
         edge.source, edge.destination,
         InstructionSite{edge.source, due.position, other_end(expected)}, receive);
   }
@@ -75,7 +76,7 @@ class ChannelCheck {
   const DiagnosticWriter& diagnose_;
   ChannelNumbers channels_;
   std::vector<std::vector<Sent>> sent_;  // by channel, in the source's order
-  std::vector<std::size_t> received_;    // by channel, how many so far
+  std::vector<std::size_t> received_;    // by channel: receives seen so far
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 
 namespace stagecraft {
 
-/// Both ends of every channel name its transfers in one order. Requires check_lines.
+/// Checks that both ends of every channel list its transfers in the same order. Requires
+/// check_lines.
 Check check_channels(const Program& program, const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

@@ -1,4 +1,4 @@
-// What verify objects to, as its parts write it.
+// The diagnostics of verify, as its parts write them.
 #pragma once
 
 #include <fmt/format.h>
@@ -13,16 +13,16 @@
 
 namespace stagecraft {
 
-/// A sentence with its remedy, and the steps that it names.
+/// What is wrong, with the remedy, and the instructions that the text names.
 struct Diagnostic {
   std::string text;
   std::vector<InstructionSite> steps;
 };
 
-/// Nothing, or the first objection found.
+/// The first diagnostic found, or nothing.
 using Check = std::optional<Diagnostic>;
 
-/// Writes objections; a step among the arguments becomes "0SA1 (stage 0, position 3)".
+/// Writes diagnostics. An InstructionSite argument is formatted as "0SA1 (stage 0, position 3)".
 class DiagnosticWriter {
  public:
   explicit DiagnosticWriter(const SiteFormatter& where) : where_(where) {}
@@ -30,7 +30,7 @@ class DiagnosticWriter {
   template <typename... Args>
   Diagnostic operator()(std::string_view text, const Args&... args) const {
     Diagnostic diagnostic;
-    const std::tuple words{word(args, diagnostic)...};  // braces: from left to right
+    const std::tuple words{word(args, diagnostic)...};  // braces: evaluated from left to right
     diagnostic.text = std::apply(
         [&](const auto&... each) { return fmt::format(fmt::runtime(text), each...); }, words);
     return diagnostic;

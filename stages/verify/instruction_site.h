@@ -1,4 +1,4 @@
-// An instruction of a program with its place.
+// An instruction of a program with its location.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-/// An instruction of a program and where it stands.
+/// An instruction and its location in the program.
 struct InstructionSite {
   int stage = 0;
   int position = 0;  // of its group on the stage's line
@@ -16,7 +16,7 @@ struct InstructionSite {
   friend bool operator==(const InstructionSite&, const InstructionSite&) = default;
 };
 
-/// Where a step stands, in words.
+/// Formats the location of an instruction.
 using SiteFormatter = std::function<std::string(const InstructionSite&)>;
 /// "stage 0, position 3".
 std::string site_text(const InstructionSite& step);

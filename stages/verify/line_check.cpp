@@ -5,8 +5,7 @@
 namespace stagecraft {
 namespace {
 
-/// Form and values of one line after the other, by where each instruction with a micro-batch
-/// stands.
+/// Checks one line after the other, using the position of every instruction with a micro-batch.
 class LineCheck {
  public:
   LineCheck(const Program& program, const ReductionShape& reductions,
@@ -49,7 +48,7 @@ class LineCheck {
 
   int stage_of(int chunk) const { return program_.stage_of_chunk[static_cast<std::size_t>(chunk)]; }
 
-  /// Of an instruction of this stage.
+  /// The position of an instruction of the current stage.
   int& position(const Instruction& i) {
     const std::size_t local = local_of_chunk_[static_cast<std::size_t>(i.chunk)];
     return positions_[(local * kOps + static_cast<std::size_t>(i.op)) *
@@ -66,7 +65,7 @@ class LineCheck {
           continue;
         }
         if (has(i)) {
-          return diagnose_("{} stands again: {}; remove one", step(i),
+          return diagnose_("{} is repeated: {}; remove one", step(i),
                            InstructionSite{stage_, static_cast<int>(at), i});
         }
         position(i) = static_cast<int>(at);
@@ -83,7 +82,7 @@ class LineCheck {
     return found;
   }
 
-  /// Both must be there, `earlier` before `later`.
+  /// Both must be on the line, `earlier` before `later`.
   Check ordered(const Instruction& earlier, const Instruction& later) {
     for (const Instruction& i : {earlier, later}) {
       if (!has(i)) {
@@ -91,7 +90,7 @@ class LineCheck {
       }
     }
     if (position(earlier) >= position(later)) {
-      return diagnose_("{} must stand behind {}; move one of them", step(later), step(earlier));
+      return diagnose_("{} must come after {}; move one of them", step(later), step(earlier));
     }
     return {};
   }
@@ -115,13 +114,13 @@ class LineCheck {
     return {};
   }
 
-  /// Of B, or of I and W: each gradient once.
+  /// Checks that B, or I and W, compute each gradient once.
   Check check_halves(int chunk, int m) {
     const Instruction both{Op::backward, chunk, m};
     const Instruction input{Op::backward_input, chunk, m};
     const Instruction weight{Op::backward_weight, chunk, m};
     if (has(both) && (has(input) || has(weight))) {
-      return diagnose_("{} computes what {} computes too; keep B, or I and W", step(both),
+      return diagnose_("{} repeats the computation of {}; keep B, or I and W", step(both),
                        step(has(input) ? input : weight));
     }
     if (has(both)) {
@@ -136,7 +135,7 @@ class LineCheck {
     return ordered(input, weight);
   }
 
-  /// The one that has the gradient of the chunk's input. Requires check_halves of it.
+  /// The instruction that computes the gradient of the chunk's input. Requires check_halves.
   Instruction gradient(int chunk, int m) {
     const Instruction both{Op::backward, chunk, m};
     return has(both) ? both : Instruction{Op::backward_input, chunk, m};
@@ -185,10 +184,10 @@ class LineCheck {
     if (stage_of(chunk - 1) != stage_) {
       return ordered(mine, {Op::send_gradient, chunk, m});
     }
-    return ordered(mine, gradient(chunk - 1, m));  // checked by itself before: chunks ascend
+    return ordered(mine, gradient(chunk - 1, m));  // check_halves of it has run: chunks ascend
   }
 
-  /// Behind all compute and transfers, and whole.
+  /// The tail must be complete and come after all compute and transfers.
   Check check_tail(const StageProgram& line) {
     std::vector<InstructionSite> tail;
     for (std::size_t at = 0; at < line.size(); ++at) {
@@ -196,8 +195,8 @@ class LineCheck {
       if (!has_microbatch(first.instruction.op)) {
         tail.push_back(first);
       } else if (!tail.empty()) {
-        return diagnose_("{} stands behind {}; reductions and the optimizer come last", first,
-                         tail.back());
+        return diagnose_("{} comes after {}; move it before the reductions and the optimizer",
+                         first, tail.back());
       }
     }
     const std::vector<Instruction> due =
@@ -211,7 +210,7 @@ class LineCheck {
     std::vector<Instruction> found;
     std::transform(tail.begin(), tail.end(), std::back_inserter(found),
                    [](const InstructionSite& step) { return step.instruction; });
-    return diagnose_(R"(stage {} ends in "{}" where "{}" is due; write that)", stage_,
+    return diagnose_(R"(stage {} ends in "{}" where "{}" is expected; write that)", stage_,
                      text_of(found), text_of(due));
   }
 

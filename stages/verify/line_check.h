@@ -1,4 +1,4 @@
-// The part of verify that looks at each line by itself.
+// The part of verify that checks each stage's line by itself.
 #pragma once
 
 #include "stages/program/program.h"
@@ -7,8 +7,8 @@
 
 namespace stagecraft {
 
-/// Form and values of each line by itself: what stands twice or is missing, what stands before what
-/// it needs, weight gradients out of order, the tail. Requires check_locations.
+/// Finds instructions that are missing, repeated or placed before their inputs, weight gradients
+/// out of order, and a wrong tail. Requires check_locations.
 Check check_lines(const Program& program, const ReductionShape& reductions,
                   const DiagnosticWriter& diagnose);
 

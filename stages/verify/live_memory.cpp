@@ -7,7 +7,7 @@
 namespace stagecraft {
 namespace {
 
-/// Walks along one stage's line.
+/// Follows what is held along one stage's line.
 class LiveMemory {
  public:
   LiveMemory(const Program& program, const Limits& limits, bool training, std::int64_t throughout)
@@ -26,7 +26,7 @@ class LiveMemory {
   }
 
  private:
-  /// What was handed in goes, what is handed on comes.
+  /// Releases what the instruction consumes and adds what it produces.
   void take(const Instruction& i) {
     const ChunkBytes bytes = bytes_of(i);
     const std::int64_t onward = i.chunk + 1 < program_.chunks ? limits_.tensor_bytes : 0;
@@ -49,7 +49,8 @@ class LiveMemory {
   }
   void let_go(const Instruction& i) { live_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
 
-  /// An instruction that holds `most` meanwhile, of it `stash` and what was `handed_in`.
+  /// Notes what is held while an instruction runs: `most` bytes, which include its `stash` and the
+  /// tensor that was `handed_in`.
   void run(std::int64_t most, std::int64_t stash, std::int64_t handed_in) {
     if (most > 0) {
       LiveBytes meanwhile = live_;
@@ -111,7 +112,7 @@ std::vector<StagePeak> peaks_of(const Program& program, const Limits& limits) {
   const auto fits = [](std::size_t given, std::size_t due) { return given == 0 || given == due; };
   require(fits(limits.stage_bytes.size(), program.stages.size()) &&
               fits(limits.chunk_bytes.size(), chunks),
-          "peaks_of", "sizes of {} stages and {} chunks are given where the program has {} and {}",
+          "peaks_of", "sizes of {} stages and {} chunks are given, but the program has {} and {}",
           limits.stage_bytes.size(), limits.chunk_bytes.size(), program.stages.size(), chunks);
   const bool training = trains(program);
   const std::vector<std::int64_t> bytes = constant_bytes(

@@ -17,7 +17,7 @@ Check check_sizes(const Program& program, const DiagnosticWriter& diagnose) {
   const auto stray = std::find_if(owners.begin(), owners.end(),
                                   [&](int stage) { return stage < 0 || stage >= stages; });
   if (owners.size() != static_cast<std::size_t>(program.chunks) || stray != owners.end()) {
-    return diagnose("the owners of {} of {} chunks are known among {} stages; give every chunk one",
+    return diagnose("{} of {} chunks have an owner among the {} stages; give every chunk one",
                     std::count_if(owners.begin(), owners.end(),
                                   [&](int stage) { return stage >= 0 && stage < stages; }),
                     program.chunks, stages);
@@ -25,7 +25,8 @@ Check check_sizes(const Program& program, const DiagnosticWriter& diagnose) {
   return {};
 }
 
-/// Whether the transfer joins neighbouring chunks on two stages, and of a kind that there is.
+/// Whether the transfer joins neighbouring chunks on two stages. Gradients are transferred only in
+/// training.
 bool joins_stages(const Program& program, const Instruction& i, bool training) {
   const int other = other_end(i).chunk;
   return other >= 0 && other < program.chunks &&
@@ -44,18 +45,19 @@ Check check_place(const Program& program, bool training, const InstructionSite& 
   }
   if (i.op == Op::optimizer ? i.chunk != 0 || i.microbatch != 0
                             : !has_microbatch(i.op) && i.microbatch != 0) {
-    return diagnose("{} has numbers that its kind has not; leave them 0", step);
+    return diagnose("{} has a chunk or micro-batch number that does not apply to it; set it to 0",
+                    step);
   }
   const int owner = program.stage_of_chunk[static_cast<std::size_t>(i.chunk)];
   if (i.op != Op::optimizer && owner != step.stage) {
-    return diagnose("{} stands on a stage that does not own chunk {}; move it to stage {}", step,
+    return diagnose("{} is on a stage that does not own chunk {}; move it to stage {}", step,
                     i.chunk, owner);
   }
   if (members > 1 && !is_transfer(i.op)) {
-    return diagnose("{} stands in a group; only transfers may: write it alone", step);
+    return diagnose("{} is in a group; only transfers may be: write it alone", step);
   }
   if (is_transfer(i.op) && !joins_stages(program, i, training)) {
-    return diagnose("{} moves what no other stage has or wants; remove it", step);
+    return diagnose("{} transfers a tensor that no other stage sends or receives; remove it", step);
   }
   return {};
 }

@@ -1,4 +1,4 @@
-// The part of verify that looks at where instructions stand.
+// The part of verify that checks the locations of instructions.
 #pragma once
 
 #include "stages/program/program.h"
@@ -6,7 +6,8 @@
 
 namespace stagecraft {
 
-/// Sizes, groups, owners, and transfers that join no two stages: what everything else relies on.
+/// Checks sizes, groups, owners of chunks, and that every transfer joins two stages. The other
+/// checks rely on this one.
 Check check_locations(const Program& program, const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

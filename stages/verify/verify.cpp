@@ -15,7 +15,7 @@ Check check_slots(const Program& program, const Limits& limits, const Diagnostic
     return {};
   }
   return diagnose(
-      "the channel {} has {} slots, so that nothing is ever sent; give every channel at least one",
+      "the channel {} has {} slots, so nothing can be sent; give every channel at least one",
       to_string(edges.front()), limits.slots);
 }
 
@@ -46,15 +46,14 @@ Check check_bytes(const Program& program, const std::vector<StagePeak>& peaks, c
     const StageProgram& line = program.stages[stage];
     if (peak.held.total() == 0 || line.empty()) {
       return diagnose(
-          "stage {} holds {} bytes throughout where {} are allowed; give it less of the model, or "
-          "raise the limit",
+          "stage {} holds {} bytes throughout where {} are allowed; give it fewer layers, or raise "
+          "the limit",
           stage, peak.bytes, *limits.bytes);
     }
     return diagnose(
         "stage {} holds {} bytes at {} where {} are allowed: {} of saved activations, {} of "
-        "weight stashes, {} of tensors between chunks and of what runs, {} throughout; run B or W "
-        "earlier or F "
-        "later, take smaller micro-batches, or raise the limit",
+        "weight stashes, {} of tensors between chunks and of the running instruction, {} "
+        "throughout; run B or W earlier or F later, use smaller micro-batches, or raise the limit",
         stage, peak.bytes,
         InstructionSite{static_cast<int>(stage), static_cast<int>(peak.position),
                         line[peak.position].front()},

@@ -1,5 +1,6 @@
 // Decides before a run whether every execution of a program ends, each gradient is computed once
-// and in order, and no stage holds more than it may. The contract: docs/schedules.md, "The proof".
+// and in order, and no stage exceeds its memory limit. The contract: docs/schedules.md, "The
+// proof".
 #pragma once
 
 #include <string>
@@ -14,16 +15,16 @@ namespace stagecraft {
 
 struct Verdict {
   bool proven = false;
-  std::vector<StagePeak> peaks;  // one a stage; empty where the program as such is refused
-  /// Not proven: what is missing or wrong, or who waits for whom, and a sentence on the remedy.
+  std::vector<StagePeak> peaks;  // per stage; empty if a check other than the byte limit failed
+  /// If not proven: what is missing or wrong, or what waits for what, with the remedy.
   std::string counter_example;
-  /// The instructions of the program that it names, in its order.
+  /// The instructions that the counter-example names, in the order of its text.
   std::vector<InstructionSite> steps;
 };
 
-/// Near-linear in the instructions. Of a program that comes to a standstill the counter-example is
-/// the shortest circle among the stages that wait there. `where` words the places, of a program
-/// that was read from a file by its lines. Throws Error as peaks_of does.
+/// Near-linear in the number of instructions. If the program deadlocks, the counter-example is the
+/// shortest cycle of waiting stages. `where` formats a location, e.g. as FILE:LINE. Throws Error as
+/// peaks_of does.
 Verdict verify(const Program& program, const ReductionShape& reductions, const Limits& limits = {},
                const SiteFormatter& where = site_text);
 

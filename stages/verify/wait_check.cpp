@@ -9,8 +9,8 @@
 namespace stagecraft {
 namespace {
 
-/// Who waits for whom at a standstill: a vertex a stage, an edge from each that has not come to its
-/// end to the stages of what its group waits for, none of which is at its end.
+/// The wait-for graph of a deadlock. Every stage is a vertex. Each stage that has not ended has
+/// edges to the stages that its group waits for; none of these has ended either.
 class Standstill {
  public:
   Standstill(const Program& program, const RendezvousExecution& worst)
@@ -30,20 +30,20 @@ class Standstill {
       diagnostic.steps.insert(diagnostic.steps.end(), part.steps.begin(), part.steps.end());
     };
     for (std::size_t at = 0; at < circle.size(); ++at) {
-      append(diagnose(at == 0 ? "{} waits for {}" : ", which stands behind {}, which waits for {}",
+      append(diagnose(at == 0 ? "{} waits for {}" : ", which comes after {}, which waits for {}",
                       waiting(circle, at), wanted(circle, at)));
     }
-    diagnostic.text += fmt::format(", which stands behind {}; {}",
+    diagnostic.text += fmt::format(", which comes after {}; {}",
                                    to_string(waiting(circle, 0).instruction), remedy(circle));
     return diagnostic;
   }
 
  private:
-  /// Each edge has the transfer that waits.
+  /// An edge holds the transfer that waits.
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS,
                                       boost::no_property, Instruction>;
   using Vertex = Graph::vertex_descriptor;
-  using Circle = std::vector<Vertex>;  // each waits for the next, the last for the first
+  using Circle = std::vector<Vertex>;  // a cycle: each waits for the next, the last for the first
 
   void add_edges(Vertex stage) {
     for (const Instruction& i : program_.stages[stage][worst_.position(static_cast<int>(stage))]) {
@@ -62,13 +62,13 @@ class Standstill {
         shortest = circle;
       }
       if (shortest.size() == 2) {
-        break;  // no stage waits for itself
+        break;  // the minimum: no stage waits for itself
       }
     }
     return shortest;
   }
 
-  /// Empty if there is none.
+  /// The shortest cycle through `stage`; empty if there is none.
   Circle circle_through(Vertex stage) const {
     std::vector<Vertex> before(boost::num_vertices(graph_));
     std::vector<int> distance(before.size(), 0);
@@ -98,7 +98,7 @@ class Standstill {
     return {stage, static_cast<int>(worst_.position(stage)), graph_[edge]};
   }
 
-  /// What the waiting one waits for, further behind on the line of the next.
+  /// The instruction that waiting() waits for, later on the line of the next stage.
   InstructionSite wanted(const Circle& circle, std::size_t at) const {
     const Instruction i = other_end(waiting(circle, at).instruction);
     const int stage = worst_.stage_of(i);
@@ -110,19 +110,20 @@ class Standstill {
     return {stage, static_cast<int>(position), i};
   }
 
-  /// A receive may always be drawn forward; where all wait for receives, values wait in a circle.
+  /// A receive can always be moved forward. If all wait to receive, no order of transfers helps:
+  /// the tensors depend on each other.
   std::string remedy(const Circle& circle) const {
     for (std::size_t at = 0; at < circle.size(); ++at) {
       if (is_send(waiting(circle, at).instruction.op)) {
         const InstructionSite receive = wanted(circle, at);
         const InstructionSite behind = waiting(circle, (at + 1) % circle.size());
         return fmt::format(
-            "join {} to {} on stage {}, in one group, or change the order on one of these stages",
+            "put {} into one group with {} on stage {}, or change the order on one of these stages",
             to_string(receive.instruction), to_string(behind.instruction), receive.stage);
       }
     }
-    return "each waits to receive what another computes only behind that: compute and send one of "
-           "these tensors earlier";
+    return "each waits to receive a tensor that another computes only after its own wait: compute "
+           "and send one of these tensors earlier";
   }
 
   const Program& program_;

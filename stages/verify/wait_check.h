@@ -6,7 +6,7 @@
 
 namespace stagecraft {
 
-/// Ends in the worst case. Requires check_lines.
+/// Checks that the program ends in the worst case. Requires check_lines.
 Check check_waits(const Program& program, const DiagnosticWriter& diagnose);
 
 }  // namespace stagecraft

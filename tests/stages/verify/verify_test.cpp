@@ -73,13 +73,14 @@ TEST_CASE("what is missing, doubled or misplaced is named") {
              Contains("lacks the gradients of micro-batch 0"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0RG0 0B0 U\n" + one), Contains("0SA0 is missing"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0B0 U\n" + one), Contains("0RG0 is missing"));
-  CHECK_THAT(diagnostic(h + "0: 0SA0 0F0 0RG0 0B0 U\n" + one), Contains("must stand behind"));
-  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0B0 0RG0 U\n" + one), Contains("must stand behind"));
-  CHECK_THAT(diagnostic(h + "0: 0F0 0F0 0SA0 0RG0 0B0 U\n" + one), Contains("stands again"));
+  CHECK_THAT(diagnostic(h + "0: 0SA0 0F0 0RG0 0B0 U\n" + one), Contains("must come after"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0B0 0RG0 U\n" + one), Contains("must come after"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0F0 0SA0 0RG0 0B0 U\n" + one), Contains("is repeated"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0 U\n1: 1RA0 1F0 1B0 1SG0 0F0 U\n"),
              Contains("does not own chunk 0"));
   CHECK_THAT(diagnostic(h + "0: (0F0 0SA0) 0RG0 0B0 U\n" + one), Contains("only transfers may"));
-  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U 0B0\n" + one), Contains("come last"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U 0B0\n" + one),
+             Contains("move it before the reductions"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0SG0 0RG0 0B0 U\n" + one), Contains("remove it"));
 }
 
@@ -97,14 +98,14 @@ TEST_CASE("both ends of a channel agree on the order") {
   CHECK_THAT(diagnostic("program stages 2 chunks 2 microbatches 2\n"
                         "0: 0F0 0F1 0SA0 0SA1 0RG0 0B0 0RG1 0B1 U\n"
                         "1: 1RA1 1RA0 1F0 1F1 1B0 1SG0 1B1 1SG1 U\n"),
-             Contains("list both ends in one order"));
+             Contains("list sends and receives in the same order"));
 }
 
 TEST_CASE("reductions must be as the mesh needs them") {
   const std::string text = "program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0 0T U\n";
   CHECK(diagnostic(text, {.tied = true}).empty());
-  CHECK_THAT(diagnostic(text, {.tied = false}), Contains("\"U\" is due"));
-  CHECK_THAT(diagnostic(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is due"));
+  CHECK_THAT(diagnostic(text, {.tied = false}), Contains("\"U\" is expected"));
+  CHECK_THAT(diagnostic(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is expected"));
 }
 
 TEST_CASE("sizes, owners and groups that make no program are named") {
@@ -112,7 +113,7 @@ TEST_CASE("sizes, owners and groups that make no program are named") {
   CHECK(verify(program, {}).proven);
   Program changed = program;
   changed.stage_of_chunk = {1};
-  CHECK_THAT(verify(changed, {}).counter_example, Contains("the owners of 0 of 1 chunks"));
+  CHECK_THAT(verify(changed, {}).counter_example, Contains("0 of 1 chunks have an owner"));
   changed = program;
   changed.stages[0].insert(changed.stages[0].begin(), TransferGroup{});
   CHECK_THAT(verify(changed, {}).counter_example, Contains("group 0 of stage 0 is empty"));
@@ -138,8 +139,8 @@ TEST_CASE("of a standstill the shortest circle is told, each step with its place
   CHECK(!verdict.proven);
   CHECK(verdict.counter_example ==
         "these wait for each other: 1SA1 (stage 1, position 5) waits for 2RA1 (stage 2, position "
-        "4), which stands behind 2SG0 (stage 2, position 3), which waits for 1RG0 (stage 1, "
-        "position 6), which stands behind 1SA1; join 2RA1 to 2SG0 on stage 2, in one group, or "
+        "4), which comes after 2SG0 (stage 2, position 3), which waits for 1RG0 (stage 1, "
+        "position 6), which comes after 1SA1; put 2RA1 into one group with 2SG0 on stage 2, or "
         "change the order on one of these stages");
   const std::vector<InstructionSite> steps = {{1, 5, {Op::send_activation, 1, 1}},
                                               {2, 4, {Op::receive_activation, 2, 1}},
@@ -152,7 +153,7 @@ TEST_CASE("the remedy of a standstill makes the program safe") {
   const std::string head = "program stages 2 chunks 2 microbatches 2\n";
   const std::string first = "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n";
   CHECK_THAT(diagnostic(head + first + "1: 1RA0 1F0 1B0 1SG0 1RA1 1F1 1B1 1SG1 U\n"),
-             Contains("join 1RA1 to 1SG0 on stage 1"));
+             Contains("put 1RA1 into one group with 1SG0 on stage 1"));
   CHECK(diagnostic(head + first + "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 1SG1 U\n").empty());
 }
 
@@ -163,7 +164,7 @@ TEST_CASE("stages that all wait to receive compute too late") {
                         "0B1 U\n"
                         "1: 1RA0 1F0 1SA0 1RG0 1RA1 1F1 1SA1 1B0 1SG0 1RG1 1B1 1SG1 U\n"),
              Contains("2RA1 (stage 0, position 6) waits for 1SA1 (stage 1, position 6)") &&
-                 Contains("behind 1RA1") && Contains("compute and send one of these"));
+                 Contains("after 1RA1") && Contains("compute and send one of these"));
 }
 
 TEST_CASE("where a step stands is worded by the caller") {
@@ -171,7 +172,7 @@ TEST_CASE("where a step stands is worded by the caller") {
   const Verdict verdict = verify(program, {}, {}, [](const InstructionSite& step) {
     return fmt::format("line {}", step.stage + 2);
   });
-  CHECK(verdict.counter_example == "0B0 (line 2) must stand behind 0F0 (line 2); move one of them");
+  CHECK(verdict.counter_example == "0B0 (line 2) must come after 0F0 (line 2); move one of them");
 }
 
 TEST_CASE("a channel without slots carries nothing; with one or more the verdict is one") {
