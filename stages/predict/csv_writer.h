@@ -1,4 +1,4 @@
-// Programs as CSV, which csv_reader.h reads.
+// Writes programs as CSV, which csv_reader.h reads.
 #pragma once
 
 #include <string>
@@ -7,10 +7,10 @@
 
 namespace stagecraft {
 
-/// As torch.distributed.pipelining writes it, a row a stage. A program of compute alone: a cell a
-/// slot of time, empty where the stage is idle while everything takes one slot; throws Error when
-/// its instructions wait for each other. Else every instruction a cell, without groups, T and U,
-/// which that form does not have.
+/// One row per stage, as torch.distributed.pipelining writes it. In a compute-only program a cell
+/// is a slot of time, if every instruction takes one slot; it is empty where the stage is idle.
+/// Throws Error if such a program deadlocks. In other programs every instruction is a cell; groups,
+/// T and U are left out, since the format does not have them.
 std::string to_csv(const Program& program);
 
 }  // namespace stagecraft

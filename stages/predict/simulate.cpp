@@ -13,14 +13,14 @@
 namespace stagecraft {
 namespace {
 
-/// One channel: how far it is, and who of its ends waits for the other.
+/// The state of one channel, and which of its ends waits for the other.
 struct Traffic {
-  /// When the last tensor that took it arrived, and was received.
+  /// When the last tensor in this slot arrived, and when it was received.
   struct Slot {
     double arrived = 0;
     double received = 0;
   };
-  std::vector<Slot> slots;  // taken in turn
+  std::vector<Slot> slots;  // used round-robin
   std::size_t sent = 0;
   std::size_t received = 0;
   bool source_waits = false;
@@ -63,12 +63,12 @@ class Simulator {
  private:
   struct Stage {
     double now = 0;        // when the current group was issued
-    double group_end = 0;  // of its members so far
+    double group_end = 0;  // the latest end of its members so far
     std::size_t position = 0;
     std::vector<bool> fired;  // of the current group's members
     bool awake = false;
   };
-  /// The stages that have come to a meeting (T or U), and when the last did.
+  /// A synchronization point (T or U): the stages that have reached it, and when the last did.
   struct Meeting {
     std::vector<std::size_t> stages;
     double begin = 0;
@@ -77,7 +77,7 @@ class Simulator {
   void check_costs() const {
     const auto chunks = static_cast<std::size_t>(program_.chunks);
     require(costs_.chunks.size() == 1 || costs_.chunks.size() == chunks, "simulate",
-            "the cost table lists {} chunks where the program has {}; list one for all, or one a "
+            "the cost table lists {} chunks, and the program has {}; list one for all, or one per "
             "chunk",
             costs_.chunks.size(), chunks);
     const auto known = [](double cost) { return std::isfinite(cost) && cost >= 0; };
@@ -87,7 +87,7 @@ class Simulator {
       good = good && known(c.forward) && known(c.backward_input) && known(c.backward_weight) &&
              known(c.backward.value_or(0));
     }
-    require(good, "simulate", "a cost is negative or no number, or there is no slot");
+    require(good, "simulate", "a cost is negative or not finite, or there are no slots");
   }
 
   double cost(const Instruction& i) const { return cost_of(costs_, i); }
@@ -114,7 +114,7 @@ class Simulator {
     }
   }
 
-  /// Until a group waits, or to the end.
+  /// Runs the stage until a group waits, or to the end.
   void go_on(std::size_t stage) {
     while (!at_end(stage) && fire_members(stage)) {
       advance(stage);
@@ -139,7 +139,7 @@ class Simulator {
     take_up_group(stage);
   }
 
-  /// Fires what may fire of the current group; true when all of it has.
+  /// Fires the members of the current group that can fire; true if all have fired.
   bool fire_members(std::size_t stage) {
     Stage& s = stages_[stage];
     const TransferGroup& members = group(stage);
@@ -202,7 +202,7 @@ class Simulator {
     return true;
   }
 
-  /// Whether the two ends of the tied parameter lie on different stages.
+  /// Whether `i` is a T between two stages, which both have an end of the tied parameter.
   bool meets_another(const Instruction& i) const {
     return i.op == Op::reduce_tied &&
            program_.stage_of_chunk.front() != program_.stage_of_chunk.back();
@@ -237,8 +237,7 @@ class Simulator {
         const Instruction& i = group(stage)[member];
         throw Error(
             "simulate",
-            fmt::format("the program comes to a standstill: stage {} is at {} (position "
-                        "{}) and waits for {}",
+            fmt::format("the program deadlocks: stage {} is at {} (position {}) and waits for {}",
                         stage, to_string(i), s.position, awaited(i, program_.stage_of_chunk)));
       }
     }

@@ -26,7 +26,7 @@ std::size_t digits(int number) {
   return count;
 }
 
-/// Of the label, without making it.
+/// The width of the label, without formatting it.
 std::size_t label_width(const Program& program, const Instruction& i) {
   return (names_chunks(program) ? digits(i.chunk) : 0) + letters(i.op).size() +
          digits(i.microbatch);
@@ -43,7 +43,7 @@ void for_each_compute(const StageTimeline& stage, F&& f) {
   }
 }
 
-constexpr double kWidest = 100'000;  // columns, whatever the costs
+constexpr double kWidest = 100'000;  // columns
 
 /// Columns per unit of time.
 double scale_of(const Program& program, const Timeline& timeline) {
@@ -69,14 +69,14 @@ std::string_view background(Op op) {
   }
 }
 
-/// A piece of a row, and what colours it; a gap has none.
+/// A piece of a row and its colour sequence; a gap has none.
 struct Piece {
   std::string text;
   std::string_view colour;
 };
 
-/// "|F0 F1       B0=== |": instructions end in a blank, backwards are filled. Ends behind `room`
-/// columns.
+/// "|F0 F1       B0=== |": every instruction ends in a blank; B is filled with "=". Stops after
+/// `room` columns.
 std::vector<Piece> row_of(const Program& program, const Timeline& timeline, std::size_t stage,
                           double scale, std::size_t room) {
   const auto column = [&](double time) {
@@ -136,23 +136,23 @@ std::string text_of(const std::vector<Piece>& row, bool colour) {
 std::string draw(const Program& program, const Timeline& timeline, const TextDiagramStyle& style) {
   const double scale = scale_of(program, timeline);
   const std::size_t width_of_stage = digits(static_cast<int>(timeline.stages.size()) - 1);
-  std::string picture;
+  std::string diagram;
   for (std::size_t stage = 0; stage < timeline.stages.size(); ++stage) {
     const std::string head = fmt::format("stage {:>{}} |", stage, width_of_stage);
     const std::size_t room = static_cast<std::size_t>(std::max(style.columns, 20)) - head.size();
     std::vector<Piece> row = row_of(program, timeline, stage, scale, room);
-    std::size_t width = width_of(row);  // its last column is the frame's
+    std::size_t width = width_of(row);  // the last column is for the frame
     std::string end = "|";
     if (width > room) {
       end = "...";
       width = room - 2;
     }
-    picture.append(head)
+    diagram.append(head)
         .append(text_of(cut(std::move(row), width - 1), style.colour))
         .append(end)
         .append("\n");
   }
-  return picture;
+  return diagram;
 }
 
 TextDiagram draw(const Program& program, int columns) {

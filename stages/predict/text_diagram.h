@@ -1,4 +1,4 @@
-// A timeline as a picture in text, to scale: a row a stage, time to the right.
+// A timeline as a text diagram, to scale: one row per stage, time to the right.
 #pragma once
 
 #include <string>
@@ -10,14 +10,13 @@ namespace stagecraft {
 
 struct TextDiagramStyle {
   int columns = 100;    // longer rows are cut and end in "..."
-  bool colour = false;  // by kind, with a terminal's escape sequences
+  bool colour = false;  // by kind, with terminal escape sequences
 };
 
-/// Compute alone; transfers, reductions and the optimizer show as the gaps that they cause. The
-/// scale is the smallest at which the shortest instruction holds its name: "F3", or "2F3" where
-/// stages have several chunks; where costs are so far apart that a row would pass 100,000 columns,
-/// it does not, and names are cut. Requires a timeline of `program` in which some compute takes
-/// time.
+/// Draws compute only; transfers, reductions and the optimizer appear as the gaps that they cause.
+/// The scale is the smallest at which the shortest instruction has room for its name: "F3", or
+/// "2F3" if stages have several chunks. A row has at most 100,000 columns; if costs differ too much
+/// for that, names are cut. Requires a timeline of `program` in which some compute takes time.
 std::string draw(const Program& program, const Timeline& timeline, const TextDiagramStyle& style);
 
 struct TextDiagram {
@@ -26,8 +25,8 @@ struct TextDiagram {
   int makespan = 0;   // units
 };
 
-/// In the units of the formulas: F takes 1, I and W 1 each, B 2, everything else nothing. Requires
-/// a program that is proven.
+/// Draws with the unit costs of the formulas: F, I and W take 1 each, B 2, everything else 0.
+/// Requires a program that is proven.
 TextDiagram draw(const Program& program, int columns);
 
 }  // namespace stagecraft
