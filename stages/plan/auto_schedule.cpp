@@ -16,8 +16,8 @@
 namespace stagecraft {
 namespace {
 
-/// Less is better: the makespan, then the sum of the times at which stages have computed their
-/// last.
+/// Lower is better. Compares the makespan first, then the sum over stages of the time at which
+/// their last compute instruction ends.
 struct Score {
   double makespan = std::numeric_limits<double>::infinity();
   double ends = 0;
@@ -40,7 +40,7 @@ class Search {
       try_lists(stages);
     }
     require(found_.makespan < kNone, "auto",
-            "no order of {} stages x {} chunks with {} micro-batches fits the memory: take smaller "
+            "no order of {} stages x {} chunks with {} micro-batches fits the memory: use smaller "
             "micro-batches, more stages, or a higher limit",
             problem_.shape.stages, problem_.shape.chunks, problem_.shape.microbatches);
     improve();
@@ -50,8 +50,8 @@ class Search {
 
  private:
   static constexpr double kNone = std::numeric_limits<double>::infinity();
-  static constexpr int kFarthest = 4;  // positions by which a change moves an instruction
-  /// A loop, and for two chunks a stage a V, as the builders lay them.
+  static constexpr int kFarthest = 4;  // the most positions by which improve() moves an instruction
+  /// A loop and, with two chunks per stage, a V: the placements of the builders.
   std::vector<std::vector<int>> placements() const {
     const ScheduleShape& shape = problem_.shape;
     const int chunks = shape.stages * shape.chunks;
@@ -65,7 +65,7 @@ class Search {
     return all;
   }
 
-  /// Nothing unless the program is proven and fits.
+  /// The score, or nothing if the program is not proven or does not fit.
   std::optional<Score> evaluate(const Program& compute) {
     const Program program = with_reductions(with_transfers(compute), {});
     if (!verify(program, {}, limits_of(compute.stage_of_chunk)).proven) {
@@ -101,7 +101,8 @@ class Search {
     return true;
   }
 
-  /// Whether `left` of a budget has room for an evaluation; takes it.
+  /// Takes an evaluation's instructions from what is `left` of a budget; false if that is too
+  /// little, which also ends the budget.
   static bool spend(std::size_t instructions, std::size_t& left) {
     const bool enough = left >= instructions;
     left = enough ? left - instructions : 0;
@@ -109,7 +110,8 @@ class Search {
   }
   bool spend(std::size_t instructions) { return spend(instructions, left_); }
 
-  /// About how many instructions a program has: three of compute, four transfers.
+  /// Estimates a program's instructions: three of compute and four transfers per chunk and
+  /// micro-batch.
   std::size_t instructions() const {
     const ScheduleShape& shape = problem_.shape;
     return 7 * static_cast<std::size_t>(shape.stages) * static_cast<std::size_t>(shape.chunks) *
@@ -150,8 +152,8 @@ class Search {
     }
   }
 
-  /// Most activations of each stage: as 1F1B has them, twice as many, as many as there are stages,
-  /// twice that, and any.
+  /// Limits of live activations by stage: 1F1B's, about twice that, p, about twice p, and none;
+  /// each times the chunks per stage.
   std::vector<std::vector<int>> activation_bounds() const {
     const int p = problem_.shape.stages;
     const int v = problem_.shape.chunks;
@@ -194,7 +196,8 @@ class Search {
     }
   }
 
-  /// What a stage's order allows to change places: no two of a micro-batch, or of a chunk's kind.
+  /// Whether two adjacent instructions of a stage may be swapped. Not those of one micro-batch in
+  /// the same or neighbouring chunks, and not those of one kind in the same chunk.
   static bool may_pass(const Instruction& earlier, const Instruction& later) {
     const auto adds = [](Op op) { return op == Op::backward || op == Op::backward_weight; };
     const bool neighbours = std::abs(earlier.chunk - later.chunk) <= 1;
@@ -203,7 +206,7 @@ class Search {
            !(earlier.chunk == later.chunk && same_kind);
   }
 
-  /// No program is faster: a stage's work behind the first input's way to it.
+  /// A lower bound of the makespan: for each stage, when its first input can arrive, plus its work.
   double bound(const std::vector<int>& stage_of_chunk) const {
     std::vector<double> begins(static_cast<std::size_t>(problem_.shape.stages), -1);
     std::vector<double> works(begins.size(), 0);
@@ -230,8 +233,8 @@ class Search {
     return most + problem_.costs.optimizer;
   }
 
-  /// Moves instructions forward, each as far as it helps, until no move does, the budget ends or
-  /// nothing can be faster.
+  /// Moves instructions forward as long as that helps, until no move helps, the budget ends or the
+  /// lower bound is reached.
   void improve() {
     constexpr double kRounding = 1 + 1e-9;
     const std::string origin = "changes of " + result_.origin;
@@ -266,11 +269,11 @@ class Search {
   }
 
   const AutoProblem& problem_;
-  std::size_t named_left_;  // of the budgets
-  std::size_t left_;
+  std::size_t named_left_;  // of named_budget
+  std::size_t left_;        // of budget
   Score found_;
   AutoSchedule result_;
-  std::vector<int> placement_;  // that limits_ is of
+  std::vector<int> placement_;  // the placement that limits_ belongs to
   Limits limits_;
 };
 

@@ -1,5 +1,6 @@
-// A schedule found by search: the best by simulate, within limits, among the named schedules, what
-// a list scheduler builds under several policies, and what small changes make of the best of them.
+// Searches for a schedule: the one with the shortest simulated makespan, within memory limits,
+// among the named schedules, those of a list scheduler under several policies, and small changes of
+// the best of these.
 #pragma once
 
 #include <cstddef>
@@ -15,34 +16,34 @@
 
 namespace stagecraft {
 
-/// What [parallel] schedule calls it.
+/// The value of [parallel] schedule that selects this search.
 inline constexpr std::string_view kAutoSchedule = "auto";
 
 struct AutoProblem {
   ScheduleShape shape = {};
   CostTable costs = {};
-  /// What stages hold, and may hold, when chunks lie on these stages.
+  /// The sizes and the memory limit of the stages, for a placement of the chunks.
   std::function<Limits(const std::vector<int>& stage_of_chunk)> limits = [](const auto&) {
     return Limits{};
   };
-  // About how many instructions may be simulated. Not times: the result is a function of the
-  // problem.
-  std::size_t named_budget = 5'000'000;  // of named schedules, until one fits in any case
-  std::size_t budget = 1'000'000;        // of others
+  // How many instructions may be simulated, approximately. Budgets are not times, so that the
+  // result depends on the problem alone.
+  std::size_t named_budget = 5'000'000;  // of named schedules; ignored until one fits
+  std::size_t budget = 1'000'000;        // of the others
 };
 
 struct AutoSchedule {
   Program compute;
   double makespan = 0;     // of compute and transfers
   std::string origin;      // "zb-v", "a list", "changes of a list"
-  std::string best_named;  // that fits; empty if none does
+  std::string best_named;  // the best named schedule that fits; empty if none does
   double named_makespan = 0;
 };
 
-/// Never worse than the best named schedule that fits, of those that `named_budget` is enough for:
-/// beyond it they are tried until one fits, those that idle least where F, I and W take the same
-/// first. Chunks lie in a loop or, two a stage, in a V. Throws Error when nothing is found that
-/// fits.
+/// Never worse than the best named schedule that fits, among those that `named_budget` suffices
+/// for. Beyond that budget named schedules are still tried until one fits. They are tried in the
+/// order of their idle time when F, I and W take equally long, the least first. Chunks are placed
+/// in a loop or, with two per stage, also in a V. Throws Error if nothing that fits is found.
 AutoSchedule find_schedule(const AutoProblem& problem);
 
 }  // namespace stagecraft

@@ -49,17 +49,17 @@ class ListScheduler {
   }
 
  private:
-  /// How far a chunk has come, each in micro-batch order, and when its next operands are there.
+  /// How many micro-batches have had F, I and W of a chunk, and when the operands of each arrive.
   struct Chunk {
     int forwards = 0;
-    int inputs_done = 0;  // by I or B
+    int inputs_done = 0;  // input gradients, by I or B
     int weights = 0;
     std::vector<double> inputs;
     std::vector<double> gradients;
   };
   struct Stage {
     std::vector<int> chunks;
-    double free = 0;        // when the last instruction ends
+    double free = 0;        // when its last instruction ends
     std::int64_t room = 0;  // bytes left for stashes
     int activations = 0;
     bool last_forward = false;
@@ -82,8 +82,8 @@ class ListScheduler {
     return bytes.empty() ? ChunkBytes{} : bytes[static_cast<std::size_t>(chunk)];
   }
 
-  /// Beside the stashes: tensors between chunks, what a group may bring and what is to be sent, and
-  /// what an instruction of the stage needs while it runs.
+  /// Sets the room for stashes: the limit without what is held throughout, the tensors between
+  /// chunks that a group may receive or has to send, and the workspace of a running instruction.
   void set_room() {
     constexpr std::int64_t kTensors = 3;
     const Limits& limits = problem_.limits;
@@ -104,8 +104,8 @@ class ListScheduler {
 
   double cost(const Instruction& i) const { return cost_of(problem_.costs, i); }
 
-  /// Room for F of this chunk and of the stage's later ones: the oldest micro-batch can always go
-  /// on.
+  /// Whether there is room for F of this chunk and of the stage's later chunks, so that the oldest
+  /// micro-batch can always proceed.
   bool has_room(const Stage& stage, int chunk) const {
     std::int64_t due = 0;
     for (const int each : stage.chunks) {
@@ -136,7 +136,7 @@ class ListScheduler {
     return best;
   }
 
-  /// Later chunks first: they are first in the backward.
+  /// Among equals the later chunk: its backward comes first.
   std::optional<Choice> next_backward(const Stage& stage) {
     std::optional<Choice> best;
     for (auto chunk = stage.chunks.rbegin(); chunk != stage.chunks.rend(); ++chunk) {
@@ -161,7 +161,7 @@ class ListScheduler {
     return i.op != Op::backward_input || bytes.weight_stash - bytes.stash <= stage.room;
   }
 
-  /// Of the chunk that has put off most.
+  /// W of the chunk that has deferred most.
   std::optional<Choice> next_weight(const Stage& stage) {
     std::optional<Choice> best;
     int most = 0;
@@ -201,7 +201,7 @@ class ListScheduler {
     return fills ? weight : choice;
   }
 
-  /// When what a chunk hands to a neighbour is there.
+  /// When the tensor that chunk `from` makes at `end` reaches chunk `to`.
   double arrival(int from, int to, double end) {
     return index_of(stage_of(from)) == index_of(stage_of(to)) ? end : end + problem_.costs.transfer;
   }

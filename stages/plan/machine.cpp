@@ -12,11 +12,11 @@
 namespace stagecraft {
 namespace {
 
-// Memory is what a program can use of it. 0.7 of the peak is what large products of GPT shapes
-// reach (docs/prediction.md). Between nodes: one link of 200 or 400 Gbit/s a device. A small
-// message takes half of an all-reduce over two GPUs of one node (docs/performance.md), and between
-// nodes what NCCL's own model takes for a hop through the network (src/graph/tuning.cc, protocol
-// Simple).
+// Memory is what a program can use. Efficiency: large products of GPT shapes reach 0.7 of the peak
+// (docs/prediction.md). Between nodes: one link of 200 or 400 Gbit/s per device. The time of a
+// small message within a node is half of that of an all-reduce over two of its GPUs
+// (docs/performance.md); between nodes it is what NCCL's own model assumes for a hop through the
+// network (src/graph/tuning.cc, protocol Simple).
 const std::array kPresets{
     MachinePreset{.name = "a100-80g",
                   .values = {.memory_gib = 79,
@@ -70,7 +70,7 @@ constexpr std::array kValues{Value{"machine.memory_gib", &MachineConfig::memory_
                              Value{"machine.within_us", &MachineConfig::within_us, false},
                              Value{"machine.between_us", &MachineConfig::between_us, false}};
 
-/// With the peak of `precision`.
+/// The preset's values, with the peak of `precision`.
 MachineConfig preset_named(const std::string& name, Precision precision) {
   std::vector<std::string_view> names;
   for (const MachinePreset& preset : kPresets) {
@@ -89,17 +89,17 @@ MachineConfig preset_named(const std::string& name, Precision precision) {
 
 [[noreturn]] void refuse_missing(std::string_view key) {
   throw ConfigError(std::string(key),
-                    fmt::format("{} is missing; give it, or a machine that has it, as "
+                    fmt::format("{} is missing; set it, or a preset that has it, as in "
                                 "machine.preset = \"a100-80g\"",
                                 key));
 }
 
-/// What of the mesh lies how far apart.
+/// Communication times along the axes of the mesh, by whether the ranks are within one node.
 class Links {
  public:
   Links(const MachineConfig& machine, const MeshShape& mesh) : machine_(machine), mesh_(mesh) {}
 
-  /// Milliseconds for `bytes` in this many sums.
+  /// Milliseconds for `bytes` in `sums` all-reduces.
   double tensor_ms(double bytes, double sums) const { return sum_ms(bytes, sums, mesh_.tensor, 1); }
   double data_ms(double bytes) const { return sum_ms(bytes, 1, mesh_.data, mesh_.tensor); }
   /// Between the first and the last stage.
@@ -107,15 +107,15 @@ class Links {
   double transfer_ms(double bytes) const { return ms(bytes, 1, 2 * mesh_.tensor * mesh_.data); }
 
  private:
-  /// Over neighbours that lie `stride` ranks apart, along a tree there and back.
+  /// A sum over `ranks` that are `stride` apart, along a tree there and back.
   double sum_ms(double bytes, double sums, int ranks, int stride) const {
     const double sent = 2.0 * (ranks - 1) / ranks * bytes;
     const double messages = sums * 2 * std::ceil(std::log2(ranks));
     return ranks > 1 ? ms(sent, messages, ranks * stride) : 0;
   }
 
-  /// Bytes from one device to another, and messages one behind the other, all within `span`
-  /// neighbouring ranks.
+  /// `bytes` from one device to another and `messages` one after the other, all within a span of
+  /// `span` consecutive ranks.
   double ms(double bytes, double messages, int span) const {
     const bool within = span <= machine_.node_devices;
     return bytes / ((within ? machine_.within_gb_s : machine_.between_gb_s) * 1e6) +
@@ -154,7 +154,7 @@ CostTable costs_on(const MachineConfig& machine, const MachinePlan& plan) {
   const double flops_per_ms = machine.tflops * machine.efficiency * 1e9;
   const double bytes_per_ms = machine.memory_gb_s * 1e6;
   const auto activation = static_cast<double>(transfer_bytes(plan.model, plan.batch));
-  // Nearly every sum of a layer is of an activation's size.
+  // Nearly every sum of a layer has the size of an activation.
   const auto tensor_ms = [&](std::int64_t bytes) {
     const auto all = static_cast<double>(bytes);
     return links.tensor_ms(all, std::ceil(all / activation));
@@ -162,7 +162,7 @@ CostTable costs_on(const MachineConfig& machine, const MachinePlan& plan) {
   CostTable costs;
   costs.chunks.clear();
   for (const LayerCost& work : plan.work) {
-    // Between products a layer writes what it saves, and reads it again.
+    // Between products a layer writes what it saves, and later reads it.
     const double passes = 2.0 * static_cast<double>(work.stash_bytes) / bytes_per_ms;
     costs.chunks.push_back(
         {.forward = work.forward_flops / flops_per_ms + passes + tensor_ms(work.forward_sum_bytes),

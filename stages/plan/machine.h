@@ -1,4 +1,4 @@
-// The machine that a plan is for, as far as time and memory depend on it.
+// Presets of machines, and what a plan's instructions cost on a machine.
 #pragma once
 
 #include <cstdint>
@@ -24,26 +24,26 @@ struct MachinePreset {
   double tf32_tflops = 0;  // of dense matrices, as bf16
   double bf16_tflops = 0;
 };
-/// "a100-80g", "h100", "h200": nodes of eight, from the makers' data sheets.
+/// "a100-80g", "h100" and "h200": nodes of eight devices, from the vendors' data sheets.
 std::span<const MachinePreset> machine_presets();
 
-/// Fills what is 0 from the preset, the peak from that of `precision`. Throws ConfigError with keys
-/// "machine.*" for what is missing.
+/// Fills values that are 0 from the preset; the peak is that of `precision`. Throws ConfigError
+/// with a key "machine.*" for a missing value.
 MachineConfig resolved(MachineConfig config, Precision precision = Precision::float32);
 
-/// A split as far as its costs depend on it.
+/// What the costs of a split depend on.
 struct MachinePlan {
   const ModelSpec& model;
   BatchConfig batch;
   MeshShape mesh;
-  const std::vector<LayerCost>& work;      // of one micro-batch, one a chunk
-  std::int64_t stage_gradient_bytes = 0;   // most that a rank adds up over the data ranks
-  std::int64_t tied_gradient_bytes = 0;    // of the tied parameter, on a rank
-  std::int64_t stage_optimizer_bytes = 0;  // most that a rank's optimizer reads and writes
+  const std::vector<LayerCost>& work;      // of one micro-batch, per chunk
+  std::int64_t stage_gradient_bytes = 0;   // maximum that a rank reduces over the data ranks
+  std::int64_t tied_gradient_bytes = 0;    // of the tied parameter, on one rank
+  std::int64_t stage_optimizer_bytes = 0;  // maximum that a rank's optimizer reads and writes
 };
 
-/// What its instructions cost on `machine`, which is resolved, in milliseconds. docs/prediction.md
-/// has the formulas.
+/// The costs of the plan's instructions on `machine`, in milliseconds. `machine` must be resolved.
+/// docs/prediction.md has the formulas.
 CostTable costs_on(const MachineConfig& machine, const MachinePlan& plan);
 
 }  // namespace stagecraft

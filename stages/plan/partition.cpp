@@ -8,7 +8,7 @@
 namespace stagecraft {
 namespace {
 
-/// A run of layers that no cut may divide, with its cost.
+/// A run of layers that must not be cut, with its cost.
 struct Atom {
   LayerRange layers;
   double cost = 0;
@@ -29,7 +29,8 @@ std::vector<Atom> atoms_of(const ModelSpec& model, const CostShape& shape) {
   return atoms;
 }
 
-/// Runs of at most `bound`, each as long as can be. Requires that no atom costs more.
+/// The number of runs if each is as long as possible and costs at most `bound`. Requires that no
+/// atom costs more.
 int runs_within(const std::vector<Atom>& atoms, double bound) {
   int runs = 1;
   double run = 0;
@@ -45,8 +46,8 @@ int runs_within(const std::vector<Atom>& atoms, double bound) {
 
 constexpr double kRounding = 1e-9;
 
-/// The least that the largest of `chunks` runs can cost, to kRounding, by bisection: where fewer
-/// runs do, some can be cut again.
+/// The smallest possible cost of the largest of `chunks` runs, to kRounding, by bisection. Fewer
+/// runs than `chunks` count too, since runs can be cut further.
 double smallest_bound(const std::vector<Atom>& atoms, int chunks) {
   double low = 0;
   double high = 0;
@@ -82,7 +83,7 @@ std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShap
   std::vector<LayerRange> ranges;
   std::size_t next = 0;
   for (int chunk = 0; chunk < chunks; ++chunk) {
-    // As much as fits, leaving an atom for each later chunk.
+    // As many atoms as fit, leaving one for each later chunk.
     const std::size_t last = atoms.size() - static_cast<std::size_t>(chunks - chunk - 1);
     double run = atoms[next].cost;
     std::size_t end = next + 1;

@@ -1,4 +1,4 @@
-// Cutting the list of layers into chunks.
+// Cuts the list of layers into chunks.
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ struct LayerRange {
   friend bool operator==(const LayerRange&, const LayerRange&) = default;
 };
 
-/// Cuts the model's layers into `chunks` runs so that the run that costs most is as cheap as can
-/// be; among equals the cut whose earlier runs are larger. Cuts only where a layer allows it; each
-/// run gets at least one block.
+/// Cuts the model's layers into `chunks` runs and minimizes the cost of the most expensive run;
+/// among equal cuts, prefers larger earlier runs. Cuts only where a layer allows it; each run has
+/// at least one block.
 std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShape& shape,
                                           int chunks);
-/// From [parallel] partition: blocks per chunk.
+/// Cuts by [parallel] partition: `blocks` per chunk.
 std::vector<LayerRange> partition_by_list(const ModelSpec& model,
                                           const std::vector<std::int64_t>& blocks, int chunks);
 

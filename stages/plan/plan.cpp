@@ -33,7 +33,7 @@ Program schedule_of(const ParallelConfig& parallel, int microbatches) {
   const std::vector<std::string>& names = schedule_names();
   if (std::find(names.begin(), names.end(), parallel.schedule) == names.end()) {
     throw ConfigError("parallel.schedule",
-                      fmt::format("\"{}\" is no schedule; the schedules are {}, {}",
+                      fmt::format("there is no schedule \"{}\"; the schedules are {}, {}",
                                   parallel.schedule, fmt::join(names, ", "), kAutoSchedule));
   }
   try {
@@ -53,7 +53,7 @@ void check_given(const Program& given, const ParallelConfig& parallel, int micro
   if (stages != parallel.pipeline || given.chunks != chunks || given.microbatches != microbatches) {
     throw ConfigError(
         "parallel.schedule parallel.pipeline parallel.chunks train.global_batch train.micro_batch",
-        fmt::format("{} is a program of {} stages, {} chunks and {} micro-batches where the "
+        fmt::format("{} is a program of {} stages, {} chunks and {} micro-batches, but the "
                     "configuration has {}, {} (stages x chunks per stage) and {}; change one of "
                     "them",
                     parallel.schedule, stages, given.chunks, given.microbatches, parallel.pipeline,
@@ -61,7 +61,7 @@ void check_given(const Program& given, const ParallelConfig& parallel, int micro
   }
   if (!trains(given)) {
     throw ConfigError("parallel.schedule",
-                      fmt::format("{} has forwards alone and trains nothing; add B, or I and W, of "
+                      fmt::format("{} has forwards only and trains nothing; add B, or I and W, for "
                                   "every chunk and micro-batch",
                                   parallel.schedule));
   }
@@ -71,14 +71,14 @@ double flops_of(const LayerCost& work) {
   return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
 }
 
-/// Micro-batches' tokens, their order (twice as much) and targets, which the first and the last
-/// chunk keep until the step's end.
+/// Tokens, their order (twice as many bytes) and targets of all micro-batches, which the first and
+/// the last chunk keep until the end of the step.
 std::int64_t token_bytes(const TrainingPlan& plan, std::size_t chunk) {
   const bool reads = chunk == 0 || chunk + 1 == plan.chunks.size();
   return reads ? 16 * plan.batch.micro_batch * plan.model.sequence * plan.microbatches : 0;
 }
 
-/// What `stage` holds throughout when chunks lie on these stages, without slots.
+/// What `stage` holds throughout with this placement, without slots.
 StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk,
                             int stage) {
   StageMemory memory;
@@ -94,7 +94,7 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& st
   return memory;
 }
 
-/// The sizes that the proof needs when chunks lie on these stages.
+/// The sizes that verify needs, for this placement.
 Limits limits_of(const TrainingPlan& plan, const std::vector<int>& stage_of_chunk) {
   constexpr double kGiB = 1 << 30;
   Limits limits = live_memory_limits(plan.work, transfer_bytes(plan.model, plan.batch));
@@ -124,7 +124,7 @@ void add_stage(TrainingPlan& plan, int stage) {
   plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
-/// All of a plan that no order of work changes.
+/// The part of a plan that does not depend on the program.
 TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
                      const BatchConfig& batch) {
   TrainingPlan plan;

@@ -1,4 +1,4 @@
-// How the work is split: the [parallel] table, and the batch's share of [train].
+// How the work is split: the [parallel] table, and the batch keys of [train].
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ struct ParallelConfig {
   int data = 1;
   int chunks = 1;                            // runs of layers per stage
   std::string schedule = "1f1b";             // a name of schedule_names(), or "auto"
-  double memory_gib = 0;                     // that one rank may hold; 0: no limit
+  double memory_gib = 0;                     // limit per rank; 0: no limit
   std::vector<std::int64_t> partition = {};  // transformer blocks per chunk; empty: by cost
 };
 

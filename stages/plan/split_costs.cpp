@@ -14,10 +14,10 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
 double SplitCosts::least_ms(int microbatches) const {
   const auto stages = stage_bytes.size();
-  std::vector<double> first(stages, -1);  // when the first micro-batch can be there
-  std::vector<double> back(stages, 0);    // from the stage's lowest chunk to the first one
+  std::vector<double> first(stages, -1);  // the earliest arrival of the first micro-batch
+  std::vector<double> back(stages, 0);    // backward from the stage's lowest chunk to chunk 0
   std::vector<double> busy(stages, 0);
-  std::vector<double> late(stages, 0);  // W, which may stand behind the last I
+  std::vector<double> late(stages, 0);  // W, which may come after the last I
   double forward = 0;
   double backward = 0;
   for (std::size_t c = 0; c < work.size(); ++c) {
@@ -105,7 +105,7 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
   }
   const std::int64_t tied = tied_gradient_bytes(model);
   const bool apart = model_ends(costs.stage_of_chunk).on_two_stages();
-  if (!apart && cut.ranges.size() > 1) {  // both chunks have listed it; the stage has it once
+  if (!apart && cut.ranges.size() > 1) {  // both chunks have counted it; the stage holds it once
     const auto stage = at(costs.stage_of_chunk.front());
     const std::int64_t weights = batch.compute() == DType::float32 ? tied : tied + tied / 2;
     costs.stage_bytes[stage] -= weights + 2 * tied;

@@ -1,4 +1,4 @@
-// Time and memory of a split on a machine, before there is a program.
+// Estimates the time and memory of a split on a machine without building its program.
 #pragma once
 
 #include <cstdint>
@@ -15,21 +15,22 @@ namespace stagecraft {
 
 struct SplitCosts {
   CostTable table;                        // milliseconds
-  bool weights_apart = false;             // the schedule may put W off
+  bool weights_apart = false;             // the schedule may defer W
   std::vector<int> stage_of_chunk;        //
-  std::vector<LayerCost> work;            // of one micro-batch, one a chunk
-  std::vector<std::int64_t> stage_bytes;  // weights, gradients and moments, one a stage
-  std::int64_t tensor_bytes = 0;          // of what one chunk hands to the next
+  std::vector<LayerCost> work;            // of one micro-batch, per chunk
+  std::vector<std::int64_t> stage_bytes;  // weights, gradients and moments, per stage
+  std::int64_t tensor_bytes = 0;          // of the activation between two chunks
 
-  /// A lower bound of the step, whatever the order: a stage's work, between the first micro-batch's
-  /// way to it and the last one's way back.
+  /// A lower bound of the step for any order: for each stage, the time until the first micro-batch
+  /// reaches it, its work, and the last micro-batch's backward after it.
   double least_ms(int microbatches) const;
-  /// Of the stage that holds most: with one micro-batch of one chunk, and along its line.
+  /// A lower bound of the memory of the stage that holds most: one micro-batch of one chunk.
   std::int64_t least_bytes() const;
+  /// The peak memory of the stage that holds most when it runs `program`.
   std::int64_t most_bytes(const Program& program) const;
 };
 
-/// Prices splits of one model; what several have in common is worked out once.
+/// Prices splits of one model; caches what several splits have in common.
 class SplitPricer {
  public:
   SplitPricer(const ModelConfig& model, const BatchConfig& batch, const MachineConfig& machine)
@@ -40,10 +41,10 @@ class SplitPricer {
   bool tied() { return tied_gradient_bytes(spec(1)) > 0; }
 
  private:
-  /// The model over tensor ranks, cut into chunks.
+  /// The model for a number of tensor ranks, cut into chunks.
   struct ChunkCut {
     std::vector<LayerRange> ranges;
-    std::vector<ParameterBytes> parameters;  // one a chunk, a shared one in both
+    std::vector<ParameterBytes> parameters;  // per chunk; a shared parameter counts in both
   };
   const ModelSpec& spec(int tensor);
   const ChunkCut& cut(int tensor, int chunks);

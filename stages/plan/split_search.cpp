@@ -17,7 +17,7 @@ struct Candidate {
   ParallelConfig parallel;
   std::int64_t micro_batch = 0;
   int microbatches = 0;
-  double bound_ms = 0;  // no step can be shorter
+  double bound_ms = 0;  // a lower bound of the step
 };
 
 bool same_split(const RankedSplit& a, const RankedSplit& b) {
@@ -25,7 +25,7 @@ bool same_split(const RankedSplit& a, const RankedSplit& b) {
          a.parallel.data == b.parallel.data && a.micro_batch == b.micro_batch;
 }
 
-/// Steps that differ by rounding alone are equal.
+/// Steps that differ only by rounding are equal.
 bool as_fast(const RankedSplit& a, const RankedSplit& b) {
   return a.step_ms <= b.step_ms * (1 + 1e-9);
 }
@@ -85,7 +85,7 @@ class Search {
     constexpr int kMaxChunks = 8;
     parallel.schedule = schedule.name;
     if (parallel.pipeline == 1 && schedule.name != ParallelConfig{}.schedule) {
-      return;  // there is nothing to order
+      return;  // with one stage all schedules are equivalent
     }
     const std::int64_t per_rank = request_.batch.global_batch / parallel.data;
     for (int chunks = 1; chunks <= kMaxChunks; ++chunks) {
@@ -151,7 +151,7 @@ class Search {
     best.insert(std::upper_bound(best.begin(), best.end(), split, better), split);
   }
 
-  /// Null for sizes outside the schedule's domain. Many splits share a program.
+  /// Null for sizes outside the schedule's domain. Caches programs, since many splits share one.
   const Program* program_of(const Candidate& candidate) {
     const ParallelConfig& parallel = candidate.parallel;
     const auto key =

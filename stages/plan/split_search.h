@@ -1,4 +1,4 @@
-// Searches the splits of a model over a number of devices for those whose step is shortest.
+// Searches the splits of a model over a number of devices for those with the shortest step.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,10 @@ namespace stagecraft {
 
 struct SearchRequest {
   ModelConfig model;      // resolved
-  BatchConfig batch;      // its micro_batch is searched for
+  BatchConfig batch;      // its micro_batch is ignored: the search chooses it
   int devices = 1;        //
   MachineConfig machine;  // resolved
-  std::size_t best = 10;  // how many to find
+  std::size_t best = 10;  // how many splits to return
 };
 
 struct RankedSplit {
@@ -24,24 +24,23 @@ struct RankedSplit {
   std::int64_t micro_batch = 0;
   int microbatches = 0;
   double step_ms = 0;
-  double bubble = 0;        // idle share, mean over stages
+  double bubble = 0;        // idle fraction, mean over stages
   std::int64_t memory = 0;  // of the stage that holds most
 };
 
 struct SplitSearch {
-  std::vector<RankedSplit> best;  // the shortest step first; among equals, the one that holds less
+  std::vector<RankedSplit> best;  // by step time; among equals, less memory first
   std::int64_t considered = 0;
   std::int64_t simulated = 0;
-  std::int64_t too_slow =
-      0;  // whose lower bound of the step shows that they are not among the best
-  /// Why others cannot run, and how many.
+  std::int64_t too_slow = 0;  // not simulated: their lower bound is above the best steps
+  /// Why the others were rejected, and how many.
   std::vector<std::pair<std::string, std::int64_t>> rejected;
 };
 
-/// All of pipeline x tensor x data = devices, schedules, chunks a stage up to 8, and micro-batches
-/// that divide. Split candidates are simulated in the order of a lower bound of their step, until
-/// no other one can be among the best. Of several schedules of one split, those that another one is
-/// as fast as and holds no more than are left out.
+/// Considers all pipeline x tensor x data = devices, all schedules, up to 8 chunks per stage, and
+/// all micro-batches that divide. Simulates candidates in the order of a lower bound of their step,
+/// until no other one can be among the best. Drops a candidate if another schedule of the same
+/// split is as fast and holds no more memory.
 SplitSearch search_splits(const SearchRequest& request);
 
 }  // namespace stagecraft

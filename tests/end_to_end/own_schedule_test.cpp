@@ -111,7 +111,7 @@ TEST_CASE("a program that does not fit is refused at its place") {
   CHECK_THAT(
       coordinate.refusal("program stages 2 chunks 2 microbatches 1\n0: 0F0 0B0\n1: 1F0 1B0\n"),
       Catch::StartsWith("run.toml:10:1: bad.sched is a program of 2 stages, 2 chunks and 1 "
-                        "micro-batches where the configuration has 2, 2") &&
+                        "micro-batches, but the configuration has 2, 2") &&
           Catch::Contains("train.global_batch: run.toml:15:1"));
   CHECK_THAT(coordinate.refusal(header + "0: 0F0 0F1 0F2 0F3\n1: 1F0 1F1 1F2 1F3\n"),
              Catch::Contains("trains nothing"));
