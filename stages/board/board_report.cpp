@@ -17,7 +17,7 @@ namespace {
 
 using View = ProgressSlot::View;
 
-/// A process that lives and has given no heartbeat for so long is frozen, or its host is.
+/// If a live process has given no heartbeat for this long, the process or its host is frozen.
 constexpr std::int64_t kSilentNs = 3'000'000'000;
 
 std::string time_text(std::int64_t wall_ns) {
@@ -38,7 +38,7 @@ std::int64_t last_sign_ns(const ProgressSlot& slot) {
   return view.process == 0 ? 0 : slot.wall_ns(std::max(view.since_ns, view.heartbeat_ns));
 }
 
-/// The moment that the table is of.
+/// The time for which the report holds.
 std::int64_t moment_ns(const ProgressBoard& board, const BoardReader& reader) {
   std::int64_t last = board.created_wall_ns();
   bool anybody = false;
@@ -70,10 +70,10 @@ std::string state_text(const ProgressSlot& slot, const BoardReader& reader) {
   if (view.heartbeat_ns != 0 && silent_ns > kSilentNs) {
     return fmt::format("silent for {:.1f} s", static_cast<double>(silent_ns) * 1e-9);
   }
-  return asks(reader, slot) ? "alive" : view.heartbeat_ns != 0 ? "beats" : "not known";
+  return asks(reader, slot) ? "alive" : view.heartbeat_ns != 0 ? "heartbeat" : "unknown";
 }
 
-/// Whether an executor can have written it: a file may hold anything.
+/// Whether an executor can have written this row; a file may contain anything.
 bool plausible(const View& view, const BoardInfo& info) {
   const Instruction& i = view.instruction;
   const auto chunks = static_cast<int>(info.stage_of_chunk.size());
@@ -90,7 +90,7 @@ std::string where_text(const View& view, const BoardInfo& info) {
     return "";
   }
   if (!plausible(view, info)) {
-    return "the board's row makes no sense";
+    return "this row of the board is not valid";
   }
   return waits_for_others(view.activity)
              ? fmt::format("{}: waits for {}", place_text(view),
@@ -117,8 +117,8 @@ std::vector<std::string> row_of(const ProgressBoard& board, int rank, const Boar
           where_text(view, board.info())};
 }
 
-/// Who is gone without a word: one that is killed at once names no cause, and mpirun may have sent
-/// the others home before they could.
+/// The processes that died without recording a cause: a killed process cannot, and mpirun may end
+/// the others before they do.
 std::string gone_text(const ProgressBoard& board, const BoardReader& reader) {
   std::vector<std::string> gone;
   for (int rank = 0; rank < board.ranks(); ++rank) {
@@ -137,14 +137,14 @@ std::string cause_text(const ProgressBoard& board, const BoardReader& reader) {
     return fmt::format("First cause, {}: {}\n", time_text(cause->wall_ns), cause->text);
   }
   if (board.failed()) {
-    return "First cause: whoever was about to name it ended before it had\n";
+    return "First cause: unknown, because the process that was recording it ended first\n";
   }
   if (ended_well(board)) {
-    return "Every rank has come to its end\n";
+    return "Every rank has ended normally\n";
   }
   const std::string gone = gone_text(board, reader);
-  return gone.empty() ? "First cause: none is named\n"
-                      : fmt::format("First cause: none is named, but {}\n", gone);
+  return gone.empty() ? "First cause: none recorded\n"
+                      : fmt::format("First cause: none recorded, but {}\n", gone);
 }
 
 std::string launcher_text(const ProgressBoard& board, const BoardReader& reader) {
@@ -156,8 +156,8 @@ std::string launcher_text(const ProgressBoard& board, const BoardReader& reader)
                      reader.alive(process) ? "alive" : "gone");
 }
 
-/// One that has died and that nobody has buried, as where the first process of a container buries
-/// none, is dead: "PID (NAME) Z ..."
+/// Whether the process is a zombie, which counts as dead. Zombies stay if the first process of a
+/// container does not reap them. The format is "PID (NAME) Z ...".
 bool unburied(int process) {
   std::ifstream file(fmt::format("/proc/{}/stat", process));
   std::string text;
@@ -192,7 +192,7 @@ std::string board_report(const ProgressBoard& board, const BoardReader& reader) 
   for (int rank = 0; rank < board.ranks(); ++rank) {
     table.add(row_of(board, rank, reader, moment));
   }
-  return fmt::format("{}Begun {}{}; at {} every rank was here:\n{}", cause_text(board, reader),
+  return fmt::format("{}Started {}{}; ranks at {}:\n{}", cause_text(board, reader),
                      time_text(board.created_wall_ns()), launcher_text(board, reader),
                      time_text(moment), table.text());
 }

@@ -1,4 +1,4 @@
-// A progress board as text for people: `stagecraft status RUN`, and the launcher's last words.
+// A progress board as text: for `stagecraft status RUN`, and for the launcher when a run fails.
 #pragma once
 
 #include <cstdint>
@@ -9,24 +9,24 @@
 
 namespace stagecraft {
 
-/// Who looks at a board, and when.
+/// Where and when a board is read.
 struct BoardReader {
   std::string host;
   std::int64_t wall_ns = 0;
-  std::function<bool(int process)> alive;  // asked only for processes of `host`
+  std::function<bool(int process)> alive;  // called only for processes on `host`
 };
 
-/// This host, now, and the system's word on a process.
+/// This host, the current time, and a check with the operating system.
 BoardReader board_reader();
 
-/// The first cause, if any, then a row per rank: where it is, for how long, and for what it waits.
-/// When every process that `reader` can ask is dead, times end at the last sign of life.
+/// The first cause, if any, then a row per rank: where it is, for how long, and what it waits for.
+/// If every process that `reader` can check is dead, durations end at the last sign of life.
 std::string board_report(const ProgressBoard& board, const BoardReader& reader);
 
-/// Whether a process of the run that `reader` can ask is alive.
+/// Whether any process of the run that `reader` can check is alive.
 bool anybody_lives(const ProgressBoard& board, const BoardReader& reader);
 
-/// Every rank has come to its end, and nobody named a cause of failure.
+/// Whether every rank has ended and no cause of failure was recorded.
 bool ended_well(const ProgressBoard& board);
 
 }  // namespace stagecraft

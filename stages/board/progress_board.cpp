@@ -18,7 +18,7 @@ constexpr std::array<char, 8> kMagic = {'S', 'T', 'G', 'B', 'O', 'A', 'R', 'D'};
 constexpr std::uint32_t kVersion = 1;
 enum CauseState : std::uint32_t { none = 0, being_written = 1, written = 2 };
 
-/// The longest begin of at most `limit` bytes that cuts no UTF-8 character.
+/// The longest prefix of at most `limit` bytes that cuts no UTF-8 character.
 std::string_view cut(std::string_view text, std::size_t limit) {
   if (text.size() <= limit) {
     return text;
@@ -123,11 +123,14 @@ void ProgressBoard::write_info() {
 void ProgressBoard::read_info(const std::filesystem::path& path) {
   const std::string coordinate = path.string();
   require(size_ >= sizeof(Header), coordinate,
-          "is no progress board: it has {} bytes of at least {}", size_, sizeof(Header));
+          "is not a progress board: it has {} bytes, and the header alone has {}", size_,
+          sizeof(Header));
   const Header& h = header();
-  require(h.magic == kMagic, coordinate, "is no progress board: it does not begin with STGBOARD");
+  require(h.magic == kMagic, coordinate,
+          "is not a progress board: it does not begin with STGBOARD");
   require(h.version == kVersion, coordinate,
-          "is a progress board of version {}, this program reads {}", h.version, kVersion);
+          "is a progress board of version {}, but this program reads version {}", h.version,
+          kVersion);
   constexpr std::int32_t kMax = 1 << 20;  // so that no product below overflows
   for (const std::int32_t size : {h.pipeline, h.tensor, h.data, h.ranks, h.chunks}) {
     require(size >= 1 && size <= kMax, coordinate, "holds a mesh size of {}", size);
@@ -140,9 +143,8 @@ void ProgressBoard::read_info(const std::filesystem::path& path) {
   info_.watchdog_seconds = h.watchdog_seconds;
   info_.launcher_process = h.launcher_process;
   info_.stage_of_chunk.resize(static_cast<std::size_t>(h.chunks));
-  require(size_ == bytes_of(info_), coordinate,
-          "has {} bytes where its {} ranks and {} chunks take {}", size_, h.ranks, h.chunks,
-          bytes_of(info_));
+  require(size_ == bytes_of(info_), coordinate, "has {} bytes, but {} ranks and {} chunks need {}",
+          size_, h.ranks, h.chunks, bytes_of(info_));
   std::copy_n(chunk_table(), h.chunks, info_.stage_of_chunk.begin());
   for (std::size_t chunk = 0; chunk < info_.stage_of_chunk.size(); ++chunk) {
     const int stage = info_.stage_of_chunk[chunk];
@@ -165,7 +167,7 @@ std::int64_t ProgressBoard::created_wall_ns() const { return header().created_wa
 std::int64_t ProgressBoard::created_steady_ns() const { return header().created_steady_ns; }
 
 ProgressSlot& ProgressBoard::slot(int rank) {
-  require(writable_, "ProgressBoard::slot", "the board was opened to read");
+  require(writable_, "ProgressBoard::slot", "the board was opened read-only");
   return const_cast<ProgressSlot&>(std::as_const(*this).slot(rank));
 }
 
@@ -176,7 +178,7 @@ const ProgressSlot& ProgressBoard::slot(int rank) const {
 }
 
 bool ProgressBoard::name_cause(int culprit_rank, std::string_view text) {
-  require(writable_, "ProgressBoard::name_cause", "the board was opened to read");
+  require(writable_, "ProgressBoard::name_cause", "the board was opened read-only");
   Header& h = header();
   std::uint32_t state = none;
   if (!h.cause_state.compare_exchange_strong(state, being_written)) {

@@ -1,5 +1,6 @@
-// Where every rank of a run is, what it waits for, and why the run failed: written by executors,
-// read by the guards, and in a run's directory by whoever comes after everything has died.
+// The progress board says where every rank of a run is, what it waits for, and why the run failed.
+// Executors write it; failure monitors and watchdogs read it. The file in the run directory can
+// still be read when all processes of the run are dead.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,7 @@
 
 namespace stagecraft {
 
-/// What a board says of its run from the begin.
+/// The constant facts of a run that its board states.
 struct BoardInfo {
   MeshShape mesh = {};
   std::vector<int> stage_of_chunk = {};
@@ -24,11 +25,11 @@ struct BoardInfo {
   int launcher_process = 0;  // on rank 0's host; 0: none
 };
 
-/// Why a run failed, as whoever noticed first put it.
+/// Why a run failed, as recorded by whoever noticed it first.
 struct Cause {
   int culprit_rank = -1;  // -1: no rank of the run
   std::string text;
-  std::int64_t wall_ns = 0;  // when it was named
+  std::int64_t wall_ns = 0;  // when it was recorded
 };
 
 class ProgressBoard {
@@ -37,33 +38,35 @@ class ProgressBoard {
 
   /// In memory, for the ranks of one process.
   explicit ProgressBoard(const BoardInfo& info);
-  /// Mapped from a new file, which appears under its name when it is whole.
+  /// Mapped from a new file. The file gets its name once it is complete.
   static ProgressBoard create(const BoardInfo& info, const std::filesystem::path& path);
-  /// Another process's board, to write or only to read. Throws Error naming the file when there is
-  /// none, or one that is too short, not a board, or of another version.
+  /// Opens another process's board, for writing or read-only. Throws Error that names the file if
+  /// it is missing, too short, not a board, or of another version.
   static ProgressBoard open(const std::filesystem::path& path, MappedFile::Access access);
 
   int ranks() const { return info_.mesh.ranks(); }
   const BoardInfo& info() const { return info_; }
-  /// The two clocks of rank 0's host at the moment of creation.
+  /// The two clocks of rank 0's host when the board was created.
   std::int64_t created_wall_ns() const;
   std::int64_t created_steady_ns() const;
 
-  /// Not on a board that was opened to read.
+  /// Throws Error on a board that was opened read-only.
   ProgressSlot& slot(int rank);
   const ProgressSlot& slot(int rank) const;
 
-  /// Whether this is now the run's first cause; every later call changes nothing. Never waits; from
-  /// any thread of any process that may write. A text beyond kCauseBytes is cut.
+  /// Records the first cause of a failure; true if this call did. Later calls change nothing. Never
+  /// blocks; may be called by any thread of any process that can write. The text is cut at
+  /// kCauseBytes.
   bool name_cause(int culprit_rank, std::string_view text);
-  /// Empty until a cause is there, whole.
+  /// Empty until a cause is completely written.
   std::optional<Cause> cause() const;
-  /// Somebody has begun to name a cause. Where cause() stays empty, it has died of it.
+  /// Whether the recording of a cause has begun. If cause() stays empty, the process that was
+  /// recording it died.
   bool failed() const;
 
  private:
   struct Header;
-  struct Line {  // what memory is aligned to
+  struct Line {  // the alignment of the memory
     alignas(64) std::byte bytes[64];
   };
 
@@ -85,7 +88,7 @@ class ProgressBoard {
 
 /// "stage 1, rank 3".
 std::string rank_text(const MeshShape& mesh, int rank);
-/// Who it is and where: "stage 1, rank 3, step 7, instruction 1RA3".
+/// The rank and its place: "stage 1, rank 3, step 7, instruction 1RA3".
 std::string place_text(const ProgressBoard& board, int rank);
 
 }  // namespace stagecraft

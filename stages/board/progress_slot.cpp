@@ -39,7 +39,7 @@ std::int64_t wall_clock_ns() {
 
 std::string host_name() {
   std::array<char, 64> name{};
-  ::gethostname(name.data(), name.size() - 1);  // a longer name is cut, which serves too
+  ::gethostname(name.data(), name.size() - 1);  // a longer name is cut
   return name.data();
 }
 

@@ -1,4 +1,4 @@
-// One rank's row of the progress board: who runs it, where it is, and since when.
+// One rank's row of the progress board: its process, where it is, and since when.
 #pragma once
 
 #include <array>
@@ -19,11 +19,11 @@ enum class Activity : std::uint8_t {
   waiting,        // for the envelope, the credit or the update that its next instruction needs
   reporting,      // adding up losses and gradient norm
   idle,           // has no program: waits for the driver
-  writing,        // its part of the model
-  leaving,        // has done everything, and ends its connections
+  writing,        // writing its part of the model
+  leaving,        // has finished, and closes its connections
   ended,
   failed,
-  dismissed  // ended by a signal, as mpirun ends the others when one has failed
+  dismissed  // ended by a signal: mpirun ends the other processes when one has failed
 };
 inline constexpr int kActivities = 12;
 
@@ -31,28 +31,28 @@ std::string_view to_string(Activity activity);
 
 /// Nanoseconds since 1970.
 std::int64_t wall_clock_ns();
-/// As the system names this host; at most 63 bytes.
+/// The system's name of this host, at most 63 bytes.
 std::string host_name();
 
-/// One rank's place. Lock-free; each value is whole, two values may be of neighbouring moments.
-/// Lies in a mapped file as it is (docs/file_formats/progress_board.md):
+/// One rank's place. Lock-free. Each value is consistent by itself; two values may be from slightly
+/// different moments. This is the layout in the mapped file (docs/file_formats/progress_board.md):
 ///
 ///       0 since_ns i64       8 step i64         16 instruction u64     24 heartbeat_ns i64
 ///      32 batch i64         40 entered_wall_ns  48 entered_steady_ns   56 process i32
 ///      60 activity u8       61 zero             64 host, ended by a zero byte          128
 class alignas(64) ProgressSlot {
  public:
-  /// The calling process runs the rank. Before that the row is nobody's.
+  /// Registers the calling process as the one that runs the rank.
   void enter();
   void enter(int process, std::string_view host);
-  /// The process is still there, whatever its rank does.
+  /// A heartbeat: the process is alive, whatever its rank does.
   void beat();
 
   void set(Activity activity, std::int64_t step, const Instruction& instruction);
-  /// Only the activity changes: into and out of a collective.
+  /// Changes only the activity, e.g. into and out of a collective.
   void set(Activity activity);
-  /// What the steps and instructions are of from now on: batch `batch` of an evaluation, or, when
-  /// negative, training.
+  /// What the following steps and instructions belong to: batch `batch` of an evaluation, or
+  /// training if it is negative.
   void set_batch(std::int64_t batch);
 
   struct View {
@@ -60,14 +60,14 @@ class alignas(64) ProgressSlot {
     std::int64_t step = 0;
     std::int64_t batch = -1;  // of the evaluation; negative: training
     Instruction instruction;
-    std::int64_t since_ns = 0;      // steady clock of the rank's host: when the last change was
-    std::int64_t heartbeat_ns = 0;  // likewise; 0: the process gives no heartbeat
-    int process = 0;                // 0: nobody has entered
+    std::int64_t since_ns = 0;      // when the last change was, on the steady clock of its host
+    std::int64_t heartbeat_ns = 0;  // the last heartbeat, likewise; 0: the process gives none
+    int process = 0;                // 0: no process has entered
   };
-  /// On another host its times can be compared with each other only; wall_ns() translates.
+  /// On another host, its times can only be compared with each other; wall_ns() converts them.
   View view() const;
   std::string host() const;
-  /// Nanoseconds since 1970 of a time of this row.
+  /// Converts a time of this row to nanoseconds since 1970.
   std::int64_t wall_ns(std::int64_t steady_ns) const;
 
  private:
@@ -76,7 +76,7 @@ class alignas(64) ProgressSlot {
   std::atomic<std::uint64_t> instruction_{0};  // op, chunk, micro-batch: 8, 24 and 32 bits
   std::atomic<std::int64_t> heartbeat_ns_{0};
   std::atomic<std::int64_t> batch_{-1};
-  // The two clocks at one moment, and the host: whole once process_ is there.
+  // Both clocks at one moment, and the host; valid once process_ is set.
   std::int64_t entered_wall_ns_ = 0;
   std::int64_t entered_steady_ns_ = 0;
   std::atomic<std::int32_t> process_{0};
@@ -89,11 +89,12 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
               std::atomic<std::int32_t>::is_always_lock_free &&
               std::atomic<std::uint8_t>::is_always_lock_free);
 
-/// Where that is: "step 7, instruction 1RA3", "making its parameters", ...
+/// Describes the place: "step 7, instruction 1RA3", "making its parameters", ...
 std::string place_text(const ProgressSlot::View& view);
-/// Whether the rank itself is at work, so that nobody else can be the reason that it does not move.
+/// Whether the rank itself is working, so that no other rank can be the reason if it does not
+/// proceed.
 bool works(Activity activity);
-/// Whether it is another rank's turn, or the driver's.
+/// Whether the rank waits for another rank or for the driver.
 bool waits_for_others(Activity activity);
 
 }  // namespace stagecraft

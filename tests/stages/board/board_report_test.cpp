@@ -33,7 +33,7 @@ struct Scene {
 TEST_CASE("a live run's board says where every rank is and for what it waits") {
   const Scene scene;
   const std::string text = scene.text();
-  CHECK_THAT(text, Contains("First cause: none is named\n"));
+  CHECK_THAT(text, Contains("First cause: none recorded\n"));
   CHECK_THAT(text, Contains("launched by process 99 (gone)"));
   CHECK_THAT(text, Contains("  rank  stage  process  host          state    for  where\n"));
   CHECK_THAT(text, Contains("     0      0      100  here          alive  2.5 s  step 3, "
@@ -55,7 +55,7 @@ TEST_CASE("the report names the cause, the dead, the silent and the far") {
   CHECK_THAT(text, Contains("UTC: stage 1, rank 1: process 101 is gone\n"));
   CHECK_THAT(text, Contains("silent for 12.5 s"));
   CHECK_THAT(text, Contains(" dead "));
-  CHECK_THAT(text, Contains("there") && Contains("not known"));
+  CHECK_THAT(text, Contains("there") && Contains("unknown"));
 }
 
 TEST_CASE("a dead run's times end where its life ended") {
@@ -70,7 +70,7 @@ TEST_CASE("a row that no executor can have written is no reason to fail") {
   scene.board.slot(0).set(Activity::waiting, 3, {Op::receive_activation, 0, 0});
   scene.board.slot(1).set(static_cast<Activity>(200));
   const std::string text = scene.text();
-  CHECK_THAT(text, Contains("100") && Contains("the board's row makes no sense"));
+  CHECK_THAT(text, Contains("100") && Contains("this row of the board is not valid"));
 }
 
 TEST_CASE("a run that has ended well has no cause") {
@@ -78,7 +78,7 @@ TEST_CASE("a run that has ended well has no cause") {
   for (int rank = 0; rank < scene.board.ranks(); ++rank) {
     scene.board.slot(rank).set(Activity::ended);
   }
-  CHECK_THAT(scene.text(), Catch::StartsWith("Every rank has come to its end\n"));
+  CHECK_THAT(scene.text(), Catch::StartsWith("Every rank has ended normally\n"));
 }
 
 TEST_CASE("the system is asked for living processes") {

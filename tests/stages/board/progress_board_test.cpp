@@ -84,7 +84,7 @@ TEST_CASE("what is no board is refused by name") {
   std::string text;
   SECTION("empty") {
     file.clear();
-    text = "it has 0 bytes of at least 1152";
+    text = "it has 0 bytes, and the header alone has 1152";
   }
   SECTION("something else") {
     file[0] = 'X';
@@ -92,11 +92,11 @@ TEST_CASE("what is no board is refused by name") {
   }
   SECTION("of another version") {
     file[8] = 2;
-    text = "is a progress board of version 2, this program reads 1";
+    text = "is a progress board of version 2, but this program reads version 1";
   }
   SECTION("cut") {
     file.resize(file.size() - 1);
-    text = "where its 4 ranks and 4 chunks take 1680";
+    text = "but 4 ranks and 4 chunks need 1680";
   }
   SECTION("a mesh of another size") {
     file[12] = 5;
