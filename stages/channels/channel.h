@@ -1,11 +1,11 @@
-// Channels carry activations forward and gradients back between neighbouring stages. The bytes go
-// over the channel; an envelope that says what they are goes as a message beside them. A channel
-// keeps its sender's order and has receive slots of its own: a sender may be kReceiveSlots tensors
-// ahead, then it waits for a credit.
+// Channels carry activations forward and gradients back between stages. The bytes go over the
+// channel; an envelope, which describes them, is sent as a separate message. A channel keeps the
+// order of its sender and has receive slots of its own: a sender may be kReceiveSlots tensors
+// ahead; then it waits for a credit.
 //
-// Who pays for the slots: in one process the receiver pays for each tensor that lies in one, as
-// long as it does; between processes for all slots at their full capacity, from the channel's begin
-// to its end.
+// The memory of slots is charged to the receiver. Within one process it is charged for each tensor
+// while the tensor is in a slot; between processes, for all slots at full capacity during the life
+// of the channel.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +17,9 @@
 
 namespace stagecraft {
 
-/// States that a tensor was issued to a channel, and which: never that it is complete.
+/// Says that a tensor was issued to a channel, and which one. Does not say that it is complete.
 struct Envelope {
-  std::uint32_t generation = 0;  // of the run: what an earlier one sent is an error
+  std::uint32_t generation = 0;  // of the run: an envelope of an earlier run is an error
   Edge edge = {};
   std::uint64_t sequence = 0;  // counts the channel's tensors from 0
   Pass pass = {};
@@ -29,20 +29,20 @@ struct Envelope {
   DType dtype = DType::float32;
 };
 
-/// One channel, or one end of it. send and credit are called by the source's thread, receive by the
-/// destination's. An end never waits for its peer as such: when that is gone, what it had sent can
-/// still be received, and what it had not is an Error, or with a courier an AbortedError once the
-/// world has been aborted.
+/// One channel, or one end of it. The source's thread calls send and credit; the destination's
+/// thread calls receive. No call blocks because the peer is gone: tensors that it had sent can
+/// still be received. Receiving one that it had not sent throws Error, or, over a P2P transport,
+/// AbortedError once the world is aborted.
 class Channel {
  public:
   virtual ~Channel() = default;
-  /// Puts `x`, read-only from now on, in slot `sequence` % kReceiveSlots. The caller has seen the
-  /// credit of that slot; otherwise, or when a slot is smaller than `x`, throws Error.
+  /// Puts `x` in slot `sequence` % kReceiveSlots; `x` must not be written from now on. Throws Error
+  /// if the caller has not passed the credit of that slot, or if a slot is smaller than `x`.
   virtual void send(Stream& stream, std::uint64_t sequence, const Tensor& x) = 0;
-  /// A tensor of the receiver's own with what the envelope stands for. The slot may be used again
-  /// as soon as the credit for it is with the source.
+  /// Returns the tensor that the envelope describes, in the receiver's memory. The slot may be used
+  /// again once the source has the credit for it.
   virtual Tensor receive(Stream& stream, const Envelope& envelope) = 0;
-  /// The source learns that `sequence` was received: what it kept for it is freed, behind the
+  /// Tells the source that `sequence` was received. Frees what the source kept for it, after the
   /// receiver's work on `stream`.
   virtual void credit(Stream& stream, std::uint64_t sequence) = 0;
 };

@@ -15,8 +15,8 @@ namespace {
 constexpr int kSource = 0;  // ranks in the pair
 constexpr int kDestination = 1;
 
-/// The first message of a connection makes the host wait for the other end, which later ones must
-/// not: it is sent before there is anything to wait for.
+/// The first message of a connection blocks the host until the other end has posted it. Later
+/// messages must not block, so this one is exchanged when the channel is made.
 void shake_hands(Communicator& pair, Stream& stream) {
   const Tensor x(stream.memory(), {1}, DType::int32, MemoryLabel::workspace);
   if (pair.rank() == kSource) {
@@ -30,7 +30,7 @@ void shake_hands(Communicator& pair, Stream& stream) {
 
 void check_pair(const Communicator& pair, int rank) {
   require(pair.size() == 2 && pair.rank() == rank, "DeviceChannel",
-          "rank {} of a group of {} is not the channel's end {}", pair.rank(), pair.size(), rank);
+          "rank {} of a group of {} cannot be end {} of a channel", pair.rank(), pair.size(), rank);
 }
 
 class DeviceSource : public Channel {
@@ -46,7 +46,7 @@ class DeviceSource : public Channel {
     Slot& slot = slots_.at(sequence % kReceiveSlots);
     require(slot.credited, kWhere, "tensor {} was sent without a credit", sequence);
     check_capacity(kWhere, x, sequence, capacity_);
-    stream.wait(slot.sent);  // before what the slot keeps goes back to the stream's memory
+    stream.wait(slot.sent);  // before the slot's old tensor returns to the stream's memory
     Event ready;
     stream.record(ready);
     transfers_->wait(ready);
@@ -57,15 +57,15 @@ class DeviceSource : public Channel {
 
   Tensor receive(Stream& /*stream*/, const Envelope& envelope) override {
     throw Error("DeviceSource::receive",
-                fmt::format("this is the source of {}", to_string(envelope.edge)));
+                fmt::format("receive at the source of {}", to_string(envelope.edge)));
   }
 
-  /// The credit says that the receive was issued. Its end is waited for where the slot is used
-  /// again, which is later and nearly always after it.
+  /// A credit says that the receive was issued, not that it is complete. send waits for completion
+  /// when it uses the slot again; by then the receive is nearly always complete.
   void credit(Stream& /*stream*/, std::uint64_t sequence) override {
     Slot& slot = slots_.at(sequence % kReceiveSlots);
     require(!slot.credited && slot.sequence == sequence, "DeviceSource::credit",
-            "tensor {} is credited and was not sent", sequence);
+            "got a credit for tensor {}, which was not sent", sequence);
     slot.credited = true;
   }
 
@@ -80,7 +80,7 @@ class DeviceSource : public Channel {
   std::int64_t capacity_;
   std::array<Slot, kReceiveSlots> slots_;
   std::unique_ptr<Stream> transfers_;
-  std::unique_ptr<Communicator> pair_;  // ends first, after all that was sent
+  std::unique_ptr<Communicator> pair_;  // last, so that it is destroyed first, after all sends
 };
 
 class DeviceDestination : public Channel {
@@ -91,7 +91,7 @@ class DeviceDestination : public Channel {
     for (Slot& slot : slots_) {
       slot.buffer = stream.memory().allocate(capacity_bytes, MemoryLabel::transfer_slots);
     }
-    // The slots may lie where the stream still works.
+    // The memory of the slots may still be in use by earlier work on the stream.
     Event ready;
     stream.record(ready);
     transfers_->wait(ready);
@@ -104,12 +104,12 @@ class DeviceDestination : public Channel {
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
     constexpr std::string_view kWhere = "DeviceDestination::receive";
-    require(envelope.sequence == next_, kWhere, "tensor {} of {} is due, not {}", next_,
+    require(envelope.sequence == next_, kWhere, "expected tensor {} of {}, not tensor {}", next_,
             to_string(envelope.edge), envelope.sequence);
     Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
     const std::int64_t bytes = elements_of(envelope.shape) * size_of(envelope.dtype);
     require(bytes <= slot.buffer->bytes(), kWhere,
-            "tensor {} of {}, {} {}, has {} bytes, and a slot of its channel takes {}",
+            "tensor {} of {}, {} {}, has {} bytes, but a slot of its channel has {}",
             envelope.sequence, to_string(envelope.edge), to_string(envelope.shape),
             to_string(envelope.dtype), bytes, slot.buffer->bytes());
     const Tensor received(slot.buffer, 0, envelope.shape, envelope.dtype);
@@ -135,7 +135,7 @@ class DeviceDestination : public Channel {
 
   [[noreturn]] static void refuse(std::string_view what, std::uint64_t sequence) {
     throw Error("DeviceDestination",
-                fmt::format("{} of tensor {} at the end that receives", what, sequence));
+                fmt::format("{} of tensor {} at the destination", what, sequence));
   }
 
   std::uint64_t next_ = 0;

@@ -10,15 +10,15 @@
 
 namespace stagecraft {
 
-/// Between two processes with GPUs: `pair` is a group of two, of which rank 0 is the source. The
-/// two ends are made together: they exchange a first message. Nothing here waits on the host from
-/// then on: transfers have a stream of their own, a send waits on the device for its receive, which
-/// the destination issues when the envelope has come, into slots of its own. The source keeps what
-/// it sent, and pays for it, until the slot is used again. The device cannot see that an envelope
-/// belongs to a tensor of another size; its sequence number is checked.
+/// A channel between two processes with GPUs. `pair` is a group of two, whose rank 0 is the source.
+/// Both ends must be made at the same time, since they exchange a first message. After that the
+/// host never waits: transfers have their own stream, and a send waits on the device for its
+/// receive. The destination issues the receive when the envelope arrives, into its slots. The
+/// source keeps a tensor that it sent, and is charged for it, until the slot is used again. The
+/// device cannot detect an envelope of a tensor of another size; the sequence number is checked.
 std::unique_ptr<Channel> make_device_source(std::unique_ptr<Communicator> pair, Device device,
                                             std::int64_t capacity_bytes);
-/// `stream`: what it belongs to pays for the slots.
+/// The slots are charged to the account of `stream`.
 std::unique_ptr<Channel> make_device_destination(std::unique_ptr<Communicator> pair,
                                                  std::int64_t capacity_bytes, Stream& stream);
 

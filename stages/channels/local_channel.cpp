@@ -25,7 +25,7 @@ class LocalChannel : public Channel {
   }
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
-    Slot& slot = filled_slot(envelope);  // its source leaves it alone until the credit
+    Slot& slot = filled_slot(envelope);  // the source does not touch it until the credit
     stream.wait(slot.sent);
     Tensor x(stream.memory(), slot.tensor.shape(), slot.tensor.dtype(), MemoryLabel::workspace);
     copy(stream, {.from = slot.tensor, .to = x});
@@ -37,7 +37,7 @@ class LocalChannel : public Channel {
     const std::lock_guard lock(mutex_);
     Slot& slot = slots_.at(sequence % kReceiveSlots);
     require(slot.sequence == sequence && !slot.tensor.empty(), "LocalChannel::credit",
-            "tensor {} is credited and was not sent", sequence);
+            "got a credit for tensor {}, which was not sent", sequence);
     stream.wait(slot.received);
     slot.tensor = Tensor();
   }
@@ -55,7 +55,7 @@ class LocalChannel : public Channel {
     Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
     require(!slot.tensor.empty() && slot.sequence == envelope.sequence &&
                 slot.tensor.shape() == envelope.shape && slot.tensor.dtype() == envelope.dtype,
-            "LocalChannel::receive", "the slot of {} {} does not hold what its envelope says",
+            "LocalChannel::receive", "the slot of {} {} does not match its envelope",
             to_string(envelope.edge), envelope.sequence);
     return slot;
   }

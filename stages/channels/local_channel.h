@@ -8,8 +8,8 @@
 
 namespace stagecraft {
 
-/// Between two threads of one process: a slot holds the sender's handle, charged to the receiver
-/// (`receiver`) as a transfer slot until the credit is back.
+/// A channel between two threads of one process. A slot holds the sender's tensor handle. The
+/// tensor is charged to `receiver` as a transfer slot until the credit.
 std::unique_ptr<Channel> make_local_channel(std::shared_ptr<MemoryAccount> receiver);
 
 }  // namespace stagecraft

@@ -11,17 +11,17 @@
 namespace stagecraft {
 namespace {
 
-/// The two messages of one tensor under way: its header, then its bytes, also when there are none.
-/// Shared with the courier when the channel goes first.
-struct Parcel {
+/// The two messages of one tensor in flight: its header, then its bytes, even if there are none.
+/// The transport shares it if the channel is destroyed first.
+struct SlotTransfer {
   SlotHeader header;
-  Tensor tensor;                   // at the source: what is sent
+  Tensor tensor;                   // at the source: the tensor that is sent
   std::shared_ptr<Buffer> buffer;  // at the destination: the slot
   std::optional<P2pTransport::Ticket> header_ticket;
   std::optional<P2pTransport::Ticket> bytes_ticket;
 };
 
-using Parcels = std::array<std::shared_ptr<Parcel>, kReceiveSlots>;
+using SlotTransfers = std::array<std::shared_ptr<SlotTransfer>, kReceiveSlots>;
 
 void wait(P2pTransport& p2p, std::optional<P2pTransport::Ticket>& ticket) {
   if (ticket) {
@@ -30,53 +30,53 @@ void wait(P2pTransport& p2p, std::optional<P2pTransport::Ticket>& ticket) {
   }
 }
 
-void abandon(P2pTransport& p2p, const Parcels& parcels) noexcept {
-  for (const std::shared_ptr<Parcel>& parcel : parcels) {
-    for (const auto* ticket : {&parcel->header_ticket, &parcel->bytes_ticket}) {
+void abandon(P2pTransport& p2p, const SlotTransfers& transfers) noexcept {
+  for (const std::shared_ptr<SlotTransfer>& transfer : transfers) {
+    for (const auto* ticket : {&transfer->header_ticket, &transfer->bytes_ticket}) {
       if (*ticket) {
-        p2p.abandon(**ticket, parcel);
+        p2p.abandon(**ticket, transfer);
       }
     }
   }
 }
 
-class CourierSource : public Channel {
+class P2pSource : public Channel {
  public:
-  CourierSource(P2pTransport& p2p, int to, int tag, std::int64_t capacity_bytes)
+  P2pSource(P2pTransport& p2p, int to, int tag, std::int64_t capacity_bytes)
       : p2p_(p2p), to_(to), tag_(tag), capacity_(capacity_bytes) {
-    for (auto& parcel : parcels_) {
-      parcel = std::make_shared<Parcel>();
+    for (auto& transfer : transfers_) {
+      transfer = std::make_shared<SlotTransfer>();
     }
   }
-  ~CourierSource() override { abandon(p2p_, parcels_); }
-  CourierSource(const CourierSource&) = delete;
-  CourierSource& operator=(const CourierSource&) = delete;
+  ~P2pSource() override { abandon(p2p_, transfers_); }
+  P2pSource(const P2pSource&) = delete;
+  P2pSource& operator=(const P2pSource&) = delete;
 
   void send(Stream& stream, std::uint64_t sequence, const Tensor& x) override {
-    constexpr std::string_view kWhere = "CourierSource::send";
-    Parcel& parcel = *parcels_.at(sequence % kReceiveSlots);
-    require(parcel.tensor.empty(), kWhere, "tensor {} was sent without a credit", sequence);
+    constexpr std::string_view kWhere = "P2pSource::send";
+    SlotTransfer& transfer = *transfers_.at(sequence % kReceiveSlots);
+    require(transfer.tensor.empty(), kWhere, "tensor {} was sent without a credit", sequence);
     check_capacity(kWhere, x, sequence, capacity_);
-    stream.synchronize();  // the courier reads the bytes as they are
-    parcel.header = header_of(sequence, x);
-    parcel.tensor = x;
-    parcel.header_ticket = p2p_.send(to_, tag_, std::as_bytes(std::span(&parcel.header, 1)));
-    parcel.bytes_ticket = p2p_.send(
+    stream.synchronize();  // the transport reads the bytes without regard to the stream
+    transfer.header = header_of(sequence, x);
+    transfer.tensor = x;
+    transfer.header_ticket = p2p_.send(to_, tag_, std::as_bytes(std::span(&transfer.header, 1)));
+    transfer.bytes_ticket = p2p_.send(
         to_, tag_, {static_cast<const std::byte*>(x.raw()), static_cast<std::size_t>(x.bytes())});
   }
 
   Tensor receive(Stream& /*stream*/, const Envelope& envelope) override {
-    throw Error("CourierSource::receive",
-                fmt::format("this is the source of {}", to_string(envelope.edge)));
+    throw Error("P2pSource::receive",
+                fmt::format("receive at the source of {}", to_string(envelope.edge)));
   }
 
   void credit(Stream& /*stream*/, std::uint64_t sequence) override {
-    Parcel& parcel = *parcels_.at(sequence % kReceiveSlots);
-    require(!parcel.tensor.empty() && parcel.header.sequence == sequence, "CourierSource::credit",
-            "tensor {} is credited and was not sent", sequence);
-    wait(p2p_, parcel.header_ticket);
-    wait(p2p_, parcel.bytes_ticket);
-    parcel.tensor = Tensor();
+    SlotTransfer& transfer = *transfers_.at(sequence % kReceiveSlots);
+    require(!transfer.tensor.empty() && transfer.header.sequence == sequence, "P2pSource::credit",
+            "got a credit for tensor {}, which was not sent", sequence);
+    wait(p2p_, transfer.header_ticket);
+    wait(p2p_, transfer.bytes_ticket);
+    transfer.tensor = Tensor();
   }
 
  private:
@@ -84,65 +84,66 @@ class CourierSource : public Channel {
   int to_;
   int tag_;
   std::int64_t capacity_;
-  Parcels parcels_;
+  SlotTransfers transfers_;
 };
 
-class CourierDestination : public Channel {
+class P2pDestination : public Channel {
  public:
-  CourierDestination(P2pTransport& p2p, int from, int tag, std::int64_t capacity_bytes,
-                     MemoryResource& memory)
+  P2pDestination(P2pTransport& p2p, int from, int tag, std::int64_t capacity_bytes,
+                 MemoryResource& memory)
       : p2p_(p2p), from_(from), tag_(tag) {
-    for (auto& parcel : parcels_) {
-      parcel = std::make_shared<Parcel>();
-      parcel->buffer = memory.allocate(capacity_bytes, MemoryLabel::transfer_slots);
+    for (auto& transfer : transfers_) {
+      transfer = std::make_shared<SlotTransfer>();
+      transfer->buffer = memory.allocate(capacity_bytes, MemoryLabel::transfer_slots);
     }
-    for (auto& parcel : parcels_) {
-      expect(*parcel);
+    for (auto& transfer : transfers_) {
+      expect(*transfer);
     }
   }
-  ~CourierDestination() override { abandon(p2p_, parcels_); }
-  CourierDestination(const CourierDestination&) = delete;
-  CourierDestination& operator=(const CourierDestination&) = delete;
+  ~P2pDestination() override { abandon(p2p_, transfers_); }
+  P2pDestination(const P2pDestination&) = delete;
+  P2pDestination& operator=(const P2pDestination&) = delete;
 
   void send(Stream& /*stream*/, std::uint64_t sequence, const Tensor& /*x*/) override {
     refuse("send", sequence);
   }
 
   Tensor receive(Stream& stream, const Envelope& envelope) override {
-    Parcel& parcel = *parcels_.at(envelope.sequence % kReceiveSlots);
-    wait(p2p_, parcel.header_ticket);
-    check_slot("CourierDestination::receive", parcel.header, envelope);
-    wait(p2p_, parcel.bytes_ticket);
+    SlotTransfer& transfer = *transfers_.at(envelope.sequence % kReceiveSlots);
+    wait(p2p_, transfer.header_ticket);
+    check_slot("P2pDestination::receive", transfer.header, envelope);
+    wait(p2p_, transfer.bytes_ticket);
     Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
-    copy(stream, {.from = Tensor(parcel.buffer, 0, envelope.shape, envelope.dtype), .to = x});
+    copy(stream, {.from = Tensor(transfer.buffer, 0, envelope.shape, envelope.dtype), .to = x});
     stream.synchronize();
-    expect(parcel);
+    expect(transfer);
     return x;
   }
 
   void credit(Stream& /*stream*/, std::uint64_t sequence) override { refuse("credit", sequence); }
 
  private:
-  /// The slot is ready for the next tensor: the messages of a tag come in the order of the slots.
-  void expect(Parcel& parcel) {
-    parcel.header = {};
-    parcel.header_ticket =
-        p2p_.receive(from_, tag_, std::as_writable_bytes(std::span(&parcel.header, 1)));
-    parcel.bytes_ticket = p2p_.receive(from_, tag_,
-                                       {static_cast<std::byte*>(parcel.buffer->data()),
-                                        static_cast<std::size_t>(parcel.buffer->bytes())});
+  /// Posts the receives of the slot's next tensor. Messages of a tag arrive in order, which is the
+  /// order of the slots.
+  void expect(SlotTransfer& transfer) {
+    transfer.header = {};
+    transfer.header_ticket =
+        p2p_.receive(from_, tag_, std::as_writable_bytes(std::span(&transfer.header, 1)));
+    transfer.bytes_ticket = p2p_.receive(from_, tag_,
+                                         {static_cast<std::byte*>(transfer.buffer->data()),
+                                          static_cast<std::size_t>(transfer.buffer->bytes())});
   }
 
   [[noreturn]] void refuse(std::string_view what, std::uint64_t sequence) const {
-    throw Error("CourierDestination",
-                fmt::format("{} of tensor {} at the end that receives from rank {}", what, sequence,
-                            from_));
+    throw Error("P2pDestination",
+                fmt::format("{} of tensor {} at the destination, which receives from rank {}", what,
+                            sequence, from_));
   }
 
   P2pTransport& p2p_;
   int from_;
   int tag_;
-  Parcels parcels_;
+  SlotTransfers transfers_;
 };
 
 }  // namespace
@@ -151,12 +152,12 @@ int p2p_tag(const Edge& edge) { return static_cast<int>(edge.payload); }
 
 std::unique_ptr<Channel> make_p2p_source(P2pTransport& p2p, int to, int tag,
                                          std::int64_t capacity_bytes) {
-  return std::make_unique<CourierSource>(p2p, to, tag, capacity_bytes);
+  return std::make_unique<P2pSource>(p2p, to, tag, capacity_bytes);
 }
 
 std::unique_ptr<Channel> make_p2p_destination(P2pTransport& p2p, int from, int tag,
                                               std::int64_t capacity_bytes, MemoryResource& memory) {
-  return std::make_unique<CourierDestination>(p2p, from, tag, capacity_bytes, memory);
+  return std::make_unique<P2pDestination>(p2p, from, tag, capacity_bytes, memory);
 }
 
 }  // namespace stagecraft

@@ -22,8 +22,8 @@ void check_slot(std::string_view place, const SlotHeader& header, const Envelope
                     dimensions == envelope.shape.size() &&
                     std::equal(envelope.shape.begin(), envelope.shape.end(), header.shape.begin());
   require(same, place,
-          "the slot of {} {} does not hold what its envelope says: {} {} there, tensor {} of {} "
-          "bytes here",
+          "the slot of {} {} does not match its envelope: the envelope has {} {}, the slot has "
+          "tensor {} of {} bytes",
           to_string(envelope.edge), envelope.sequence, to_string(envelope.shape),
           to_string(envelope.dtype), header.sequence, header.bytes);
 }
@@ -31,7 +31,7 @@ void check_slot(std::string_view place, const SlotHeader& header, const Envelope
 void check_capacity(std::string_view place, const Tensor& x, std::uint64_t sequence,
                     std::int64_t capacity_bytes) {
   require(x.bytes() <= capacity_bytes, place,
-          "tensor {}, {} {}, has {} bytes, and a slot of its channel takes {}", sequence,
+          "tensor {}, {} {}, has {} bytes, but a slot of its channel has {}", sequence,
           to_string(x.shape()), to_string(x.dtype()), x.bytes(), capacity_bytes);
 }
 

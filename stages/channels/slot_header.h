@@ -1,5 +1,5 @@
-// What a receive slot between processes says of the bytes behind it: in shared memory, and in front
-// of them as a message.
+// The header of a receive slot between processes, which describes the bytes after it: in shared
+// memory, or as a message before theirs.
 #pragma once
 
 #include <array>
@@ -20,9 +20,9 @@ struct SlotHeader {
 static_assert(sizeof(SlotHeader) == 64);
 
 SlotHeader header_of(std::uint64_t sequence, const Tensor& x);
-/// Throws Error unless the slot holds what the envelope stands for.
+/// Throws Error unless the slot's header matches the envelope.
 void check_slot(std::string_view place, const SlotHeader& header, const Envelope& envelope);
-/// Throws Error with the numbers when `x` is larger than a slot.
+/// Throws Error if `x` is larger than a slot.
 void check_capacity(std::string_view place, const Tensor& x, std::uint64_t sequence,
                     std::int64_t capacity_bytes);
 

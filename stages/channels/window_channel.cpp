@@ -16,10 +16,11 @@ namespace {
 constexpr std::int64_t kLine = 64;
 constexpr std::array<char, 8> kMagic = {'S', 'T', 'G', 'S', 'L', 'O', 'T', 'S'};
 
-/// The window, offsets in bytes; every piece begins a cache line:
+/// The layout of the window, with offsets in bytes. Every part begins at a cache line:
 ///
 ///     0    head: magic "STGSLOTS", capacity i64, slots i64
-///     64   slot 0: state u32, at 64 its SlotHeader, at 128 its bytes, `capacity` rounded up
+///     64   slot 0: state u32; 64 bytes on, its SlotHeader; 128 on, its bytes (capacity, rounded
+///     up)
 ///     ...  slot 1, ...
 struct alignas(kLine) Head {
   std::array<char, 8> magic = kMagic;
@@ -29,7 +30,7 @@ struct alignas(kLine) Head {
 
 enum SlotState : std::uint32_t { free = 0, filled = 1 };
 
-/// The source fills a slot and frees it again, the destination only looks.
+/// The source fills and frees a slot; the destination only reads it.
 struct Slot {
   alignas(kLine) std::atomic<std::uint32_t> state{SlotState::free};
   alignas(kLine) SlotHeader header;
@@ -51,7 +52,7 @@ std::int64_t window_bytes(std::int64_t capacity) {
   return static_cast<std::int64_t>(sizeof(Head)) + kReceiveSlots * slot_stride(capacity);
 }
 
-/// The window as memory of tensors; it is unmapped with the last of them.
+/// Makes the window the memory of tensors; the window is unmapped with the last of them.
 class WindowPool : public MemoryPool {
  public:
   explicit WindowPool(SharedWindow window) : window_(std::move(window)) {}
@@ -65,7 +66,7 @@ class WindowPool : public MemoryPool {
 std::int64_t checked_capacity(const SharedWindow& window) {
   constexpr std::string_view kWhere = "WindowChannel";
   const auto size = static_cast<std::int64_t>(window.bytes().size());
-  require(size >= window_bytes(0), kWhere, "a window of {} bytes is no channel's", size);
+  require(size >= window_bytes(0), kWhere, "a window of {} bytes is too small for a channel", size);
   const auto& head = *reinterpret_cast<const Head*>(window.bytes().data());
   require(head.magic == kMagic && head.slots == kReceiveSlots, kWhere,
           "a window of {} bytes holds no channel of {} slots", size, kReceiveSlots);
@@ -74,7 +75,7 @@ std::int64_t checked_capacity(const SharedWindow& window) {
   return head.capacity;
 }
 
-/// Either end: the source calls send and credit, the destination receive, on what both have mapped.
+/// Either end. The source calls send and credit, the destination receive; both map the window.
 class WindowChannel : public Channel {
  public:
   WindowChannel(SharedWindow window, std::shared_ptr<MemoryAccount> payer)
@@ -100,7 +101,7 @@ class WindowChannel : public Channel {
     constexpr std::string_view kWhere = "WindowChannel::receive";
     const Slot& slot = slot_of(envelope.sequence);
     require(slot.state.load(std::memory_order_acquire) == SlotState::filled, kWhere,
-            "the slot of {} {} is empty where its envelope has come", to_string(envelope.edge),
+            "the slot of {} {} is empty, but its envelope has arrived", to_string(envelope.edge),
             envelope.sequence);
     check_slot(kWhere, slot.header, envelope);
     Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);
@@ -113,7 +114,7 @@ class WindowChannel : public Channel {
     Slot& slot = slot_of(sequence);
     require(slot.state.load(std::memory_order_acquire) == SlotState::filled &&
                 slot.header.sequence == sequence,
-            "WindowChannel::credit", "tensor {} is credited and was not sent", sequence);
+            "WindowChannel::credit", "got a credit for tensor {}, which was not sent", sequence);
     slot.state.store(SlotState::free, std::memory_order_release);
   }
 
@@ -135,7 +136,7 @@ class WindowChannel : public Channel {
 }  // namespace
 
 SharedWindow make_channel_window(std::int64_t capacity_bytes) {
-  require(capacity_bytes >= 0, "make_channel_window", "a slot cannot take {} bytes",
+  require(capacity_bytes >= 0, "make_channel_window", "a slot cannot have {} bytes",
           capacity_bytes);
   SharedWindow window = SharedWindow::create(window_bytes(capacity_bytes));
   std::byte* base = window.bytes().data();

@@ -10,13 +10,13 @@
 
 namespace stagecraft {
 
-/// Between two processes of one node: slots of `capacity_bytes` in a window that the destination's
-/// process makes and whose key() it tells the source's. A send has copied its bytes when it
-/// returns.
+/// A channel between two processes of one node: slots of `capacity_bytes` in a shared window. The
+/// destination's process makes the window and sends its key() to the source's process. send returns
+/// after it has copied the bytes.
 SharedWindow make_channel_window(std::int64_t capacity_bytes);
-/// Each throws Error for a window that make_channel_window did not make.
+/// Both throw Error for a window that make_channel_window did not make.
 std::unique_ptr<Channel> make_window_source(SharedWindow window);
-/// `receiver` pays for the window.
+/// The window is charged to `receiver`.
 std::unique_ptr<Channel> make_window_destination(SharedWindow window,
                                                  std::shared_ptr<MemoryAccount> receiver);
 

@@ -173,7 +173,8 @@ TEST_CASE("a slot that was not credited cannot be taken again") {
       }
       expect_error("tensor 2 was sent without a credit",
                    [&] { end.channel->send(end.stream, kReceiveSlots, x); });
-      expect_error("tensor 2 is credited", [&] { end.channel->credit(end.stream, kReceiveSlots); });
+      expect_error("a credit for tensor 2",
+                   [&] { end.channel->credit(end.stream, kReceiveSlots); });
       end.say();
     } else {
       end.hear();
@@ -220,7 +221,7 @@ TEST_CASE("an envelope that says something else is an error") {
       Envelope wrong = envelope_of(0, x);
       wrong.shape = x.view({2, 3}).shape();
       expect_error("act 0>1 0", receive_as(wrong));
-      expect_error("does not hold what its envelope says", receive_as(wrong));
+      expect_error("does not match its envelope", receive_as(wrong));
       wrong = envelope_of(0, x);
       wrong.dtype = DType::int32;
       expect_error("", receive_as(wrong));
@@ -241,7 +242,7 @@ TEST_CASE("an end refuses what the other end does") {
   REQUIRE_NOTHROW(factory.run("other end", kCapacity, [&](End& end) {
     const Tensor x = numbers(end.stream, {6}, 0);
     if (end.is_source()) {
-      expect_error("is the source of act 0>1", [&] { receive(end, 0, x); });
+      expect_error("at the source of act 0>1", [&] { receive(end, 0, x); });
     } else {
       expect_error("send of tensor 0", [&] { end.channel->send(end.stream, 0, x); });
       expect_error("credit of tensor 0", [&] { end.channel->credit(end.stream, 0); });

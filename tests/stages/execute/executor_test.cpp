@@ -223,7 +223,7 @@ TEST_CASE("what does not match is an error") {
   SECTION("another shape") {
     envelope.shape = {2};
     executor.deliver(envelope);
-    CHECK_THROWS_WITH(executor.step(), Contains("does not hold what its envelope says"));
+    CHECK_THROWS_WITH(executor.step(), Contains("does not match its envelope"));
   }
   SECTION("a credit that nobody is owed") {
     CHECK_THROWS_WITH(executor.credit(edge, 0), Contains("where 0 is due and 0 were sent"));
