@@ -14,9 +14,9 @@
 namespace stagecraft {
 namespace {
 
-// What runs for every transfer words its errors only when it throws them.
+// Functions that run for every transfer format error text only when throwing.
 
-/// In the vendor's profiler, what the host issues while this lives.
+/// A named range in the vendor's profiler around what the host issues during its life.
 class NamedRange {
  public:
   NamedRange(Stream& stream, const std::string& name) : stream_(stream) {
@@ -30,8 +30,8 @@ class NamedRange {
   Stream& stream_;
 };
 
-/// The same number at both ends, and at no others: the channel and the position in it. A program
-/// whose chunks lie in a V sends activations to either side.
+/// A number that both ends of a transfer share and no other transfer has: the channel and the
+/// position in it. It contains both stages, since a program in a V sends activations both ways.
 std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
   constexpr int kRankBits = 12;
   static_assert(kMaxRanks <= 1 << kRankBits);
@@ -79,7 +79,7 @@ void Executor::deliver(const Envelope& envelope) {
     throw Error(
         "Executor::deliver",
         fmt::format("stage {} got tensor {} of {} where tensor {} is due, with {} of {} slots "
-                    "taken",
+                    "in use",
                     parts_.stage, envelope.sequence, to_string(envelope.edge), in.delivered,
                     in.waiting.size(), kReceiveSlots));
   }
@@ -101,7 +101,7 @@ void Executor::credit(const Edge& edge, std::uint64_t sequence) {
 
 void Executor::decide(const Update& update) {
   require(awaits_update() && update.step == pass_.step, "Executor::decide",
-          "stage {} is at {} of step {} and cannot take the update of step {}", parts_.stage,
+          "stage {} is at {} of step {} and cannot apply the update of step {}", parts_.stage,
           done() ? "the end" : to_string(current()), pass_.step, update.step);
   update_ = update;
 }
@@ -155,7 +155,7 @@ std::optional<std::size_t> Executor::next_member() const {
 bool Executor::ready() const { return !done() && next_member().has_value(); }
 
 void Executor::step() {
-  require(ready(), "Executor::step", "stage {} has nothing that may fire", parts_.stage);
+  require(ready(), "Executor::step", "stage {} has no instruction that may fire", parts_.stage);
   const std::size_t member = next_member().value_or(0);
   const Instruction instruction = pending_[member];
   if (parts_.spans.enabled()) {
@@ -180,8 +180,8 @@ void Executor::fire(const Instruction& i) {
   fire_compute(i);
 }
 
-/// What the device still has to do may wait for others' devices: whoever is stuck here is not the
-/// one who holds everybody up.
+/// Pending work of the device may wait for other ranks' devices, so a rank that hangs here is shown
+/// as communicating: it is not the root cause.
 void Executor::await(Stream& stream, const Event& event) {
   if (event.native != nullptr) {
     parts_.progress.set(Activity::communicating);
@@ -228,8 +228,8 @@ void Executor::check(const Envelope& envelope, const Instruction& receive) const
   if (envelope.pass != pass_ || envelope.chunk != receive.chunk ||
       envelope.microbatch != receive.microbatch) [[unlikely]] {
     throw Error("Executor",
-                fmt::format("stage {} is at {} of step {}, and {} brought chunk {}, micro-batch {} "
-                            "of step {}",
+                fmt::format("stage {} is at {} of step {}, but {} delivered chunk {}, micro-batch "
+                            "{} of step {}",
                             parts_.stage, to_string(receive), pass_.step, to_string(envelope.edge),
                             envelope.chunk, envelope.microbatch, envelope.pass.step));
   }

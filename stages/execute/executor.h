@@ -1,5 +1,5 @@
-// Runs one stage's program: a state machine without actors. A loop drives it in tests, a mailbox in
-// a run. Arrival decides when an instruction fires, never in which order.
+// Runs one stage's program: a state machine without actors. Tests drive it by a loop, a run by an
+// actor's mailbox. Arrival decides when an instruction fires, never the order of instructions.
 #pragma once
 
 #include <array>
@@ -20,10 +20,10 @@
 
 namespace stagecraft {
 
-/// How many compute instructions the host may issue before the device has done the first of them.
+/// How many compute instructions the host may issue before the device has completed the first.
 inline constexpr std::size_t kAhead = 4;
 
-/// Where the executor's envelopes and credits go: to the destination's, and the source's, executor.
+/// Sends the executor's envelopes to the destination's executor, and its credits to the source's.
 class ExecutorPort {
  public:
   virtual ~ExecutorPort() = default;
@@ -31,13 +31,13 @@ class ExecutorPort {
   virtual void send_credit(const Edge& edge, std::uint64_t sequence) = 0;
 };
 
-/// The channels of one rank, by edge; both ends share a channel.
+/// The channels of one rank, by edge.
 using Channels = std::map<Edge, std::shared_ptr<Channel>>;
 
-/// What an executor is made of; everything must outlive it.
+/// The parts that an executor uses; all references must outlive it.
 struct ExecutorParts {
   int stage = 0;
-  int column = 0;  // of the mesh (column_of)
+  int column = 0;  // column of the mesh (column_of)
   std::uint32_t generation = 0;
   StageWork& work;
   ExecutorPort& port;
@@ -49,22 +49,25 @@ class Executor {
  public:
   Executor(ExecutorParts parts, Channels channels);
 
-  /// Takes up a pass. `program`, whose line of this stage is run, must outlive it. Requires done().
+  /// Begins a pass, which runs this stage's line of `program`. `program` must outlive the pass.
+  /// Requires done().
   void begin(const Pass& pass, const Program& program);
-  /// A neighbour's tensor has been issued. Throws Error for an envelope that no receive can match.
+  /// Takes the envelope of a tensor that a neighbour issued. Throws Error for an envelope that no
+  /// receive can match.
   void deliver(const Envelope& envelope);
-  /// A neighbour received one of ours.
+  /// Takes the credit of a tensor that a neighbour received. Throws Error for one that is not due.
   void credit(const Edge& edge, std::uint64_t sequence);
-  /// What U waits for.
+  /// Takes the update that U waits for.
   void decide(const Update& update);
 
-  /// Whether step() has an instruction that may fire: its envelope has come, its slot is free.
+  /// Whether step() has an instruction that may fire: its envelope has arrived, or its slot is
+  /// free.
   bool ready() const;
-  /// Fires one instruction. Requires ready(). Throws what the work throws.
+  /// Fires one instruction. Requires ready(). Throws what the stage work throws.
   void step();
-  /// The program has come to its end, or none was begun.
+  /// Whether the program has ended, or none was begun.
   bool done() const { return program_ == nullptr; }
-  /// All that is left is U, and it waits for decide().
+  /// Whether only U is left and waits for decide().
   bool awaits_update() const;
   /// The first instruction that has not fired; F0 of chunk 0 when done().
   Instruction current() const;
@@ -81,11 +84,11 @@ class Executor {
   };
 
   const StageProgram& order() const;
-  /// For a trace and a device's profiler; empty where neither reads it.
+  /// The name in a trace and in a device's profiler; empty if neither reads it.
   std::string name_of(const Instruction& instruction) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;
-  /// Position within the current group of the first member that may fire.
+  /// The index in pending_ of the first member that may fire.
   std::optional<std::size_t> next_member() const;
   void fire(const Instruction& instruction);
   void await(Stream& stream, const Event& event);
@@ -106,7 +109,7 @@ class Executor {
   std::size_t position_ = 0;
   TransferGroup pending_;  // members of the current group that have not fired
   std::optional<Update> update_;
-  /// Reached when the compute instruction, of the last kAhead, is done; the oldest comes next.
+  /// The completion events of the last kAhead compute instructions, as a ring.
   std::array<Event, kAhead> issued_;
   std::size_t oldest_issued_ = 0;
   std::map<Edge, Outgoing> outgoing_;

@@ -5,7 +5,7 @@
 namespace stagecraft {
 namespace {
 
-/// The ranks with equal color; one alone needs no meetings.
+/// The group of the ranks with equal color; a single rank needs no communication.
 std::unique_ptr<Communicator> group(Communicator& world, int color) {
   std::unique_ptr<Communicator> members = world.split(color, world.rank());
   return members->size() > 1 ? std::move(members) : make_solo_communicator();

@@ -1,4 +1,4 @@
-// The groups in which a rank adds up with others: along the mesh's axes, and of a tied parameter.
+// The communicators of a rank: one for each mesh axis it reduces over, and one for tied parameters.
 #pragma once
 
 #include <memory>
@@ -8,11 +8,11 @@
 
 namespace stagecraft {
 
-/// A rank's groups on the mesh.
+/// A rank's communicators, by the ranks in their groups.
 struct MeshCommunicators {
   std::unique_ptr<Communicator> tensor;  // same stage and data rank
   std::unique_ptr<Communicator> data;    // same stage and tensor rank
-  std::unique_ptr<Communicator> tied;    // stages of first and last chunk, same data, tensor rank
+  std::unique_ptr<Communicator> tied;    // stages of first and last chunk; same data, tensor rank
 };
 
 /// Collective over `world`, whose rank r is the mesh's rank r.

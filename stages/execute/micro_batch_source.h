@@ -1,5 +1,6 @@
-// Which samples a micro-batch consists of, and their tokens: by step and position, never by a rank
-// of the pipeline or tensor axis, so that all who compute on a micro-batch read the same.
+// Selects the samples of a micro-batch and reads their tokens. The selection depends on step and
+// position, never on a rank of the pipeline or tensor axis, so that all ranks that compute on a
+// micro-batch read the same samples.
 #pragma once
 
 #include <cstdint>
@@ -11,15 +12,16 @@
 
 namespace stagecraft {
 
-/// How many samples an evaluation covers: the first `batches` x `global_batch`, or all (0).
+/// How many samples an evaluation covers: the first `batches` x `global_batch`, or all if `batches`
+/// is 0.
 std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
                                 std::int64_t global_batch);
 
-/// What is read, and how.
+/// Which samples are read, and in which order.
 struct SampleConfig {
   SampleOrder order = SampleOrder::shuffled;  // of the training text
   std::uint64_t seed = 1;
-  std::int64_t evaluation_samples = 0;  // how many of the validation text take part
+  std::int64_t evaluation_samples = 0;  // the samples of the validation text that are used
 };
 
 /// The micro-batches of one data rank.
@@ -32,8 +34,8 @@ class MicroBatchSource {
   /// Micro-batch `microbatch` of a pass, without its tokens and its loss.
   MicroBatch at(const Pass& pass, int microbatch) const;
 
-  /// Brings tokens and targets to the stream's device. What lies behind the samples of an
-  /// evaluation are tokens 0 with ignored targets.
+  /// Copies tokens and targets to the stream's device. Beyond the samples of an evaluation, tokens
+  /// are 0 and targets are ignored.
   void read_tokens(Stream& stream, MicroBatch& batch) const;
 
  private:

@@ -15,7 +15,7 @@ class ChunkState {
  public:
   struct Live {
     MicroBatch batch;
-    Tensor x;                    // input, then nothing
+    Tensor x;                    // input, until F
     Tensor y;                    // output, until it is sent
     Tensor dy;                   // gradient of the output
     Tensor dx;                   // gradient of the input, until it is sent
@@ -91,7 +91,7 @@ bool ModelStageWork::owns(int chunk) const {
 }
 
 ChunkState& ModelStageWork::chunk(int chunk) {
-  require(owns(chunk), "ModelStageWork", "chunk {} is not of stage {}", chunk,
+  require(owns(chunk), "ModelStageWork", "chunk {} is not on stage {}", chunk,
           coordinate_.pipeline);
   return *chunks_[static_cast<std::size_t>(chunk)];
 }
@@ -139,7 +139,7 @@ void ModelStageWork::run(const Instruction& instruction) {
       reduce_data(instruction);
       break;
     default:
-      throw Error("ModelStageWork", to_string(instruction) + " is not an instruction that it runs");
+      throw Error("ModelStageWork", to_string(instruction) + " is not an instruction to run");
   }
 }
 
@@ -190,8 +190,8 @@ void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
   (receive.op == Op::receive_activation ? live.x : live.dy) = std::move(x);
 }
 
-/// Adds the gradients of a tied parameter's uses, embedding + head: on one stage here, between the
-/// first and the last stage as a sum of two.
+/// Adds the gradients of a tied parameter's uses, embedding + head: of uses on this stage locally,
+/// of uses on the first and the last stage by an all-reduce of two ranks.
 void ModelStageWork::reduce_tied() {
   for (const Parameter& parameter : parameters_->parameters()) {
     if (parameter.uses.front().empty()) {
@@ -206,7 +206,7 @@ void ModelStageWork::reduce_tied() {
 }
 
 void ModelStageWork::reduce_data(const Instruction& instruction) {
-  // The arena holds all chunks of the stage; it is reduced once, with the first of its chunks.
+  // The arena holds the gradients of all chunks of the stage. It is reduced once, at the first D.
   const auto first = std::find_if(chunks_.rbegin(), chunks_.rend(),
                                   [](const auto& state) { return state != nullptr; });
   const auto leading = static_cast<int>(chunks_.rend() - first) - 1;

@@ -1,4 +1,4 @@
-// The real work of a rank: the layers of its stage's chunks on its stream.
+// The stage work of training: runs the layers of the stage's chunks on the rank's stream.
 #pragma once
 
 #include <filesystem>
@@ -16,28 +16,28 @@
 
 namespace stagecraft {
 
-/// What the work needs beside the plan.
+/// What the work needs besides the plan.
 struct WorkConfig {
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;  // of random weights and of dropout
   SampleConfig samples;
 };
 
-/// The layers of one chunk, and what its micro-batches keep between instructions.
+/// The layers of one chunk, and the tensors that its micro-batches keep between instructions.
 class ChunkState;
 
 class ModelStageWork : public StageWork {
  public:
-  /// Makes the parameters of rank's stage, with undefined weights. `plan` must outlive it.
+  /// Makes the parameters of the rank's stage, with undefined weights. `plan` must outlive it.
   ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
                  MeshCommunicators groups, TextData data, const WorkConfig& config);
   ~ModelStageWork() override;
 
-  /// Fills the weights, from `initial` or, where that is null, at random. Calls `on_parameter`
-  /// before each parameter. Throws what reading throws.
+  /// Fills the weights from `initial`, or at random if it is null. Calls `on_parameter` before each
+  /// parameter. Throws what reading throws.
   void fill_weights(const InitialModel* initial, const std::function<void()>& on_parameter);
-  /// This rank's part of the model to the file that begin_model_files made; of data rank 0 alone,
-  /// since all have the same.
+  /// Writes this rank's part of the model to the file that begin_model_files made. Only data rank 0
+  /// writes, since all data ranks have the same weights.
   void write_weights(const std::filesystem::path& temporary);
 
   Stream& stream() override { return *stream_; }
@@ -74,7 +74,7 @@ class ModelStageWork : public StageWork {
   std::unique_ptr<ParameterStore> parameters_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
   std::vector<Reported> reported_;
-  Tensor results_;  // losses by micro-batch, then squares: one copy brings all to the host
+  Tensor results_;  // losses by micro-batch, then squares: one copy to the host for all
   Pass pass_;
 };
 

@@ -1,4 +1,4 @@
-// What instructions are called in a trace.
+// The names of instructions in a trace.
 #pragma once
 
 #include <string>
@@ -8,8 +8,8 @@
 
 namespace stagecraft {
 
-/// Of an instruction's span: "F 3", "send act 3", and "F 3 chunk 2" where stages have several
-/// chunks: the numbers behind the names, so that a viewer colours by kind.
+/// The name of an instruction's span: "F 3", "send act 3", or "F 3 chunk 2" if stages have several
+/// chunks. Numbers come last, so that a viewer colours by kind.
 std::string span_name(const Instruction& instruction, bool with_chunk);
 Lane lane_of(Op op);
 

@@ -1,4 +1,5 @@
-// What an instruction does, behind a seam: real work, or work that sleeps or fails.
+// The interface for what instructions do. Tests replace the work of training by work that computes
+// nothing, sleeps or fails.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +13,7 @@
 
 namespace stagecraft {
 
-/// What the driver decides between the backward passes and the optimizer.
+/// The driver's decision between the backward passes and the optimizer.
 struct Update {
   std::int64_t step = 0;
   double learning_rate = 0;
@@ -25,12 +26,13 @@ struct ParameterSquare {
   double square = 0;
 };
 
-/// What a rank has to report of a pass.
+/// What a rank reports of a pass.
 struct PassResults {
-  /// Every micro-batch's loss, in order, where this rank computes the loss and reports it; else
-  /// empty. Each is the sum over the micro-batch's counted tokens, in nats.
+  /// The loss of every micro-batch, in order, if this rank reports losses; else empty. Each is the
+  /// sum over the micro-batch's counted tokens, in nats.
   std::vector<double> losses = {};
-  /// Of a training step: the squares of what this rank reports, in no particular order.
+  /// In a training step: the squares of the parameters that this rank reports, in no particular
+  /// order.
   std::vector<ParameterSquare> squares = {};
 };
 
@@ -42,14 +44,14 @@ class StageWork {
   virtual void begin(const Pass& pass) = 0;
   /// F, B, I, W, T or D.
   virtual void run(const Instruction& instruction) = 0;
-  /// The tensor that a send carries: the output of the F, or the input gradient of the B or I, that
-  /// it follows.
+  /// The tensor for a send: the output of its F, or the input gradient of its B or I.
   virtual Tensor take_output(const Instruction& send) = 0;
-  /// Hands over what a receive brought.
+  /// Takes the tensor of a receive.
   virtual void put_input(const Instruction& receive, Tensor x) = 0;
-  /// After the pass's forwards and reductions. The one place where the host waits for the device.
+  /// Called after the pass's forwards and reductions. The only place where the host waits for the
+  /// device.
   virtual PassResults results() = 0;
-  /// U; of step 0 nothing.
+  /// U; does nothing in step 0.
   virtual void update(const Update& update) = 0;
 };
 

@@ -1,4 +1,4 @@
-// Costs from measurement.
+// Calibration: costs from measured steps.
 #pragma once
 
 #include <vector>
@@ -7,10 +7,11 @@
 
 namespace stagecraft {
 
-/// The mean over `steps`, which are measured steps of `program`, in their unit. Compute per chunk,
-/// over micro-batches and ranks. A transfer: over those whose receiver waited for them, from the
-/// send's issue; 0 where none did. T from when both stages had come to it, 0 where one did not wait
-/// for the other; U from when all had, until the last ended. Requires a step.
+/// The mean costs over `steps`, which are measured steps of `program`, in their unit. Compute: per
+/// chunk, over micro-batches and ranks. Transfer: from the issue of the send, over transfers that
+/// the receiver waited for; 0 if there are none. T: from when both stages have reached it; 0 where
+/// a stage did not wait for the other. U: from when all ranks have reached it until the last has
+/// ended. Requires at least one step.
 CostTable calibrate(const Program& program, const MeshShape& mesh,
                     const std::vector<StepTimeline>& steps);
 

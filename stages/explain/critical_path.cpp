@@ -22,7 +22,7 @@ class PathFinder {
  private:
   using Kind = PathPiece::Kind;
 
-  /// The path from `begin` until now; from here on its end is at `begin`.
+  /// Adds the piece from `begin` to now_ and moves now_ back to `begin`.
   void add(Kind kind, const ActionRef& ref, double begin) {
     if (begin < now_) {
       path_.push_back({kind, ref.rank, waits_.at(ref).instruction, begin, now_});
@@ -32,13 +32,13 @@ class PathFinder {
 
   static bool meets(Op op) { return op == Op::optimizer || op == Op::reduce_tied; }
 
-  /// Adds `here` and what was between it and what it followed from, which is returned.
+  /// Adds `here` and the time between it and the action that it waited for; returns that action.
   std::optional<ActionRef> step_back(const ActionRef& here) {
     const Action& action = waits_.at(here);
     const WaitTarget due = waits_.awaited(here);
     const bool tied = action.instruction.op == Op::reduce_tied;
     const bool waited = due.until > waits_.before(here).end;
-    // T may have fired before the other stage came to it.
+    // T may have fired before the other stage reached it.
     add(Kind::instruction, here, tied && waited ? std::max(action.begin, due.until) : action.begin);
     if (!waited || due.until > now_) {
       return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::engine);
@@ -47,7 +47,7 @@ class PathFinder {
     return meets(action.instruction.op) ? before(due.ref, Kind::engine) : due.ref;
   }
 
-  /// What was before an action on its own rank; `kind` is what was between.
+  /// Returns the action before `here` on its rank; adds the time between them as `kind`.
   std::optional<ActionRef> before(const ActionRef& here, Kind kind) {
     const Predecessor& before = waits_.before(here);
     if (waits_.at(here).instruction.op == Op::optimizer) {

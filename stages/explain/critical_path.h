@@ -1,4 +1,4 @@
-// Which chain of instructions the step's length follows from.
+// The critical path: the chain of instructions that determines the length of a step.
 #pragma once
 
 #include <cstdint>
@@ -12,13 +12,13 @@ namespace stagecraft {
 struct PathPiece {
   enum class Kind : std::uint8_t { instruction, transfer, driver, engine } kind = Kind::instruction;
   int rank = 0;
-  Instruction instruction = {};  // that ran; of a transfer the receive
+  Instruction instruction = {};  // the one that ran; for a transfer, the receive
   double begin = 0;
   double end = 0;
 };
 
-/// From the step's end back to its begin: what ended last before an action could fire is why it did
-/// not fire earlier.
+/// Follows the step from its end back to its beginning: from each action to the one that ended last
+/// before it could fire, which is why it did not fire earlier.
 std::vector<PathPiece> critical_path(const WaitIndex& waits, double duration);
 
 }  // namespace stagecraft

@@ -55,7 +55,7 @@ class RankExplainer {
     now_ = std::max(now_, action.end);
   }
 
-  /// The time until an action fired, in which its rank did nothing.
+  /// Adds the time before an action fired, in which its rank did nothing.
   void add_wait(const ActionRef& ref) {
     const Action& action = waits_.at(ref);
     const WaitTarget due = waits_.awaited(ref);
@@ -72,7 +72,8 @@ class RankExplainer {
     }
   }
 
-  /// Collectives within compute are none; those of T and D were counted as communication already.
+  /// Counts collectives as communication and waits in them as gaps. Their time was counted as
+  /// compute, or, within T and D, as communication.
   void add_collectives() {
     for (const CollectiveTime& c : rank_.collectives) {
       const Instruction& within = rank_.actions[c.action].instruction;

@@ -1,5 +1,5 @@
-// Where each rank's time went in a step, whose fault its idle time is, and which chain of
-// instructions the step's length follows from.
+// Explains a step: how each rank spent its time, which rank caused its idle time, and the critical
+// path.
 #pragma once
 
 #include <string_view>
@@ -11,21 +11,21 @@
 
 namespace stagecraft {
 
-/// A time in which a rank was idle.
+/// A span of time in which a rank was idle.
 struct Gap {
   double begin = 0;
   double end = 0;
   IdleCause cause = IdleCause::engine;
-  Instruction next = {};     // what came behind it; at the step's end, what was last
+  Instruction next = {};     // the instruction after the gap; at the step's end, the last one
   int culprit = -1;          // the rank that it waited for; -1: none
-  Instruction awaited = {};  // of the culprit
+  Instruction awaited = {};  // the culprit's instruction
 };
 
 struct RankTimes {
   double compute = 0;
-  double communication = 0;  // exposed: transfers and collectives that nothing was computed beside
+  double communication = 0;  // exposed: transfers and collectives without concurrent compute
   double idle = 0;           // the rest of the step
-  std::vector<Gap> gaps;     // what idle consists of, in time order
+  std::vector<Gap> gaps;     // the parts of idle, in time order
 };
 
 struct Explanation {
@@ -33,8 +33,8 @@ struct Explanation {
   std::vector<PathPiece> path;  // in time order, without gaps, from 0 to the step's end
 };
 
-/// Requires a whole step of `program`, whose channels had `slots` slots. Near-linear in its
-/// instructions.
+/// Requires a complete step of `program`, whose channels had `slots` slots. Near-linear in the
+/// number of instructions.
 Explanation explain_step(const Program& program, const MeshShape& mesh, const StepTimeline& step,
                          int slots);
 

@@ -1,4 +1,4 @@
-// Why a rank was idle.
+// The reasons for idle time.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@ namespace stagecraft {
 
 /// Why a rank was idle.
 enum class IdleCause : std::uint8_t {
-  instruction,  // what it was to receive was not made yet
-  credit,       // its channel's slots were full
-  partner,      // another member of a collective had not come
-  optimizer,    // other ranks had not come to the optimizer
-  driver,       // all had: the driver's decision, or its order to begin the step
-  engine,       // between two instructions that could follow each other at once
-  end           // it was done, and others were not
+  instruction,  // the tensor to receive was not computed yet
+  credit,       // the channel's slots were full
+  partner,      // another member of a collective had not reached it
+  optimizer,    // other ranks had not reached the optimizer
+  driver,       // waited for the driver's decision, or for its order to begin the step
+  engine,       // between two instructions, without waiting for another rank
+  end           // it had finished, and others had not
 };
 std::string_view to_string(IdleCause cause);
 

@@ -13,7 +13,7 @@ namespace {
 struct StepSpans {
   const Span* whole = nullptr;
   const Span* norm = nullptr;
-  std::map<std::string, const Span*> fired;  // by instruction
+  std::map<std::string, const Span*> fired;  // by instruction text
   std::map<std::string, std::vector<const Span*>> collectives;
 };
 
@@ -43,7 +43,7 @@ class StepReader {
   StepReader(const TrainingPlan& plan, std::int64_t origin_ns)
       : plan_(plan), origin_ns_(origin_ns) {}
 
-  /// Empty unless every rank has every instruction of it.
+  /// Reads a step; empty unless every rank has every instruction of it.
   std::optional<StepTimeline> read(std::int64_t number,
                                    const std::vector<const StepSpans*>& ranks) {
     StepTimeline step;
@@ -89,7 +89,7 @@ class StepReader {
     return true;
   }
 
-  /// A rank has come to U when it has reported.
+  /// A rank has reached U when it has reported.
   void report(const StepSpans& spans, RankTimeline& rank) const {
     Action& update = rank.actions.back();
     const bool reports = update.instruction.op == Op::optimizer && spans.norm != nullptr;
@@ -108,7 +108,7 @@ class StepReader {
     }
   }
 
-  /// Whether a collective within an instruction like `op` has both as members.
+  /// Whether a collective within an instruction of kind `op` has both ranks as members.
   bool are_members(Op op, const MeshCoordinate& a, const MeshCoordinate& b) const {
     if (op == Op::reduce_tied) {
       return a.data == b.data && a.tensor == b.tensor;
@@ -117,7 +117,8 @@ class StepReader {
            (op == Op::reduce_data ? a.tensor == b.tensor : a.data == b.data);
   }
 
-  /// The k-th collective of an instruction is the k-th of its other members.
+  /// Finds when the last member entered each collective. The k-th collective of an instruction
+  /// matches the k-th of the other members.
   void meet(RankTimeline& rank, const StepTimeline& step) const {
     std::size_t which = 0;
     for (std::size_t k = 0; k < rank.collectives.size(); ++k) {
@@ -137,7 +138,8 @@ class StepReader {
     }
   }
 
-  /// Ranks of one stage have one program; T may stand elsewhere on the other stage.
+  /// The same collective on another rank. Ranks of one stage run the same line; T may be at another
+  /// position on the other stage's line.
   static const CollectiveTime* matching(const RankTimeline& other, std::size_t action, Op op,
                                         std::size_t which) {
     if (op == Op::reduce_tied) {
@@ -153,8 +155,8 @@ class StepReader {
     return found != other.collectives.end() && found->action == action ? &*found : nullptr;
   }
 
-  /// A device's receive waits within its span for what the source has still to compute: it begins
-  /// when the source has come to the send.
+  /// On a device, the span of a receive includes the wait for the source's compute. Sets its begin
+  /// to when the source reached the send.
   void begin_when_sent(StepTimeline& step) const {
     using Key = std::pair<int, std::string>;  // column, instruction
     const auto column = [&](const RankTimeline& rank) {

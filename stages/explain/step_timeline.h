@@ -1,5 +1,5 @@
-// What every rank did in one step, instruction by instruction: of a prediction, or put together
-// from a run's spans.
+// Step timelines: what every rank did in one step, instruction by instruction, as predicted or as
+// measured by a run's spans.
 #pragma once
 
 #include <cstddef>
@@ -16,16 +16,16 @@ namespace stagecraft {
 struct CollectiveTime {
   std::size_t action = 0;  // position in RankTimeline::actions
   double begin = 0;
-  double together = 0;  // when the last of its members came; from then on it is communication
+  double together = 0;  // when the last member entered it; from then on it is communication
   double end = 0;
-  int last_rank = 0;  // who came last
+  int last_rank = 0;  // the rank that entered it last
 };
 
-/// One rank's step. Times count from the step's begin.
+/// One rank's step. Times count from the beginning of the step.
 struct RankTimeline {
   MeshCoordinate coordinate;
-  double begin = 0;             // when it took up the step
-  double norm_begin = 0;        // sums of squares, which it reports before U
+  double begin = 0;             // when it began the step
+  double norm_begin = 0;        // of the sums of squares, which it reports before U
   double norm_end = 0;          //
   std::vector<Action> actions;  // in program order
   std::vector<CollectiveTime> collectives;
@@ -33,15 +33,15 @@ struct RankTimeline {
 
 struct StepTimeline {
   std::int64_t step = 0;
-  double begin = 0;     // when the first rank took it up, from the trace's origin
+  double begin = 0;     // when the first rank began it, from the trace's origin
   double duration = 0;  // until the last rank's last action ended
   std::vector<RankTimeline> ranks;
 };
 
-/// One column of the mesh, its stages ranks, in the cost table's unit.
+/// One column of the mesh, with a rank per stage, in the unit of the cost table.
 StepTimeline predicted_timeline(const Timeline& timeline);
 
-/// The steps of `spans` (by rank) that are whole, in milliseconds from `origin_ns`, in their order.
+/// The complete steps in `spans` (by rank), in order, in milliseconds from `origin_ns`.
 std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
                                              const std::vector<const std::vector<Span>*>& spans,
                                              std::int64_t origin_ns);

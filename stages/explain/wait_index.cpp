@@ -101,7 +101,7 @@ WaitTarget WaitIndex::awaited_slot(const ActionRef& send) const {
   return freed ? WaitTarget{at(*freed).end, IdleCause::credit, *freed, true} : WaitTarget{};
 }
 
-/// The T of the stage that has the other end of the tied parameter.
+/// The T of the stage with the other end of the tied parameter.
 std::optional<ActionRef> WaitIndex::other_tied(const ActionRef& ref) const {
   const ModelEnds ends = model_ends(program_.stage_of_chunk);
   MeshCoordinate there = rank(ref.rank).coordinate;

@@ -1,4 +1,4 @@
-// What every action of a step waited for: the index that explain and the critical path share.
+// The wait index: what every action of a step waited for. explain and the critical path use it.
 #pragma once
 
 #include <cstddef>
@@ -19,29 +19,29 @@ struct ActionRef {
   std::size_t action = 0;
 };
 
-/// What was before an action on its rank.
+/// What preceded an action on its rank.
 struct Predecessor {
-  std::optional<std::size_t> action = {};  // the one that ended last
-  double end = 0;                          // when; for the first, when the rank took up the step
+  std::optional<std::size_t> action = {};  // the one that ended last; none for the first action
+  double end = 0;                          // its end; for the first action, when the step began
 };
 
-/// What an action waited for beside its own rank.
+/// What an action waited for, apart from its own rank.
 struct WaitTarget {
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
-  double until = kNever;                // kNever: for nothing
-  IdleCause cause = IdleCause::engine;  // of the time until then
-  ActionRef ref = {};                   // the transfer, T or U of another
-  bool travels = false;                 // what is behind `until` is communication
+  double until = kNever;                // kNever: it waited for nothing
+  IdleCause cause = IdleCause::engine;  // of the wait
+  ActionRef ref = {};                   // the transfer, T or U of another rank
+  bool travels = false;                 // the time after `until` is communication
 };
 
 class WaitIndex {
  public:
-  /// What is passed must outlive it. Throws Error for a rank without any action.
+  /// The arguments must outlive it. Throws Error for a rank without any action.
   WaitIndex(const Program& program, const MeshShape& mesh, const StepTimeline& step, int slots);
 
   const RankTimeline& rank(int rank) const { return step_.ranks[static_cast<std::size_t>(rank)]; }
   const Action& at(const ActionRef& ref) const { return rank(ref.rank).actions[ref.action]; }
-  /// The rank's actions as they fired.
+  /// The rank's actions in the order in which they fired.
   const std::vector<std::size_t>& order(int rank) const {
     return order_[static_cast<std::size_t>(rank)];
   }
@@ -49,8 +49,8 @@ class WaitIndex {
     return before_[static_cast<std::size_t>(ref.rank)][ref.action];
   }
   WaitTarget awaited(const ActionRef& ref) const;
-  /// What of the culprit to name: of a send the compute that made its tensor, of T and U what was
-  /// before it.
+  /// The culprit's instruction to report: for a send, the compute that made its tensor; for T and
+  /// U, the instruction before it.
   Instruction named(const WaitTarget& awaited) const;
   int last_to_come() const { return last_to_come_; }  // to the optimizer
   int last_to_end() const { return last_to_end_; }
@@ -73,7 +73,7 @@ class WaitIndex {
   std::map<Key, ActionRef> where_;
   std::vector<std::vector<std::size_t>> order_;
   std::vector<std::vector<Predecessor>> before_;
-  /// By rank and action: the send that took a send's slot before it.
+  /// By rank and action: for a send, the earlier send that used its slot.
   std::vector<std::vector<std::optional<std::size_t>>> earlier_send_;
   int last_to_come_ = 0;
   int last_to_end_ = 0;
