@@ -11,7 +11,8 @@ namespace {
 
 using Catch::Matchers::Contains;
 
-/// Two stages on this host and one on another, seen 2.5 s after the last change.
+/// A board with two stages on this host and one that has not started, read 2.5 s after the last
+/// change.
 struct Scene {
   Scene() {
     board.slot(0).enter(100, "here");
@@ -30,7 +31,7 @@ struct Scene {
   int dead = 0;
 };
 
-TEST_CASE("a live run's board says where every rank is and for what it waits") {
+TEST_CASE("a live run's board says where every rank is and what it waits for") {
   const Scene scene;
   const std::string text = scene.text();
   CHECK_THAT(text, Contains("First cause: none recorded\n"));
@@ -44,7 +45,7 @@ TEST_CASE("a live run's board says where every rank is and for what it waits") {
   CHECK_THAT(text, Contains("     2      2                 never started"));
 }
 
-TEST_CASE("the report names the cause, the dead, the silent and the far") {
+TEST_CASE("the report shows the cause and processes that are dead, silent or on another host") {
   Scene scene;
   scene.board.name_cause(1, "stage 1, rank 1: process 101 is gone");
   scene.dead = 101;
@@ -58,14 +59,14 @@ TEST_CASE("the report names the cause, the dead, the silent and the far") {
   CHECK_THAT(text, Contains("there") && Contains("unknown"));
 }
 
-TEST_CASE("a dead run's times end where its life ended") {
+TEST_CASE("a dead run's durations end at the last sign of life") {
   Scene scene;
   scene.reader.alive = [](int) { return false; };
   scene.reader.wall_ns += 3'600'000'000'000;
   CHECK_THAT(scene.text(), Contains("dead  0.0 s  step 3, instruction 1F2"));
 }
 
-TEST_CASE("a row that no executor can have written is no reason to fail") {
+TEST_CASE("a row that no executor can have written is reported as not valid") {
   Scene scene;
   scene.board.slot(0).set(Activity::waiting, 3, {Op::receive_activation, 0, 0});
   scene.board.slot(1).set(static_cast<Activity>(200));
@@ -73,7 +74,7 @@ TEST_CASE("a row that no executor can have written is no reason to fail") {
   CHECK_THAT(text, Contains("100") && Contains("this row of the board is not valid"));
 }
 
-TEST_CASE("a run that has ended well has no cause") {
+TEST_CASE("a run that has ended normally has no cause") {
   Scene scene;
   for (int rank = 0; rank < scene.board.ranks(); ++rank) {
     scene.board.slot(rank).set(Activity::ended);
@@ -81,13 +82,13 @@ TEST_CASE("a run that has ended well has no cause") {
   CHECK_THAT(scene.text(), Catch::StartsWith("Every rank has ended normally\n"));
 }
 
-TEST_CASE("the system is asked for living processes") {
+TEST_CASE("the operating system says which processes are alive") {
   CHECK(board_reader().alive(1));
   CHECK_FALSE(board_reader().alive(0x3fffffff));
   CHECK_FALSE(board_reader().host.empty());
 }
 
-TEST_CASE("who has died and is not buried is dead") {
+TEST_CASE("a zombie process counts as dead") {
   const pid_t child = ::fork();
   if (child == 0) {
     ::_exit(0);
@@ -98,7 +99,7 @@ TEST_CASE("who has died and is not buried is dead") {
   ::waitpid(child, nullptr, 0);
 }
 
-TEST_CASE("somebody lives as long as one process that can be asked does") {
+TEST_CASE("a run is alive as long as one process that can be checked is") {
   Scene scene;
   CHECK(anybody_lives(scene.board, scene.reader));
   scene.reader.alive = [](int) { return false; };

@@ -28,7 +28,7 @@ T number_at(const std::string& file, std::size_t offset) {
   return value;
 }
 
-TEST_CASE("a board says the same to every process that opens it") {
+TEST_CASE("every process that opens a board reads the same") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   const ProgressBoard made = ProgressBoard::create(kInfo, path);
@@ -46,7 +46,7 @@ TEST_CASE("a board says the same to every process that opens it") {
   }
 }
 
-TEST_CASE("the file is laid out as its page says") {
+TEST_CASE("the file has the layout of docs/file_formats/progress_board.md") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   ProgressBoard board = ProgressBoard::create(kInfo, path);
@@ -75,7 +75,7 @@ TEST_CASE("the file is laid out as its page says") {
   CHECK(number_at<std::int32_t>(file, 1152 + 4 * 128 + 8) == 1);
 }
 
-TEST_CASE("what is no board is refused by name") {
+TEST_CASE("a file that is not a board is refused, with its name") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   CHECK_THROWS_WITH(ProgressBoard::open(path, Access::read), Contains(path.string()));
@@ -94,7 +94,7 @@ TEST_CASE("what is no board is refused by name") {
     file[8] = 2;
     text = "is a progress board of version 2, but this program reads version 1";
   }
-  SECTION("cut") {
+  SECTION("truncated") {
     file.resize(file.size() - 1);
     text = "but 4 ranks and 4 chunks need 1680";
   }
@@ -102,11 +102,11 @@ TEST_CASE("what is no board is refused by name") {
     file[12] = 5;
     text = "holds 5 ranks for a mesh of 2 x 1 x 2";
   }
-  SECTION("a mesh beyond all measure") {
+  SECTION("a mesh that is too large") {
     std::memset(&file[12], 0x7f, 20);
     text = "holds a mesh size of 2139062143";
   }
-  SECTION("a chunk of no stage") {
+  SECTION("a chunk on a stage that does not exist") {
     file[file.size() - 4] = 9;
     text = "gives chunk 3 to stage 9";
   }
@@ -115,7 +115,7 @@ TEST_CASE("what is no board is refused by name") {
                     StartsWith("[" + path.string() + "]") && Contains(text));
 }
 
-TEST_CASE("a board that is only read cannot be written by mistake") {
+TEST_CASE("a board that was opened read-only cannot be written") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   const ProgressBoard made = ProgressBoard::create(kInfo, path);
@@ -124,7 +124,7 @@ TEST_CASE("a board that is only read cannot be written by mistake") {
   CHECK_THROWS_AS(board.name_cause(0, "mine"), Error);
 }
 
-TEST_CASE("of many processes that name a cause at once one wins, with its whole text") {
+TEST_CASE("if several processes record a cause at once, one wins, with its whole text") {
   constexpr int kProcesses = 4;
   const TemporaryFolder folder;
   for (int round = 0; round < 20; ++round) {
@@ -153,7 +153,7 @@ TEST_CASE("of many processes that name a cause at once one wins, with its whole 
     for (Child& child : children) {
       CHECK(child.wait() == 0);
     }
-    won.put('.');  // whoever won wrote before
+    won.put('.');  // after the winner's letter
     const char winner = won.get();
     CHECK(won.get() == '.');
     const auto cause = board.cause();
@@ -163,7 +163,7 @@ TEST_CASE("of many processes that name a cause at once one wins, with its whole 
   }
 }
 
-TEST_CASE("a later cause changes nothing, a long one is cut between characters") {
+TEST_CASE("a later cause changes nothing; a long text is cut between characters") {
   ProgressBoard board(kInfo);
   CHECK_FALSE(board.cause().has_value());
   std::string text(1023, 'x');
@@ -174,7 +174,7 @@ TEST_CASE("a later cause changes nothing, a long one is cut between characters")
   CHECK(board.cause()->text == std::string(1023, 'x'));
 }
 
-TEST_CASE("who dies while it names a cause leaves none, and is noticed") {
+TEST_CASE("a process that dies while recording a cause leaves none, but the failure shows") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   { const ProgressBoard board = ProgressBoard::create(kInfo, path); }
@@ -187,7 +187,7 @@ TEST_CASE("who dies while it names a cause leaves none, and is noticed") {
   CHECK_FALSE(board.name_cause(0, "mine"));
 }
 
-TEST_CASE("every process's row is seen by the others, and stays when it is killed") {
+TEST_CASE("other processes see a process's row, also after it was killed") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
   const ProgressBoard board = ProgressBoard::create(kInfo, path);
@@ -219,7 +219,7 @@ TEST_CASE("every process's row is seen by the others, and stays when it is kille
   CHECK(board.slot(1).view().process == 0);
 }
 
-TEST_CASE("a place in an evaluation says which batch") {
+TEST_CASE("a place in an evaluation names the batch") {
   ProgressSlot slot;
   slot.set_batch(3);
   slot.set(Activity::running, 10, {Op::forward, 0, 1});

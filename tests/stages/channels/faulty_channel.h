@@ -1,4 +1,4 @@
-// A channel whose messages get lost or come twice.
+// A channel whose messages get lost or are duplicated.
 #pragma once
 
 #include "stages/execute/executor.h"
@@ -10,12 +10,12 @@ enum class Mishap { none, drop, duplicate };
 
 struct Fault {
   Mishap mishap = Mishap::none;
-  bool envelope = true;  // or the credit
+  bool envelope = true;  // otherwise the credit
   Edge edge;
   std::uint64_t sequence = 0;
 };
 
-/// Passes on what an executor sends, but for the one message that `fault` names.
+/// Forwards what an executor sends, except for the one message that `fault` selects.
 class FaultyPort : public ExecutorPort {
  public:
   FaultyPort(ExecutorPort& port, const Fault& fault) : port_(port), fault_(fault) {}

@@ -1,4 +1,4 @@
-// A window's ends in two processes, and what is left when one of them dies.
+// The ends of a window channel in two processes, and the state after one of them dies.
 #include <catch2/catch.hpp>
 #include <cstring>
 #include <fstream>
@@ -46,7 +46,7 @@ int windows_mapped() {
   return count;
 }
 
-/// The destination's end, in this process.
+/// The destination end, in this process.
 struct Destination {
   Destination() : stream(make_stream({}, {})) {
     SharedWindow window = make_channel_window(kCapacity);
@@ -58,7 +58,7 @@ struct Destination {
   std::unique_ptr<Channel> channel;
 };
 
-TEST_CASE("a stream from another process arrives whole and in order") {
+TEST_CASE("a sequence of tensors from another process arrives intact and in order") {
   constexpr std::uint64_t kTensors = 300;
   Destination destination;
   Pipe envelopes;
@@ -86,7 +86,7 @@ TEST_CASE("a stream from another process arrives whole and in order") {
   CHECK(source.wait() == 0);
 }
 
-TEST_CASE("a source that is killed while it sends leaves whole tensors and no memory") {
+TEST_CASE("a source that is killed while it sends leaves intact tensors and leaks no memory") {
   for (int round = 0; round < 20; ++round) {
     {
       Destination destination;
@@ -107,7 +107,7 @@ TEST_CASE("a source that is killed while it sends leaves whole tensors and no me
       source.signal(SIGKILL);
       CHECK(source.wait() == 128 + SIGKILL);
       CHECK(holds(destination.channel->receive(*destination.stream, envelope_of(0)), 1));
-      try {  // the second is there, whole, or it is not
+      try {  // the second tensor has arrived intact, or its slot is empty
         const Tensor x = destination.channel->receive(*destination.stream, envelope_of(1));
         CHECK(holds(x, 1));
       } catch (const Error& error) {
@@ -120,7 +120,7 @@ TEST_CASE("a source that is killed while it sends leaves whole tensors and no me
   }
 }
 
-TEST_CASE("a source survives its destination's death, without a signal") {
+TEST_CASE("a source survives the death of its destination, without a signal") {
   Pipe key;
   Child destination([&] {
     const Destination mine;
@@ -147,7 +147,7 @@ TEST_CASE("a source survives its destination's death, without a signal") {
   CHECK_THROWS_WITH(SharedWindow::open(text), Contains("has the process ended?"));
 }
 
-TEST_CASE("a window of something else is no channel") {
+TEST_CASE("a window that is not a channel's is refused") {
   CHECK_THROWS_WITH(make_window_source(SharedWindow::create(0)), Contains("0 bytes"));
   SharedWindow zeros = SharedWindow::create(64 + 2 * 192);
   CHECK_THROWS_WITH(make_window_source(std::move(zeros)), Contains("holds no channel of 2 slots"));

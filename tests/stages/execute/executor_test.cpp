@@ -23,7 +23,7 @@ ChannelEnds window_channel(Stream& receiver) {
   return {source, make_window_destination(std::move(window), receiver.memory().account())};
 }
 
-TEST_CASE("whatever arrives first, every stage runs its program in order") {
+TEST_CASE("every stage runs its program in order, whatever arrives first") {
   for (const int p : {1, 2, 4}) {
     for (const test::NamedProgram& each : test::every_schedule(p, 8)) {
       const Program program = with_reductions(with_transfers(each.program), {.tied = true});
@@ -35,7 +35,7 @@ TEST_CASE("whatever arrives first, every stage runs its program in order") {
         for (int stage = 0; stage < p; ++stage) {
           const auto& work = *loop.works[static_cast<std::size_t>(stage)];
           CHECK(work.wrong == 0);
-          auto done = work.done.begin();  // a group's members come in any order
+          auto done = work.done.begin();  // the members of a group may fire in any order
           for (int step = 0; step < 2; ++step) {
             for (TransferGroup group : program.stages[static_cast<std::size_t>(stage)]) {
               std::erase_if(group, [](const Instruction& i) { return is_send(i.op); });
@@ -51,7 +51,7 @@ TEST_CASE("whatever arrives first, every stage runs its program in order") {
   }
 }
 
-TEST_CASE("executors run over channels of two ends too") {
+TEST_CASE("executors also run over channels with two ends") {
   for (unsigned seed = 0; seed < 20; ++seed) {
     PipelineLoop loop(4, seed, window_channel);
     const Program program =
@@ -61,7 +61,7 @@ TEST_CASE("executors run over channels of two ends too") {
   }
 }
 
-TEST_CASE("a flow joins one send to its receive, whatever the placement of the chunks") {
+TEST_CASE("a flow joins one send to its receive, for any placement of the chunks") {
   for (const test::NamedProgram& each : test::every_schedule(3, 6)) {
     INFO(each.name << ", " << each.shape.chunks << " chunks");
     PipelineLoop loop(3);
@@ -91,8 +91,8 @@ TEST_CASE("an evaluation runs over the same channels") {
   CHECK(loop.works[2]->done.size() == 3 * 4 * 2);
 }
 
-/// A device's stream as the host sees it: events are reached later. Notes what the board shows
-/// while the host waits for one.
+/// Imitates a device's stream: events are reached late. Notes what the board shows while the host
+/// waits for one.
 class LateStream : public Stream {
  public:
   explicit LateStream(const ProgressSlot& slot) : inner_(make_stream({}, {})), slot_(slot) {}
@@ -122,7 +122,7 @@ struct LateWork : test::NotingWork {
   LateStream late;
 };
 
-/// Two executors, driven by hand: what stage 0 sends is kept.
+/// Parts for an executor that a test drives by hand; keeps the envelopes that it sends.
 struct ByHand : ExecutorPort {
   void send_envelope(const Envelope& envelope) override { envelopes.push_back(envelope); }
   void send_credit(const Edge&, std::uint64_t) override {}
@@ -136,7 +136,7 @@ struct ByHand : ExecutorPort {
   std::vector<Envelope> envelopes;
 };
 
-TEST_CASE("a sender stops when the receiver's slots are full, and says for whom it waits") {
+TEST_CASE("a sender stops when the receiver's slots are full, and says what it waits for") {
   ByHand source;
   ByHand destination;
   const Edge edge{0, 1, Payload::activation};
@@ -166,7 +166,7 @@ TEST_CASE("a sender stops when the receiver's slots are full, and says for whom 
   CHECK(account.count(MemoryLabel::transfer_slots).current == slot_bytes);
 }
 
-TEST_CASE("a host that is far ahead of its device waits for it, and is not the one who is stuck") {
+TEST_CASE("a host that is far ahead of its device waits, and shows as communicating") {
   ByHand hand;
   LateWork work(hand.slot);
   Executor executor(
@@ -180,7 +180,7 @@ TEST_CASE("a host that is far ahead of its device waits for it, and is not the o
   CHECK(work.late.shown == std::vector<Activity>(8 - kAhead, Activity::communicating));
 }
 
-TEST_CASE("what does not match is an error") {
+TEST_CASE("an envelope or credit that does not match is an error") {
   using Catch::Matchers::Contains;
   ByHand destination;
   const Edge edge{0, 1, Payload::activation};
@@ -193,11 +193,11 @@ TEST_CASE("what does not match is an error") {
   test::NotingWork sender;
   channel->send(sender.stream(), 0, sender.take_output({Op::send_activation, 0, 0}));
 
-  SECTION("another run's") {
+  SECTION("of another run") {
     envelope.generation = 7;
     CHECK_THROWS_WITH(executor.deliver(envelope), Contains("generation 7"));
   }
-  SECTION("another channel's") {
+  SECTION("of another channel") {
     envelope.edge.source = 2;
     CHECK_THROWS_WITH(executor.deliver(envelope), Contains("no channel act 2>1"));
   }
@@ -206,7 +206,7 @@ TEST_CASE("what does not match is an error") {
     CHECK_THROWS_WITH(executor.deliver(envelope),
                       Contains("tensor 0") && Contains("tensor 1 is due"));
   }
-  SECTION("one left out") {
+  SECTION("one skipped") {
     envelope.sequence = 1;
     CHECK_THROWS_WITH(executor.deliver(envelope), Contains("tensor 0 is due"));
   }
@@ -225,7 +225,7 @@ TEST_CASE("what does not match is an error") {
     executor.deliver(envelope);
     CHECK_THROWS_WITH(executor.step(), Contains("does not match its envelope"));
   }
-  SECTION("a credit that nobody is owed") {
+  SECTION("a credit that is not due") {
     CHECK_THROWS_WITH(executor.credit(edge, 0), Contains("where 0 is due and 0 were sent"));
   }
 }

@@ -1,4 +1,5 @@
-// A message that is lost or comes twice is found by its edge and number, or shows on the board.
+// A message that is lost or duplicated is an error that names edge and number, or shows on the
+// board.
 #include <catch2/catch.hpp>
 
 #include "stages/channels/pass.h"
@@ -41,7 +42,7 @@ std::string place_of_stage(const PipelineLoop& loop, int stage, const Program& p
   return place_text(view) + ": waits for " + awaited(view.instruction, program.stage_of_chunk);
 }
 
-TEST_CASE("a message that comes twice is an error that names edge and number") {
+TEST_CASE("a duplicated message is an error that names edge and number") {
   for (unsigned seed = 0; seed < 10; ++seed) {
     for (const Edge& edge : {kForward, kBackward}) {
       const auto envelope = loop_with({Mishap::duplicate, true, edge, 2}, seed);
@@ -56,14 +57,13 @@ TEST_CASE("a message that comes twice is an error that names edge and number") {
   }
 }
 
-TEST_CASE("a lost envelope is an error with the next one of its channel") {
+TEST_CASE("a lost envelope is an error when the next one of its channel arrives") {
   const auto loop = loop_with({Mishap::drop, true, kForward, 1});
   CHECK_THROWS_WITH(loop->run({PassKind::train, 1, 0}, program()),
                     Contains("stage 1 got tensor 2 of act 0>1 where tensor 1 is due"));
 }
 
-TEST_CASE(
-    "a channel's last envelope, lost, leaves everybody waiting, and the board says for whom") {
+TEST_CASE("if a channel's last envelope is lost, all stages wait, and the board says for what") {
   const Program order = program();
   const auto loop = loop_with({Mishap::drop, true, kForward, kMicrobatches - 1});
   CHECK_FALSE(loop->run({PassKind::train, 1, 0}, order));
@@ -75,7 +75,7 @@ TEST_CASE(
         "step 1, instruction 2RA3: waits for the activation of micro-batch 3 from stage 1");
 }
 
-TEST_CASE("a lost credit is an error with the next one, in the next pass if it was the last") {
+TEST_CASE("a lost credit is an error when the next one arrives, even in the next pass") {
   const Program order = with_transfers(forwards_of(one_f_one_b({kStages, kMicrobatches})));
   const auto loop = loop_with({Mishap::drop, false, kForward, kMicrobatches - 1});
   REQUIRE(loop->run({PassKind::evaluate, 1, 0}, order));

@@ -1,4 +1,4 @@
-// Executors without actors: a loop delivers what they send, in an order drawn at random.
+// Executors without actors: a loop delivers what they send, in a random order.
 #pragma once
 
 #include <deque>
@@ -15,8 +15,8 @@
 
 namespace stagecraft::test {
 
-/// Work that computes nothing, notes what it was asked, and sends tensors of one number that say
-/// whose they are: chunk * 1000 + micro-batch.
+/// Stage work that computes nothing and notes its calls. It sends tensors of one number that
+/// identifies them: chunk * 1000 + micro-batch.
 class NotingWork : public StageWork {
  public:
   NotingWork() : stream_(make_stream({}, {})) {}
@@ -44,7 +44,7 @@ class NotingWork : public StageWork {
   std::unique_ptr<Stream> stream_;
 };
 
-/// Source's and destination's end of a channel to a receiver with this stream.
+/// The source end and the destination end of a channel.
 using ChannelEnds = std::pair<std::shared_ptr<Channel>, std::shared_ptr<Channel>>;
 using MakeChannel = std::function<ChannelEnds(Stream& receiver)>;
 
@@ -53,7 +53,7 @@ inline ChannelEnds local_channel(Stream& receiver) {
   return {channel, channel};
 }
 
-/// One executor a stage, joined by channels from everyone to everyone.
+/// One executor per stage, with channels between all pairs of stages.
 class PipelineLoop {
  public:
   explicit PipelineLoop(int stages, unsigned seed = 1, MakeChannel make_channel = local_channel)
@@ -85,7 +85,7 @@ class PipelineLoop {
     }
   }
 
-  /// From now on what an executor sends goes through what `wrap` makes of its port.
+  /// From now on, executors send through the ports that `wrap` makes of theirs.
   void wrap_ports(const std::function<std::unique_ptr<ExecutorPort>(ExecutorPort& port)>& wrap) {
     for (Port& port : ports_) {
       port.outside = wrap(port.inside);
@@ -95,10 +95,10 @@ class PipelineLoop {
     return *slots_.at(static_cast<std::size_t>(stage));
   }
 
-  /// Taken out: what the stage did since it was asked last.
+  /// The stage's spans since the last call.
   std::vector<Span> spans(int stage) { return spans_.at(static_cast<std::size_t>(stage)).take(); }
 
-  /// Runs to the end; false when nobody can move any more.
+  /// Runs to the end; false if no stage can proceed before it.
   bool run(const Pass& pass, const Program& program) {
     for (auto& executor : executors) {
       executor->begin(pass, program);
@@ -131,7 +131,7 @@ class PipelineLoop {
     }
   };
 
-  /// What an executor sees: the mail, or what a test put in front of it.
+  /// An executor's port: the mail, or what a test put in front of it.
   struct Port : ExecutorPort {
     Mail inside;
     std::unique_ptr<ExecutorPort> outside;
@@ -149,7 +149,8 @@ class PipelineLoop {
     channels[static_cast<std::size_t>(edge.source)][edge] = std::move(source);
   }
 
-  /// Deliveries keep their channel's order, as a mailbox does; between channels any order may come.
+  /// Deliveries keep the order of their channel, as a mailbox does; between channels any order is
+  /// possible.
   std::vector<std::function<void()>> possible_moves() {
     std::vector<std::function<void()>> moves;
     for (auto& [key, queue] : mail_) {

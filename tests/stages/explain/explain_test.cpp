@@ -24,7 +24,7 @@ Explanation explanation_of(const Program& program, const CostTable& costs) {
   return explain_step(program, mesh, predicted_timeline(simulate(program, costs)), costs.slots);
 }
 
-/// What a rank did nothing in, found by looking at moments instead of gaps.
+/// The idle time of a rank, found by sampling moments instead of adding gaps.
 double idle_by_sampling(const Timeline& timeline, std::size_t stage, double step) {
   double idle = 0;
   for (double at = step / 2; at < timeline.makespan; at += step) {
@@ -43,7 +43,7 @@ const Gap& gap_before(const RankTimes& times, const std::string& next) {
   return *found;
 }
 
-TEST_CASE("two stages, one micro-batch: who waits for whom, worked out by hand") {
+TEST_CASE("two stages, one micro-batch: all waits, worked out by hand") {
   // 0: F [0, 2], idle until the gradient comes at 2 + 1 + 2 + 4 + 1 = 10, B [10, 14], U
   // 1: idle until 3, F [3, 5], B [5, 9], U at 14
   const CostTable costs{.chunks = {{.forward = 2, .backward = 4}}, .transfer = 1, .optimizer = 3};
@@ -71,8 +71,8 @@ TEST_CASE("two stages, one micro-batch: who waits for whom, worked out by hand")
   CHECK(path == std::vector<std::string>{"0F0", "1RA0", "1F0", "1B0", "0RG0", "0B0", "U"});
 }
 
-TEST_CASE("a full channel is the receiver's fault") {
-  // Stage 1 is slow: stage 0 has made its third output when the first one is received at last.
+TEST_CASE("the receiver is the culprit of a full channel") {
+  // Stage 1 is slow: stage 0 has made its third output before the first one is received.
   const CostTable costs{.chunks = {{.forward = 1, .backward = 1}, {.forward = 10, .backward = 1}}};
   const Explanation explanation = explanation_of(whole(gpipe({2, 5})), costs);
   const Gap& gap = gap_before(explanation.ranks[0], "0SA3");
@@ -81,7 +81,7 @@ TEST_CASE("a full channel is the receiver's fault") {
   CHECK(to_string(gap.awaited) == "1RA1");
 }
 
-/// What a rank's device did in step 1, in microseconds.
+/// The spans of a rank's device in step 1, from times in microseconds.
 std::vector<Span> spans_of(
     const std::vector<std::tuple<std::string, Lane, std::int64_t, std::int64_t>>& fired) {
   std::vector<Span> spans{{Lane::schedule, "", 0, 0, 0, 1, ""}};
@@ -91,11 +91,11 @@ std::vector<Span> spans_of(
   return spans;
 }
 
-TEST_CASE("a receive that waits on its device for the source's compute is idle until the send") {
+TEST_CASE("a receive that waits on the device for the source's compute is idle until the send") {
   TrainingPlan plan;
   plan.program = whole(gpipe({2, 1}));
   plan.mesh = {.pipeline = 2};
-  // Both receives are in their streams long before there is anything to receive.
+  // Both receives are issued to their streams long before the sends.
   const std::vector<Span> first = spans_of({{"0F0", Lane::compute, 0, 40},
                                             {"0SA0", Lane::send, 40, 41},
                                             {"0RG0", Lane::receive, 41, 91},
@@ -120,11 +120,11 @@ TEST_CASE("a receive that waits on its device for the source's compute is idle u
   CHECK(activation.end == Approx(0.040));
   CHECK(to_string(activation.awaited) == "0F0");
   CHECK(explanation.ranks[1].communication == Approx(0.010 + 0.001));
-  // What travels costs no time that a calibration should know.
+  // The receives waited for compute, not for the transfer: calibration finds no transfer cost.
   CHECK(calibrate(plan.program, plan.mesh, steps).transfer == Approx(0).margin(1e-9));
 }
 
-TEST_CASE("gaps add up to what simulate calls idle, and the critical path to the step") {
+TEST_CASE("gaps add up to the simulated idle time, and the critical path to the step") {
   std::mt19937 random(7);
   std::uniform_int_distribution<int> cost(1, 8);
   for (const int stages : {1, 2, 3, 4}) {
@@ -167,7 +167,7 @@ TEST_CASE("gaps add up to what simulate calls idle, and the critical path to the
   }
 }
 
-TEST_CASE("calibration finds the costs that a timeline was made with") {
+TEST_CASE("calibration finds the costs that a timeline was simulated with") {
   const MeshShape mesh{.pipeline = 2};
   const CostTable costs{.chunks = {{.forward = 1, .backward_input = 2, .backward_weight = 3},
                                    {.forward = 4, .backward_input = 5, .backward_weight = 6}},
@@ -175,7 +175,6 @@ TEST_CASE("calibration finds the costs that a timeline was made with") {
                         .optimizer = 7};
   const Program program = whole(zb_h1({2, 6}));
   const CostTable found = calibrate(program, mesh, {predicted_timeline(simulate(program, costs))});
-  // The last stage has nothing to put off: B, and no I and W.
   CHECK(found.chunks[0].forward == Approx(1));
   CHECK(found.chunks[1].forward == Approx(4));
   CHECK(found.transfer == Approx(0.25));
@@ -183,8 +182,7 @@ TEST_CASE("calibration finds the costs that a timeline was made with") {
   CHECK(simulate(program, found).makespan == Approx(simulate(program, costs).makespan));
 }
 
-TEST_CASE(
-    "calibration: a stage that does not wait for the other's tied sum takes no negative time") {
+TEST_CASE("calibration: T takes no negative time on a stage that does not wait for the other") {
   const MeshShape mesh{.pipeline = 2};
   const Program program = with_reductions(with_transfers(one_f_one_b({2, 4})), {.tied = true});
   StepTimeline step = predicted_timeline(simulate(program, {}));
@@ -192,7 +190,7 @@ TEST_CASE(
     return *std::find_if(step.ranks[rank].actions.begin(), step.ranks[rank].actions.end(),
                          [](const Action& a) { return a.instruction.op == Op::reduce_tied; });
   };
-  tied(1).begin = tied(1).end = tied(1).came;  // the last stage comes first
+  tied(1).begin = tied(1).end = tied(1).came;  // the last stage reaches T first
   REQUIRE(tied(1).came < tied(0).came);
   CHECK(calibrate(program, mesh, {step}).reduce_tied == 0);
 }

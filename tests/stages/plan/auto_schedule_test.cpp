@@ -1,4 +1,4 @@
-// The search against the named schedules, and on small sizes against all orders that there are.
+// Compares the search with the named schedules and, at small sizes, with all possible orders.
 #include "stages/plan/auto_schedule.h"
 
 #include <catch2/catch.hpp>
@@ -21,7 +21,7 @@ const std::vector<CostTable> kCosts = {
     {.chunks = {{.forward = 1, .backward_input = 1, .backward_weight = 1, .backward = 1.8}},
      .transfer = 0.5}};
 
-/// Stashes and what W needs of each chunk and micro-batch, against `limit` on every stage.
+/// Limits with a stash and a weight stash of each chunk and micro-batch, and `limit` per stage.
 std::function<Limits(const std::vector<int>&)> limited(std::int64_t limit) {
   return [limit](const std::vector<int>& stage_of_chunk) {
     return Limits{.bytes = limit,
@@ -64,7 +64,7 @@ TEST_CASE("auto is proven and never worse than any named schedule that fits") {
   }
 }
 
-/// Every order of one stage's F, I and W of two micro-batches, W in the micro-batches' order.
+/// Every order of one stage's F, I and W of two micro-batches, with W in micro-batch order.
 std::vector<StageProgram> all_lines(int stage) {
   std::vector<StageProgram> all;
   const auto extend = [&](auto&& self, const StageProgram& line, int f, int i, int w) -> void {
@@ -94,7 +94,7 @@ std::vector<StageProgram> all_lines(int stage) {
   return all;
 }
 
-/// The least makespan of all programs with these lines, B apart.
+/// The smallest makespan of all programs of such lines: every B is split into I and W.
 double least(int stages, const CostTable& costs) {
   Program program{.chunks = stages,
                   .microbatches = 2,
@@ -121,7 +121,7 @@ double least(int stages, const CostTable& costs) {
   return best;
 }
 
-TEST_CASE("auto finds the best of all orders where they can be counted") {
+TEST_CASE("auto finds the best of all orders where these can be enumerated") {
   for (const CostTable& costs :
        {CostTable{},
         CostTable{.chunks = {{.forward = 1, .backward_input = 2, .backward_weight = 0.5}},
@@ -133,13 +133,13 @@ TEST_CASE("auto finds the best of all orders where they can be counted") {
   CHECK(find_schedule({.shape = {2, 2}, .costs = uneven}).makespan == Approx(least(2, uneven)));
 }
 
-TEST_CASE("auto beats every named schedule where none was made for the sizes or the costs") {
-  // Fewer micro-batches than zb-v asks for.
+TEST_CASE("auto beats every named schedule at sizes or costs that none was made for") {
+  // Fewer micro-batches than zb-v needs.
   const AutoSchedule few =
       find_schedule({.shape = {4, 4, 2}, .costs = {.chunks = {{}}, .transfer = 0.1}});
   CHECK(few.best_named == "interleaved");
   CHECK(few.makespan < 0.9 * few.named_makespan);
-  // The second stage costs twice as much: it alone works 24, behind one forward and transfer.
+  // The second stage costs twice as much: its work takes 24, after one forward and one transfer.
   CostTable uneven{.chunks = {4, ComputeCosts{}}, .transfer = 0.1};
   uneven.chunks[1] = {.forward = 2, .backward_input = 2.5, .backward_weight = 1.5};
   const AutoSchedule found = find_schedule({.shape = {4, 4}, .costs = uneven});
@@ -147,18 +147,18 @@ TEST_CASE("auto beats every named schedule where none was made for the sizes or 
   CHECK(found.makespan >= Approx(24 + 1.1));
 }
 
-TEST_CASE("auto bounds the named schedules that it tries, but tries on until one fits") {
+TEST_CASE("auto has a budget for named schedules, but tries them until one fits") {
   const CostTable fused{
       .chunks = {{.forward = 1, .backward_input = 1, .backward_weight = 1, .backward = 1}}};
   AutoProblem problem{.shape = {4, 8}, .costs = fused, .budget = 0};
-  CHECK(find_schedule(problem).origin == "1f1b");  // B at half the price of I and W
+  CHECK(find_schedule(problem).origin == "1f1b");  // B costs half of I and W together
   problem.named_budget = 0;
   CHECK(find_schedule(problem).origin == "zb-h2");
   problem.limits = limited(520);  // zb-h2 holds seven micro-batches, zb-h1 four
   CHECK(find_schedule(problem).origin == "zb-h1");
 }
 
-TEST_CASE("auto takes less where a limit asks for it, and says when nothing fits") {
+TEST_CASE("auto keeps to a memory limit, and says when nothing fits") {
   const auto peaks = [](std::int64_t limit) {
     const AutoProblem problem{.shape = {4, 8}, .limits = limited(limit)};
     const AutoSchedule found = find_schedule(problem);
@@ -170,7 +170,7 @@ TEST_CASE("auto takes less where a limit asks for it, and says when nothing fits
                [](const StagePeak& a, const StagePeak& b) { return a.bytes < b.bytes; })
         ->bytes;
   };
-  CHECK(peaks(300) <= 300);  // below 1f1b's four micro-batches on the first stage
+  CHECK(peaks(300) <= 300);  // less than 1f1b's four micro-batches on the first stage
   CHECK_THROWS_WITH(peaks(50), Catch::Matchers::Contains("fits the memory"));
 }
 

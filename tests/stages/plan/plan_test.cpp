@@ -40,7 +40,7 @@ double cost_of(const ModelSpec& model, const LayerRange& range, const CostShape&
   return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
 }
 
-/// Of the largest chunk, at the best of all cuts of the layers from `first` on.
+/// The cost of the largest chunk with the best of all cuts of the layers from `first` on.
 double least_largest(const ModelSpec& model, const CostShape& shape, int first, int chunks) {
   const auto layers = static_cast<int>(model.layers.size());
   if (chunks == 1) {
@@ -56,8 +56,7 @@ double least_largest(const ModelSpec& model, const CostShape& shape, int first, 
   return least;
 }
 
-TEST_CASE(
-    "a partition covers the layers, each chunk with a block, the largest as small as can be") {
+TEST_CASE("a partition covers the layers, every chunk has a block, and the largest is minimal") {
   const ModelSpec model = small_model();
   const CostShape shape{.samples = 2};
   for (const int chunks : {1, 2, 3, 4, 5, 6}) {
@@ -84,11 +83,11 @@ TEST_CASE("the head's cost moves the cut forward") {
   config.sequence = 1024;
   config.vocab = 50257;
   const auto ranges = partition_by_cost(gpt(config, 1), {.samples = 1}, 2);
-  // The head weighs 4.9 of these blocks: 8.5 blocks a stage.
+  // The head costs as much as 4.9 of these blocks: 8.5 blocks per stage.
   CHECK(blocks_of(ranges) == std::vector<int>{1 + 8, 4 + 1});
 }
 
-TEST_CASE("a list decides the partition") {
+TEST_CASE("a list of blocks determines the partition") {
   const auto ranges = partition_by_list(small_model(), {1, 3, 2}, 3);
   CHECK(ranges == std::vector<LayerRange>{{0, 2}, {2, 5}, {5, 8}});
   for (const std::vector<std::int64_t>& wrong :
@@ -97,7 +96,7 @@ TEST_CASE("a list decides the partition") {
   }
 }
 
-TEST_CASE("a plan adds up") {
+TEST_CASE("the numbers of a plan are consistent") {
   const TrainingPlan plan = make_plan(small_model(2), {.pipeline = 3, .tensor = 2, .data = 2},
                                       {.global_batch = 16, .micro_batch = 2});
   CHECK(plan.microbatches == 4);
@@ -106,7 +105,7 @@ TEST_CASE("a plan adds up") {
   }
   CHECK(plan.memory.size() == 3);
   CHECK(plan.flops_per_step > 0);
-  // Every block has the same activations: live micro-batches decide.
+  // Every block has the same activations, so the ratio is that of live micro-batches.
   CHECK(plan.memory[0].saved_activations == 3 * plan.memory[1].saved_activations / 2);
 }
 
@@ -121,12 +120,12 @@ TEST_CASE("a stage costs what its chunks cost") {
   CHECK(plan.stage_flops[0] + plan.stage_flops[1] == Approx(whole.stage_flops[0]));
   CHECK(plan.memory[0].saved_activations + plan.memory[1].saved_activations ==
         whole.memory[0].saved_activations);
-  // Activations and gradients come from the other stage, round the loop too.
+  // Activations and gradients come from the other stage, also from the last stage to the first.
   CHECK(plan.memory[0].transfer_slots == plan.memory[1].transfer_slots);
   CHECK(plan.memory[0].transfer_slots == 2 * 2 * 4 * 2 * 32 * 48);
 }
 
-TEST_CASE("a limit of memory refuses what plans more, and auto keeps to it") {
+TEST_CASE("a plan beyond the memory limit is refused, and auto keeps to the limit") {
   const BatchConfig batch{.global_batch = 16, .micro_batch = 1};
   ParallelConfig parallel{.pipeline = 4, .schedule = "gpipe"};
   const ModelSpec model = small_model();
@@ -156,19 +155,19 @@ TEST_CASE("a limit of memory refuses what plans more, and auto keeps to it") {
   CHECK_THROWS_WITH(make_plan(model, parallel, batch), Contains("fits the memory"));
 }
 
-TEST_CASE("auto searches by the costs that are given") {
+TEST_CASE("auto searches by the given costs") {
   const BatchConfig batch{.global_batch = 8, .micro_batch = 1};
   const ParallelConfig parallel{.pipeline = 3, .schedule = "auto"};
   const auto halves = [&](const std::optional<CostTable>& costs) {
     const Program program = make_plan(small_model(), parallel, batch, costs).program;
     return to_string(program).find("0I0") != std::string::npos;
   };
-  CHECK(halves({}));  // by FLOPs alone B costs what I and W do, and fills no gap
+  CHECK(halves({}));  // by FLOPs, B costs as much as I and W and does not fill gaps
   const ComputeCosts fused{.forward = 1, .backward_input = 1, .backward_weight = 1, .backward = 1};
   CHECK_FALSE(halves(CostTable{.chunks = {fused}}));
 }
 
-TEST_CASE("a program whose sizes are not the configuration's is refused") {
+TEST_CASE("a program whose sizes differ from the configuration is refused") {
   const BatchConfig batch{.global_batch = 8, .micro_batch = 2};
   const ParallelConfig parallel{.pipeline = 2, .chunks = 2, .schedule = "mine"};
   CHECK(make_plan(small_model(), parallel, batch, looped_bfs({2, 4, 2})).chunks.size() == 4);
@@ -193,7 +192,7 @@ TEST_CASE("a given program is completed, and refused when it is not proven or tr
                     Contains("trains nothing"));
 }
 
-TEST_CASE("rules that are broken name their keys") {
+TEST_CASE("the error of a broken rule names its keys") {
   const auto keys = [](const ParallelConfig& parallel, const BatchConfig& batch,
                        std::int64_t layers = 6) {
     try {

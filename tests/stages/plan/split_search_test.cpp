@@ -28,7 +28,7 @@ SearchRequest small_request(int devices) {
   return {.model = model, .batch = {.global_batch = 16}, .devices = devices, .machine = a100()};
 }
 
-/// The step of every split that there is, without a bound and without leaving any out.
+/// The step of every possible split, without pruning.
 std::vector<RankedSplit> all_splits(const SearchRequest& request) {
   std::vector<RankedSplit> all;
   SplitPricer pricer(request.model, request.batch, request.machine);
@@ -67,7 +67,7 @@ std::vector<RankedSplit> all_splits(const SearchRequest& request) {
   return all;
 }
 
-TEST_CASE("the search finds what trying out every split finds") {
+TEST_CASE("the search finds what an exhaustive search finds") {
   for (const int devices : {1, 2, 4, 8}) {
     SearchRequest request = small_request(devices);
     const SplitSearch found = search_splits(request);
@@ -82,7 +82,7 @@ TEST_CASE("the search finds what trying out every split finds") {
       return a.step_ms < b.step_ms * (1 - 1e-9);
     }));
     CHECK(found.best.size() <= request.best);
-    // No bound is above what simulate says.
+    // No lower bound exceeds the simulated step.
     SplitPricer pricer(request.model, request.batch, request.machine);
     for (const RankedSplit& split : all) {
       const SplitCosts costs = pricer.price(split.parallel, split.micro_batch);
@@ -91,7 +91,7 @@ TEST_CASE("the search finds what trying out every split finds") {
   }
 }
 
-TEST_CASE("every split found is a plan that is proven, and holds what was said") {
+TEST_CASE("every split found makes a plan that is proven and holds the stated memory") {
   const SearchRequest request = small_request(8);
   for (const RankedSplit& split : search_splits(request).best) {
     BatchConfig batch = request.batch;
@@ -105,12 +105,12 @@ TEST_CASE("every split found is a plan that is proven, and holds what was said")
     for (const StageMemory& memory : plan.memory) {
       most = std::max(most, memory.total());
     }
-    // Arenas are padded by chunk here and by stage there.
+    // The search pads arenas by chunk, the plan by stage.
     CHECK(static_cast<double>(split.memory) == Approx(static_cast<double>(most)).epsilon(0.01));
   }
 }
 
-TEST_CASE("what does not divide or fit is counted with its reason") {
+TEST_CASE("splits that do not divide or fit are counted with their reason") {
   SearchRequest request = small_request(3);
   const SplitSearch found = search_splits(request);
   const auto reasons = [](const SplitSearch& search) {
@@ -133,7 +133,7 @@ TEST_CASE("what does not divide or fit is counted with its reason") {
                                 std::string("does not fit, even with one micro-batch at a time")));
 }
 
-TEST_CASE("less memory gives slower splits that hold less") {
+TEST_CASE("with less memory the splits hold less and are slower") {
   SearchRequest request = small_request(4);
   const RankedSplit free = search_splits(request).best.front();
   request.machine.memory_gib = 0.9 * static_cast<double>(free.memory) / (1 << 30);
@@ -145,7 +145,7 @@ TEST_CASE("less memory gives slower splits that hold less") {
   }
 }
 
-TEST_CASE("Megatron's 8.3B on 64 and 512 devices: sane splits") {
+TEST_CASE("Megatron's 8.3B on 64 and 512 devices: the splits are plausible") {
   ModelConfig model;
   model.preset = "megatron-8.3b";
   SearchRequest request{.model = resolved(model, 0),
@@ -157,7 +157,7 @@ TEST_CASE("Megatron's 8.3B on 64 and 512 devices: sane splits") {
     request.devices = devices;
     const SplitSearch found = search_splits(request);
     REQUIRE(found.best.size() == 10);
-    const double flops = 6.0 * 8.3e9 * 512 * 1024;  // at least: without attention and the head
+    const double flops = 6.0 * 8.3e9 * 512 * 1024;  // a lower bound: without attention and the head
     for (const RankedSplit& split : found.best) {
       CHECK(split.memory <= request.machine.memory_bytes());
       CHECK(split.parallel.pipeline * split.parallel.tensor * split.parallel.data == devices);
@@ -166,7 +166,7 @@ TEST_CASE("Megatron's 8.3B on 64 and 512 devices: sane splits") {
       CHECK(reached < request.machine.tflops * request.machine.efficiency * 1e12);
     }
     const double step = found.best.front().step_ms;
-    CHECK(step > slower / 8 * 0.999);  // eight times the devices give at most eight times the speed
+    CHECK(step > slower / 8 * 0.999);  // eight times the devices: at most eight times the speed
     slower = step;
   }
 }
@@ -199,7 +199,7 @@ TEST_CASE("costs on a machine, by hand") {
                                              .stage_gradient_bytes = 40'000'000,
                                              .tied_gradient_bytes = 5'000'000,
                                              .stage_optimizer_bytes = 7'000'000'000});
-  // 3 GFLOP at 1 TFLOP/s, 1 GB through memory, 10 MB twice halved over 10 GB/s.
+  // 3 GFLOP at 1 TFLOP/s, 1 GB at 1000 GB/s, and twice half of 10 MB at 10 GB/s.
   CHECK(costs.chunks[0].forward == Approx(3 + 1 + 1));
   CHECK(costs.chunks[0].backward_input == Approx(4 + 1 + 2));
   CHECK(costs.chunks[0].backward_weight == Approx(2));
@@ -209,7 +209,7 @@ TEST_CASE("costs on a machine, by hand") {
   CHECK(costs.transfer == Approx(4.0 * 2 * 32 * 64 / 1e6));  // 8 ranks: between nodes
 }
 
-TEST_CASE("what a message takes, however small, by hand") {
+TEST_CASE("the time of a message however small, by hand") {
   ModelConfig config;
   config.layers = 2;
   config.hidden = 64;
@@ -242,12 +242,12 @@ TEST_CASE("what a message takes, however small, by hand") {
   // Two levels of a tree over four ranks of one node, there and back.
   CHECK(us(with.chunks[0].forward, without.chunks[0].forward) == Approx(3 * 4 * 5));
   CHECK(us(with.chunks[0].backward_input, without.chunks[0].backward_input) == Approx(4 * 5));
-  CHECK(us(with.reduce_data, without.reduce_data) == Approx(4 * 20));  // each chunk's
+  CHECK(us(with.reduce_data, without.reduce_data) == Approx(4 * 20));  // for each chunk
   CHECK(us(with.reduce_tied, without.reduce_tied) == Approx(2 * 20));
   CHECK(us(with.transfer, without.transfer) == Approx(20));
 }
 
-TEST_CASE("a machine that is not known or not whole is refused with the key") {
+TEST_CASE("an unknown or incomplete machine is refused with the key") {
   CHECK_THROWS_WITH(resolved(MachineConfig{.preset = "abacus"}),
                     Contains("machine.preset") && Contains("a100-80g"));
   CHECK_THROWS_WITH(resolved(MachineConfig{.memory_gib = 3}),

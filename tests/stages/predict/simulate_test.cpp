@@ -26,13 +26,13 @@ const Action& find(const Timeline& timeline, int stage, const Instruction& instr
   return *found;
 }
 
-/// The least times that satisfy every rule of simulate.h, found by applying the rules over and over
-/// until nothing changes: slow, and without any order of events.
+/// The smallest times that satisfy every rule of simulate.h, found by applying the rules repeatedly
+/// until nothing changes. Slow, but without an order of events.
 class Relaxation {
  public:
   Relaxation(const Program& program, const CostTable& costs) : program_(program), costs_(costs) {}
 
-  /// When each stage's groups end, one behind the other.
+  /// When the groups of each stage end, in order.
   std::vector<std::vector<double>> ends() {
     for (changed_ = true; changed_;) {
       changed_ = false;
@@ -112,7 +112,7 @@ std::vector<std::vector<double>> group_ends(const Program& program, const Timeli
   return ends;
 }
 
-TEST_CASE("the idle time of GPipe and 1F1B is the formula's") {
+TEST_CASE("the idle time of GPipe and 1F1B agrees with the formula") {
   for (const std::string name : {"gpipe", "1f1b"}) {
     for (const int stages : {1, 2, 3, 4, 8}) {
       for (const int microbatches : {8, 9, 16}) {
@@ -132,7 +132,7 @@ TEST_CASE("the idle time of GPipe and 1F1B is the formula's") {
   }
 }
 
-TEST_CASE("weight gradients that wait fill the bubble: ZB-H1 of two stages") {
+TEST_CASE("deferred weight gradients fill the bubble: ZB-H1 of two stages") {
   const Program program =
       with_transfers(parse_program("program stages 2 chunks 2 microbatches 3\n"
                                    "0: 0F0 0F1 0I0 0F2 0I1 0W0 0W1 0I2 0W2\n"
@@ -157,14 +157,14 @@ TEST_CASE("transfers, the tied sum and the optimizer take their time") {
   const Timeline timeline = simulate(program, costs);
   CHECK(find(timeline, 1, {Op::forward, 1, 0}).begin == Approx(1.5));
   CHECK(find(timeline, 0, {Op::backward, 0, 0}).begin == Approx(5.5));
-  // Stage 1 is there at 5, and waits for stage 0, which is there at 8.
+  // Stage 1 reaches T at 5 and waits for stage 0, which reaches it at 8.
   CHECK(find(timeline, 1, {Op::reduce_tied, 1, 0}).begin == Approx(8));
   CHECK(find(timeline, 1, {Op::reduce_data, 1, 0}).begin == Approx(11));
   CHECK(find(timeline, 0, {Op::optimizer, 0, 0}).begin == Approx(18));
   CHECK(timeline.makespan == Approx(29));
 }
 
-TEST_CASE("the optimizer waits for the last stage, whichever it is") {
+TEST_CASE("the optimizer waits for the slowest stage") {
   const Program program = parse_program(
       "program stages 2 chunks 2 microbatches 1\n"
       "0: 0F0 0SA0 0RG0 0I0 0W0 U\n"
@@ -179,7 +179,7 @@ TEST_CASE("the optimizer waits for the last stage, whichever it is") {
   }
 }
 
-TEST_CASE("a send waits for a free slot, and with it the stage") {
+TEST_CASE("a send waits for a free slot, and the stage waits with it") {
   const Program program = with_transfers(forwards_of(one_f_one_b({2, 3})));
   const auto third_send_with = [&](int slots) {
     const CostTable costs{.chunks = {{.forward = 1}, {.forward = 10}}, .slots = slots};
@@ -198,7 +198,7 @@ TEST_CASE("a channel carries one tensor at a time") {
   CHECK(find(timeline, 1, {Op::forward, 1, 2}).begin == Approx(13));
 }
 
-TEST_CASE("random costs: the same times as relaxation finds") {
+TEST_CASE("with random costs the times are those that relaxation finds") {
   std::mt19937 random(5);
   for (int round = 0; round < 300; ++round) {
     const ScheduleShape shape{1 + static_cast<int>(random() % 5),
@@ -217,7 +217,7 @@ TEST_CASE("random costs: the same times as relaxation finds") {
   }
 }
 
-TEST_CASE("no timeline without an end, nor with costs that are none") {
+TEST_CASE("a program that deadlocks and invalid costs are refused") {
   const Program crosswise = parse_program(
       "program stages 2 chunks 2 microbatches 1\n"
       "0: 0F0 0RG0 0SA0 0B0\n"

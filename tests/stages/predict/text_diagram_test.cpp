@@ -13,7 +13,7 @@ namespace {
 
 Program two_stages() { return with_transfers(gpipe({2, 2})); }
 
-TEST_CASE("a picture is to scale, its gaps too") {
+TEST_CASE("a diagram and its gaps are to scale") {
   const Program program = two_stages();
   const CostTable costs{.chunks = {{.forward = 1, .backward_input = 1.5, .backward_weight = 0.5}},
                         .transfer = 2};
@@ -22,14 +22,14 @@ TEST_CASE("a picture is to scale, its gaps too") {
         "stage 1 |         F0    F1 B0=== B1===            |\n");
 }
 
-TEST_CASE("chunks are named where a stage has several") {
+TEST_CASE("labels include the chunk if a stage has several") {
   const Program program = parse_program(
       "program stages 1 chunks 2 microbatches 1\n"
       "0: 0F0 1F0 1I0 0I0 1W0 0W0\n");
   CHECK(draw(program, simulate(program, {}), {}) == "stage 0 |0F0 1F0 1I0 0I0 1W0 0W0|\n");
 }
 
-TEST_CASE("colours change nothing but colours, and a cut does not cut them") {
+TEST_CASE("colours do not change the text, and cutting a row does not cut colour sequences") {
   const Program program = two_stages();
   const Timeline timeline = simulate(program, {});
   for (const int columns : {24, 30, 31, 100}) {
@@ -40,7 +40,7 @@ TEST_CASE("colours change nothing but colours, and a cut does not cut them") {
   }
 }
 
-TEST_CASE("costs that are far apart are drawn, those that take nothing are not") {
+TEST_CASE("very different costs are drawn; a program without cost is refused") {
   const Program program = two_stages();
   const CostTable uneven{.chunks = {{.forward = 1, .backward = 1e12}}};
   const std::string text = draw(program, simulate(program, uneven), {.columns = 60});

@@ -19,7 +19,7 @@ TEST_CASE("instructions print and parse back") {
   }
 }
 
-TEST_CASE("wrong instructions say what is wrong") {
+TEST_CASE("the error of a wrong instruction says what is wrong") {
   using Catch::Matchers::Contains;
   CHECK_THROWS_WITH(parse_instruction("F0"), Contains("number is missing"));
   CHECK_THROWS_WITH(parse_instruction("2X0"), Contains("\"X\" is none of F, B"));
@@ -87,7 +87,7 @@ TEST_CASE("wrong programs get line, column and remedy") {
   CHECK_THAT(message(header + "0: 0F0\n1: 0F1"), Contains("one more line"));
 }
 
-TEST_CASE("pictures of p = 4, m = 8") {
+TEST_CASE("text diagrams of p = 4, m = 8") {
   const TextDiagram pipedream = draw(with_transfers(one_f_one_b({4, 8})), 200);
   CHECK(pipedream.text ==
         "stage 0 |F0 F1 F2 F3                   B0=== F4 B1=== F5 B2=== F6 B3=== F7 B4===    B5==="
@@ -104,7 +104,7 @@ TEST_CASE("pictures of p = 4, m = 8") {
   CHECK(draw(with_transfers(gpipe({4, 8})), 200).bubble == Approx(3.0 / 11.0));
 }
 
-TEST_CASE("a picture that is too wide is cut") {
+TEST_CASE("a text diagram that is too wide is cut") {
   const TextDiagram picture = draw(with_transfers(gpipe({2, 64})), 60);
   CHECK(picture.text.substr(0, picture.text.find('\n')).size() == 60);
 }

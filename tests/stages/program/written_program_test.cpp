@@ -42,7 +42,7 @@ std::string message_of(const std::string& text) {
 
 Verdict verdict_of(const Program& program) { return verify(lower_program(program, {}), {}); }
 
-TEST_CASE("every schedule's compute goes through CSV and back") {
+TEST_CASE("every schedule's compute is written as CSV and read back") {
   for (const int stages : {1, 2, 3, 4}) {
     for (const int microbatches : {1, 2, 5, 8}) {
       for (const test::NamedProgram& each : test::every_schedule(stages, microbatches)) {
@@ -54,14 +54,14 @@ TEST_CASE("every schedule's compute goes through CSV and back") {
   }
 }
 
-TEST_CASE("a row leaves a cell empty for every idle slot") {
+TEST_CASE("a row has an empty cell for every idle slot") {
   CHECK(to_csv(one_f_one_b({.stages = 3, .microbatches = 3})) ==
         "0F0,0F1,0F2,,,0B0,,0B1,,0B2\r\n"
         ",1F0,1F1,,1B0,1F2,1B1,,1B2\r\n"
         ",,2F0,2B0,2F1,2B1,2F2,2B2\r\n");
 }
 
-TEST_CASE("with transfers every instruction is a cell that torch knows, group by group") {
+TEST_CASE("with transfers every instruction is a cell that torch can read, group by group") {
   const Program program = with_reductions(with_transfers(gpipe({.stages = 2, .microbatches = 1})),
                                           {.tied = true, .data = true});
   CHECK(to_csv(program) ==
@@ -86,10 +86,10 @@ TEST_CASE("torch's compute files are read cell by cell") {
   }
 }
 
-TEST_CASE("torch's files with transfers are written as they were read") {
+TEST_CASE("torch's files with transfers are written back unchanged") {
   for (const std::string& name : kMultiChunk) {
     INFO(name);
-    // Without what is about sharded weights, and with reductions as a step here has them: last.
+    // Except that cells for sharded weights are dropped and reductions come last.
     std::string text = torch_text(name + "_comms");
     text = std::regex_replace(text, std::regex("\\((\\w+);(\\w+)\\)OVERLAP_F_B"), "$1,$2");
     text = std::regex_replace(text, std::regex(",?\\d+(UNSHARD|RESHARD|REDUCE_GRAD)"), "");
@@ -104,13 +104,13 @@ TEST_CASE("torch's files with transfers are written as they were read") {
   }
 }
 
-TEST_CASE("torch's gpipe, interleaved 1F1B and ZBV are ours") {
+TEST_CASE("torch's gpipe, interleaved 1F1B and ZBV equal ours") {
   CHECK(compute_of(torch_program("gpipe")) == gpipe({4, 8}));
   CHECK(torch_program("interleaved_1f1b") == interleaved({4, 8, 2}));
   CHECK(torch_program("zbv_zero_bubble") == zb_v({4, 8, 2}));
 }
 
-TEST_CASE("torch's files are proven where their gradients come in order") {
+TEST_CASE("torch's files are proven if their gradients are in order") {
   for (const std::string name :
        {"gpipe", "interleaved_1f1b", "interleaved_zero_bubble", "zbv_zero_bubble", "dualpipe_v"}) {
     INFO(name);
@@ -120,7 +120,7 @@ TEST_CASE("torch's files are proven where their gradients come in order") {
              Contains("micro-batch order"));
 }
 
-TEST_CASE("torch's 1F1B is refused at the cell that it should not have") {
+TEST_CASE("torch's 1F1B is refused at the cell with a wrong micro-batch") {
   CHECK_THAT(message_of(torch_text("1f1b")),
              Contains("[line 4, column 57]") && Contains("use our 1f1b"));
 }
@@ -145,14 +145,14 @@ TEST_CASE("wrong CSV gets line, column and remedy") {
   CHECK_THAT(message_of("0F0,0F999"), Contains("more forwards than the 2 instructions"));
 }
 
-TEST_CASE("a program is text or CSV by its content") {
+TEST_CASE("the content of a program says whether it is text or CSV") {
   const Program program = one_f_one_b({2, 3});
   CHECK(parse_written(fmt::format("# mine\n{}", to_string(program))).program == program);
   CHECK(parse_written(to_csv(program)).program == program);
   CHECK_THAT(message_of("programm"), Contains("[line 1, column 1]") && Contains("\"program\""));
 }
 
-TEST_CASE("an instruction's place in the text is known") {
+TEST_CASE("the location of an instruction in the text is known") {
   const std::string text =
       "# two stages\nprogram stages 2 chunks 2 microbatches 1\n"
       "0: 0F0 (0SA0 0RG0) 0B0\n1: 1RA0 1F0  1B0 1SG0\n";
@@ -167,12 +167,12 @@ TEST_CASE("an instruction's place in the text is known") {
   CHECK(parse_written("0F0,,0B0").coordinate_of(0, {Op::backward, 0, 0})->column == 6);
 }
 
-TEST_CASE("what is completed: transfers where there are none, and the end of every line") {
+TEST_CASE("lowering adds transfers if there are none, and the end of every line") {
   const Program program = gpipe({2, 2});
   const Program whole = with_reductions(with_transfers(program), {.tied = true});
   CHECK(lower_program(program, {.tied = true}) == whole);
   CHECK(lower_program(with_reductions(program, {.data = true}), {.tied = true}) == whole);
-  // Transfers that are there stay as they are.
+  // Existing transfers do not change.
   Program own = whole;
   std::swap(own.stages[0][1], own.stages[0][2]);
   CHECK(lower_program(own, {.tied = true}) == own);

@@ -1,4 +1,4 @@
-// Every schedule's program at given sizes.
+// The programs of every schedule at given sizes.
 #pragma once
 
 #include <string>
@@ -19,7 +19,8 @@ struct NamedProgram {
   Program program;  // compute only
 };
 
-/// What auto finds at small sizes, with the last chunk as the head makes it.
+/// Adds the schedule that auto finds, at small sizes only; the last chunk costs more, as with a
+/// head.
 inline void add_auto(const ScheduleShape& shape, std::vector<NamedProgram>& all) {
   if (shape.stages > 4 || shape.microbatches > 8) {
     return;
@@ -30,7 +31,7 @@ inline void add_auto(const ScheduleShape& shape, std::vector<NamedProgram>& all)
   all.push_back({std::string(kAutoSchedule), shape, find_schedule(problem).compute});
 }
 
-/// Of 1, 2 and 3 chunks a stage, as far as a schedule takes these sizes.
+/// With 1, 2 and 3 chunks per stage, if the sizes are in the schedule's domain.
 inline std::vector<NamedProgram> every_schedule(int stages, int microbatches) {
   std::vector<NamedProgram> all;
   for (const int chunks : {1, 2, 3}) {

@@ -1,4 +1,5 @@
-// Builders against the formulas of their sources; p stages, m micro-batches, v chunks a stage.
+// Compares the builders with the formulas of their sources: p stages, m micro-batches, v chunks per
+// stage.
 #include <catch2/catch.hpp>
 
 #include "kernels/base/error.h"
@@ -19,8 +20,7 @@ struct Times {
   double w = 1;
 };
 
-/// The most idle of any stage, a whole stage taking these times per micro-batch, by default with
-/// the slots of a run.
+/// The longest idle time of any stage. `times` are those of a whole stage and one micro-batch.
 double idle(const Program& compute, const ScheduleShape& shape, const Times& times,
             int slots = kReceiveSlots) {
   const double v = shape.chunks;
@@ -36,7 +36,7 @@ double idle(const Program& compute, const ScheduleShape& shape, const Times& tim
   return most;
 }
 
-/// Of each stage, the most micro-batches between I and W.
+/// The maximum number of micro-batches between I and W, per stage.
 std::vector<int> waiting_for_weights(const Program& compute) {
   std::vector<int> most;
   for (const StageTimeline& stage : simulate(with_transfers(compute), {}).stages) {
@@ -57,9 +57,9 @@ std::vector<int> peak_live(const Program& compute) {
 
 const std::vector<Times> kTimes = {{1, 1, 1}, {1, 1.5, 0.5}, {2, 2.5, 1.5}};
 
-// looped-bfs sends long before its tensors are taken, so that its slots count; a receive that is
-// drawn forward (passes.cpp) costs it the forward of a chunk at most.
-TEST_CASE("gpipe, 1f1b and, with slots enough, looped-bfs idle (p-1)(F+I+W)/v") {
+// looped-bfs sends tensors long before they are received, so the number of slots matters. A hoisted
+// receive (transfer_pass.cpp) costs it at most the forward of one chunk.
+TEST_CASE("gpipe, 1f1b and, with enough slots, looped-bfs idle (p-1)(F+I+W)/v") {
   for (const int p : {2, 4, 8}) {
     for (const Times& t : kTimes) {
       const double whole = (p - 1) * (t.f + t.i + t.w);
@@ -79,7 +79,7 @@ TEST_CASE("interleaved idles (p-1)(F+I+W)/v and holds p(1+(p-1)/(pv)) at the fir
       const ScheduleShape shape{.stages = p, .microbatches = 4 * p, .chunks = v};
       const Program program = interleaved(shape);
       CHECK(idle(program, shape, {}) == Approx((p - 1) * 3.0 / v));
-      CHECK(peak_live(program).front() == p * v + p - 1);  // in chunks: v a stage
+      CHECK(peak_live(program).front() == p * v + p - 1);  // in chunks: v per stage
     }
   }
 }
@@ -93,7 +93,7 @@ TEST_CASE("zb-h1 idles (p-1)(F+I-W) and holds p-i+1 micro-batches on stage i fro
     const std::vector<int> live = peak_live(zb_h1(shape));
     for (int stage = 0; stage < p; ++stage) {
       CHECK(live[static_cast<std::size_t>(stage)] == p - stage);
-      // i-1 put off, and the one whose I has just run.
+      // i-1 deferred, and the one whose I has just run.
       CHECK(waiting_for_weights(zb_h1(shape))[static_cast<std::size_t>(stage)] == stage + 1);
     }
   }
@@ -126,7 +126,7 @@ TEST_CASE("looped-bfs holds every micro-batch of every chunk") {
   CHECK(peak_live(looped_bfs(shape)) == std::vector<int>(4, 16));
 }
 
-TEST_CASE("dualpipe-v idles as long as zb-v at equal times, and holds one chunk more") {
+TEST_CASE("dualpipe-v idles as long as zb-v at equal times and holds one chunk more") {
   for (const int p : {2, 4, 8}) {
     const ScheduleShape shape{.stages = p, .microbatches = 2 * p, .chunks = 2};
     CHECK(idle(dualpipe_v(shape), shape, {}) == Approx(idle(zb_v(shape), shape, {})));

@@ -8,7 +8,7 @@
 namespace stagecraft::test {
 namespace {
 
-/// A member of what a stage has issued ends; with its other end, if it has one.
+/// A member of a stage's current group ends, together with its other end, if it has one.
 struct Move {
   std::size_t stage = 0;
   std::size_t member = 0;
@@ -17,7 +17,7 @@ struct Move {
   std::size_t other_member = 0;
 };
 
-/// What may happen next, of everything that the stages have issued.
+/// The moves that are possible, given what the stages have issued.
 class Moves {
  public:
   Moves(const Program& program, const Bounds& bounds, const Stages& stages)
@@ -46,13 +46,13 @@ class Moves {
   std::size_t first() const { return owner(0); }
   std::size_t last() const { return owner(program_.chunks - 1); }
 
-  /// Whether two transfers, both sends or both receives, of one stage travel over one channel.
+  /// Whether two transfers of one stage have the same direction and the same channel.
   bool share_channel(const Instruction& a, const Instruction& b) const {
     return a.op == b.op && owner(other_end(a).chunk) == owner(other_end(b).chunk);
   }
 
-  /// The first member like `transfer` that has not ended, since a channel keeps its order; the
-  /// group's size where there is none.
+  /// The first member on the channel of `transfer` that has not ended, since a channel keeps its
+  /// order; the group's size if there is none.
   std::size_t next_like(const Instruction& transfer, const State& state, std::size_t stage) const {
     const TransferGroup& issued = stages_.group(state, stage);
     std::size_t member = 0;
@@ -85,7 +85,7 @@ class Moves {
     }
   }
 
-  /// The two stages of a tied parameter add up together; the first chunk's makes the move.
+  /// The two stages of a tied parameter add together; the stage of the first chunk makes the move.
   void add_tied(const State& state, std::size_t stage, std::vector<Move>& all) const {
     if (stage == first() && !stages_.at_end(state, last()) &&
         stages_.group(state, last()).front().op == Op::reduce_tied) {

@@ -1,4 +1,4 @@
-// The stages of the interpreter: what each has, and what an instruction does with it.
+// The stages of the interpreter: what each holds, and what an instruction does with it.
 #pragma once
 
 #include <fmt/format.h>
@@ -14,7 +14,7 @@
 
 namespace stagecraft::test {
 
-/// Ends an execution.
+/// Thrown to end an execution that went wrong.
 struct Trouble {
   std::string text;
 };
@@ -26,7 +26,7 @@ void expect(bool holds, fmt::format_string<Args...> text, Args&&... args) {
   }
 }
 
-/// What a stage may have of a chunk's micro-batch.
+/// What a stage may hold of a chunk's micro-batch.
 enum Thing : std::uint8_t {
   kInput,           // of F
   kOutput,          // of F, to be sent
@@ -39,12 +39,12 @@ enum Thing : std::uint8_t {
   kThings
 };
 
-/// How far all stages have come, and what they have.
+/// The positions of all stages, and what they hold.
 struct State {
   std::vector<std::size_t> position;  // by stage: the group that it has issued
   std::vector<std::uint32_t> ended;   // by stage: members of that group, bit by bit
   std::vector<std::uint8_t> has;      // by chunk, micro-batch, Thing
-  std::vector<int> weights_next;      // by chunk: the micro-batch whose turn it is
+  std::vector<int> weights_next;      // by chunk: the micro-batch that must be added next
   std::vector<std::int64_t> held;     // bytes by stage
   std::string key() const {
     std::string text;
@@ -59,20 +59,20 @@ class Stages {
  public:
   Stages(const Program& program, const ReductionShape& reductions, const Bounds& bounds);
 
-  /// All stages have issued their first group.
+  /// The state in which all stages have issued their first group.
   State begin();
   bool at_end(const State& state, std::size_t stage) const {
     return state.position[stage] == program_.stages[stage].size();
   }
-  /// What the stage has issued. Requires that it is not at its end.
+  /// The group that the stage has issued. Requires that the stage has not ended.
   const TransferGroup& group(const State& state, std::size_t stage) const {
     return program_.stages[stage][state.position[stage]];
   }
-  /// A member of what the stage has issued does its work and ends; with the last of them the group.
+  /// A member of the issued group does its work and ends. The group ends with its last member.
   void end_member(State& state, std::size_t stage, std::size_t member);
-  /// Throws Trouble if this is no good end.
+  /// Throws Trouble if this is not a correct final state.
   void judge(const State& state) const;
-  /// The most bytes that each stage held so far.
+  /// The maximum of bytes that each stage has held so far.
   const std::vector<std::int64_t>& peaks() const { return peaks_; }
   int owner(int chunk) const { return program_.stage_of_chunk.at(static_cast<std::size_t>(chunk)); }
 
@@ -84,17 +84,17 @@ class Stages {
   bool exists(int chunk) const { return chunk >= 0 && chunk < program_.chunks; }
   std::int64_t slot_bytes(int stage) const;
   void hold(State& state, std::size_t stage, std::int64_t bytes);
-  /// Counts so many bytes beside what is held, for the time that an instruction runs.
+  /// Counts bytes in addition to what is held, for the time that an instruction runs.
   void need(const State& state, std::size_t stage, std::int64_t bytes);
-  /// Of F, B or I: the bytes that it lets go.
+  /// The bytes that F, B or I releases.
   std::int64_t taken(const Instruction& i) const;
   void take(State& state, const Instruction& i, Thing thing) const;
   void put(State& state, const Instruction& i, Thing thing, int chunk_offset = 0) const;
-  /// The stage issues the group that it has come to, if any.
+  /// The stage issues the group that it has reached, if any.
   void enter(State& state, std::size_t stage);
   void check_member(const Instruction& i, const TransferGroup& issued, std::size_t stage) const;
   void run(const Instruction& i, std::size_t stage, State& state);
-  /// The bytes that it leaves, less those that it lets go; so does backward.
+  /// Returns the bytes that it adds less those that it releases; so does backward.
   std::int64_t forward(const Instruction& i, State& state) const;
   std::int64_t backward(const Instruction& i, State& state) const;
   void add_gradient(const Instruction& i, State& state) const;

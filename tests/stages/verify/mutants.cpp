@@ -50,7 +50,7 @@ Mutant Mutants::original() {
   }
 }
 
-/// For equal costs, or for a head that costs more and transfers that take their time.
+/// For equal costs, or for a head that costs more and transfers that take time.
 const Program& Mutants::found_by_auto(const ScheduleShape& shape) {
   const bool uneven = chance(50);
   const std::vector<int> key{shape.stages, shape.microbatches, shape.chunks, uneven ? 1 : 0};
@@ -67,7 +67,7 @@ const Program& Mutants::found_by_auto(const ScheduleShape& shape) {
   return found_.emplace(key, find_schedule(problem).compute).first->second;
 }
 
-/// Sizes at random, and as a limit what the program holds at most, or nearly so.
+/// Random sizes, and as a limit the peak of the program or slightly more.
 void Mutants::bound(Mutant& mutant) {
   Bounds& bounds = mutant.bounds;
   bounds.slots = 1 + below(3);
@@ -127,7 +127,7 @@ std::size_t Mutants::some_location(const StageProgram& line) {
   return static_cast<std::size_t>(below(static_cast<int>(line.size())));
 }
 
-/// Mostly beside `place`, so that not everything breaks.
+/// Mostly the next location, so that not every mutant is wrong.
 std::size_t Mutants::near(const StageProgram& line, std::size_t location) {
   return chance(70) ? std::min(location + 1, line.size() - 1) : some_location(line);
 }
@@ -191,7 +191,7 @@ void Mutants::retarget(Program& program) {
   }
 }
 
-/// Joins two groups of transfers, cuts one, or changes the order in one.
+/// Joins two groups, splits a group, or changes the order within one.
 void Mutants::regroup(Program& program) {
   StageProgram& line = some_line(program);
   const std::size_t location = some_location(line);

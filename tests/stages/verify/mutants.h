@@ -1,4 +1,4 @@
-// Programs of every schedule with something changed at random.
+// Mutants: programs of every schedule with random changes.
 #pragma once
 
 #include <map>
@@ -13,14 +13,14 @@
 namespace stagecraft::test {
 
 struct Mutant {
-  std::string origin;  // the schedule and its sizes, and what was changed
+  std::string origin;  // the schedule, its sizes, and the changes
   Program program;
   ReductionShape reductions;
   Bounds bounds;
 };
 
-/// Of all schedules, auto's too, with 2 to 4 stages, 1 to 6 micro-batches and 1 or 2 chunks a
-/// stage, trainings and evaluations, some with bounds that the schedule itself just keeps or just
+/// Mutants of all schedules, including auto, with 2 to 4 stages, 1 to 6 micro-batches and 1 or 2
+/// chunks per stage; training and evaluation; some with bounds that the schedule just keeps or just
 /// breaks. The same seed gives the same mutants.
 class Mutants {
  public:
@@ -47,7 +47,7 @@ class Mutants {
   std::size_t near(const StageProgram& line, std::size_t location);
 
   std::mt19937_64 random_;
-  std::map<std::vector<int>, Program> found_;  // by sizes and which costs
+  std::map<std::vector<int>, Program> found_;  // by sizes and costs
 };
 
 }  // namespace stagecraft::test

@@ -1,5 +1,5 @@
-// `verify` against the interpreter, over changed programs: proven exactly when no execution goes
-// wrong.
+// Compares `verify` with the interpreter on mutants: a program must be proven exactly if no
+// execution goes wrong.
 #include <fmt/core.h>
 
 #include <catch2/catch.hpp>
@@ -12,11 +12,11 @@ namespace stagecraft {
 namespace {
 
 struct Counts {
-  int proven = 0;       // and well
-  int refused = 0;      // and wrong
-  int too_lax = 0;      // proven, and wrong
-  int too_strict = 0;   // refused, and well
-  int other_peaks = 0;  // proven and well, with other bytes
+  int proven = 0;       // proven and correct
+  int refused = 0;      // refused and wrong
+  int too_lax = 0;      // proven but wrong
+  int too_strict = 0;   // refused but correct
+  int other_peaks = 0;  // proven and correct, but with other peaks
   int exhaustive = 0;   // every interleaving was tried
 };
 
@@ -69,14 +69,14 @@ void compare(int mutants, std::uint64_t seed) {
     judge(source.next(), seed, counts);
   }
   fmt::print(
-      "{} mutants, every interleaving of {}: {} proven and well, {} refused and wrong; "
-      "disagreements: {} proven but wrong, {} refused but well, {} with other bytes\n",
+      "{} mutants, every interleaving of {}: {} proven and correct, {} refused and wrong; "
+      "disagreements: {} proven but wrong, {} refused but correct, {} with other peaks\n",
       mutants, counts.exhaustive, counts.proven, counts.refused, counts.too_lax, counts.too_strict,
       counts.other_peaks);
   CHECK(counts.too_lax == 0);
   CHECK(counts.too_strict == 0);
   CHECK(counts.other_peaks == 0);
-  // Both answers are put to the test.
+  // Both answers must occur often enough to be tested.
   CHECK(counts.proven > mutants / 20);
   CHECK(counts.refused > mutants / 20);
   CHECK(counts.exhaustive > mutants / 20);

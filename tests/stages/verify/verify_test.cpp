@@ -20,7 +20,7 @@ std::string diagnostic(const std::string& text, const ReductionShape& reductions
   return verdict.counter_example;
 }
 
-TEST_CASE("every built program is proven, with its bound of live micro-batches") {
+TEST_CASE("gpipe and 1f1b are proven, with their bounds of live micro-batches") {
   for (const int p : {1, 2, 3, 4, 8}) {
     for (const int m : {1, 2, 3, 8, 16}) {
       const ReductionShape reductions{.tied = true, .data = true};
@@ -55,7 +55,7 @@ TEST_CASE("every schedule's program is proven at every size of its domain") {
   }
 }
 
-TEST_CASE("crosswise transfers that are not in a group wait for each other") {
+TEST_CASE("crosswise transfers that are not in a group deadlock") {
   const std::string crosswise =
       "program stages 2 chunks 2 microbatches 2\n"
       "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n"
@@ -64,7 +64,7 @@ TEST_CASE("crosswise transfers that are not in a group wait for each other") {
                                         Contains("1SG0") && Contains("group"));
 }
 
-TEST_CASE("what is missing, doubled or misplaced is named") {
+TEST_CASE("instructions that are missing, repeated or misplaced are named") {
   const std::string h = "program stages 2 chunks 2 microbatches 1\n";
   const std::string one = "1: 1RA0 1F0 1B0 1SG0 U\n";
   CHECK(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0 U\n" + one).empty());
@@ -84,7 +84,7 @@ TEST_CASE("what is missing, doubled or misplaced is named") {
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0SG0 0RG0 0B0 U\n" + one), Contains("remove it"));
 }
 
-TEST_CASE("weight gradients keep the micro-batches' order") {
+TEST_CASE("weight gradients must be in micro-batch order") {
   CHECK_THAT(diagnostic("program stages 1 chunks 1 microbatches 2\n0: 0F0 0F1 0B1 0B0 U\n"),
              Contains("micro-batch order"));
   CHECK_THAT(diagnostic("program stages 1 chunks 1 microbatches 2\n"
@@ -94,21 +94,21 @@ TEST_CASE("weight gradients keep the micro-batches' order") {
             .empty());
 }
 
-TEST_CASE("both ends of a channel agree on the order") {
+TEST_CASE("both ends of a channel must have the same order") {
   CHECK_THAT(diagnostic("program stages 2 chunks 2 microbatches 2\n"
                         "0: 0F0 0F1 0SA0 0SA1 0RG0 0B0 0RG1 0B1 U\n"
                         "1: 1RA1 1RA0 1F0 1F1 1B0 1SG0 1B1 1SG1 U\n"),
              Contains("list sends and receives in the same order"));
 }
 
-TEST_CASE("reductions must be as the mesh needs them") {
+TEST_CASE("reductions must be those that the mesh needs") {
   const std::string text = "program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0 0T U\n";
   CHECK(diagnostic(text, {.tied = true}).empty());
   CHECK_THAT(diagnostic(text, {.tied = false}), Contains("\"U\" is expected"));
   CHECK_THAT(diagnostic(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is expected"));
 }
 
-TEST_CASE("sizes, owners and groups that make no program are named") {
+TEST_CASE("invalid sizes, owners and groups are named") {
   Program program = parse_program("program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0 U\n");
   CHECK(verify(program, {}).proven);
   Program changed = program;
@@ -128,8 +128,8 @@ TEST_CASE("sizes, owners and groups that make no program are named") {
   CHECK(!verify(changed, {}).proven);
 }
 
-TEST_CASE("of a standstill the shortest circle is told, each step with its place") {
-  // Stages 0, 1 and 2 stand still together; 1 and 2 wait for each other alone.
+TEST_CASE("a deadlock is reported by its shortest cycle, each instruction with its location") {
+  // Stages 0, 1 and 2 are deadlocked; the shortest cycle is that of 1 and 2.
   const Program program = parse_program(
       "program stages 3 chunks 3 microbatches 2\n"
       "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n"
@@ -149,7 +149,7 @@ TEST_CASE("of a standstill the shortest circle is told, each step with its place
   CHECK(verdict.steps == steps);
 }
 
-TEST_CASE("the remedy of a standstill makes the program safe") {
+TEST_CASE("the remedy of a deadlock makes the program safe") {
   const std::string head = "program stages 2 chunks 2 microbatches 2\n";
   const std::string first = "0: 0F0 0SA0 0F1 0SA1 0RG0 0B0 0RG1 0B1 U\n";
   CHECK_THAT(diagnostic(head + first + "1: 1RA0 1F0 1B0 1SG0 1RA1 1F1 1B1 1SG1 U\n"),
@@ -157,8 +157,8 @@ TEST_CASE("the remedy of a standstill makes the program safe") {
   CHECK(diagnostic(head + first + "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 1SG1 U\n").empty());
 }
 
-TEST_CASE("stages that all wait to receive compute too late") {
-  // Two micro-batches in a V over two stages: each stage wants the other's first.
+TEST_CASE("if all stages wait to receive, the remedy is to compute earlier") {
+  // Two micro-batches in a V over two stages: each stage needs a tensor of the other first.
   CHECK_THAT(diagnostic("program stages 2 chunks 3 microbatches 2\n"
                         "0: 0F0 0SA0 2RA0 2F0 2B0 2SG0 2RA1 0F1 0SA1 2F1 2B1 2SG1 0RG0 0B0 0RG1 "
                         "0B1 U\n"
@@ -167,7 +167,7 @@ TEST_CASE("stages that all wait to receive compute too late") {
                  Contains("after 1RA1") && Contains("compute and send one of these"));
 }
 
-TEST_CASE("where a step stands is worded by the caller") {
+TEST_CASE("the caller can format locations") {
   const Program program = parse_program("program stages 1 chunks 1 microbatches 1\n0: 0B0 0F0 U\n");
   const Verdict verdict = verify(program, {}, {}, [](const InstructionSite& step) {
     return fmt::format("line {}", step.stage + 2);
@@ -175,7 +175,7 @@ TEST_CASE("where a step stands is worded by the caller") {
   CHECK(verdict.counter_example == "0B0 (line 2) must come after 0F0 (line 2); move one of them");
 }
 
-TEST_CASE("a channel without slots carries nothing; with one or more the verdict is one") {
+TEST_CASE("a channel without slots is refused; one slot suffices") {
   const Program program = with_reductions(with_transfers(one_f_one_b({2, 2})), {});
   CHECK_THAT(verify(program, {}, {.slots = 0}).counter_example,
              Contains("act 0>1") && Contains("at least one"));
@@ -183,9 +183,9 @@ TEST_CASE("a channel without slots carries nothing; with one or more the verdict
   CHECK(verify(with_reductions(one_f_one_b({1, 2}), {}), {}, {.slots = 0}).proven);
 }
 
-// Counted by hand: stage 0 holds two stashes and one output at F1, its slots being those of the
-// gradients; stage 1 one stash, and from I on the weight stash and the gradient that it sends.
-TEST_CASE("bytes are counted from group to group, and hold against a limit") {
+// Counted by hand. Stage 0 has slots for gradients; at F1 it holds two stashes and one output.
+// Stage 1 holds one stash, and from I on the weight stash and the gradient that it sends.
+TEST_CASE("bytes are counted after every group and compared with the limit") {
   const Program program = parse_program(
       "program stages 2 chunks 2 microbatches 2\n"
       "0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1 U\n"
@@ -198,7 +198,7 @@ TEST_CASE("bytes are counted from group to group, and hold against a limit") {
   REQUIRE(peaks.size() == 2);
   CHECK(peaks[0].activations == 2);
   CHECK(peaks[0].weight_stashes == 0);
-  CHECK(peaks[0].bytes == 1000 + 2 * 10 + 2 * 100 + 2 * 10);  // (0SA1 0RG0): both tensors there
+  CHECK(peaks[0].bytes == 1000 + 2 * 10 + 2 * 100 + 2 * 10);  // (0SA1 0RG0): both tensors held
   CHECK(peaks[0].position == 3);
   CHECK(peaks[1].activations == 1);
   CHECK(peaks[1].weight_stashes == 2);
@@ -221,9 +221,9 @@ TEST_CASE("bytes are counted from group to group, and hold against a limit") {
   CHECK_THROWS_WITH(verify(program, {}, limits), Contains("sizes of 1 stages"));
 }
 
-// Stage 1 of the program above: I takes the stash of 100 and the receives' tensors, and holds 400
-// while it runs, micro-batch 0 waiting for W meanwhile.
-TEST_CASE("what an instruction holds while it runs is counted where it is given") {
+// Stage 1 of the program above: I consumes the stash of 100 and the received tensor, and holds 400
+// while it runs. Meanwhile micro-batch 0 waits for W.
+TEST_CASE("bytes that an instruction holds while it runs are counted if they are given") {
   const Program program = parse_program(
       "program stages 2 chunks 2 microbatches 2\n"
       "0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0RG1 0B1 U\n"
@@ -232,11 +232,11 @@ TEST_CASE("what an instruction holds while it runs is counted where it is given"
   const std::vector<StagePeak> peaks =
       verify(program, {}, {.slots = 1, .chunk_bytes = {{}, bytes}, .tensor_bytes = 10}).peaks;
   REQUIRE(peaks.size() == 2);
-  CHECK(peaks[1].bytes == 10 + 70 + 400);  // a slot, 1W0's, 1I1 as it runs
+  CHECK(peaks[1].bytes == 10 + 70 + 400);  // a slot, the weight stash for 1W0, and 1I1 as it runs
   CHECK(peaks[1].position == 5);
 }
 
-TEST_CASE("an evaluation saves nothing, and has slots for activations alone") {
+TEST_CASE("an evaluation saves nothing, and has slots for activations only") {
   const Program program = with_transfers(forwards_of(one_f_one_b({2, 2})));
   const std::vector<StagePeak> peaks =
       verify(program, {}, {.slots = 2, .chunk_bytes = {{100, 70}, {100, 70}}, .tensor_bytes = 10})
