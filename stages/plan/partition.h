@@ -24,10 +24,10 @@ std::vector<LayerRange> partition_by_cost(const ModelSpec& model, const CostShap
 std::vector<LayerRange> partition_by_list(const ModelSpec& model,
                                           const std::vector<std::int64_t>& blocks, int chunks);
 
-/// What the layers of these runs use, in model order; a tied parameter once per use.
+/// The parameter uses of the layers in these runs, in model order; a tied parameter once per use.
 std::vector<ParameterUse> uses_of(const ModelSpec& model, const std::vector<LayerRange>& ranges);
 
-/// The runs of layers of `stage`, in model order. `chunks` has one run a chunk.
+/// The runs of layers of `stage`, in model order. `chunks` has one run per chunk.
 std::vector<LayerRange> ranges_of(const std::vector<LayerRange>& chunks,
                                   const std::vector<int>& stage_of_chunk, int stage);
 
