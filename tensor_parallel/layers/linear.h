@@ -1,7 +1,7 @@
-// Linear layers cut over the tensor axis (Megatron-LM, arXiv 1909.08053, section 3). Weights are
-// [in, out]. Column-parallel: each rank has columns of the weight, the input is whole, the output
-// is local. Row-parallel: each rank has rows of the weight, the input is local, the output is
-// summed.
+// Linear layers sharded over the tensor axis (Megatron-LM, arXiv 1909.08053, section 3). Weights
+// are [in, out]. Column-parallel: each rank holds columns of the weight, the input is replicated,
+// the output is local. Row-parallel: each rank holds rows of the weight, the input is local, the
+// output is summed over ranks.
 #pragma once
 
 #include "tensor_parallel/comm/contract/communicator.h"
@@ -11,25 +11,26 @@ namespace stagecraft {
 /// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t].
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                            const Tensor& bias, const Tensor& y);
-/// The same followed by GELU, which keeps its argument: pre_activation is that y, and y gelu of it.
+/// The same with GELU: pre_activation = x weight + bias, y = gelu(pre_activation).
 void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                                 const Tensor& bias, const Tensor& pre_activation, const Tensor& y);
-/// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is there when `stream`
-/// has waited for the event; until then it runs beside what is issued, as the weight's gradient.
+/// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is complete when `stream`
+/// has waited for the event; until then it overlaps with later work, e.g. the weight's gradient.
 [[nodiscard]] Event column_linear_backward_input(Stream& stream, Communicator& tensor,
                                                  const Tensor& dy, const Tensor& weight,
                                                  const Tensor& dx);
-/// y [rows, out] = sum over ranks of x [rows, in / t] weight [in / t, out]; the bias comes after.
+/// y [rows, out] = sum over ranks of x [rows, in / t] weight [in / t, out]. The caller adds the
+/// bias.
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,
                         const Tensor& y);
 /// dx [rows, in / t] = dy [rows, out] weight^T.
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx);
-/// The same through the GELU before it: dx = gelu'(pre_activation) * (dy weight^T).
+/// The same through the GELU in front of it: dx = gelu'(pre_activation) * (dy weight^T).
 void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                     const Tensor& pre_activation, const Tensor& dx);
-/// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy; local for both
-/// kinds.
+/// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy. Needs no
+/// communication for either kind of layer.
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,
                             const Tensor& dweight, const Tensor& dbias, bool accumulate);
 

@@ -1,5 +1,5 @@
-// Cross-entropy over a vocabulary cut over the tensor axis; logits are never gathered. Two small
-// all-reduces: the maximum, then sum and target together. On one rank there is nothing to reduce.
+// Cross-entropy over a vocabulary that is sharded over the tensor axis. Logits are never gathered.
+// Two small all-reduces: the maximum, then sum and target together. One rank reduces nothing.
 #pragma once
 
 #include "kernels/ops/cross_entropy.h"
@@ -11,8 +11,8 @@ namespace stagecraft {
 void vocab_cross_entropy(Stream& stream, Communicator& tensor, const Tensor& logits,
                          const Tensor& targets, const VocabularyShard& shard, const Tensor& loss);
 
-/// The same, and logits become the gradient of scale * loss. How many ranks there are decides how
-/// often memory is read; it changes no bit of a row beyond the all-reduces' own.
+/// The same, and logits become the gradient of scale * loss. The number of ranks decides how often
+/// memory is read; it changes the bits of a row only through the all-reduces.
 void vocab_cross_entropy_gradient(Stream& stream, Communicator& tensor, const Tensor& logits,
                                   const Tensor& targets, const VocabularyShard& shard,
                                   const Tensor& loss, float scale);

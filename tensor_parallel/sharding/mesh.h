@@ -1,11 +1,11 @@
-// The mesh: which rank sits where on the axes data, pipeline, tensor.
+// The mesh: ranks and their coordinates on the axes pipeline, data and tensor.
 #pragma once
 
 #include <cstdint>
 
 namespace stagecraft {
 
-/// The most ranks of a mesh, and so of each of its axes.
+/// The maximum number of ranks of a mesh, and so the maximum size of each axis.
 inline constexpr int kMaxRanks = 4096;
 
 /// Sizes of the mesh axes, each at least 1.
@@ -24,13 +24,13 @@ struct MeshCoordinate {
   friend bool operator==(const MeshCoordinate&, const MeshCoordinate&) = default;
 };
 
-/// rank = (pipeline * data size + data) * tensor size + tensor: tensor groups, which talk most, are
-/// neighbours (as in Megatron-LM, arXiv 2104.04473).
+/// rank = (pipeline * data size + data) * tensor size + tensor: the ranks of a tensor group, which
+/// communicate most, are neighbours (as in Megatron-LM, arXiv 2104.04473).
 inline int rank_at(const MeshShape& shape, const MeshCoordinate& coordinate) {
   return (coordinate.pipeline * shape.data + coordinate.data) * shape.tensor + coordinate.tensor;
 }
 
-/// Which of the mesh's data x tensor pipelines a place is in.
+/// The index of the coordinate's pipeline among the mesh's data x tensor pipelines.
 inline int column_of(const MeshShape& shape, const MeshCoordinate& coordinate) {
   return coordinate.data * shape.tensor + coordinate.tensor;
 }

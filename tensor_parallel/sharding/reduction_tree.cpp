@@ -8,7 +8,8 @@ std::vector<TreeJoin> reduction_tree(int parts) {
   require(parts >= 1, "reduction_tree", "{} parts have no sum", parts);
   std::vector<TreeJoin> joins;
   joins.reserve(static_cast<std::size_t>(parts) - 1);
-  // A part that is alive at distance `step` is the sum of the `step` parts from it on.
+  // Before the level `step`, each remaining part is the sum of itself and the next `step` - 1
+  // parts.
   for (int step = 1; step < parts; step *= 2) {
     for (int into = 0; into + step < parts; into += 2 * step) {
       joins.push_back({.into = into, .from = into + step});

@@ -1,5 +1,5 @@
-// The one order in which parts are added: neighbours are joined, level by level, and an odd last
-// part passes up unchanged. For five parts: ((0 + 1) + (2 + 3)) + 4.
+// The fixed order in which parts are added: neighbours are added level by level, and an odd last
+// part moves up unchanged. For five parts: ((0 + 1) + (2 + 3)) + 4.
 #pragma once
 
 #include <vector>
@@ -13,7 +13,7 @@ struct TreeJoin {
   friend bool operator==(const TreeJoin&, const TreeJoin&) = default;
 };
 
-/// The joins for `parts` >= 1 parts in the order in which they are done; the result is part 0.
+/// The joins for `parts` >= 1 parts in execution order; the result is part 0.
 std::vector<TreeJoin> reduction_tree(int parts);
 
 }  // namespace stagecraft

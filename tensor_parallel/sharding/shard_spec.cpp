@@ -7,19 +7,19 @@
 namespace stagecraft {
 namespace {
 
-/// Where a rank's pieces lie along the dimension that is cut.
+/// The position of a rank's pieces along the sharded dimension.
 struct ShardCut {
   std::int64_t size = 0;        // global, without padding
   std::int64_t group_size = 0;  // with padding
-  std::int64_t piece = 0;       // what the rank has of each group
-  std::int64_t begin = 0;       // where that begins within the group
+  std::int64_t piece = 0;       // the rank's elements in each group
+  std::int64_t begin = 0;       // the first of them within the group
 };
 
 void check_ranks(const ShardSpec& spec, int rank, int ranks) {
   require(ranks >= 1 && 0 <= rank && rank < ranks, "ShardSpec", "rank {} is not among {} ranks",
           rank, ranks);
   require(spec.replicated() || (spec.shards >= 1 && spec.groups >= 1), "ShardSpec",
-          "{} shards in {} groups cannot be counted", spec.shards, spec.groups);
+          "{} shards in {} groups: both must be at least 1", spec.shards, spec.groups);
   require(spec.replicated() || spec.shards % ranks == 0, "ShardSpec",
           "{} shards do not divide over {} ranks", spec.shards, ranks);
 }
@@ -42,7 +42,7 @@ ShardCut cut_of(const Shape& global, const ShardSpec& spec, int rank, int ranks)
   return {.size = size, .group_size = group_size, .piece = piece, .begin = piece * rank};
 }
 
-/// Adds a run, or lengthens the last one where both sides go on without a gap.
+/// Appends a run, or extends the last one if the new run follows it in both tensors.
 void append(std::vector<ShardRun>& runs, const ShardRun& run) {
   if (run.count <= 0) {
     return;
@@ -55,8 +55,8 @@ void append(std::vector<ShardRun>& runs, const ShardRun& run) {
   }
 }
 
-/// The runs of one row of `width` elements per position of the cut; all offsets are counted from
-/// the given beginnings.
+/// Appends the rank's runs of one row. Every index of the sharded dimension has `width` elements;
+/// local_begin and global_begin are the row's first elements.
 void append_pieces(std::vector<ShardRun>& runs, const ShardCut& cut, int groups, std::int64_t width,
                    std::int64_t local_begin, std::int64_t global_begin) {
   for (int group = 0; group < groups; ++group) {

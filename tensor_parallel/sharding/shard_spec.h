@@ -1,4 +1,4 @@
-// How a global tensor is cut over the tensor axis, counted in canonical shards.
+// How a global tensor is divided over the tensor axis, in units of canonical shards.
 #pragma once
 
 #include <cstdint>
@@ -8,9 +8,9 @@
 
 namespace stagecraft {
 
-/// One dimension is cut into `groups` equal parts (c_attn's q | k | v are three), and each part
-/// into `shards` equal shards; shard s is the s-th piece of every part. A rank owns `shards /
-/// ranks` consecutive shards. dimension = -1: replicated, every rank holds all.
+/// One dimension is divided into `groups` equal parts (c_attn's q | k | v are three), and each part
+/// into `shards` equal pieces; shard s is the s-th piece of every part. A rank owns `shards /
+/// ranks` consecutive shards. dimension = -1: replicated, every rank holds the whole tensor.
 struct ShardSpec {
   int dimension = -1;
   int shards = 1;
@@ -21,8 +21,8 @@ struct ShardSpec {
   friend bool operator==(const ShardSpec&, const ShardSpec&) = default;
 };
 
-/// The shape of what rank `rank` of `ranks` holds, padding included. Throws Error when the sizes do
-/// not divide.
+/// The shape of the local tensor of `rank`, padding included. Throws Error if the sizes do not
+/// divide.
 Shape local_shape(const Shape& global, const ShardSpec& spec, int rank, int ranks);
 
 /// A run of elements that is contiguous both in the local and in the global tensor.
@@ -32,8 +32,8 @@ struct ShardRun {
   std::int64_t count = 0;
 };
 
-/// The runs that make up a rank's part, in local order; padding belongs to no run. For tensors of
-/// one or two dimensions.
+/// The runs of a rank's local tensor, in local order. Padding belongs to no run. For tensors of one
+/// or two dimensions.
 std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int rank, int ranks);
 
 }  // namespace stagecraft

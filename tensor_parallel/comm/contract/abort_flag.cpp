@@ -12,7 +12,7 @@ void AbortFlag::raise(std::string_view culprit) noexcept {
   try {
     culprit_ = culprit;
   } catch (...) {
-    culprit_.clear();  // no memory for the name; ending the waits matters more
+    culprit_.clear();  // no memory for the name; raising the flag is more important
   }
   raised_.store(true, std::memory_order_release);
 }

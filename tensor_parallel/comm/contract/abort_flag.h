@@ -1,4 +1,4 @@
-// The end of a world: raised once, by the first culprit, and seen by everybody.
+// The abort of a world: raised once, with the first culprit, and visible to every thread.
 #pragma once
 
 #include <atomic>
@@ -10,7 +10,7 @@ namespace stagecraft {
 
 class AbortFlag {
  public:
-  /// From any thread. Later culprits are forgotten.
+  /// Safe from any thread. Later culprits are ignored.
   void raise(std::string_view culprit) noexcept;
   bool raised() const noexcept { return raised_.load(std::memory_order_acquire); }
   /// Throws AbortedError once the flag is raised.

@@ -31,7 +31,7 @@ std::string fault_of_peer(const Call& call, int rank, int size) {
     return fmt::format("rank {} is not in a group of {}", call.peer, size);
   }
   if (call.operation != Operation::broadcast && call.peer == rank) {
-    return fmt::format("rank {} cannot talk to itself", rank);
+    return fmt::format("rank {} cannot send to or receive from itself", rank);
   }
   return {};
 }

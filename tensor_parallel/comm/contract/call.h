@@ -1,4 +1,4 @@
-// What a member asks of its communicator, as data, so that every backend checks and names it alike.
+// One communicator operation as data, so that every backend checks and names it in the same way.
 #pragma once
 
 #include <span>
@@ -25,22 +25,23 @@ std::string_view to_string(Operation operation);
 struct Call {
   Operation operation = Operation::barrier;
   ReduceOp reduce = ReduceOp::sum;
-  int peer = -1;    // broadcast: the root; send and recv: the other end
+  int peer = -1;    // broadcast: the root; send and recv: the other rank
   int color = 0;    // split
   int key = 0;      // split
-  Tensor in = {};   // of broadcast, send and recv, and of all_reduce in both directions
-  Tensor out = {};  // of all_gather and reduce_scatter
+  Tensor in = {};   // input; also the output of all_reduce, broadcast and recv
+  Tensor out = {};  // all_gather and reduce_scatter
 };
 
 /// "all_reduce maximum of float32 [3, 4]".
 std::string to_string(const Call& call);
 
-/// What is wrong with a call by itself in a group of `size` members; empty: nothing.
+/// The error in a call, judged without the other members' calls, in a group of `size` members.
+/// Empty: the call is valid.
 std::string fault_of(const Call& call, int rank, int size);
-/// Throws Error that names rank, call and fault, if there is one.
+/// Throws Error with rank, call and fault if the call is not valid.
 void check_call(const Call& call, int rank, int size);
 
-/// Whether two members of a collective mean the same.
+/// Whether the calls of two members belong to the same collective.
 bool agree(const Call& a, const Call& b);
 
 }  // namespace stagecraft

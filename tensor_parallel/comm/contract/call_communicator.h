@@ -1,11 +1,11 @@
-// A communicator whose operations are calls: checked, named and done as data.
+// Base of the communicators that turn each operation into a Call, which is checked and executed.
 #pragma once
 
 #include "tensor_parallel/comm/contract/call.h"
 
 namespace stagecraft {
 
-/// Its sums follow the tree, whatever the order that was asked for.
+/// Sums always use Order::tree, whichever order is requested.
 class CallCommunicator : public Communicator {
  public:
   void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) final;
@@ -16,9 +16,9 @@ class CallCommunicator : public Communicator {
   void recv(Stream& stream, const Tensor& x, int from) final;
 
  private:
-  /// Checks the call together with the other members'.
+  /// Has to check the call against the other members' calls.
   virtual void collective(Stream& stream, const Call& call) = 0;
-  /// One end of a message; by itself the call is in order.
+  /// One send or recv. check_call has accepted the call.
   virtual void message(Stream& stream, const Call& call) = 0;
   void checked_message(Stream& stream, const Call& call);
 };

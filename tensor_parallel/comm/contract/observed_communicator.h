@@ -1,4 +1,5 @@
-// A communicator that says when it communicates: for traces, totals and the progress board.
+// A communicator that reports the begin and end of its operations to traces, totals and the
+// progress board.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,7 @@
 
 namespace stagecraft {
 
-/// Told by the thread that communicates.
+/// Called on the thread that communicates.
 class CommunicationObserver {
  public:
   virtual ~CommunicationObserver() = default;
@@ -16,8 +17,8 @@ class CommunicationObserver {
   virtual void end(std::string_view operation) = 0;
 };
 
-/// `inner`, observed: begin and end around every operation of a group of more than one member; end
-/// is not called when it throws. `observer` must outlive the result.
+/// Wraps `inner`: calls begin and end around every operation of a group of more than one member.
+/// end is not called when the operation throws. `observer` must outlive the result.
 std::unique_ptr<Communicator> observe(std::unique_ptr<Communicator> inner,
                                       CommunicationObserver& observer);
 

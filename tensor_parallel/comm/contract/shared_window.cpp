@@ -33,7 +33,7 @@ Key parse(std::string_view text) {
     whole = whole && fault == std::errc() && (last ? rest == end : rest != end && *rest == ':');
     at = rest == end ? end : rest + 1;
   }
-  require(whole && key.bytes >= 0, "SharedWindow::open", "\"{}\" is no window's key", text);
+  require(whole && key.bytes >= 0, "SharedWindow::open", "\"{}\" is not the key of a window", text);
   return key;
 }
 
@@ -41,12 +41,12 @@ Key parse(std::string_view text) {
 
 SharedWindow SharedWindow::create(std::int64_t bytes) {
   const int descriptor = ::memfd_create("stagecraft", MFD_CLOEXEC);
-  require(descriptor >= 0, "SharedWindow::create", "the system gives no shared memory: {}",
+  require(descriptor >= 0, "SharedWindow::create", "cannot create shared memory: {}",
           std::strerror(errno));
   const int fault = bytes == 0 ? 0 : ::posix_fallocate(descriptor, 0, bytes);
   if (fault != 0) {
     ::close(descriptor);
-    throw Error("SharedWindow::create", fmt::format("{} bytes of shared memory cannot be had: {}",
+    throw Error("SharedWindow::create", fmt::format("cannot reserve {} bytes of shared memory: {}",
                                                     bytes, std::strerror(fault)));
   }
   return {descriptor, bytes};
@@ -57,7 +57,7 @@ SharedWindow SharedWindow::open(std::string_view text) {
   const std::string path = fmt::format("/proc/{}/fd/{}", key.process, key.descriptor);
   const int descriptor = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
   require(descriptor >= 0, "SharedWindow::open",
-          "the window of process {} cannot be opened: {}; has the process ended?", key.process,
+          "cannot open the window of process {}: {}; has the process ended?", key.process,
           std::strerror(errno));
   return {descriptor, key.bytes};
 }
@@ -73,7 +73,7 @@ SharedWindow::SharedWindow(int descriptor, std::int64_t bytes)
     const int fault = errno;
     ::close(descriptor);
     throw Error("SharedWindow",
-                fmt::format("{} bytes cannot be mapped: {}", bytes, std::strerror(fault)));
+                fmt::format("cannot map {} bytes: {}", bytes, std::strerror(fault)));
   }
   data_ = static_cast<std::byte*>(data);
 }

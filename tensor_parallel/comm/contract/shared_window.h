@@ -1,4 +1,4 @@
-// Memory that several processes of one node see.
+// Memory that several processes of one node share.
 #pragma once
 
 #include <cstddef>
@@ -9,15 +9,15 @@
 
 namespace stagecraft {
 
-/// A mapping without a name in any file system: the memory is gone with the last process that maps
+/// A mapping without a name in any file system: the memory is freed with the last process that maps
 /// it, however that process ends. The mapping lasts as long as the object.
 class SharedWindow {
  public:
-  /// `bytes` >= 0 zero bytes, reserved now, so that missing memory is an Error here and no signal
-  /// later.
+  /// `bytes` >= 0 bytes, filled with zeros. They are reserved at once: missing memory is an Error
+  /// here instead of a signal at the first access.
   static SharedWindow create(std::int64_t bytes);
-  /// What `key` of the creator names; the creator, a process of this node and user, still holds its
-  /// window. Throws Error naming the process.
+  /// Opens the window with the creator's `key`. The creator is a process of this node and user, and
+  /// must still hold its window. Throws Error with the creator's process id.
   static SharedWindow open(std::string_view key);
 
   ~SharedWindow();
@@ -26,7 +26,7 @@ class SharedWindow {
   SharedWindow(const SharedWindow&) = delete;
   SharedWindow& operator=(const SharedWindow&) = delete;
 
-  /// For another process's `open`; may be sent as text.
+  /// The argument of another process's `open`, as text.
   std::string key() const;
   std::span<std::byte> bytes() const { return {data_, static_cast<std::size_t>(size_)}; }
 

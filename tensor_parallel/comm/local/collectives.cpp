@@ -11,7 +11,7 @@
 namespace stagecraft::local {
 namespace {
 
-/// Elements reduced at a time: a piece of every member stays in the cache between its joins.
+/// Elements reduced at a time: the pieces of all members stay in the cache between the joins.
 constexpr std::int64_t kCachePiece = 32768;
 constexpr std::int64_t kCacheLineElements = 16;
 
@@ -20,12 +20,12 @@ struct Range {
   std::int64_t end = 0;
 };
 
-/// The flat view of `range`.
+/// `range` of the flat view of x.
 Tensor piece_of(const Tensor& x, const Range& range) {
   return x.view({x.elements()}).rows(range.begin, range.end);
 }
 
-/// Part `part` of `parts`: whole cache lines, as even as these allow.
+/// Part `part` of `parts`: whole cache lines, as even as possible.
 Range slice_of(std::int64_t elements, int part, int parts) {
   const std::int64_t lines = (elements + kCacheLineElements - 1) / kCacheLineElements;
   const auto border = [&](int index) {
@@ -34,13 +34,13 @@ Range slice_of(std::int64_t elements, int part, int parts) {
   return {border(part), border(part + 1)};
 }
 
-/// The n-th of equal parts.
+/// The index-th of equal parts.
 Range part_of(std::int64_t part_elements, int index) {
   return {part_elements * index, part_elements * (index + 1)};
 }
 
-/// Calls f for pieces that cover `range`: small ones for the CPU's caches; on a GPU, where every
-/// piece costs a launch, one.
+/// Calls f for pieces that cover `range`: small pieces that fit the CPU's caches; one piece on a
+/// GPU, where every piece costs a kernel launch.
 void for_each_piece(Stream& stream, const Range& range, const std::function<void(Range)>& f) {
   const bool cut = stream.device().kind == DeviceKind::cpu;
   const std::int64_t step = cut ? kCachePiece : std::max<std::int64_t>(1, range.end - range.begin);
@@ -49,8 +49,7 @@ void for_each_piece(Stream& stream, const Range& range, const std::function<void
   }
 }
 
-/// `piece` of a member's tensor where this stream can compute on it: a copy of one that lies on
-/// another device.
+/// `piece` of a member's tensor on this stream's device: copied if it is on another device.
 Tensor within_reach(Stream& stream, const Posting& owner, Tensor piece) {
   if (owner.device == stream.device()) {
     return piece;
@@ -68,8 +67,8 @@ void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, c
   }
 }
 
-/// A part owns one slice of every member's tensor: it reduces there, in place where it can, and
-/// hands out.
+/// A part owns one slice of every member's tensor: it reduces the slice, in place where possible,
+/// and copies the result to all members.
 void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part) {
   const int size = static_cast<int>(postings.size());
   const ReduceOp op = postings[0].call.reduce;
@@ -93,7 +92,7 @@ void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part
   });
 }
 
-/// Where partial sums of a piece go: part 0 into the result, others into pieces of workspace.
+/// Storage for the partial sums of a piece: part 0 uses the result, the others use workspace.
 class PartialSums {
  public:
   PartialSums(Stream& stream, int parts) : stream_(stream), workspace_(parts) {}
@@ -114,7 +113,7 @@ class PartialSums {
   std::vector<Tensor> workspace_;
 };
 
-/// Reduces one member's range of all inputs, which stay as they are, into its result.
+/// Reduces one member's range of all inputs into its result. The inputs do not change.
 void reduce_scatter_part(Stream& stream, std::span<const Posting> postings, int part) {
   const Tensor& out = postings[part].call.out;
   const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(postings.size()));
@@ -139,7 +138,7 @@ void reduce_scatter_part(Stream& stream, std::span<const Posting> postings, int 
   });
 }
 
-/// A part carries one member's elements to all.
+/// A part copies one member's elements to all members.
 void all_gather_part(Stream& stream, std::span<const Posting> postings, int part) {
   const Tensor& from = postings[part].call.in;
   const Range place = part_of(from.elements(), part);
@@ -148,7 +147,7 @@ void all_gather_part(Stream& stream, std::span<const Posting> postings, int part
   }
 }
 
-/// A part fills one member's tensor.
+/// A part copies the root's tensor into one member's tensor.
 void broadcast_part(Stream& stream, std::span<const Posting> postings, int part) {
   const int root = postings[part].call.peer;
   if (part != root) {
@@ -169,7 +168,7 @@ void perform(Stream& stream, std::span<const Posting> postings, int part) {
     case Operation::broadcast:
       return broadcast_part(stream, postings, part);
     default:
-      throw Error("local::perform", "no work on tensors belongs to this operation");
+      throw Error("local::perform", "this operation does no work on tensors");
   }
 }
 

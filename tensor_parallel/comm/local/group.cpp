@@ -37,8 +37,8 @@ Round& Group::meet(int rank, Posting posting, const std::function<void(Round&)>&
   return round;
 }
 
-/// The others are mostly as good as here: to sleep and be woken takes longer than to look for a
-/// while.
+/// The other members usually arrive soon, and sleeping and waking take longer than a short poll. So
+/// it polls first.
 void Group::await(std::unique_lock<std::mutex>& lock, std::uint64_t meeting) {
   using Clock = std::chrono::steady_clock;
   constexpr std::chrono::microseconds kLook{50};
@@ -52,7 +52,7 @@ void Group::await(std::unique_lock<std::mutex>& lock, std::uint64_t meeting) {
   met_.wait(lock, over);
 }
 
-/// `last` runs without the lock, which an abort needs in order to wake the others.
+/// `last` runs without the lock, because an abort needs the lock to wake the others.
 void Group::finish(std::unique_lock<std::mutex>& lock, Round& round,
                    const std::function<void(Round&)>& last) {
   lock.unlock();

@@ -1,4 +1,5 @@
-// The shared state of one group of threads: meetings of all, mailboxes between two.
+// The shared state of one group of threads: rounds in which all members meet, and a mailbox for
+// each ordered pair.
 #pragma once
 
 #include <array>
@@ -19,18 +20,18 @@ namespace stagecraft::local {
 
 class Group;
 
-/// Where a member sits after a split.
+/// A member's group and rank after a split.
 struct GroupRank {
   std::shared_ptr<Group> group;
   int rank = 0;
 };
 
-/// What lies on the table while all members meet.
+/// The data that members exchange when all of them meet.
 struct Round {
-  std::vector<Posting> postings;  // by rank
-  std::string fault;              // what every member throws; empty: nothing
-  bool finished = false;          // the last to arrive has done all the work, until `done`
-  Event done;
+  std::vector<Posting> postings;       // by rank
+  std::string fault;                   // every member throws it; empty: no fault
+  bool finished = false;               // the last member to arrive has issued all the work
+  Event done;                          // the end of that work
   std::vector<GroupRank> group_ranks;  // of a split, by rank
 };
 
@@ -46,16 +47,17 @@ class Group : public Waitable {
     return mailboxes_.at(static_cast<std::size_t>(from) * size_ + to);
   }
 
-  /// Lays `posting` on the table and waits for the others; the last to arrive calls `last` while
-  /// they still wait. The round may be read until this member arrives at the next but one meeting:
-  /// two rounds alternate, so that a fast member's next posting disturbs no slow reader. Throws
-  /// AbortedError; what `last` throws ends the world.
+  /// Publishes `posting` and waits for the other members. The last member to arrive calls `last`
+  /// while the others still wait. The round may be read until this member calls meet() for the
+  /// second time after it: two rounds alternate, so that a fast member's next posting does not
+  /// overwrite one that a slow member still reads. Throws AbortedError. An exception from `last`
+  /// aborts the world.
   Round& meet(int rank, Posting posting, const std::function<void(Round&)>& last);
 
   void wake() noexcept override;
 
  private:
-  /// Returns when `meeting` is over or the world ends.
+  /// Returns when round `meeting` is over or the world is aborted.
   void await(std::unique_lock<std::mutex>& lock, std::uint64_t meeting);
   void finish(std::unique_lock<std::mutex>& lock, Round& round,
               const std::function<void(Round&)>& last);
@@ -66,7 +68,7 @@ class Group : public Waitable {
   std::mutex mutex_;
   std::condition_variable met_;
   int arrived_ = 0;
-  std::atomic<std::uint64_t> meetings_ = 0;  // that are over
+  std::atomic<std::uint64_t> meetings_ = 0;  // completed rounds
   std::array<Round, 2> rounds_;
 };
 

@@ -10,10 +10,10 @@
 namespace stagecraft::local {
 namespace {
 
-/// On the CPU, the bytes of all members up to which one of them does the work of all.
+/// On the CPU, one member does the work of all up to this many bytes, counted over all members.
 constexpr std::int64_t kSmallBytes = 128 << 10;
 
-/// The same sentence for every member.
+/// The message is the same for every member.
 std::string fault_of(std::span<const Posting> postings) {
   const int size = static_cast<int>(postings.size());
   for (int rank = 0; rank < size; ++rank) {

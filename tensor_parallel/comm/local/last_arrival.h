@@ -1,4 +1,4 @@
-// What the last member to arrive at a meeting does for all, while they wait.
+// The work of the last member to arrive in a round, which it does while the others wait.
 #pragma once
 
 #include <memory>
@@ -8,20 +8,19 @@
 
 namespace stagecraft::local {
 
-/// Compares the calls; where they do not go together, the round gets its fault and loses its
-/// tensors.
+/// Compares the calls. If they do not match, sets the round's fault and releases its tensors.
 void open(Round& round);
 
-/// Lets go of the tensors, whose buffers their owners may want to free.
+/// Releases the tensors, so that their owners can free the buffers.
 void clear(Round& round);
 
-/// Opens the round and, if one member may as well do the work of all, issues it to `stream`: small
-/// tensors, for which a second meeting would cost more than it saves, or one GPU's, whose speed all
-/// members share anyway. Between GPUs every member works on its own: a workspace that the last to
-/// arrive would need is another one's every time.
+/// Opens the round. Issues the work of all members to `stream` if one member can do it as well: for
+/// small tensors, where a second round costs more than it saves, and for members on one GPU, which
+/// share its speed. Members on different GPUs each do their own part: the last member to arrive
+/// would need a workspace, and it is another member, on another GPU, every time.
 void begin_collective(Stream& stream, Round& round);
 
-/// A seat for every member in the new groups of a split.
+/// Every member's group and rank after a split, by old rank.
 std::vector<GroupRank> group_ranks_of(const std::shared_ptr<World>& world, const Round& round);
 
 }  // namespace stagecraft::local

@@ -68,7 +68,7 @@ class LocalCommunicator : public CallCommunicator {
     }
   }
 
-  /// Between two meetings every member does its part on all members' tensors.
+  /// Every member does its part on all members' tensors, and then meets the others again.
   void do_part(Stream& stream, const Call& call, Round& round) {
     Posting end;
     try {

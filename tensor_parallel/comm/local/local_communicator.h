@@ -1,4 +1,4 @@
-// Threads of one process: the reference for every other communicator.
+// A communicator between threads of one process: the reference for every other communicator.
 #pragma once
 
 #include <memory>
@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-/// One end per member, each to be used by one thread at a time; element r is rank r. size >= 1.
+/// One communicator per member; element r is rank r. Each is for one thread at a time. size >= 1.
 std::vector<std::unique_ptr<Communicator>> make_local_world(int size);
 
 }  // namespace stagecraft

@@ -38,7 +38,7 @@ void Mailbox::send(Stream& stream, const Call& call, const AbortFlag& flag) {
 }
 
 void Mailbox::recv(Stream& stream, const Call& call, const AbortFlag& flag) {
-  // The offer's handle goes before the answer: the sender then holds the only one again.
+  // The offer's tensor handle is released before the answer, so the sender's is then the only one.
   Answer given = take(stream, await_offer(flag), call);
   const std::string fault = given.fault;
   answer(std::move(given));
@@ -50,7 +50,7 @@ void Mailbox::wake() noexcept {
   changed_.notify_all();
 }
 
-/// A copy, whose handle outlives a sender that an abort sends home during the copy.
+/// Returns a copy: its tensor handle stays valid if an abort ends the sender during the copy.
 Posting Mailbox::await_offer(const AbortFlag& flag) {
   std::unique_lock lock(mutex_);
   flag.check();

@@ -1,4 +1,4 @@
-// One direction between two members: a rendezvous in which the receiver copies.
+// Messages from one member to another: a rendezvous in which the receiver copies.
 #pragma once
 
 #include <condition_variable>
@@ -10,11 +10,10 @@
 
 namespace stagecraft::local {
 
-/// INVARIANT: one thread sends and one receives. Ends that disagree about shape or dtype both get
-/// an Error.
+/// INVARIANT: one thread sends and one receives. If the shapes or dtypes differ, both throw Error.
 class Mailbox {
  public:
-  /// Returns when the receiver has issued its copy, after which `stream` is ordered behind it.
+  /// Returns when the receiver has issued its copy; `stream` then waits for the copy.
   void send(Stream& stream, const Call& call, const AbortFlag& flag);
   void recv(Stream& stream, const Call& call, const AbortFlag& flag);
   void wake() noexcept;
@@ -23,8 +22,8 @@ class Mailbox {
   enum class State { empty, offered, taken };
 
   struct Answer {
-    std::string fault = {};  // what both ends throw; empty: nothing
-    Event done = {};         // the copy's end
+    std::string fault = {};  // sender and receiver throw it; empty: no fault
+    Event done = {};         // the end of the copy
   };
 
   Posting await_offer(const AbortFlag& flag);

@@ -1,5 +1,5 @@
-// What a member lays open to the others: its call, where its tensors lie, and the point from which
-// they are ready.
+// A member's call as the other members see it, with the device of its tensors and the event after
+// which they are ready.
 #pragma once
 
 #include "tensor_parallel/comm/contract/call.h"
@@ -12,7 +12,7 @@ struct Posting {
   Event ready = {};
 };
 
-/// `stream` goes on after `event`; an event that was never recorded is reached.
+/// Makes `stream` wait for `event`. An event that was never recorded counts as complete.
 inline void join(Stream& stream, const Event& event) {
   if (event.native != nullptr) {
     stream.wait(event);

@@ -10,7 +10,7 @@ void World::watch(const std::shared_ptr<Waitable>& place) {
 
 void World::abort(std::string_view culprit) noexcept {
   flag_.raise(culprit);
-  // A place that is added later sees the flag before it waits.
+  // A Waitable that is added later checks the flag before it waits.
   const std::lock_guard lock(mutex_);
   for (const auto& watched : places_) {
     if (const auto place = watched.lock()) {

@@ -1,4 +1,4 @@
-// What all groups split from one world share: its end.
+// The abort state that all groups split from one world share.
 #pragma once
 
 #include <memory>
@@ -10,18 +10,18 @@
 
 namespace stagecraft::local {
 
-/// Something in which threads wait until a condition holds or the world's flag is raised.
+/// An object on which threads wait until a condition holds or the world's flag is raised.
 class Waitable {
  public:
   virtual ~Waitable() = default;
-  /// Every wait looks at its condition again.
+  /// Makes every waiting thread check its condition again.
   virtual void wake() noexcept = 0;
 };
 
 class World {
  public:
   const AbortFlag& flag() const { return flag_; }
-  /// From now on an abort wakes `place`, for as long as it lives.
+  /// From now on an abort wakes `place`, until `place` is destroyed.
   void watch(const std::shared_ptr<Waitable>& place);
   void abort(std::string_view culprit) noexcept;
 

@@ -1,4 +1,4 @@
-// How to look again and again for what nobody announces.
+// Back-off for polling.
 #pragma once
 
 #include <sched.h>
@@ -8,8 +8,8 @@
 
 namespace stagecraft::mpi {
 
-/// Gives the core away at every look that found nothing: first to whoever wants it, then for a
-/// short while.
+/// Yields the core after every poll that found nothing; after kYields of them in a row, sleeps for
+/// kNap.
 class Backoff {
  public:
   void progressed() { idle_ = 0; }

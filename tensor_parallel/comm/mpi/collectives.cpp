@@ -12,7 +12,8 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Up to here every member gets all tensors and reduces by itself: adding is cheaper than a turn.
+/// Up to this size every member reads all tensors and reduces alone: adding is cheaper than a
+/// round.
 constexpr std::int64_t kSmallBytes = 16 << 10;
 constexpr std::int64_t kCacheLine = 64;
 
@@ -22,7 +23,7 @@ void copy_bytes(const std::byte* from, std::byte* to, std::int64_t count) {
   std::memcpy(to, from, static_cast<std::size_t>(count));
 }
 
-/// Some bytes of a tensor.
+/// A byte range of a tensor.
 struct Range {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -36,7 +37,8 @@ Range piece_at(std::int64_t bytes, std::int64_t step, std::int64_t index) {
 
 std::int64_t pieces_of(std::int64_t bytes, std::int64_t step) { return (bytes + step - 1) / step; }
 
-/// Bytes of a member's slice of a piece: whole cache lines, so that no two members write to one.
+/// Bytes of a member's slice of a piece: whole cache lines, so that two members never write to one
+/// line.
 std::int64_t slice_bytes(const Range& piece, int members) {
   const std::int64_t line = kCacheLine * members;
   return (piece.count() + line - 1) / line * kCacheLine;
@@ -47,7 +49,7 @@ Range slice_of(const Range& piece, int member, int members) {
   return {piece.begin + slice.begin, piece.begin + slice.end};
 }
 
-/// The `count` bytes that members laid out at `place(member)`, joined into `out`, and `copy`.
+/// Joins `count` bytes at `where(member)` of every member into `out` and `copy`.
 void join_members(const Exchange& exchange, const Call& call, std::int64_t count, std::byte* out,
                   const std::function<const std::byte*(int)>& where, std::byte* copy = nullptr) {
   std::vector<const std::byte*> parts;
@@ -58,7 +60,8 @@ void join_members(const Exchange& exchange, const Call& call, std::int64_t count
   join_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out, copy);
 }
 
-/// Every member's whole tensor, laid out behind its card; `out` gets the sum of `range`.
+/// Every member has published its whole tensor behind its call signature; `out` receives the sum of
+/// `range`.
 void reduce_small(Exchange& exchange, const Call& call, std::byte* out, const Range& range) {
   join_members(exchange, call, range.count(), out,
                [&](int member) { return exchange.of(member) + kCallSignatureBytes + range.begin; });
@@ -66,14 +69,14 @@ void reduce_small(Exchange& exchange, const Call& call, std::byte* out, const Ra
 
 bool is_small(const Call& call) { return !call.in.empty() && call.in.bytes() <= kSmallBytes; }
 
-/// Lays a small tensor out beside the call's card, so that the meeting is all that is needed.
+/// Publishes a small tensor together with the call signature, so that one round is enough.
 void rendezvous_with_tensor(Exchange& exchange, const Call& call) {
   copy_bytes(bytes_of(call.in), exchange.to_all() + kCallSignatureBytes, call.in.bytes());
   rendezvous(exchange, call, call.in.bytes());
 }
 
-/// A large tensor, piece by piece: a member gets its slice of a piece from all others, reduces it,
-/// and hands it to all with the slices of the next piece.
+/// A large tensor, piece by piece: a member receives its slice of a piece from all others, reduces
+/// it, and publishes the result in the round that also carries the slices of the next piece.
 class LargeAllReduce {
  public:
   LargeAllReduce(Exchange& exchange, const Call& call)
@@ -144,7 +147,7 @@ void all_reduce(Exchange& exchange, const Call& call) {
   }
 }
 
-/// A member's elements of one piece come from all others and go straight into its part.
+/// A member receives its elements of one piece from all others and reduces them into its part.
 void reduce_scatter_large(Exchange& exchange, const Call& call) {
   const std::int64_t part = call.out.bytes();
   const std::byte* x = bytes_of(call.in);
@@ -175,8 +178,9 @@ void reduce_scatter(Exchange& exchange, const Call& call) {
   reduce_scatter_large(exchange, call);
 }
 
-/// Bytes that go from some members to all: the first piece goes with the call's card. `source`:
-/// this member's bytes, nullptr if it only takes; take(index, piece) finds them on the table.
+/// Sends bytes of some members to all, piece by piece; the first piece travels with the call
+/// signature. `source`: this member's bytes, nullptr if it only receives. take(piece, offset) reads
+/// the published piece, which begins at `offset`.
 void exchange_pieces(Exchange& exchange, const Call& call, const std::byte* source,
                      const std::function<void(const Range&, std::int64_t)>& take) {
   const std::int64_t bytes = call.in.empty() ? 0 : call.in.bytes();
@@ -232,7 +236,7 @@ void perform(Exchange& exchange, const Call& call) {
     case Operation::barrier:
       return rendezvous(exchange, call, 0);
     default:
-      throw Error("mpi::perform", "this operation is none of a whole group");
+      throw Error("mpi::perform", "this operation is not a collective");
   }
 }
 

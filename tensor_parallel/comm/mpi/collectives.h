@@ -1,4 +1,4 @@
-// The work of every operation, said in turns of a table. Tensors are in this process's memory.
+// Every operation as rounds of an exchange. Tensors are in this process's memory.
 #pragma once
 
 #include "tensor_parallel/comm/contract/call.h"
@@ -6,11 +6,11 @@
 
 namespace stagecraft::mpi {
 
-/// all_reduce, all_gather, reduce_scatter, broadcast or barrier. Throws on every member alike where
-/// calls do not go together.
+/// all_reduce, all_gather, reduce_scatter, broadcast or barrier. If the calls do not match, throws
+/// the same Error on every member.
 void perform(Exchange& exchange, const Call& call);
 
-/// send or recv, which makes sense by itself.
+/// send or recv. check_call has accepted the call.
 void perform_pair(Exchange& exchange, const Call& call);
 
 }  // namespace stagecraft::mpi

@@ -10,7 +10,8 @@
 namespace stagecraft::mpi {
 namespace {
 
-// The kernel wants a plain word. Not the PRIVATE operations: the word belongs to several processes.
+// The system call needs a plain 32-bit word. No FUTEX_PRIVATE_FLAG: several processes share the
+// word.
 static_assert(sizeof(std::atomic<std::uint32_t>) == sizeof(std::uint32_t));
 static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 
@@ -24,7 +25,8 @@ void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
 void Futex::sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept {
   const std::timespec time{.tv_sec = limit.count() / 1000,
                            .tv_nsec = limit.count() % 1000 * 1'000'000};
-  // Counted before the kernel compares: a ring that sees no sleeper has changed the word by then.
+  // Incremented before the kernel compares the word: if wake() reads no sleeper, it has changed the
+  // word already, and the comparison fails.
   sleepers_.fetch_add(1);
   futex(generation_, FUTEX_WAIT, heard, limit.count() > 0 ? &time : nullptr);
   sleepers_.fetch_sub(1);

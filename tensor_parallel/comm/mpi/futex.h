@@ -1,4 +1,4 @@
-// Where the threads of one process sleep, whatever they wait for: in memory that others see.
+// A futex in shared memory, on which all threads of one process wait.
 #pragma once
 
 #include <atomic>
@@ -7,14 +7,14 @@
 
 namespace stagecraft::mpi {
 
-/// A waiter reads rings(), looks at what it waits for, and sleeps unless it has been rung since;
-/// whoever changes what is waited for, rings. One bell for all that a process may wait for, an
-/// abort included, means that nobody who aborts has to know who waits where.
+/// A waiter reads generation(), checks its condition, and calls sleep(), which returns at once if
+/// wake() was called in between. A process that changes a condition calls wake(). One futex serves
+/// all conditions of a process, aborts included, so an abort does not need to know who waits where.
 class Futex {
  public:
   std::uint32_t generation() const noexcept { return generation_.load(); }
-  /// Returns when the bell has been rung since `heard` was read, when `limit` has passed (0: no
-  /// limit), or for no reason.
+  /// Returns when wake() was called since `heard` was read from generation(), when `limit` has
+  /// passed (0: no limit), or spuriously.
   void sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept;
   void wake() noexcept;
 

@@ -12,7 +12,7 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Runs f and says what went wrong.
+/// Runs f. Returns the text of its exception, or "".
 template <typename F>
 std::string fault_of(F&& f) {
   try {
@@ -23,7 +23,7 @@ std::string fault_of(F&& f) {
   return {};
 }
 
-/// The leader makes the window, and keeps it while the others open it.
+/// The leader creates the window, and keeps it while the others open it.
 std::optional<SharedWindow> share_window(const GroupRank& group_rank, bool wanted,
                                          const AllGatherText& all_gather_text) {
   std::optional<SharedWindow> window;
@@ -44,7 +44,8 @@ std::optional<SharedWindow> share_window(const GroupRank& group_rank, bool wante
   }
   const std::vector<std::string> faults = all_gather_text(fault);
   for (std::size_t rank = 0; rank < faults.size(); ++rank) {
-    require(faults[rank].empty(), "shared window", "rank {} has no window: {}", rank, faults[rank]);
+    require(faults[rank].empty(), "shared window", "rank {} cannot share a window: {}", rank,
+            faults[rank]);
   }
   return window;
 }

@@ -1,4 +1,4 @@
-// How the members of a group come by their table.
+// Creates the exchange of a group.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace stagecraft::mpi {
 
-/// Gives every member of some larger group its text, by rank there. Collective.
+/// Gathers a text of every member of the larger group, by rank. Collective.
 using AllGatherText = std::function<std::vector<std::string>(const std::string& mine)>;
 
 /// A new group within the larger one.
@@ -22,22 +22,23 @@ struct GroupRank {
   int leader = 0;                 // member 0's rank in the larger group
 };
 
-/// A window where all members share a node, messages elsewhere. All of the larger group call it,
-/// each with its own seat: it takes two turns of `spread`, so that every member knows the window's
-/// key, and all know whether all have opened theirs; where one has not, all throw Error.
+/// A window exchange if all members share a node, else a message exchange. Every member of the
+/// larger group calls it with its own group_rank. It calls `all_gather_text` twice: the first sends
+/// the window's key, the second tells all members whether each has opened the window. If one has
+/// not, all throw Error.
 std::unique_ptr<Exchange> make_exchange(const std::shared_ptr<World>& world,
                                         const GroupRank& group_rank,
                                         const AllGatherText& all_gather_text);
 
-/// What the members of a split wish for.
+/// One member's arguments of a split.
 struct SplitArgs {
   int color = 0;
   int key = 0;
   int next_group = 0;
 };
 
-/// This member's seat after a split of `members`, whose split_args stand in their order. Takes up
-/// the numbers of all new groups.
+/// This member's group and rank after a split of `members`; split_args is in the order of
+/// `members`. Marks the numbers of all new groups as used.
 GroupRank group_rank_after_split(World& world, const std::vector<int>& members,
                                  const std::vector<SplitArgs>& split_args, int rank);
 

@@ -10,7 +10,7 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Elements joined at a time: the partial sums of a block stay in the innermost cache.
+/// Elements joined at a time: the partial sums of a block stay in the first-level cache.
 constexpr std::int64_t kBlock = 2048;
 
 struct Sum {
@@ -23,7 +23,7 @@ struct Sum {
   }
 };
 
-/// As the kernels' maximum: b where neither is larger.
+/// As the maximum in kernels/: b if neither is larger.
 struct Maximum {
   template <typename T>
   T operator()(T a, T b) const {

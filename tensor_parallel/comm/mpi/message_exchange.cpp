@@ -16,9 +16,10 @@ Bytes bytes_of(std::int64_t count) {
   return std::make_unique_for_overwrite<std::byte[]>(static_cast<std::size_t>(count));
 }
 
-/// What a table lays out and receives; outlives a table whose messages an abort cut short.
+/// The send and receive buffers of an exchange. After an abort they outlive it, because MPI may
+/// still access them.
 struct Letters {
-  std::array<Bytes, 2> to_all;  // of even and odd turns, so that a member can read its own
+  std::array<Bytes, 2> to_all;  // of even and odd rounds, so that a member can read its own
   Bytes to_one;
   std::vector<Bytes> of;  // by member
   std::vector<Bytes> from;
@@ -75,7 +76,7 @@ class MessageExchange : public Exchange {
   }
 
  private:
-  /// Receives first, so that nothing arrives unexpectedly that is expected.
+  /// Posts the receives first, so that fewer messages arrive before their receive is posted.
   void post(const RoundSizes& sizes) {
     receives_.clear();
     sends_.clear();
@@ -88,7 +89,7 @@ class MessageExchange : public Exchange {
         receive(letters_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
       }
     }
-    // Each begins with its successor, so that not all send to the same one.
+    // Each member begins with its successor, so that not all send to the same member at once.
     for (int step = 1; step < size(); ++step) {
       const int member = (rank_ + step) % size();
       if (sizes.for_all != RoundSizes::kNothing) {
@@ -129,7 +130,8 @@ class MessageExchange : public Exchange {
     return done != 0;
   }
 
-  /// After an abort the other ends may be gone: nothing is waited for, and MPI keeps the memory.
+  /// After an abort the other members may have ended, so it does not wait for the requests. The
+  /// runtime keeps the buffers.
   void give_up() {
     world_->runtime().keep(letters_);
     for (MPI_Request& request : receives_) {

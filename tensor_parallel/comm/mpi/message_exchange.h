@@ -1,4 +1,4 @@
-// Turns by messages, between members that share no memory.
+// An exchange by MPI messages, between members that share no memory.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,8 @@
 
 namespace stagecraft::mpi {
 
-/// `members`: world ranks in the group's order, of which this process is number `rank`; `number`:
-/// of the group, from World::next_group.
+/// `members`: world ranks in the group's order. `rank`: this process's index in `members`.
+/// `number`: the group's number, from World::next_group.
 std::unique_ptr<Exchange> make_message_exchange(std::shared_ptr<World> world,
                                                 std::vector<int> members, int rank, int number);
 

@@ -11,7 +11,7 @@ namespace stagecraft::mpi {
 namespace {
 
 int count_of(std::size_t bytes) {
-  require(bytes <= INT_MAX, "courier", "a message carries at most {} bytes, not {}", INT_MAX,
+  require(bytes <= INT_MAX, "P2P transport", "a message may have at most {} bytes, not {}", INT_MAX,
           bytes);
   return static_cast<int>(bytes);
 }
@@ -31,7 +31,7 @@ MpiTransport::~MpiTransport() {
   give_up();
 }
 
-// MPI is called under the lock, which keeps the order of one tag's messages that of the calls.
+// MPI is called under the lock, so that the messages of one tag keep the order of the calls.
 P2pTransport::Ticket MpiTransport::send(int to, int tag, std::span<const std::byte> bytes) {
   const int count = count_of(bytes.size());
   const std::lock_guard lock(mutex_);
@@ -68,14 +68,15 @@ bool MpiTransport::done(Ticket ticket) {
 void MpiTransport::wait(Ticket ticket) {
   std::unique_lock lock(mutex_);
   const auto found = transfers_.find(ticket);
-  require(found != transfers_.end(), "courier", "ticket {} is unknown, or was waited for", ticket);
+  require(found != transfers_.end(), "P2P transport",
+          "ticket {} is unknown, or wait() has already returned for it", ticket);
   moved_.wait(lock, [&] { return found->second.done || world_->aborted(); });
   if (!found->second.done) {
     world_->check();
   }
   const std::string fault = std::move(found->second.fault);
   transfers_.erase(found);
-  require(fault.empty(), "courier", "{}", fault);
+  require(fault.empty(), "P2P transport", "{}", fault);
 }
 
 void MpiTransport::abandon(Ticket ticket, std::shared_ptr<const void> owner) noexcept {
@@ -86,7 +87,7 @@ void MpiTransport::abandon(Ticket ticket, std::shared_ptr<const void> owner) noe
   }
   Transfer& transfer = found->second;
   if (!transfer.done && transfer.receives) {
-    MPI_Cancel(&transfer.request);  // which completes it
+    MPI_Cancel(&transfer.request);  // completes the request
   }
   if (transfer.done) {
     transfers_.erase(found);
@@ -98,7 +99,7 @@ void MpiTransport::abandon(Ticket ticket, std::shared_ptr<const void> owner) noe
   }
 }
 
-/// The thread.
+/// The progress thread.
 void MpiTransport::run() {
   std::unique_lock lock(mutex_);
   while (!ended_) {
@@ -112,13 +113,13 @@ void MpiTransport::run() {
       moved_.notify_all();
     }
     if (over) {
-      return;  // whoever waits from now on sees the abort by himself
+      return;  // later calls of wait() check for the abort themselves
     }
     rest(lock, moved);
   }
 }
 
-/// True when a parcel has arrived.
+/// True if a transfer has completed.
 bool MpiTransport::test_all() {
   bool moved = false;
   for (auto at = transfers_.begin(); at != transfers_.end();) {
@@ -144,8 +145,8 @@ bool MpiTransport::test(Transfer& transfer) {
   return transfer.done;
 }
 
-/// Others get the lock and the core; after many looks that found nothing, for a short while, which
-/// a new parcel ends.
+/// Releases the lock and yields the core. After many polls without progress it sleeps for a short
+/// time, which a new transfer ends.
 void MpiTransport::rest(std::unique_lock<std::mutex>& lock, bool moved) {
   if (moved) {
     backoff_.progressed();
@@ -161,8 +162,8 @@ void MpiTransport::rest(std::unique_lock<std::mutex>& lock, bool moved) {
   lock.lock();
 }
 
-/// A receive that was abandoned is cancelled already, and MPI takes no second cancel. What a send
-/// still reads is left to it: it cannot be called back.
+/// An abandoned receive is cancelled already, and MPI allows no second cancel. A send cannot be
+/// cancelled, so the owner of its bytes is leaked.
 void MpiTransport::give_up() noexcept {
   for (auto& [ticket, transfer] : transfers_) {
     if (transfer.done) {

@@ -1,4 +1,4 @@
-// Bytes by MPI, moved by one thread of their own.
+// The P2P transport over MPI, with one progress thread.
 #pragma once
 
 #include <mpi.h>
@@ -16,12 +16,12 @@
 
 namespace stagecraft::mpi {
 
-/// MPI moves nothing but within its own calls, so a thread calls it while something is under way.
-/// With nothing under way it sleeps. What the world's abort cuts short is never waited for: its
-/// bytes have to live until MPI ends.
+/// MPI makes progress only inside its calls, so a thread tests the pending transfers; without any
+/// it sleeps. Transfers that an abort interrupts are not waited for: their bytes must stay valid
+/// until MPI is finalised.
 class MpiTransport : public P2pTransport {
  public:
-  /// `comm` is used for nothing else, and lives longer.
+  /// `comm` is used for nothing else, and outlives the transport.
   MpiTransport(std::shared_ptr<World> world, MPI_Comm comm);
   ~MpiTransport() override;
 
@@ -37,7 +37,7 @@ class MpiTransport : public P2pTransport {
     bool receives = false;
     bool done = false;
     std::string fault = {};
-    std::shared_ptr<const void> owner = {};  // of the bytes, once nobody will wait
+    std::shared_ptr<const void> owner = {};  // of the bytes, after abandon()
   };
 
   Ticket begin(const Transfer& transfer);
@@ -50,14 +50,14 @@ class MpiTransport : public P2pTransport {
   std::shared_ptr<World> world_;
   MPI_Comm comm_;
   std::mutex mutex_;
-  std::condition_variable work_;   // something to carry, or the end
-  std::condition_variable moved_;  // a parcel is done, or the world aborted
+  std::condition_variable work_;   // a new transfer, or the end of the thread
+  std::condition_variable moved_;  // a transfer is done, or the world is aborted
   std::map<Ticket, Transfer> transfers_;
   Ticket next_ = 1;
   int under_way_ = 0;
   Backoff backoff_;
   bool ended_ = false;
-  std::thread thread_;  // last: it starts when all above is there
+  std::thread thread_;  // last: it starts when all other members are initialised
 };
 
 }  // namespace stagecraft::mpi

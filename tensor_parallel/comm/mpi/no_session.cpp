@@ -1,4 +1,4 @@
-// Stands in for session.cpp where the program is built without MPI.
+// Replaces session.cpp in a build without MPI.
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/mpi/session.h"
 

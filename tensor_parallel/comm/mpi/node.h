@@ -1,4 +1,4 @@
-// What the processes of one node share in every world: the flag that ends it, and their bells.
+// State of a world that the processes of one node share: the abort flag and one futex per process.
 #pragma once
 
 #include <atomic>
@@ -15,17 +15,18 @@ namespace stagecraft::mpi {
 ///
 ///     0    state of the flag: lowered, rising, raised      (4 bytes)
 ///     64   the culprit's name, ended by a zero byte        (192 bytes)
-///     256  bell of member 0, of member 1, ...              (64 bytes each)
+///     256  futex of member 0, of member 1, ...             (64 bytes each)
 class Node {
  public:
-  /// `window`: of bytes(members), zero at first.
+  /// `window`: bytes(members) bytes, initially zero.
   Node(SharedWindow window, int members);
   static std::int64_t bytes(int members);
 
   int members() const { return members_; }
   Futex& futex(int member) const;
 
-  /// The first culprit stays; its name is cut to what fits. True if this call raised the flag.
+  /// Keeps the first culprit; a name that does not fit is truncated. True if this call raised the
+  /// flag.
   bool raise(std::string_view culprit) noexcept;
   bool raised() const noexcept;
   /// Throws AbortedError once the flag is raised.

@@ -10,8 +10,8 @@
 
 namespace stagecraft::mpi {
 
-/// `members`: world ranks, in the order of the table's. For streams of the CPU; one thread at a
-/// time uses it, abort apart.
+/// `members`: world ranks in the exchange's order. For CPU streams. Only one thread at a time may
+/// use it, except for abort.
 std::unique_ptr<Communicator> make_process_communicator(std::shared_ptr<World> world,
                                                         std::vector<int> members,
                                                         std::unique_ptr<Exchange> exchange);

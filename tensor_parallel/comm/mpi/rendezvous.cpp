@@ -9,7 +9,7 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// What of a call has to agree, in a form that travels.
+/// The call signature: the fields of a call that have to match, in a form that can be sent.
 struct Card {
   std::int64_t shape[5] = {};
   std::int32_t peer = -1;
@@ -18,7 +18,7 @@ struct Card {
   std::uint8_t dtype = 0;
   std::uint8_t dimensions = 0;
   std::uint8_t no_tensor = 0;
-  std::uint8_t faulty = 0;  // makes no sense by itself; every other field still says what is called
+  std::uint8_t faulty = 0;  // the call is not valid; all other fields are set nevertheless
 };
 static_assert(sizeof(Card) <= kCallSignatureBytes);
 
@@ -87,7 +87,8 @@ void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload) {
     if (agreed && card.faulty == 0) {
       continue;
     }
-    // All see the same cards, so all are here; words cost a second and a third turn only now.
+    // All members see the same signatures, so all of them are in this branch. Only now do the texts
+    // need a second and a third round.
     const auto where = static_cast<std::size_t>(rank);
     const std::vector<std::string> calls = exchange_texts(exchange, to_string(call));
     const std::vector<std::string> faults = exchange_texts(exchange, fault);
@@ -106,7 +107,7 @@ void rendezvous_pair(Exchange& pair, const Call& call, const std::vector<int>& r
     return;
   }
   const std::vector<std::string> calls = exchange_texts(pair, to_string(call));
-  pair.round({});  // both have read: the pair's memory is the group's again
+  pair.round({});  // both have read: the group may use the memory again
   const std::size_t first = low.operation == static_cast<std::uint8_t>(Operation::recv) ? 1 : 0;
   throw Error(to_string(call.operation),
               fmt::format("rank {} calls {}, rank {} calls {}", ranks[first], calls[first],

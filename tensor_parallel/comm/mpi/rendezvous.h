@@ -1,4 +1,4 @@
-// Members show each other what they call before they act on it.
+// Members compare their calls before they execute them.
 #pragma once
 
 #include <string>
@@ -9,19 +9,19 @@
 
 namespace stagecraft::mpi {
 
-/// The first bytes of what is laid out for all in a meeting; the payload follows.
+/// The call signature occupies the first bytes of to_all(); the payload follows.
 inline constexpr std::int64_t kCallSignatureBytes = 64;
 
-/// A turn in which all show their calls, and `payload` bytes, the same number on every member that
-/// has agreed or 0, at to_all() + kCallSignatureBytes. Where calls do not go together or one makes
-/// no sense, every member throws the same Error, which names the members.
+/// One round in which every member publishes its call signature, and `payload` bytes at to_all() +
+/// kCallSignatureBytes: the same number on every member whose calls match, or 0. If the calls do
+/// not match or one is not valid, every member throws the same Error, which names the members.
 void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload);
 
-/// The same for the two ends of a message, whose ranks in the group are `ranks`.
+/// The same for a send and its recv; `ranks` are the two ranks in the group.
 void rendezvous_pair(Exchange& pair, const Call& call, const std::vector<int>& ranks,
                      std::int64_t payload);
 
-/// Every member's text by rank, of which 500 bytes are kept.
+/// Every member's text by rank, truncated to 500 bytes.
 std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& mine);
 
 }  // namespace stagecraft::mpi

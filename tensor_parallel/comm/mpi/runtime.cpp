@@ -14,8 +14,8 @@ Runtime::Runtime() {
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &given), "MPI_Init_thread");
   if (given < MPI_THREAD_MULTIPLE) {
     MPI_Finalize();
-    throw Error("MPI_Init_thread", fmt::format("this MPI gives thread level {}, not {}, which the "
-                                               "courier's thread and aborts need",
+    throw Error("MPI_Init_thread", fmt::format("this MPI provides thread level {}, not {}, which "
+                                               "the P2P transport's thread and aborts need",
                                                given, MPI_THREAD_MULTIPLE));
   }
 }

@@ -1,4 +1,4 @@
-// MPI itself: started once, ended once, its failures as Errors.
+// Initialises and finalises MPI, and turns MPI errors into Error.
 #pragma once
 
 #include <memory>
@@ -8,18 +8,18 @@
 
 namespace stagecraft::mpi {
 
-/// MPI_Init_thread to MPI_Finalize; whoever makes communicators holds it.
+/// MPI from MPI_Init_thread to MPI_Finalize. Every world and session holds it.
 class Runtime {
  public:
-  /// At most one in a process's life. Throws Error when MPI does not give MPI_THREAD_MULTIPLE.
+  /// At most one in a process's life. Throws Error if MPI does not provide MPI_THREAD_MULTIPLE.
   Runtime();
   /// Collective.
   ~Runtime();
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
-  /// Memory that an operation which an abort cut short may still touch lives until MPI ends. Safe
-  /// from any thread.
+  /// Keeps `memory` until MPI is finalised: an operation that an abort interrupted may still access
+  /// it. Safe from any thread.
   void keep(std::shared_ptr<void> memory);
 
  private:
@@ -27,7 +27,7 @@ class Runtime {
   std::vector<std::shared_ptr<void>> kept_;
 };
 
-/// Throws Error with MPI's own text unless `code` is success.
+/// Throws Error with MPI's text unless `code` is MPI_SUCCESS.
 void check_mpi(int code, std::string_view where);
 
 }  // namespace stagecraft::mpi

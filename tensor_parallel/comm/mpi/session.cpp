@@ -41,7 +41,7 @@ std::vector<std::string> gather_texts(MPI_Comm comm, const std::string& mine) {
   return texts;
 }
 
-/// A communicator of its own, whose failures are returned.
+/// A duplicate of `comm` that returns errors instead of aborting the process.
 MPI_Comm duplicate(MPI_Comm comm) {
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(comm, &copy), "MPI_Comm_dup");
@@ -74,7 +74,7 @@ class Session : public MpiSession {
     p2p_ = std::make_unique<MpiTransport>(world_, courier_comm_);
   }
 
-  /// After an abort messages may still be under way, for which the communicators are kept.
+  /// After an abort messages may still be in flight, so the communicators are not freed.
   ~Session() override {
     const bool over = world_->aborted();
     p2p_.reset();
@@ -108,7 +108,7 @@ class Session : public MpiSession {
   }
 
  private:
-  /// The lowest rank of a node makes its window and keeps it while the others open it.
+  /// The lowest rank of a node creates the node's window and keeps it while the others open it.
   Node open_node() {
     const int own = nodes_[static_cast<std::size_t>(rank_)];
     const auto lowest = std::find(nodes_.begin(), nodes_.end(), own) - nodes_.begin();
@@ -148,7 +148,7 @@ bool mpi_is_built() { return true; }
 std::string mpi_version() {
   std::array<char, MPI_MAX_LIBRARY_VERSION_STRING> text{};
   int length = 0;
-  MPI_Get_library_version(text.data(), &length);  // may be called before MPI begins
+  MPI_Get_library_version(text.data(), &length);  // allowed before MPI_Init
   return {text.data(), static_cast<std::size_t>(length)};
 }
 

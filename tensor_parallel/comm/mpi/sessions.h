@@ -1,4 +1,4 @@
-// Sessions with the nodes of one's choice: for start_mpi, and for tests that have one machine.
+// Sessions with chosen nodes: for start_mpi, and for tests of several nodes on one machine.
 #pragma once
 
 #include <memory>
@@ -9,9 +9,9 @@
 
 namespace stagecraft::mpi {
 
-/// Ranks of equal `node` share windows, and had better share a machine; nothing: those that do by
-/// MPI's word. Collective. One runtime may see many sessions, one after another: each begins
-/// afresh, whatever became of the one before.
+/// Ranks with equal `node` share windows; they have to run on one machine. Without `node`, MPI
+/// decides which ranks share a node. Collective. One runtime may have several sessions in sequence;
+/// each starts in a fresh state, also after an aborted one.
 std::unique_ptr<MpiSession> make_session(std::shared_ptr<Runtime> runtime, std::optional<int> node);
 
 }  // namespace stagecraft::mpi

@@ -1,15 +1,16 @@
 // The window of a group of N members; A is the capacity:
 //
-//     0       gate of all                                     64 bytes
-//     64      gates of the pairs (0,1) (0,2) (1,2) (0,3) ...  64 bytes each
-//             up to a multiple of 4096
-//     H       member 0: area of even turns, area of odd ones  A bytes each
+//     0       barrier of the group                                64 bytes
+//     64      barriers of the pairs (0,1) (0,2) (1,2) (0,3) ...   64 bytes each
+//             padded to a multiple of 4096
+//     H       member 0: area of even rounds, area of odd rounds   A bytes each
 //     H + 2A  member 1: ...
 //
-// A member fills its area of one parity while others may still read the one of the other parity:
-// who has come through gate t knows that all have done with turn t - 1. So one meeting a turn is
-// enough. An area begins with what is for all; member m's own lane is the (m + 1)th, the writer
-// left out. A pair meets at its own gate, in halves of the areas that its two members fill next.
+// A member fills the area of one parity while others may still read the area of the other parity. A
+// member that has passed the barrier of round t knows that all have finished reading round t - 1,
+// so one barrier a round is enough. An area is divided into lanes. Lane 0 is for all members; lane
+// m + 1 is for member m, where m counts the members without the writer. A pair has its own barrier,
+// and uses halves of the areas that its two members fill next.
 #include "tensor_parallel/comm/mpi/window_exchange.h"
 
 #include <atomic>
@@ -18,15 +19,15 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Two processes' pieces stay in the second-level cache; smaller ones cost more meetings than they
-/// save.
+/// The pieces of two processes stay in the second-level cache. Smaller pieces need more rounds,
+/// which cost more than the cache saves.
 constexpr std::int64_t kCapacity = 384 << 10;
 constexpr std::int64_t kPage = 4096;
 
-/// Where members wait for each other. Only the last to arrive opens it.
+/// A barrier. The last member to arrive opens it.
 struct alignas(64) HandshakeListener {
   std::atomic<std::uint32_t> arrived;
-  std::atomic<std::uint32_t> passed;  // turns that are over
+  std::atomic<std::uint32_t> passed;  // completed rounds
 };
 
 std::int64_t head_bytes(int members) {
@@ -34,13 +35,14 @@ std::int64_t head_bytes(int members) {
   return (gates * static_cast<std::int64_t>(sizeof(HandshakeListener)) + kPage - 1) / kPage * kPage;
 }
 
-/// Where one member lays out, for those who meet at a gate.
+/// The memory of one member of an exchange.
 struct Place {
-  int rank = 0;               // in the world
-  std::byte* area = nullptr;  // of even turns; the other lies `capacity` bytes behind it
+  int rank = 0;  // in the world
+  std::byte* area =
+      nullptr;  // of even rounds; the area of odd rounds is `capacity` bytes behind it
 };
 
-/// The turns of those who meet at one gate.
+/// The rounds of the members that share one barrier.
 class GatedTable : public Exchange {
  public:
   GatedTable(std::shared_ptr<World> world, HandshakeListener& gate, std::vector<Place> places,
@@ -117,7 +119,7 @@ std::vector<Place> locations_in(const SharedWindow& window, const std::vector<in
   return places;
 }
 
-/// The table of a whole group, which holds its window.
+/// The exchange of a whole group; it owns the window.
 class WindowExchange : public GatedTable {
  public:
   WindowExchange(std::shared_ptr<World> world, SharedWindow window, const std::vector<int>& members,

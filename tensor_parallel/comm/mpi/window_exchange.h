@@ -1,4 +1,4 @@
-// Turns through a shared window.
+// An exchange through a shared window.
 #pragma once
 
 #include <memory>
@@ -10,11 +10,11 @@
 
 namespace stagecraft::mpi {
 
-/// Bytes of the window of a group.
+/// Size in bytes of a group's window.
 std::int64_t window_bytes(int members);
 
-/// `members`: world ranks of one node, in the group's order, of which this process is number
-/// `rank`; `window`: of window_bytes(members), zero at first, the same for all.
+/// `members`: world ranks of one node, in the group's order. `rank`: this process's index in
+/// `members`. `window`: window_bytes(members) bytes, initially zero, the same window for all.
 std::unique_ptr<Exchange> make_window_exchange(std::shared_ptr<World> world, SharedWindow window,
                                                const std::vector<int>& members, int rank);
 

@@ -10,10 +10,10 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// How often a wait looks for the aborts of other nodes, which ring no bell here.
+/// The interval at which a wait polls for aborts of other nodes, which cannot wake its futex.
 constexpr std::chrono::milliseconds kLookAround{20};
 
-/// A short wait is cheaper awake, where the others have cores of their own to end it.
+/// Polls before a wait sleeps. For a short wait polling is cheaper, if every process has a core.
 constexpr int kSpins = 4000;
 
 inline void pause() { __builtin_ia32_pause(); }
@@ -50,15 +50,16 @@ void World::abort(std::string_view culprit) noexcept {
   try {
     tell_other_nodes(culprit);
   } catch (...) {
-    // This node is told; the others' guards find out by themselves.
+    // This node knows of the abort. The failure monitors of other nodes detect the failure
+    // themselves.
   }
 }
 
-/// The messages are small enough for MPI to send them off at once; nobody waits for them.
+/// MPI sends messages of this size at once, so nothing waits for the requests.
 void World::tell_other_nodes(std::string_view culprit) {
   auto news = std::make_shared<std::array<char, 192>>();
   std::memcpy(news->data(), culprit.data(), std::min(culprit.size(), news->size() - 1));
-  // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): requests are given up at once
+  // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): the requests are freed at once
   for (int rank = 0; rank < size(); ++rank) {
     if (node_ranks_.at(static_cast<std::size_t>(rank)) < 0) {
       MPI_Request request = MPI_REQUEST_NULL;

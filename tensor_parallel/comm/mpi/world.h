@@ -1,4 +1,4 @@
-// What all groups split from one world share: who sits on which node, and the world's end.
+// State that all groups split from one world share: the node of every rank, and the abort.
 #pragma once
 
 #include <mpi.h>
@@ -17,15 +17,15 @@
 
 namespace stagecraft::mpi {
 
-/// Tags of the world's communicator. A group has one tag for what its members lay out for all and
-/// one for what they lay out for one; messages between two members keep their order.
+/// Tags of the world's communicator. A group has one tag for bytes published for all members and
+/// one for bytes published for one member; messages between two members keep their order.
 inline constexpr int kAbortTag = 0;
 inline constexpr int kFirstGroup = 1;
 
 class World {
  public:
-  /// `nodes`: of every rank, equal for ranks that share `node`'s window, in which they are numbered
-  /// by rank. The communicator stays the caller's and lives longer.
+  /// `nodes`: a node number for every rank; ranks with equal numbers share `node`'s window, whose
+  /// members are in rank order. The caller owns the communicator, which outlives the world.
   World(std::shared_ptr<Runtime> runtime, MPI_Comm comm, std::vector<int> nodes, Node node);
   ~World();
   World(const World&) = delete;
@@ -37,20 +37,19 @@ class World {
   Runtime& runtime() const { return *runtime_; }
   bool share_node(std::span<const int> ranks) const;
 
-  /// Ends every wait of the world, on every node. Safe from any thread.
+  /// Ends every wait in this world, on every node. Safe from any thread.
   void abort(std::string_view culprit) noexcept;
   bool aborted() noexcept;
-  /// Throws AbortedError once somebody has called abort.
+  /// Throws AbortedError once any rank has called abort.
   void check();
 
-  /// Returns when `word`, in a window of this node, differs from `value`; throws AbortedError.
+  /// Returns when `word`, in a window of this node, differs from `value`. Throws AbortedError.
   void wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t value);
-  /// After a change of such a word: wakes what `rank`, of this node, waits for.
+  /// Call it after a change of such a word: wakes the waits of `rank`, which is on this node.
   void wake(int rank) noexcept;
 
-  /// The smallest number that no group of this process has yet; every member of a group proposes
-  /// its own, the largest wins, and all take it up, so that no two processes share two groups of
-  /// one number.
+  /// The smallest group number that this process has not used. At a split every member proposes its
+  /// own; all use the largest, so that two processes never share two groups with one number.
   int next_group() const { return next_group_; }
   void take_groups_up_to(int next) { next_group_ = next; }
 
@@ -64,10 +63,10 @@ class World {
   std::vector<int> nodes_;
   Node node_;
   int rank_ = 0;
-  std::vector<int> node_ranks_;  // of every rank of this node, in its window; -1 elsewhere
+  std::vector<int> node_ranks_;  // index of every rank in this node's window; -1: another node
   int spins_ = 0;
   int next_group_ = kFirstGroup;
-  std::shared_ptr<std::array<char, 192>> news_;  // what is on its way to other nodes
+  std::shared_ptr<std::array<char, 192>> news_;  // the abort message in flight to other nodes
   std::mutex hearing_;
 };
 

@@ -1,5 +1,5 @@
-// One NCCL communicator, as the rest of this folder sees it: what NCCL can do by itself. The
-// communicator over it (nccl_communicator.cpp) checks, orders streams and knows the tree.
+// The interface to one NCCL communicator, with only the operations that NCCL has. The Communicator
+// on top of it (nccl_communicator.cpp) checks calls, orders streams and adds the reduction tree.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace stagecraft::nccl {
 
-/// One tensor on its way to, or from, another member.
+/// A send to, or a receive from, another member.
 struct Transfer {
   enum class Way { send, recv };
   Way way = Way::send;
@@ -19,39 +19,40 @@ struct Transfer {
   int peer = 0;
 };
 
-/// Operations are enqueued on `stream`, one of the link's device, and have been when a call
-/// returns; all members call the same in the same order. Calls come from one thread, abort() from
-/// any. After an abort every call throws.
+/// A call returns when its operation is enqueued on `stream`, a stream of the link's device. All
+/// members make the same calls in the same order, each from one thread. abort() is safe from any
+/// thread. After an abort every call throws.
 class Link {
  public:
-  /// Collective, unless it was aborted: members wait for each other.
+  /// Collective, unless the link was aborted: members wait for each other.
   virtual ~Link() = default;
 
   virtual void all_reduce(Stream& stream, const Tensor& x, ReduceOp op) = 0;
   virtual void all_gather(Stream& stream, const Tensor& part, const Tensor& out) = 0;
   virtual void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part) = 0;
   virtual void broadcast(Stream& stream, const Tensor& x, int root) = 0;
-  /// All of them side by side, in one group. A send and its recv carry the same bytes.
+  /// Runs all transfers concurrently, as one NCCL group. A send and its recv have the same size in
+  /// bytes.
   virtual void exchange(Stream& stream, std::span<const Transfer> transfers) = 0;
 
-  /// Work that was issued ends, complete or not.
+  /// Ends all issued work, complete or not.
   virtual void abort() noexcept = 0;
 };
 
-/// What a member brings.
+/// The arguments with which a member connects.
 struct LinkSetup {
   int device = 0;
   int rank = 0;
   int size = 2;
   std::string id = {};               // of the group: made by one member, the same for all
-  int most_blocks = 0;               // CTAs that an operation may take; 0: NCCL's choice
-  double deadline_seconds = 60;      // for others to take part where a call has to wait for them
-  std::function<void()> check = {};  // throws when the world is over; called while a call waits
+  int most_blocks = 0;               // CTAs that an operation may use; 0: NCCL decides
+  double deadline_seconds = 60;      // the longest wait of a call for the other members
+  std::function<void()> check = {};  // throws after an abort; called while a call waits
 };
 
-/// Where links come from: NCCL, or what stands in for it in tests.
+/// Creates links: NCCL, or a fake in tests.
 struct Library {
-  /// A new group's id, on one of its members.
+  /// The id of a new group; called on one member.
   std::function<std::string()> new_id;
   /// Collective over the group.
   std::function<std::unique_ptr<Link>(const LinkSetup& setup)> connect;

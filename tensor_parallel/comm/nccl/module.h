@@ -1,4 +1,4 @@
-// What the NCCL module offers the program: the only symbol that is looked up by name.
+// The interface between the program and the NCCL module. The program looks up one symbol by name.
 #pragma once
 
 #include <memory>
@@ -9,14 +9,14 @@
 namespace stagecraft::nccl {
 
 struct Module {
-  /// Sizes that program and module have to agree about; a module of another build is refused.
+  /// kLayout of the module; the program rejects a module with another value.
   std::size_t layout;
   std::string (*version)();
   std::string (*new_id)();
   std::unique_ptr<Link> (*connect)(const LinkSetup& setup);
 };
 
-/// Changes with everything that is passed between program and module.
+/// Changes when the size of a struct that program and module share changes.
 inline constexpr std::size_t kLayout =
     sizeof(LinkSetup) + 1000 * sizeof(Module) + 1000000 * sizeof(Transfer);
 

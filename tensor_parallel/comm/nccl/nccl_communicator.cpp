@@ -88,13 +88,13 @@ class NcclCommunicator : public Communicator {
   void check() override { world_->check(); }
 
  private:
-  /// Checks the call and does `work`, unless the group has one member or the tensor no bytes.
+  /// Checks the call, then runs `work` unless the group has one member or the tensor is empty.
   template <typename F>
   void issue(Stream& stream, const Call& call, F&& work) {
     world_->check();
     check_call(call, rank(), size());
     require(stream.device() == world_->device(), to_string(call.operation),
-            "tensors of {} do not travel in a group on {}", to_string(stream.device()),
+            "tensors on {} cannot be communicated in a group on {}", to_string(stream.device()),
             to_string(world_->device()));
     if (size() == 1 || call.in.bytes() == 0) {
       return;
@@ -102,12 +102,12 @@ class NcclCommunicator : public Communicator {
     try {
       work();
     } catch (...) {
-      world_->check();  // an abort's own words say less than its culprit
+      world_->check();  // after an abort, AbortedError with the culprit says more than NCCL's error
       throw;
     }
   }
 
-  /// A sum of two parts has one order, which NCCL keeps too.
+  /// NCCL's sum of two parts already has the tree's bits, because addition is commutative.
   bool needs_tree(ReduceOp op, Order order) const {
     return order == Order::tree && (size() > 2 || op != ReduceOp::sum);
   }
@@ -139,7 +139,7 @@ class NcclCommunicator : public Communicator {
   std::shared_ptr<World> world_;
   std::unique_ptr<Communicator> host_;
   int most_blocks_;
-  std::unique_ptr<Stream> own_;  // of what is started; made when it is first needed
+  std::unique_ptr<Stream> own_;  // for start_all_reduce; created at first use
   std::shared_ptr<Link> link_;   // null in a group of one
 };
 

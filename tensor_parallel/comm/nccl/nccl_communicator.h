@@ -1,5 +1,5 @@
-// Processes with a GPU each, through NCCL. What needs no device (the ids of groups, meetings, the
-// abort) goes over a communicator on the host, which every group has beside it.
+// A communicator over NCCL, for processes with one GPU each. Every group also has a communicator on
+// the host, for everything that needs no device: group ids, barriers and the abort.
 #pragma once
 
 #include <memory>
@@ -9,12 +9,12 @@
 
 namespace stagecraft {
 
-/// The group of `host`, numbered alike; collective over it, and made in the same order by all that
-/// share more than one group. Tensors and streams are of the world's device; what is started has a
-/// stream of its own. `most_blocks`: how many thread blocks (CTAs) an operation may take; 0: as
-/// NCCL likes.
+/// A communicator with the members and ranks of `host`. Collective over `host`; members that share
+/// several groups create them in the same order. Tensors and streams are on the world's device.
+/// start_all_reduce uses a stream of its own. `most_blocks`: thread blocks (CTAs) that an operation
+/// may use; 0: NCCL decides.
 ///
-/// Members that disagree are not noticed: NCCL waits for ever, or mixes what they sent.
+/// Calls that do not match are not detected: NCCL hangs, or mixes up the data.
 std::unique_ptr<Communicator> make_nccl_communicator(std::shared_ptr<nccl::World> world,
                                                      std::unique_ptr<Communicator> host,
                                                      int most_blocks = 0);

@@ -16,13 +16,13 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// How long abort() waits for a call that is being issued; that one may itself wait for a device
-/// that is full of waiting work, and then the process has to be ended.
+/// How long abort() waits for a call that is being issued. That call may wait for a device whose
+/// queue is full; then only the end of the process helps.
 constexpr std::chrono::seconds kAbortPatience{1};
-/// How long the end of a link waits for the others'.
+/// How long the destructor waits for the other members' destructors.
 constexpr std::chrono::seconds kEndPatience{5};
-/// How long a failure that may be the echo of a lost process waits for the world's word on who it
-/// was.
+/// A lost process may cause an NCCL error here first. How long that error is held back for an abort
+/// that names the culprit.
 constexpr std::chrono::seconds kCulpritPatience{3};
 
 ncclDataType_t type_of(DType dtype) {
@@ -67,7 +67,7 @@ class NcclLink : public Link {
  public:
   explicit NcclLink(const LinkSetup& setup) : setup_(setup) {
     ncclUniqueId id{};
-    require(setup.id.size() == sizeof id, "nccl", "an id of {} bytes is none of NCCL's",
+    require(setup.id.size() == sizeof id, "nccl", "an id of {} bytes is not an NCCL id",
             setup.id.size());
     std::memcpy(&id, setup.id.data(), sizeof id);
     check_cuda(cudaSetDevice(setup.device));
@@ -147,11 +147,12 @@ class NcclLink : public Link {
                                                           native_, cuda::native_stream(stream));
   }
 
-  /// Calls f and waits until what it asks for is enqueued, which the first time takes the others.
+  /// Calls f and waits until its operation is enqueued. The first operation waits for the other
+  /// members.
   template <typename F>
   void issue(std::string_view call, F&& f) {
     std::unique_lock lock(mutex_);
-    // Joining makes the communicator.
+    // The first call, which joins the group, creates native_.
     if (native_ == nullptr && joined_) {
       throw Error("nccl", fmt::format("{} after an abort", call));
     }
@@ -160,8 +161,8 @@ class NcclLink : public Link {
     settle(lock, call, result, std::chrono::duration<double>(setup_.deadline_seconds));
   }
 
-  /// Until the communicator is no longer in progress. The lock is not held while it waits, so that
-  /// an abort gets through.
+  /// Waits until the communicator is no longer in progress. Releases the lock while it waits, so
+  /// that abort() can take it.
   void settle(std::unique_lock<std::timed_mutex>& lock, std::string_view call, ncclResult_t result,
               std::chrono::duration<double> patience) {
     const auto begin = Clock::now();
@@ -173,7 +174,7 @@ class NcclLink : public Link {
               patience.count());
       std::this_thread::yield();
       lock.lock();
-      require(native_ != nullptr, "nccl", "{} ended by an abort", call);
+      require(native_ != nullptr, "nccl", "{} was ended by an abort", call);
       ncclCommGetAsyncError(native_, &result);
     }
     if (result != ncclSuccess) {
@@ -184,7 +185,8 @@ class NcclLink : public Link {
     }
   }
 
-  /// A process that is gone shows as an error of the network here, before anybody can say who.
+  /// A lost process causes a network error here before the failure monitor has named the culprit.
+  /// Throws AbortedError if it does so within kCulpritPatience.
   void await_culprit(ncclResult_t result) const {
     if (result != ncclRemoteError && result != ncclSystemError) {
       return;
@@ -207,7 +209,7 @@ class NcclLink : public Link {
   LinkSetup setup_;
   std::timed_mutex mutex_;
   bool joined_ = false;
-  ncclComm_t native_ = nullptr;  // null after the end or an abort
+  ncclComm_t native_ = nullptr;  // nullptr before joining, after the end and after an abort
 };
 
 }  // namespace

@@ -1,4 +1,4 @@
-// NCCL itself; compiled into the module alone.
+// The link that calls NCCL; compiled only into the module.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@ namespace stagecraft::nccl {
 /// "2.28.9".
 std::string library_version();
 std::string new_unique_id();
-/// The communicator is non-blocking: whatever waits for others looks whether the world is over, and
-/// after the deadline throws.
+/// The NCCL communicator is non-blocking: a call that waits for other members throws after an
+/// abort, and after the deadline.
 std::unique_ptr<Link> connect_link(const LinkSetup& setup);
 
 }  // namespace stagecraft::nccl

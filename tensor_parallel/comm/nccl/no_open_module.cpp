@@ -1,4 +1,4 @@
-// Stands in where the program is built without NCCL.
+// Replaces open_module.cpp in a build without NCCL.
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/nccl/open_module.h"
 
@@ -8,7 +8,7 @@ namespace {
 [[noreturn]] void refuse() {
   throw Error("nccl",
               "this program was built without NCCL, which GPUs of several processes need: install "
-              "it beside CUDA (libnccl-dev) and build again, or take run.mode = \"threads\"");
+              "NCCL beside CUDA (libnccl-dev) and build again, or use run.mode = \"threads\"");
 }
 
 }  // namespace

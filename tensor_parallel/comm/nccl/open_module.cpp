@@ -7,14 +7,14 @@
 namespace stagecraft {
 namespace {
 
-/// The module's one function.
+/// The module's entry function.
 nccl::ModuleFunction entry() {
   try {
     return reinterpret_cast<nccl::ModuleFunction>(
         symbol_of_module("nccl", nccl::kModuleFile, nccl::kModuleSymbol));
   } catch (const Error& error) {
-    throw Error("nccl", fmt::format("{}; put the folder of libnccl.so.2 on LD_LIBRARY_PATH (it is "
-                                    "in Python's package nvidia-nccl-cu13), build again, or take "
+    throw Error("nccl", fmt::format("{}; put the folder of libnccl.so.2 on LD_LIBRARY_PATH (the "
+                                    "Python package nvidia-nccl-cu13 has it), build again, or use "
                                     "run.mode = \"threads\"",
                                     error.text()));
   }
@@ -22,7 +22,7 @@ nccl::ModuleFunction entry() {
 
 const nccl::Module& module() {
   const nccl::Module* const found = entry()();
-  require(found->layout == nccl::kLayout, "nccl", "{} belongs to another build of this program",
+  require(found->layout == nccl::kLayout, "nccl", "{} is from another build of this program",
           nccl::kModuleFile);
   return *found;
 }

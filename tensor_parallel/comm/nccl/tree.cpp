@@ -9,14 +9,15 @@
 namespace stagecraft::nccl {
 namespace {
 
-/// Up to here every member gets all tensors and reduces by itself: one exchange instead of two.
+/// Up to this size every member receives all tensors and reduces alone: one exchange instead of
+/// two.
 constexpr std::int64_t kSmallBytes = 64 << 10;
-/// A slice begins where a vector of 16 bytes may, and covers whole lines.
+/// Slices consist of whole lines, so that each begins where a 16-byte vector may begin.
 constexpr std::int64_t kLineElements = 32;
 
 Tensor flat(const Tensor& x) { return x.view({x.elements()}); }
 
-/// Member `index`'s slice of x: whole lines, as even as these allow; of the last members it may be
+/// Member `index`'s slice of x: whole lines, as even as possible; the last members' slices may be
 /// empty.
 Tensor slice_of(const Tensor& x, int index, int size) {
   const std::int64_t elements = x.elements();
@@ -31,8 +32,8 @@ Tensor workspace(const TreeMember& member, std::int64_t elements, DType dtype) {
   return x;
 }
 
-/// out = the parts, joined along the tree. `own` of them is this member's: only read, unless it is
-/// `out` itself; the others are workspace.
+/// out = the parts, joined along the tree. This member's own part is only read, unless it is `out`;
+/// the other parts are workspace and are overwritten.
 void join(const TreeMember& member, ReduceOp op, std::vector<Tensor> parts, const Tensor& out) {
   const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
   const auto own = static_cast<std::size_t>(member.rank);
@@ -49,8 +50,8 @@ void join(const TreeMember& member, ReduceOp op, std::vector<Tensor> parts, cons
   }
 }
 
-/// Every member's part, this one's as it lies and the others' in workspace, which is received as
-/// `mine` is sent to each: `sent(peer)` is what goes there.
+/// Sends `sent(peer)` to every peer and receives every peer's part into workspace. Returns the
+/// parts by rank; this member's is `mine`, not a copy.
 template <typename F>
 std::vector<Tensor> gather_parts(const TreeMember& member, const Tensor& mine, F&& sent) {
   const std::int64_t elements = mine.elements();
@@ -71,7 +72,7 @@ std::vector<Tensor> gather_parts(const TreeMember& member, const Tensor& mine, F
   return parts;
 }
 
-/// Every member's slice goes to all others.
+/// Sends every member's slice to all other members.
 void spread_slices(const TreeMember& member, const Tensor& x) {
   std::vector<Transfer> transfers;
   for (int peer = 0; peer < member.size; ++peer) {

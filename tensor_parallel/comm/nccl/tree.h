@@ -1,5 +1,6 @@
-// Sums along the tree of reduction_tree.h by what NCCL can do: slices to all, a local tree, and all
-// slices back. The bits are those of every other communicator.
+// Sums along the tree of reduction_tree.h over NCCL: members exchange slices, each reduces its
+// slice along the tree, and sends the result to all. The bits equal those of every other
+// communicator.
 #pragma once
 
 #include <memory>
@@ -8,7 +9,7 @@
 
 namespace stagecraft::nccl {
 
-/// A group's member, and who pays for workspace. All work is issued to `stream`.
+/// A member of a group. All work is issued to `stream`; workspace is charged to `payer`.
 struct TreeMember {
   Link& link;
   Stream& stream;
@@ -17,7 +18,7 @@ struct TreeMember {
   std::shared_ptr<MemoryAccount> payer;
 };
 
-/// x of every member becomes the sum, or maximum, of all.
+/// x of every member becomes the sum (or maximum) over all members.
 void tree_all_reduce(const TreeMember& member, const Tensor& x, ReduceOp op);
 
 /// part [n] receives this member's n elements of the sum of x [size * n].

@@ -10,7 +10,7 @@
 namespace stagecraft::nccl {
 namespace {
 
-/// How soon this process's GPU is let go when the abort was another process's.
+/// The interval at which the thread polls for an abort by another process.
 constexpr std::chrono::milliseconds kLookAround{5};
 
 }  // namespace
@@ -44,7 +44,7 @@ std::shared_ptr<Link> World::connect(Communicator& host, int most_blocks) {
   return link;
 }
 
-/// Member 0's, as a tensor of bytes in whole words: its length, then its text.
+/// Member 0 creates the id and broadcasts it as an int32 tensor: its length, then its text.
 std::string World::shared_id(Communicator& host) {
   constexpr std::size_t kMax = 252;
   struct Card {
@@ -53,7 +53,7 @@ std::string World::shared_id(Communicator& host) {
   } card;
   if (host.rank() == 0) {
     const std::string id = library_.new_id();
-    require(id.size() <= kMax, "nccl", "the id of a group has {} bytes", id.size());
+    require(id.size() <= kMax, "nccl", "a group's id of {} bytes is too long", id.size());
     card.length = static_cast<std::uint32_t>(id.size());
     std::copy(id.begin(), id.end(), card.text.begin());
   }

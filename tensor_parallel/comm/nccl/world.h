@@ -1,4 +1,4 @@
-// What all groups of one process's GPU share: where links come from, and the world's end.
+// State that all NCCL groups of one process share: the library that creates links, and the abort.
 #pragma once
 
 #include <condition_variable>
@@ -12,25 +12,25 @@
 
 namespace stagecraft::nccl {
 
-/// NCCL knows nothing of other members' troubles: its kernels wait for them for ever. So a thread
-/// watches the members' world on the host, and when that is aborted ends all links of this process.
+/// NCCL does not notice the failure of another member: its kernels wait forever. So a thread polls
+/// the world on the host and, after an abort there, aborts all links of this process.
 class World {
  public:
-  /// `watched`: a group of the world on the host, for its abort and check alone.
+  /// `watched`: a host communicator of the world, used only for its abort and check.
   World(Library library, Device device, std::unique_ptr<Communicator> watched);
-  /// All links are gone.
+  /// REQUIRES: all links are destroyed.
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
 
   Device device() const { return device_; }
 
-  /// Collective over `host`, whose members each bring their world. `most_blocks`: LinkSetup.
+  /// Collective over `host`: every member calls it on its own World. `most_blocks`: see LinkSetup.
   std::shared_ptr<Link> connect(Communicator& host, int most_blocks);
 
-  /// Throws AbortedError once the world is over.
+  /// Throws AbortedError once the world is aborted.
   void check() { watched_->check(); }
-  /// From any thread.
+  /// Safe from any thread.
   void abort(std::string_view culprit) noexcept;
 
  private:
@@ -47,7 +47,7 @@ class World {
   std::condition_variable changed_;
   bool leaving_ = false;
   std::vector<std::weak_ptr<Link>> links_;
-  std::thread watcher_;  // last: it starts when all above is there
+  std::thread watcher_;  // last: it starts when all other members are initialised
 };
 
 }  // namespace stagecraft::nccl

@@ -47,7 +47,7 @@ class SoloCommunicator : public Communicator {
   void check() override { flag_->check(); }
 
  private:
-  /// Throws also for every send and recv: there is nobody else.
+  /// Also throws for every send and recv: a group of one has no peer.
   void begin(const Call& call) const {
     flag_->check();
     check_call(call, 0, 1);

@@ -1,4 +1,4 @@
-// A world of one: every collective is done before it starts.
+// A communicator of one member: collectives copy at most, and wait for nothing.
 #pragma once
 
 #include <memory>

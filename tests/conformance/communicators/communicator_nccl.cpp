@@ -98,7 +98,7 @@ TEST_CASE("a group on a GPU refuses the CPU's tensors") {
     } catch (const Error& error) {
       text = error.what();
     }
-    expect(text.find("tensors of cpu:0 do not travel") != std::string::npos, text);
+    expect(text.find("tensors on cpu:0 cannot be communicated") != std::string::npos, text);
   }));
 }
 
