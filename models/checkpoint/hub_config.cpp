@@ -17,8 +17,8 @@ constexpr std::int64_t kOpenAiEndOfText = 50256;
 constexpr std::size_t kLongestConfig = std::size_t{1} << 20;
 constexpr double kEpsilon = 1e-5;
 
-/// A key, the values under which the model is the one that this program computes (the first is
-/// what it says itself), and what the hub assumes where the key is absent.
+/// A key, its allowed values (the first is the value that this program writes), and the hub's
+/// default for an absent key.
 struct Rule {
   const char* key;
   std::vector<Json> allowed;
@@ -43,7 +43,7 @@ std::vector<Rule> rules_of(const ModelConfig& config) {
   };
 }
 
-/// Lists and objects by their kind alone: printing them would recurse as deep as the file likes.
+/// Lists and objects are shown by type only: printing them would recurse as deep as the file nests.
 std::string shown(const Json& value) {
   return value.is_structured() ? fmt::format("an {}", value.type_name()) : value.dump();
 }
@@ -52,7 +52,8 @@ std::string shown(const Json& value) {
 
 void check_hub_config(const std::filesystem::path& file, const ModelConfig& config) {
   const std::string text = read_file(file);
-  require(text.size() <= kLongestConfig, file.string(), "{} bytes are no config.json", text.size());
+  require(text.size() <= kLongestConfig, file.string(), "{} bytes are too many for a config.json",
+          text.size());
   const Json json = Json::parse(text, nullptr, false);
   require(json.is_object(), file.string(), "is not a JSON object");
   for (const Rule& rule : rules_of(config)) {

@@ -8,9 +8,9 @@
 
 namespace stagecraft {
 
-/// A config.json beside weights must describe the same function as `config`: sizes, activation,
-/// epsilon and head count, which no tensor's shape shows. Keys that are absent have the hub's
-/// defaults. Throws Error "[FILE] ..." that names the key and both values.
+/// Checks that a config.json beside weights describes the same function as `config`: the sizes, and
+/// the activation, epsilon and head count, which the tensor shapes do not show. Absent keys have
+/// the hub's defaults. Throws Error "[FILE] ..." with the key and both values.
 void check_hub_config(const std::filesystem::path& file, const ModelConfig& config);
 
 /// config.json of the hub's GPT-2.

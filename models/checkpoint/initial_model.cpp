@@ -24,7 +24,7 @@ std::string_view without_prefix(std::string_view name) {
   return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
 }
 
-/// h.I.attn.bias and h.I.attn.masked_bias hold the causal mask, no parameter.
+/// h.I.attn.bias and h.I.attn.masked_bias are the causal mask, not parameters.
 bool is_mask(std::string_view name) {
   return name.starts_with("h.") &&
          (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
@@ -50,12 +50,12 @@ struct InitialModel::State {
       const std::string_view plain = without_prefix(name);
       if (!is_mask(plain)) {
         require(entries.emplace(plain, entry).second, path,
-                "tensor {} is there twice, with and without \"transformer.\"", plain);
+                "tensor {} occurs twice, with and without \"transformer.\"", plain);
       }
     }
   }
 
-  /// Drops a head that is a copy of the token table; the model's head is that table.
+  /// Removes a head that is a copy of the token table, because the model's head is tied to it.
   void drop_tied_head() {
     const auto head = entries.find(kHead);
     const auto table = entries.find(kTable);
@@ -88,7 +88,7 @@ struct InitialModel::State {
       const bool known = std::any_of(
           parameters.begin(), parameters.end(),
           [&name = name](const ParameterSpec& parameter) { return parameter.name == name; });
-      require(known, path, "tensor {} {} is not of a GPT-2 with {} layers", name,
+      require(known, path, "tensor {} {} does not belong to a GPT-2 with {} layers", name,
               to_string(entry.shape), model.config.layers);
     }
     for (const ParameterSpec& parameter : parameters) {
@@ -121,12 +121,12 @@ InitialModel::~InitialModel() = default;
 void InitialModel::read(Stream& stream, const Parameter& parameter, int rank, int ranks) const {
   const ParameterSpec& spec = parameter.spec;
   const auto entry = state_->entries.find(spec.name);
-  require(entry != state_->entries.end(), state_->path, "{} is no parameter of the model",
+  require(entry != state_->entries.end(), state_->path, "{} is not a parameter of the model",
           spec.name);
   const auto source = data_of(std::as_const(state_->file), entry->second);
   std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()), 0.0F);
   for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
-    // The format does not promise that data is aligned to its elements.
+    // The format does not guarantee that data is aligned to its elements.
     std::memcpy(weight.data() + run.local_begin,
                 source.data() + run.global_begin * size_of(DType::float32),
                 static_cast<std::size_t>(run.count * size_of(DType::float32)));

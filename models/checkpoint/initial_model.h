@@ -1,4 +1,4 @@
-// Weights to start from: a folder in the format of the hub's GPT-2.
+// Initial weights from a folder in the format of the hub's GPT-2.
 #pragma once
 
 #include <filesystem>
@@ -8,11 +8,11 @@
 
 namespace stagecraft {
 
-/// A folder to start from, checked as a whole before any actor reads: every parameter there once,
-/// float32, of the right shape, with or without the prefix "transformer."; mask buffers are passed
-/// over, and so is a lm_head.weight that is a copy of wte.weight. A config.json, if there, must
-/// describe the same function. Throws ConfigError with the key "model.init_from" that names file,
-/// tensor and both shapes.
+/// A folder with initial weights. The constructor checks all of it before any actor reads: every
+/// parameter occurs once, with or without the prefix "transformer.", in float32 and with the right
+/// shape. Mask buffers are ignored, and so is a lm_head.weight that is a copy of wte.weight. A
+/// config.json, if present, must describe the same function. Throws ConfigError for the key
+/// "model.init_from" with the file, the tensor and both shapes.
 class InitialModel {
  public:
   InitialModel(const ModelSpec& model, const std::filesystem::path& folder);

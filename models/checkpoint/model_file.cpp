@@ -1,4 +1,4 @@
-// RUN/model/ written by all actors together.
+// Writes RUN/model/; all actors write into the same file.
 #include "models/checkpoint/model_file.h"
 
 #include "models/checkpoint/hub_config.h"
@@ -16,7 +16,7 @@ namespace fs = std::filesystem;
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kConfig = "config.json";
-constexpr const char* kUnfinished = ".unfinished";  // added to a name until the file is whole
+constexpr const char* kUnfinished = ".unfinished";  // suffix of a file until it is complete
 
 SafetensorsHeader header_of(const ModelSpec& model) {
   std::vector<NamedShape> tensors;
@@ -43,7 +43,7 @@ void copy_part(Stream& stream, const Parameter& parameter, std::int64_t begin, i
 fs::path begin_model_files(const ModelSpec& model, const fs::path& folder) {
   std::error_code error;
   fs::create_directories(folder, error);
-  require(!error, folder.string(), "cannot make the directory: {}", error.message());
+  require(!error, folder.string(), "cannot create the directory: {}", error.message());
   write_file(folder / (std::string(kConfig) + kUnfinished), hub_config_json(model.config));
   fs::path temporary = folder / (std::string(kWeights) + kUnfinished);
   const SafetensorsHeader header = header_of(model);
@@ -57,10 +57,10 @@ void write_parameters(Stream& stream, const ModelSpec& model, const fs::path& te
   const SafetensorsLayout layout = header_of(model).layout;
   MappedFile file(temporary, MappedFile::Access::write);
   require(static_cast<std::int64_t>(file.bytes().size()) == layout.file_bytes, temporary.string(),
-          "the file has {} bytes, not the model's {}", file.bytes().size(), layout.file_bytes);
+          "the file has {} bytes, but the model needs {}", file.bytes().size(), layout.file_bytes);
   for (const Parameter& parameter : parameters) {
     const auto entry = layout.entries.find(parameter.spec.name);
-    require(entry != layout.entries.end(), temporary.string(), "{} is no parameter of the model",
+    require(entry != layout.entries.end(), temporary.string(), "{} is not a parameter of the model",
             parameter.spec.name);
     if (rank == 0 || !parameter.spec.shard.replicated()) {
       copy_part(stream, parameter, entry->second.begin, rank, ranks, file.bytes());
@@ -76,8 +76,8 @@ void discard_model_files(const fs::path& folder) noexcept {
 }
 
 void finish_model_files(const fs::path& temporary) {
-  // The weights first: with them the folder holds a model, and an older config.json never stands
-  // beside newer weights for longer than the second rename.
+  // The weights are renamed first: with them the folder holds a model. An older config.json is
+  // beside newer weights only until the second rename.
   const fs::path folder = temporary.parent_path();
   publish_file(temporary, folder / kWeights);
   publish_file(folder / (std::string(kConfig) + kUnfinished), folder / kConfig);

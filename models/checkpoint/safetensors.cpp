@@ -1,5 +1,5 @@
-// The safetensors header as bytes: its rules over lengths, order and sizes. The JSON inside is read
-// by safetensors_json.cpp.
+// The bytes of a safetensors header, and the rules for its lengths, order and sizes.
+// safetensors_json.cpp reads the JSON.
 #include "models/checkpoint/safetensors.h"
 
 #include <algorithm>
@@ -17,11 +17,11 @@ constexpr std::int64_t kLongestHeader = 100'000'000;
 constexpr std::size_t kHeaderAlignment = 8;
 constexpr std::int64_t kFloatBytes = 4;
 
-/// The JSON text, after the rules over lengths.
+/// Checks the lengths and returns the JSON text.
 std::string_view header_text(const std::string& file, std::span<const std::byte> contents) {
   const auto file_bytes = static_cast<std::int64_t>(contents.size());
   require(file_bytes >= kLengthBytes, file,
-          "the file has {} bytes; a safetensors file begins with a length of 8", file_bytes);
+          "the file has {} bytes; a safetensors file begins with a length of 8 bytes", file_bytes);
   std::uint64_t length = 0;
   for (std::size_t i = 0; i < static_cast<std::size_t>(kLengthBytes); ++i) {
     length |= std::to_integer<std::uint64_t>(contents[i]) << (8 * i);
@@ -29,7 +29,7 @@ std::string_view header_text(const std::string& file, std::span<const std::byte>
   require(length <= static_cast<std::uint64_t>(kLongestHeader), file,
           "the header would have {} bytes; at most {} are allowed", length, kLongestHeader);
   require(static_cast<std::int64_t>(length) <= file_bytes - kLengthBytes, file,
-          "the header would have {} bytes, but only {} follow its length", length,
+          "the header would have {} bytes, but only {} bytes follow its length", length,
           file_bytes - kLengthBytes);
   return {reinterpret_cast<const char*>(contents.data()) + kLengthBytes,
           static_cast<std::size_t>(length)};
@@ -50,8 +50,8 @@ std::vector<std::pair<std::string_view, const SafetensorsEntry*>> in_file_order(
   return order;
 }
 
-/// No holes, no overlaps, exact file size. Offsets here are the file's own, which count from the
-/// end of the header.
+/// Checks that there are no holes and no overlaps, and that the file size is exact. Offsets are
+/// those in the file, which count from the end of the header.
 void check_coverage(const std::string& file, const SafetensorsLayout& layout,
                     std::int64_t data_bytes) {
   std::int64_t end = 0;
@@ -68,7 +68,7 @@ void check_coverage(const std::string& file, const SafetensorsLayout& layout,
     before = name;
   }
   require(data_bytes >= end, file,
-          "the file is cut short: the tensors end at data byte {}, the file at {}", end,
+          "the file is truncated: the tensors end at data byte {}, the file at {}", end,
           data_bytes);
   require(data_bytes == end, file, "{} bytes follow the last tensor, which ends at data byte {}",
           data_bytes - end, end);
@@ -121,7 +121,7 @@ SafetensorsHeader make_safetensors_header(const std::vector<NamedShape>& tensors
     const bool added = header.layout.entries
                            .emplace(tensor.name, SafetensorsEntry{"F32", tensor.shape, end, bytes})
                            .second;
-    require(added, "make_safetensors_header", "tensor \"{}\" is there twice", tensor.name);
+    require(added, "make_safetensors_header", "tensor \"{}\" occurs twice", tensor.name);
     text += entry_text(tensor.name, tensor.shape, end, end + bytes);
     end += bytes;
   }

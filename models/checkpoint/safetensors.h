@@ -13,7 +13,7 @@
 
 namespace stagecraft {
 
-/// Where one tensor lies. `dtype` is the file's name of it, "F32", "BF16", ...
+/// One tensor's location in a file. `dtype` is the name in the file: "F32", "BF16", ...
 struct SafetensorsEntry {
   std::string dtype;
   Shape shape;
@@ -27,14 +27,14 @@ struct SafetensorsLayout {
   std::int64_t file_bytes = 0;
 };
 
-/// Reads and checks the header of a mapped file. Throws Error "[FILE] ..." that names the rule that
-/// is broken; never allocates more than the header's own size times a small factor.
+/// Reads and checks the header of a mapped file. Throws Error "[FILE] ..." with the broken rule.
+/// Never allocates more than a small multiple of the header's size.
 SafetensorsLayout read_safetensors_layout(const std::filesystem::path& file,
                                           std::span<const std::byte> contents);
 
-/// The header of a float32 file with these tensors in this order, and where each will lie: a pure
-/// function of names and shapes, so that every writer knows its offsets. The header is padded with
-/// spaces to a multiple of 8.
+/// The header of a float32 file with these tensors in this order, and the tensors' locations. A
+/// pure function of names and shapes, so every writer computes the same offsets. The header is
+/// padded with spaces to a multiple of 8.
 struct SafetensorsHeader {
   std::string bytes;  // length and JSON
   SafetensorsLayout layout;

@@ -13,7 +13,7 @@ using Json = nlohmann::json;
 
 constexpr std::string_view kMetadata = "__metadata__";
 constexpr std::size_t kMaxDimensions = Shape::static_capacity;
-constexpr std::size_t kLongestQuote = 200;  // of a broken file in a message
+constexpr std::size_t kLongestQuote = 200;  // maximum text of a broken file in an error message
 
 struct NamedSize {
   std::string_view name;
@@ -31,7 +31,7 @@ std::string shortened(std::string_view text) {
                                       : fmt::format("{}...", text.substr(0, kLongestQuote));
 }
 
-/// One tensor while it is being read.
+/// One tensor during parsing.
 struct Draft {
   bool has_dtype = false, has_shape = false, has_offsets = false;
   std::string dtype;
@@ -39,8 +39,8 @@ struct Draft {
   std::vector<std::int64_t> offsets;
 };
 
-/// Takes the parser's events. Nothing in the format lies deeper than a tensor's lists, so that any
-/// other nesting ends at its first bracket.
+/// Handles the parser's events. The format has no nesting below a tensor's lists, so any deeper
+/// nesting is an error at its first bracket.
 class HeaderEvents : public nlohmann::json_sax<Json> {
  public:
   explicit HeaderEvents(const std::string& file) : file_(file) {}
@@ -52,7 +52,7 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
     return unexpected("a negative number");
   }
   bool number_float(Json::number_float_t /*value*/, const std::string& /*text*/) override {
-    return unexpected("a number that is not whole or too large");
+    return unexpected("a number that is not an integer or is too large");
   }
   bool binary(Json::binary_t& /*value*/) override { return unexpected("binary data"); }
   bool number_unsigned(Json::number_unsigned_t value) override;
@@ -97,7 +97,7 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
   const std::string& file_;
   SafetensorsLayout layout_;
   Place place_ = Place::outside;
-  std::string name_;  // of the tensor or of the metadata's key
+  std::string name_;  // the tensor or the metadata key being parsed
   bool seen_metadata_ = false;
   Draft draft_;
 };
@@ -128,10 +128,10 @@ bool HeaderEvents::unexpected(std::string_view what) const {
       case Place::offsets:
         return "an offset";
       default:
-        return "a list of whole numbers";
+        return "a list of integers";
     }
   }();
-  check(false, "found {} where {} belongs", what, wanted);
+  check(false, "found {}, expected {}", what, wanted);
   return false;
 }
 
@@ -190,21 +190,21 @@ bool HeaderEvents::key(std::string& name) {
 }
 
 void HeaderEvents::file_key(const std::string& name) {
-  check(name != kMetadata || !seen_metadata_, "the key \"{}\" is there twice", name);
-  check(!layout_.entries.contains(name), "the key \"{}\" is there twice", shortened(name));
+  check(name != kMetadata || !seen_metadata_, "the key \"{}\" occurs twice", name);
+  check(!layout_.entries.contains(name), "the key \"{}\" occurs twice", shortened(name));
   name_ = name;
   seen_metadata_ = seen_metadata_ || name == kMetadata;
   place_ = name == kMetadata ? Place::metadata_value : Place::tensor_value;
 }
 
 void HeaderEvents::metadata_key(const std::string& name) {
-  check(!layout_.metadata.contains(name), "the key \"{}\" is there twice", shortened(name));
+  check(!layout_.metadata.contains(name), "the key \"{}\" occurs twice", shortened(name));
   name_ = name;
 }
 
 void HeaderEvents::tensor_key(const std::string& name) {
   const auto begin = [&](bool& seen, Place place) {
-    check(!std::exchange(seen, true), "the key \"{}\" is there twice", name);
+    check(!std::exchange(seen, true), "the key \"{}\" occurs twice", name);
     place_ = place;
   };
   if (name == "dtype") {
@@ -214,7 +214,7 @@ void HeaderEvents::tensor_key(const std::string& name) {
   } else if (name == "data_offsets") {
     begin(draft_.has_offsets, Place::offsets_value);
   } else {
-    check(false, "the format knows no key \"{}\"", shortened(name));
+    check(false, "unknown key \"{}\"", shortened(name));
   }
 }
 
@@ -245,18 +245,18 @@ bool HeaderEvents::end_object() {
 void HeaderEvents::finish_tensor() {
   check(draft_.has_dtype, "no dtype");
   check(draft_.has_shape, "no shape");
-  check(draft_.has_offsets && draft_.offsets.size() == 2, "no data_offsets of begin and end");
+  check(draft_.has_offsets && draft_.offsets.size() == 2, "no data_offsets [begin, end]");
   const std::int64_t begin = draft_.offsets[0];
   const std::int64_t end = draft_.offsets[1];
   check(begin <= end, "data_offsets [{}, {}] end before they begin", begin, end);
   const std::int64_t bytes = checked_bytes();
   const Shape shape(draft_.shape.begin(), draft_.shape.end());
-  check(bytes == end - begin, "{} {} takes {} bytes, but data_offsets [{}, {}] hold {}",
+  check(bytes == end - begin, "{} {} needs {} bytes, but data_offsets [{}, {}] span {}",
         draft_.dtype, to_string(shape), bytes, begin, end, end - begin);
   layout_.entries.emplace(name_, SafetensorsEntry{draft_.dtype, shape, begin, bytes});
 }
 
-/// Bytes that dtype and shape take.
+/// The number of bytes that dtype and shape need.
 std::int64_t HeaderEvents::checked_bytes() const {
   const auto* dtype = std::find_if(kDtypes.begin(), kDtypes.end(), [this](const NamedSize& known) {
     return known.name == draft_.dtype;
@@ -264,23 +264,23 @@ std::int64_t HeaderEvents::checked_bytes() const {
   check(dtype != kDtypes.end(), "\"{}\" is not a known dtype", shortened(draft_.dtype));
   std::int64_t bytes = dtype->bytes;
   for (const std::int64_t size : draft_.shape) {
-    check(!__builtin_mul_overflow(bytes, size, &bytes), "the sizes multiply to more than 2^63");
+    check(!__builtin_mul_overflow(bytes, size, &bytes), "the size in bytes exceeds 2^63");
   }
   return bytes;
 }
 
 bool HeaderEvents::parse_error(std::size_t position, const std::string& token,
                                const nlohmann::detail::exception& /*error*/) {
-  throw Error(file_, fmt::format("the header is not valid JSON at its byte {}, near \"{}\"",
-                                 position, shortened(token)));
+  throw Error(file_, fmt::format("the header is not valid JSON at byte {}, near \"{}\"", position,
+                                 shortened(token)));
 }
 
 }  // namespace
 
 SafetensorsLayout parse_safetensors_json(const std::string& file, std::string_view text) {
-  // The parser takes a zero byte for the end and would pass over what follows.
+  // The parser treats a zero byte as the end and would ignore the rest.
   const std::size_t zero = text.find('\0');
-  require(zero == std::string_view::npos, file, "the header holds a zero byte, at its byte {}",
+  require(zero == std::string_view::npos, file, "the header contains a zero byte at byte {}",
           zero + 1);
   HeaderEvents events(file);
   Json::sax_parse(text.begin(), text.end(), &events);

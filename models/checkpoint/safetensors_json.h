@@ -8,9 +8,10 @@
 
 namespace stagecraft {
 
-/// Tensors and metadata, each tensor by itself checked: known dtype, whole sizes, and as many bytes
-/// as its shape takes. Entries begin where the file says, counted from the end of the header.
-/// Throws Error "[FILE] ..." for everything that is not of the format, duplicate keys included.
+/// Parses tensors and metadata, and checks each tensor: a known dtype, integer sizes, and the
+/// number of bytes that its shape needs. SafetensorsEntry::begin counts from the end of the header,
+/// as in the file. Throws Error "[FILE] ..." for everything outside the format, duplicate keys
+/// included.
 SafetensorsLayout parse_safetensors_json(const std::string& file, std::string_view text);
 
 }  // namespace stagecraft

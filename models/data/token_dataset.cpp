@@ -14,13 +14,13 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// The byte tokenizer: every byte of the text is its own token.
+/// The byte tokenizer: every byte of the text is one token.
 constexpr std::string_view kByteTokenizer = "bytes";
 constexpr std::int64_t kByteVocab = 256;
 
 using Tokens = std::vector<std::uint8_t>;
 
-/// The regular files of a folder by name, links left out.
+/// The regular files of a folder in the order of their names, without links.
 std::vector<fs::path> files_of(const fs::path& folder) {
   std::vector<fs::path> files;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder)) {
@@ -44,7 +44,7 @@ std::string source_of(const std::vector<std::string>& names) {
                            : fmt::format("{} and {} more", names.front(), names.size() - 1);
 }
 
-/// Everything that `names` mean, joined with nothing between.
+/// The concatenated text of all files and directories in `names`.
 Tokens read_text(const std::string& key, const std::vector<std::string>& names) {
   Tokens tokens;
   try {
@@ -72,14 +72,14 @@ std::shared_ptr<const TokenDataset> dataset_of(const std::string& key, std::stri
                                                Tokens tokens, std::int64_t sequence) {
   auto dataset = std::make_shared<const TokenDataset>(std::move(tokens), sequence);
   if (dataset->samples() == 0) {
-    throw ConfigError(key, fmt::format("{} has {} tokens, too few for one sample, which takes {} "
+    throw ConfigError(key, fmt::format("{} has {} tokens, too few for one sample, which needs {} "
                                        "(model.sequence + 1)",
                                        source, dataset->tokens(), sequence + 1));
   }
   return dataset;
 }
 
-/// Cuts the last round-down(n * fraction) tokens off.
+/// Removes and returns the last round-down(n * fraction) tokens.
 Tokens cut_validation(Tokens& tokens, double fraction) {
   const auto count =
       static_cast<std::ptrdiff_t>(std::floor(static_cast<double>(tokens.size()) * fraction));
@@ -91,7 +91,7 @@ Tokens cut_validation(Tokens& tokens, double fraction) {
 void check(const DataConfig& config) {
   tokenizer_vocab(config);
   if (config.train.empty()) {
-    throw ConfigError("data.train", "names no text: give a list of files or directories");
+    throw ConfigError("data.train", "the list is empty: give at least one file or directory");
   }
   if (!(config.validation_fraction >= 0 && config.validation_fraction < 1)) {
     throw ConfigError("data.validation_fraction",
@@ -103,7 +103,7 @@ void check(const DataConfig& config) {
 
 TokenDataset::TokenDataset(std::vector<std::uint8_t> tokens, std::int64_t sequence)
     : tokens_(std::move(tokens)), sequence_(sequence) {
-  require(sequence >= 1, "TokenDataset", "a sample of {} tokens is none", sequence);
+  require(sequence >= 1, "TokenDataset", "a sample of {} tokens is too short", sequence);
   samples_ = tokens_.empty() ? 0 : (this->tokens() - 1) / sequence;
 }
 
@@ -113,8 +113,8 @@ void TokenDataset::read(std::int64_t sample, std::span<std::int32_t> inputs,
   require(0 <= sample && sample < samples_, "TokenDataset::read",
           "sample {} is outside of 0 .. {} - 1", sample, samples_);
   require(inputs.size() == length && targets.size() == length, "TokenDataset::read",
-          "{} inputs and {} targets were asked for, a sample has {}", inputs.size(), targets.size(),
-          length);
+          "{} inputs and {} targets were requested, but a sample has {}", inputs.size(),
+          targets.size(), length);
   const std::uint8_t* first = tokens_.data() + sample * sequence_;
   std::copy_n(first, length, inputs.begin());
   std::copy_n(first + 1, length, targets.begin());
@@ -122,7 +122,7 @@ void TokenDataset::read(std::int64_t sample, std::span<std::int32_t> inputs,
 
 std::int64_t sample_at(SampleOrder order, std::uint64_t seed, std::int64_t samples,
                        std::int64_t index) {
-  require(samples >= 1 && index >= 0, "sample_at", "there is no position {} among {} samples",
+  require(samples >= 1 && index >= 0, "sample_at", "position {} does not exist for {} samples",
           index, samples);
   const std::int64_t epoch = index / samples;
   const std::int64_t position = index % samples;
@@ -136,8 +136,9 @@ std::int64_t sample_at(SampleOrder order, std::uint64_t seed, std::int64_t sampl
 
 std::int64_t tokenizer_vocab(const DataConfig& config) {
   if (config.tokenizer != kByteTokenizer) {
-    throw ConfigError("data.tokenizer", fmt::format(R"(there is no tokenizer "{}"; there is "{}")",
-                                                    config.tokenizer, kByteTokenizer));
+    throw ConfigError("data.tokenizer",
+                      fmt::format(R"(unknown tokenizer "{}"; the only one is "{}")",
+                                  config.tokenizer, kByteTokenizer));
   }
   return kByteVocab;
 }

@@ -1,4 +1,4 @@
-// Tokens of text files, and which of them make up a sample.
+// Tokens of text files, and their division into samples.
 #pragma once
 
 #include <cstdint>
@@ -14,14 +14,14 @@ enum class SampleOrder : std::uint8_t { shuffled, sequential };
 /// The [data] table.
 struct DataConfig {
   std::vector<std::string> train;       // files or directories
-  std::vector<std::string> validation;  // likewise; empty: the last part of the training text
+  std::vector<std::string> validation;  // the same; empty: the last part of the training text
   double validation_fraction = 0.1;     // [0, 1); used when `validation` is empty
   std::string tokenizer = "bytes";
   SampleOrder order = SampleOrder::shuffled;
 };
 
-/// One text as tokens, cut into samples: sample k is the T + 1 tokens from k * T; there are
-/// floor((n - 1) / T) of them. Immutable, shared by all actors of a process.
+/// The tokens of one text, divided into floor((n - 1) / T) samples: sample k is the T + 1 tokens
+/// from token k * T. Immutable; all actors of a process share it.
 class TokenDataset {
  public:
   TokenDataset(std::vector<std::uint8_t> tokens, std::int64_t sequence);
@@ -38,9 +38,9 @@ class TokenDataset {
   std::int64_t samples_ = 0;
 };
 
-/// Which sample stands at position `index` (from 0, counted through all steps: step s from 0 takes
-/// s * B .. s * B + B - 1). Sequential: index modulo samples. Shuffled: a permutation per epoch
-/// that is a function of seed and epoch.
+/// The sample at position `index`, which counts from 0 through all steps: step s (from 0) takes the
+/// positions s * B .. s * B + B - 1. sequential: index modulo samples. shuffled: one permutation
+/// for each epoch, a function of seed and epoch.
 std::int64_t sample_at(SampleOrder order, std::uint64_t seed, std::int64_t samples,
                        std::int64_t index);
 
@@ -49,14 +49,14 @@ struct TextData {
   std::shared_ptr<const TokenDataset> validation;  // null: none
 };
 
-/// How many tokens the tokenizer knows. Throws ConfigError("data.tokenizer") for a name that is not
-/// known.
+/// The size of the tokenizer's vocabulary. Throws ConfigError("data.tokenizer") for an unknown
+/// name.
 std::int64_t tokenizer_vocab(const DataConfig& config);
 
-/// Reads, joins (nothing between) and splits the text: the validation part is the last
-/// round-down(n * fraction) tokens. A directory means its regular files by name, links left out.
-/// Throws ConfigError with the key "data.train" or "data.validation" and the file for text that is
-/// missing, unreadable, empty or too short for one sample of each part that is used.
+/// Reads the files, concatenates them and splits off the validation part: the last
+/// round-down(n * fraction) tokens. A directory stands for its regular files in the order of their
+/// names, without links. Throws ConfigError for the key "data.train" or "data.validation" with the
+/// file, if text is missing, unreadable, empty, or too short for one sample of each part in use.
 TextData load_text(const DataConfig& config, std::int64_t sequence);
 
 }  // namespace stagecraft

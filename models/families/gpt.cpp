@@ -27,7 +27,7 @@ BlockConfig block_config(const ModelConfig& config) {
                   .residual_deviation = residual_deviation(config)}};
 }
 
-/// The head shares the embedding's table.
+/// The configuration of the embedding, and of the head, which shares its table.
 EmbeddingConfig embedding_config(const ModelConfig& config) {
   return {.vocabulary = config.vocab,
           .hidden = config.hidden,
@@ -36,7 +36,7 @@ EmbeddingConfig embedding_config(const ModelConfig& config) {
           .deviation = kInitialDeviation};
 }
 
-/// Attention and MLP, one behind the other.
+/// Attention followed by the MLP.
 class Block : public Layer {
  public:
   Block(const BlockConfig& config, const LayerSetup& setup, const std::string& prefix)

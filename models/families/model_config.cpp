@@ -27,9 +27,9 @@ constexpr std::array kPresets{
     ModelPreset{"megatron-8.3b", 72, 3072, 24, 1024, kMegatronVocab},
 };
 
-// Products of two such sizes, and of four bytes, stay far below 2^63.
+// The product of two such sizes and 4 bytes is far below 2^63.
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 24;
-// Random numbers are drawn for at most so many elements of one tensor (kernels/base/random.h).
+// The random generator has numbers for at most this many elements (kernels/base/random.h).
 constexpr std::int64_t kLargestTensor = std::int64_t{1} << 34;
 
 struct Size {
@@ -62,7 +62,7 @@ const ModelPreset& preset_named(const std::string& name) {
   }
   const std::vector<std::string> names = preset_names();
   throw ConfigError("model.preset",
-                    fmt::format(R"(there is no preset "{}"; did you mean "{}"? Presets: {})", name,
+                    fmt::format(R"(unknown preset "{}"; did you mean "{}"? Presets: {})", name,
                                 nearest(name, names), fmt::join(names, ", ")));
 }
 

@@ -1,4 +1,4 @@
-// What is computed: the sizes of a model, and the published ones by name.
+// The sizes of a model, and the published sizes by name.
 #pragma once
 
 #include <cmath>
@@ -25,7 +25,7 @@ struct ModelConfig {
   std::string init_from;      // folder in the hub's GPT-2 format, or "" for random weights
 };
 
-/// A published size. `vocab` and `sequence` are the publication's.
+/// A published model size. `vocab` and `sequence` are the published values.
 struct ModelPreset {
   std::string_view name;
   std::int64_t layers, hidden, heads, sequence, vocab;
@@ -34,12 +34,12 @@ struct ModelPreset {
 /// OpenAI's GPT-2 ("gpt2-124m" ...) and Megatron-LM's ("megatron-8.3b" ...; arXiv 1909.08053).
 std::span<const ModelPreset> model_presets();
 
-/// Fills the sizes that are 0 from the preset, then checks every rule over the sizes alone. Throws
-/// ConfigError with keys "model.*".
+/// Fills the sizes that are 0 from the preset, then checks every rule that depends only on the
+/// sizes. Throws ConfigError with keys "model.*".
 ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab);
 
-/// Weights start as N(0, 0.02), projections onto the residual stream as N(0, 0.02 / sqrt(2 layers))
-/// (Radford et al. 2019, section 2.3).
+/// Weights are initialised as N(0, 0.02), projections onto the residual stream as
+/// N(0, 0.02 / sqrt(2 layers)) (Radford et al. 2019, section 2.3).
 inline constexpr float kInitialDeviation = 0.02F;
 inline float residual_deviation(const ModelConfig& config) {
   return kInitialDeviation / std::sqrt(2.0F * static_cast<float>(config.layers));

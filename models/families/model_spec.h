@@ -1,4 +1,4 @@
-// A model is an ordered list of layer specifications; stages cut this list.
+// A model is an ordered list of layer specifications, which is partitioned into stages.
 #pragma once
 
 #include <cstdint>
@@ -15,10 +15,10 @@ struct ModelSpec {
   ModelConfig config;
   int tensor_shards = 1;
   std::vector<LayerSpec> layers;
-  std::int64_t hidden = 0;    // columns of the activations at a cut
+  std::int64_t hidden = 0;    // columns of the activations between stages
   std::int64_t sequence = 0;  // T
 
-  /// Every tensor once, in model order.
+  /// Every parameter once, in model order.
   std::vector<ParameterSpec> parameters() const;
   /// The tensor that several layers use, if there is one.
   std::optional<ParameterSpec> tied_parameter() const;

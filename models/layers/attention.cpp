@@ -31,14 +31,14 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and deviation
+  const std::int64_t statistics = 8 * rows;  // mean and rstd
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t lse = 4 * rows * (config.heads / shape.tensor);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
   const std::int64_t stash = activation * rows * (2 * h + 4 * local) + statistics + lse;
-  // With dy, dout and dqkv.
+  // Live at the end of attention_backward: the stash, dy, dout and dqkv.
   const std::int64_t scores_end = stash + activation * (rows * (h + 4 * local) + branch);
-  // From then on dqkv, the gradients behind the projection and behind the norm, and its inputs.
+  // Live in the norm's backward: dy, dnormed and dx, and the norm's saved x and y.
   const std::int64_t norm_end = activation * (rows * 5 * h + branch) + statistics + sums;
   return {.forward_flops = linear + scores,
           .backward_input_flops = linear + 2 * scores,

@@ -7,21 +7,22 @@
 
 namespace stagecraft {
 
-/// Sizes of the model; `heads` divides `hidden`.
+/// Global sizes; `heads` divides `hidden`.
 struct AttentionConfig {
   std::int64_t hidden = 0;
   std::int64_t heads = 0;
   std::int64_t sequence = 0;  // T
   double dropout = 0;         // of the probabilities and of the residual branch
-  // Of the weights' start: N(0, deviation), of the projection onto the residual stream its own.
+  // Weights are initialised as N(0, deviation), the projection onto the residual stream as
+  // N(0, residual_deviation).
   float deviation = 0;
   float residual_deviation = 0;
 };
 
-/// Heads are cut over the tensor axis: c_attn by columns (of q, k and v each), c_proj by rows.
+/// Heads are sharded over the tensor axis: c_attn by columns (of each of q, k, v), c_proj by rows.
 class Attention : public Layer {
  public:
-  /// `prefix` is the block's, "h.3."; parameters ln_1, attn.c_attn, attn.c_proj.
+  /// `prefix` is the block's, e.g. "h.3."; parameters ln_1, attn.c_attn, attn.c_proj.
   static std::vector<ParameterUse> parameters(const AttentionConfig& config,
                                               const std::string& prefix, int tensor_shards);
   static LayerCost cost(const AttentionConfig& config, const CostShape& shape);

@@ -5,7 +5,7 @@
 
 namespace stagecraft {
 
-/// Sizes of the model; both tables start as N(0, deviation).
+/// Global sizes. Both tables are initialised as N(0, deviation).
 struct EmbeddingConfig {
   std::int64_t vocabulary = 0;  // without padding
   std::int64_t hidden = 0;
@@ -14,10 +14,10 @@ struct EmbeddingConfig {
   float deviation = 0;
 };
 
-/// The vocabulary with padding: the next multiple of 128 * shards.
+/// The vocabulary with padding: the next multiple of 128 * tensor_shards.
 std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 
-/// wte is cut over the tensor axis by vocabulary rows, wpe is replicated.
+/// wte is sharded over the tensor axis by vocabulary rows; wpe is replicated.
 class Embedding : public Layer {
  public:
   static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
@@ -35,7 +35,7 @@ class Embedding : public Layer {
   Tensor tokens_, positions_, dtokens_, dpositions_;
 };
 
-/// The tied token embedding as one of its uses, "embedding" or "head".
+/// One use, "embedding" or "head", of the tied token embedding.
 ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use);
 
 }  // namespace stagecraft

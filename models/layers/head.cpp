@@ -18,10 +18,10 @@ LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocabulary, shape.tensor) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and deviation
+  const std::int64_t statistics = 8 * rows;  // mean and rstd
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
-  // The gradients before and behind the norm, and its inputs.
+  // Live in the norm's backward: dnormed and dx, and the norm's saved x and y.
   const std::int64_t norm_end = activation * rows * 4 * h + statistics + sums;
   const auto product = static_cast<double>(2 * rows * h * columns);
   return {.forward_flops = product,
@@ -48,7 +48,7 @@ Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   matmul(context.stream, {.a = normed, .b = table_, .transpose_b = Transpose::yes, .c = logits});
   const MicroBatch& batch = context.batch;
   if (batch.training) {
-    // The gradient takes the place of the logits, which nothing else needs.
+    // The gradient overwrites the logits, which are not needed any more.
     vocab_cross_entropy_gradient(context.stream, context.tensor, logits, batch.targets, shard_,
                                  batch.loss, batch.loss_scale);
     save(context, stash, {logits});

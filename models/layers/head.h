@@ -7,16 +7,16 @@
 
 namespace stagecraft {
 
-/// Logits are cut over the tensor axis by vocabulary and never gathered.
+/// Logits are sharded over the tensor axis by vocabulary, and never gathered.
 class Head : public Layer {
  public:
   static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
   static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
   Head(const EmbeddingConfig& config, const LayerSetup& setup);
 
-  /// Writes context.batch.loss, the sum over counted targets; returns an empty tensor.
+  /// Writes context.batch.loss, the sum over counted targets. Returns an empty tensor.
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
-  /// dy is empty: the loss is the end.
+  /// dy is empty: this layer computes the loss.
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
                         WeightStash& weights) override;
 

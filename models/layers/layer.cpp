@@ -19,7 +19,7 @@ void WeightStash::add(LayerContext& context, std::vector<Tensor> inputs, Task ta
 void WeightStash::run(LayerContext& context) {
   for (Task& task : tasks_) {
     task(context);
-    task = nullptr;  // frees its inputs before the next one runs
+    task = nullptr;  // frees its inputs before the next task runs
   }
   tasks_.clear();
 }

@@ -1,4 +1,4 @@
-// A layer norm with its weights and what it saves; replicated over the tensor axis.
+// A layer norm with its weights and saved tensors; replicated over the tensor axis.
 #pragma once
 
 #include <string>
@@ -14,15 +14,15 @@ class LayerNorm {
   static std::vector<ParameterUse> parameters(const std::string& prefix, std::int64_t hidden);
   LayerNorm(const LayerSetup& setup, const std::string& prefix);
 
-  /// Saves x, the result, mean and rstd.
+  /// Saves x, y (the result), mean and rstd.
   Tensor forward(LayerContext& context, const Tensor& x, Stash& stash) const;
 
-  /// What forward saved, taken from the stash in reverse.
+  /// The tensors that forward saved; take() pops them from the stash.
   struct Saved {
     Tensor x, y, mean, rstd;
   };
   static Saved take(Stash& stash);
-  /// What W needs of a norm over `rows` rows: partial sums of its weights' gradients.
+  /// Bytes that W needs for a norm over `rows` rows: partial sums of the weight gradients.
   static std::int64_t weight_stash_bytes(std::int64_t rows, std::int64_t hidden);
   /// dx = residual_gradient + gradient through the norm.
   Tensor backward(LayerContext& context, const Tensor& dy, const Saved& saved,

@@ -1,5 +1,5 @@
-// A linear layer's weight [in, out] and bias [out], this rank's part as it is computed with, and
-// their gradients.
+// This rank's part of a linear layer's weight [in, out] and bias [out], in the compute dtype, and
+// of their gradients.
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ struct LinearWeights {
         dweight(setup.parameters.gradient(prefix + ".weight", "")),
         dbias(setup.parameters.gradient(prefix + ".bias", "")) {}
 
-  /// Adds dweight and dbias of y = x weight + bias to the work to be done.
+  /// Adds dweight and dbias of y = x weight + bias to `weights`.
   void backward(LayerContext& context, const Tensor& x, const Tensor& dy,
                 WeightStash& weights) const {
     weights.add(

@@ -28,13 +28,13 @@ LayerCost Mlp::cost(const MlpConfig& config, const CostShape& shape) {
   const std::int64_t local = 4 * h / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * h * 2 * local);
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and deviation
+  const std::int64_t statistics = 8 * rows;  // mean and rstd
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
   const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
   const std::int64_t stash = activation * rows * (2 * h + 2 * local) + statistics;
-  // With dy and dup.
+  // Live at the end of the GELU's backward: the stash, dy and dup.
   const std::int64_t up_end = stash + activation * (rows * (h + local) + branch);
-  // From then on the gradients before and behind the norm, and its inputs.
+  // Live in the norm's backward: dy, dnormed and dx, and the norm's saved x and y.
   const std::int64_t norm_end = activation * (rows * 5 * h + branch) + statistics + sums;
   return {.forward_flops = linear,
           .backward_input_flops = linear,

@@ -6,20 +6,21 @@
 
 namespace stagecraft {
 
-/// Sizes of the model.
+/// Global sizes.
 struct MlpConfig {
   std::int64_t hidden = 0;
   std::int64_t sequence = 0;  // T
   double dropout = 0;         // of the residual branch
-  // Of the weights' start: N(0, deviation), of the projection onto the residual stream its own.
+  // Weights are initialised as N(0, deviation), the projection onto the residual stream as
+  // N(0, residual_deviation).
   float deviation = 0;
   float residual_deviation = 0;
 };
 
-/// The 4 h hidden units are cut over the tensor axis: c_fc by columns, c_proj by rows.
+/// The 4 h hidden units are sharded over the tensor axis: c_fc by columns, c_proj by rows.
 class Mlp : public Layer {
  public:
-  /// `prefix` is the block's, "h.3."; parameters ln_2, mlp.c_fc, mlp.c_proj.
+  /// `prefix` is the block's, e.g. "h.3."; parameters ln_2, mlp.c_fc, mlp.c_proj.
   static std::vector<ParameterUse> parameters(const MlpConfig& config, const std::string& prefix,
                                               int tensor_shards);
   static LayerCost cost(const MlpConfig& config, const CostShape& shape);

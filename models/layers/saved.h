@@ -1,4 +1,4 @@
-// How layers allocate and save tensors.
+// Helpers of layers that allocate, save and restore tensors.
 #pragma once
 
 #include <initializer_list>
@@ -9,13 +9,12 @@
 
 namespace stagecraft {
 
-/// A tensor for the duration of an instruction, unless it is saved.
+/// A tensor that lives within one instruction, unless it is saved.
 inline Tensor temporary(LayerContext& context, Shape shape, DType dtype) {
   return {context.stream.memory(), std::move(shape), dtype, MemoryLabel::workspace};
 }
 
-/// Pushes tensors on the stash, from now on counted as saved activations. An evaluation saves
-/// nothing.
+/// Pushes tensors on the stash and relabels them as saved activations. An evaluation saves nothing.
 inline void save(LayerContext& context, Stash& stash, std::initializer_list<Tensor> tensors) {
   if (!context.batch.training) {
     return;
@@ -26,15 +25,15 @@ inline void save(LayerContext& context, Stash& stash, std::initializer_list<Tens
   }
 }
 
-/// Takes the tensor that was saved last.
+/// Removes and returns the tensor that was saved last.
 inline Tensor pop(Stash& stash) {
-  require(!stash.empty(), "Stash", "backward without its forward: nothing is saved");
+  require(!stash.empty(), "Stash", "backward without a forward: the stash is empty");
   Tensor tensor = std::move(stash.back());
   stash.pop_back();
   return tensor;
 }
 
-/// The dropout of a site: off in evaluations.
+/// The dropout with this key; off in evaluations.
 inline Dropout dropout_at(const LayerContext& context, double probability, std::uint64_t key) {
   const MicroBatch& batch = context.batch;
   return {.probability = batch.training ? static_cast<float>(probability) : 0.0F,
@@ -44,7 +43,7 @@ inline Dropout dropout_at(const LayerContext& context, double probability, std::
           .rows_per_sample = batch.sequence};
 }
 
-/// The gradient of a residual branch behind its dropout: dy itself where nothing is dropped.
+/// The gradient at the input of a residual branch's dropout; dy itself if probability is 0.
 inline Tensor dropout_gradient(LayerContext& context, const Tensor& dy, double probability,
                                std::uint64_t key) {
   if (probability == 0) {

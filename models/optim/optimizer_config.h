@@ -1,4 +1,4 @@
-// The optimizer's share of the [train] table.
+// The optimizer's keys of the [train] table.
 #pragma once
 
 #include <cstdint>
@@ -14,16 +14,16 @@ struct OptimizerConfig {
   double beta2 = 0.95;
   double epsilon = 1e-8;
   double weight_decay = 0.1;
-  double clip = 1;  // largest global gradient norm; 0: off
+  double clip = 1;  // maximum global gradient norm; 0: off
 };
 
-/// The learning rate of step s = `step` of S = config.steps, from 1: linear warm-up over w =
-/// warmup_steps, learning_rate * s / w, then half a cosine that ends at min_learning_rate:
-/// min + (learning_rate - min) * (1 + cos(pi * (s - w) / (S - w))) / 2. Throws Error for a step
-/// outside.
+/// The learning rate of step s = `step`, from 1 to S = config.steps. For s <= w = warmup_steps, a
+/// linear warm-up: learning_rate * s / w. Then half a cosine that ends at min_learning_rate:
+/// min + (learning_rate - min) * (1 + cos(pi * (s - w) / (S - w))) / 2. Throws Error if s is
+/// outside 1 .. S.
 double learning_rate_at(const OptimizerConfig& config, std::int64_t step);
 
-/// What gradients are multiplied by, given their global norm: min(1, clip / norm), or 1.
+/// The factor for gradients with this global norm: min(1, clip / norm); 1 if clip is 0.
 double clip_factor(const OptimizerConfig& config, double gradient_norm);
 
 }  // namespace stagecraft

@@ -51,7 +51,7 @@ Tensor part_of(const Tensor& arena, std::int64_t begin, const Shape& shape) {
   return arena.rows(begin, begin + elements_of(shape)).view(shape);
 }
 
-/// Of entries in the order of the arenas; neighbours that both decay are one range.
+/// `entries` is in the order of the arenas. Adjacent parameters with weight decay share one range.
 Tensor decayed_ranges(Stream& stream, const std::vector<Entry>& entries) {
   std::vector<std::int32_t> bounds;
   std::int64_t begin = 0;

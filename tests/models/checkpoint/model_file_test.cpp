@@ -186,10 +186,10 @@ TEST_CASE("a model that cannot be written names the place") {
   std::vector<Parameter> parts = parts_of(model, 0, 1, 5);
   parts[0].spec.name = "other";
   CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts, 0, 1),
-                    Contains("other is no parameter of the model"));
+                    Contains("other is not a parameter of the model"));
   fs::resize_file(temporary, 100);
   CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts_of(model, 0, 1, 5), 0, 1),
-                    Contains("the file has 100 bytes, not the model's"));
+                    Contains("the file has 100 bytes, but the model needs"));
 }
 
 TEST_CASE("prefixed names, mask buffers and a copied head are understood") {
@@ -225,11 +225,11 @@ TEST_CASE("weights that are not the model's are errors with file, tensor and sha
   contents = good;
   contents.push_back({{"h.2.ln_1.weight", {24}}, std::vector<float>(24)});
   CHECK(failure_of(root, contents) ==
-        file + "tensor h.2.ln_1.weight [24] is not of a GPT-2 with 2 layers");
+        file + "tensor h.2.ln_1.weight [24] does not belong to a GPT-2 with 2 layers");
 
   contents = good;
   contents.push_back({{"transformer.wpe.weight", {8, 24}}, std::vector<float>(192)});
-  CHECK_THAT(failure_of(root, contents), Contains("tensor wpe.weight is there twice"));
+  CHECK_THAT(failure_of(root, contents), Contains("tensor wpe.weight occurs twice"));
 
   contents = good;
   contents.push_back({{"lm_head.weight", {200, 24}}, good[0].values});
@@ -241,7 +241,7 @@ TEST_CASE("weights that are not the model's are errors with file, tensor and sha
   CHECK(failure_of(root, bytes) ==
         file + "tensor wte.weight is I32; only F32 (float32) can be read");
   bytes.pop_back();
-  CHECK_THAT(failure_of(root, bytes), Contains("the file is cut short"));
+  CHECK_THAT(failure_of(root, bytes), Contains("the file is truncated"));
 }
 
 TEST_CASE("a folder without a model is an error") {

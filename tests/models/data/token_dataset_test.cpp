@@ -139,7 +139,7 @@ TEST_CASE("text that cannot be used is an error with key and file") {
   REQUIRE(::mkfifo(path("pipe").c_str(), 0600) == 0);
 
   CHECK(failure_of(config_of({})) ==
-        "data.train: names no text: give a list of files or directories");
+        "data.train: the list is empty: give at least one file or directory");
   CHECK(failure_of(config_of({path("missing")})) ==
         "data.train: [" + root + "/missing] cannot open: No such file or directory");
   CHECK_THAT(failure_of(config_of({path("broken")})), Contains("/broken] cannot open"));
@@ -149,7 +149,7 @@ TEST_CASE("text that cannot be used is an error with key and file") {
   CHECK(failure_of(config_of({path("empty")})) == "data.train: " + path("empty") + " is empty");
   CHECK(failure_of(config_of({path("short")})) ==
         "data.train: " + path("short") +
-            " has 4 tokens, too few for one sample, which takes 5 (model.sequence + 1)");
+            " has 4 tokens, too few for one sample, which needs 5 (model.sequence + 1)");
   CHECK(failure_of(config_of({path("good")})) == "no error");
 
   DataConfig config = config_of({path("good")});
@@ -176,7 +176,8 @@ TEST_CASE("a validation part that is too short, and a share or tokenizer that is
   DataConfig config = config_of({file});
   CHECK(tokenizer_vocab(config) == 256);
   config.tokenizer = "gpt2";
-  CHECK(failure_of(config) == "data.tokenizer: there is no tokenizer \"gpt2\"; there is \"bytes\"");
+  CHECK(failure_of(config) ==
+        "data.tokenizer: unknown tokenizer \"gpt2\"; the only one is \"bytes\"");
 }
 
 }  // namespace
