@@ -1,4 +1,4 @@
-// The devices that the conformance suites run on, and how a suite runs on all of them.
+// The devices of the conformance suites: streams and placements on every device kind.
 #pragma once
 
 #include <cstdio>
@@ -20,7 +20,7 @@ struct DeviceUnderTest {
   std::vector<std::unique_ptr<Stream>> streams;
 };
 
-/// STAGECRAFT_TEST_DEVICES names the one kind to test; without it, all that there are.
+/// STAGECRAFT_TEST_DEVICES names the one kind to test. Unset: all available kinds.
 inline bool is_wanted(const char* kind) {
   const char* const wanted = std::getenv("STAGECRAFT_TEST_DEVICES");
   return wanted == nullptr || std::string(wanted) == kind;
@@ -37,7 +37,7 @@ inline std::vector<DeviceUnderTest> make_devices_under_test() {
   if (is_wanted("cuda")) {
     const DeviceCensus census = count_devices(DeviceKind::cuda);
     if (census.count == 0) {
-      // ctest looks for these words.
+      // ctest looks for this text.
       std::printf("cuda: skipped, no GPU (%s)\n", census.why_none.c_str());
       return devices;
     }
@@ -49,14 +49,14 @@ inline std::vector<DeviceUnderTest> make_devices_under_test() {
   return devices;
 }
 
-/// Where the members of a group, or the ends of a channel, sit: the n-th on devices[n % size].
+/// The devices of a group's members, or of a channel's ends: number n is on devices[n % size].
 struct Placement {
   std::string name;
   std::vector<Device> devices;
   Device at(int n) const { return devices[static_cast<std::size_t>(n) % devices.size()]; }
 };
 
-/// The CPU; one GPU for all; where there are several, one after the other.
+/// The CPU; one GPU for all; and, if there are several GPUs, one GPU each in turn.
 inline std::vector<Placement> placements() {
   std::vector<Placement> all;
   if (is_wanted("cpu")) {
@@ -80,9 +80,9 @@ inline std::vector<Placement> placements() {
   return all;
 }
 
-/// Every kind that is wanted and that this program and this host can use. The CPU comes with 1, 2
-/// and 3 threads, CUDA with two streams. Made once, and kept to the program's end: a device's
-/// libraries take their time to start.
+/// Every requested kind that this program and this host support. The CPU has streams with 1, 2 and
+/// 3 threads, CUDA has two streams. Created once and kept until the program ends, because a
+/// device's libraries start slowly.
 inline std::vector<DeviceUnderTest>& devices_under_test() {
   static auto& devices = *new std::vector<DeviceUnderTest>(make_devices_under_test());
   return devices;

@@ -1,5 +1,5 @@
-// What stands in for NCCL where there is none: links between threads of one process that carry
-// tensors of the CPU, so that all above NCCL itself is tested on every machine.
+// A fake NCCL: links between threads of one process that transfer CPU tensors, so that all code
+// above NCCL is tested on every machine.
 #pragma once
 
 #include <map>
@@ -13,7 +13,7 @@
 
 namespace stagecraft::test {
 
-/// One end of a local communicator, with NCCL's few words.
+/// A link over one member of a local communicator.
 class FakeLink : public nccl::Link {
  public:
   explicit FakeLink(std::unique_ptr<Communicator> end) : end_(std::move(end)) {}
@@ -30,7 +30,8 @@ class FakeLink : public nccl::Link {
   void broadcast(Stream& stream, const Tensor& x, int root) override {
     end_->broadcast(stream, x, root);
   }
-  /// Pair by pair in one order that all keep, since these sends wait: the lower rank sends first.
+  /// The sends wait for their receives, so all members process the pairs in the same order, and the
+  /// lower rank of a pair sends first.
   void exchange(Stream& stream, std::span<const nccl::Transfer> transfers) override {
     for (int peer = 0; peer < end_->size(); ++peer) {
       const Way first = end_->rank() < peer ? Way::send : Way::recv;
@@ -59,7 +60,7 @@ class FakeLink : public nccl::Link {
   std::unique_ptr<Communicator> end_;
 };
 
-/// Groups by id: the first member to come makes a group's ends, each takes its own.
+/// Groups by id: the first member to connect creates all links of a group; each takes its own.
 class FakeLibrary : public std::enable_shared_from_this<FakeLibrary> {
  public:
   nccl::Library library() {

@@ -17,14 +17,13 @@ int& device_count() {
   return count;
 }
 
-/// CUDA and NCCL read the environment when they are first used; counting the devices is CUDA's
-/// first use.
+/// CUDA and NCCL read the environment at first use. Counting the devices is CUDA's first use.
 std::string why_skipped() {
   set_gpu_environment(process_rank(), false);
   const DeviceCensus census = count_devices(DeviceKind::cuda);
   device_count() = census.count;
   if (census.count == 0) {
-    return fmt::format("cuda: skipped, no GPU ({})", census.why_none);  // ctest looks for this
+    return fmt::format("cuda: skipped, no GPU ({})", census.why_none);  // ctest looks for this text
   }
   set_gpu_environment(process_rank(), process_count() > census.count);
   return {};
@@ -47,7 +46,7 @@ void run_on_gpus(const std::string& test, const MemberFunction& function) {
     const auto group = make_nccl_communicator(std::move(nccl), std::move(world));
     Member member{*group, *stream, doing};
     try {
-      session.exchange("");  // nobody ends the world before all have joined it
+      session.exchange("");  // no process ends the world before all have joined
       doing("started");
       function(member);
     } catch (...) {

@@ -1,5 +1,5 @@
-// Processes with a GPU each, or with shares of one: members of a group through NCCL. This file has
-// the main program of its tests, which reports that they are skipped where there is no GPU.
+// Members of an NCCL group, one process each, with one GPU each or a shared one. gpu_processes.cpp
+// defines main(), which reports that the tests are skipped if there is no GPU.
 #pragma once
 
 #include <memory>
@@ -10,10 +10,10 @@
 
 namespace stagecraft::test {
 
-/// This process's GPU; processes beyond the host's number of them share.
+/// This process's GPU. Processes share GPUs if there are more processes than GPUs.
 Device process_gpu();
 
-/// NCCL for this process over a world of processes. Collective.
+/// This process's NCCL world over a world of processes. Collective.
 std::shared_ptr<nccl::World> open_process_nccl(Communicator& world);
 
 /// As run_processes, with a group and a stream on the GPUs.

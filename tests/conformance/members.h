@@ -1,4 +1,4 @@
-// Members of a group under test, one thread each.
+// The members of a group under test, one thread each.
 #pragma once
 
 #include <algorithm>
@@ -26,21 +26,22 @@ namespace stagecraft::test {
 struct Member {
   Communicator& group;
   Stream& stream;
-  std::function<void(std::string)> doing;  // tells the watchdog
+  std::function<void(std::string)> doing;  // reports the current action to the watchdog
   int rank() const { return group.rank(); }
   int size() const { return group.size(); }
 };
 
 using MemberFunction = std::function<void(Member&)>;
 
-/// Catch's assertions may not be used on several threads; this may.
+/// Like Catch's REQUIRE, but safe on several threads.
 inline void expect(bool holds, std::string_view text) {
   if (!holds) {
-    throw std::runtime_error("not so: " + std::string(text));
+    throw std::runtime_error("does not hold: " + std::string(text));
   }
 }
 
-/// The failure to report: one that is not the echo of another member's.
+/// Rethrows the first failure that is not an AbortedError, which only repeats another member's
+/// failure.
 inline void rethrow_first(const std::vector<std::exception_ptr>& failures) {
   std::exception_ptr echo;
   for (const std::exception_ptr& failure : failures) {
@@ -57,8 +58,8 @@ inline void rethrow_first(const std::vector<std::exception_ptr>& failures) {
   }
 }
 
-/// A stream of this member alone. A GPU's is kept for the tests that follow: its libraries take
-/// their time to start.
+/// A stream for this member only. GPU streams are kept for later tests, because the device's
+/// libraries start slowly.
 inline std::shared_ptr<Stream> stream_of_member(Device device, int rank) {
   if (device.kind == DeviceKind::cpu) {
     return make_stream(device, {});
@@ -73,8 +74,8 @@ inline std::shared_ptr<Stream> stream_of_member(Device device, int rank) {
   return stream;
 }
 
-/// Calls `function` for every end in a thread and with a stream of its own; a member that fails
-/// aborts the others.
+/// Calls `function` for every member, each on its own thread with its own stream. A member that
+/// fails aborts the others.
 inline void run_members(const std::string& test, std::vector<std::unique_ptr<Communicator>> ends,
                         const MemberFunction& function,
                         const testing::Placement& placement = {"cpu", {{}}}) {

@@ -25,7 +25,7 @@ Place& place() {
   return here;
 }
 
-/// Failures of all ranks, the causes before their echoes.
+/// Failures of all ranks: root causes first, then the aborts that they caused.
 std::string report_of(const std::vector<std::string>& failures) {
   std::string causes;
   std::string echoes;
@@ -70,7 +70,7 @@ int process_count() { return place().count; }
 
 void run_session(const std::string& test, std::optional<int> node,
                  const SessionFunction& function) {
-  // Longer than a member takes to tell what it does before the first of them ends all.
+  // The grace period lets every rank print its state before the first one ends all processes.
   Watchdog watchdog(fmt::format("{} in rank {}", test, process_rank()), std::chrono::seconds(90),
                     std::chrono::seconds(2));
   const auto doing = [&](std::string what) { watchdog.doing(process_rank(), std::move(what)); };

@@ -1,4 +1,4 @@
-// What a call throws, in words; "" when it returns.
+// The text of the Error, or the culprit of the AbortedError, that a call throws; "" if it returns.
 #pragma once
 
 #include <string>

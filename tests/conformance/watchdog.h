@@ -1,4 +1,4 @@
-// A test that hangs says who was doing what, and ends.
+// Ends a test that hangs, and prints what each member was doing.
 #pragma once
 
 #include <fmt/core.h>
@@ -21,11 +21,11 @@ inline constexpr int kSlower = 4;
 inline constexpr int kSlower = 1;
 #endif
 
-/// Ends the process, naming what every member did last, unless it is destroyed within `limit`; the
-/// thread sanitizer gets kSlower times as long.
+/// Unless it is destroyed within `limit`, prints the last action of every member and aborts the
+/// process. With the thread sanitizer the limit is kSlower times as long.
 class Watchdog {
  public:
-  /// `grace`: how long other processes get to name theirs before this one's end takes them along.
+  /// `grace`: time for other processes to print theirs before this process's end kills them.
   Watchdog(std::string test, std::chrono::seconds limit,
            std::chrono::seconds grace = std::chrono::seconds(0))
       : test_(std::move(test)),
@@ -43,7 +43,7 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// From any thread: what `member` does from now on.
+  /// Sets the current action of `member`. Safe from any thread.
   void doing(int member, std::string what) {
     const std::lock_guard lock(mutex_);
     doing_[member] = std::move(what);
@@ -71,7 +71,7 @@ class Watchdog {
   std::condition_variable changed_;
   std::map<int, std::string> doing_;
   bool over_ = false;
-  std::thread thread_;  // last: it starts when all above is there
+  std::thread thread_;  // last: it starts when all other members are initialised
 };
 
 }  // namespace stagecraft::test

@@ -1,6 +1,6 @@
-// What every channel promises: its sender's order, slots that are credits, the bytes as they were
-// sent, nothing of the receiver's that the source could still change, and an end that neither waits
-// nor keeps memory when its peer is gone.
+// The contract of every channel. Tensors keep the source's order and arrive unchanged. A slot needs
+// a credit before it is reused. The source cannot change a tensor after it was received. An end
+// whose peer is gone neither waits nor keeps memory.
 #include "tests/conformance/channels/channel.h"
 
 #include <algorithm>
@@ -18,10 +18,10 @@ namespace {
 constexpr std::int64_t kCapacity = 400;
 const Edge kEdge{0, 1, Payload::activation};
 
-/// The test case runs once with each.
+/// Runs the test case once with each factory.
 ChannelFactory any_channel() { return GENERATE(from_range(channel_factories())); }
 
-/// Either end can make what the source sends.
+/// The tensor that the source sends; the destination computes the same one to compare.
 Tensor numbers(Stream& stream, const Shape& shape, float first, DType dtype = DType::float32) {
   Tensor x(stream.memory(), shape, dtype, MemoryLabel::workspace);
   std::vector<float> values(static_cast<std::size_t>(x.bytes() / 4 + 1));
@@ -40,7 +40,7 @@ std::vector<std::byte> bytes_of(Stream& stream, const Tensor& x) {
   return bytes;
 }
 
-/// What was received is what was sent.
+/// Checks that `got` equals `sent`.
 void expect_equal(End& end, const Tensor& got, const Tensor& sent) {
   expect(got.shape() == sent.shape() && got.dtype() == sent.dtype() &&
              bytes_of(end.stream, got) == bytes_of(end.stream, sent),
@@ -55,11 +55,11 @@ Tensor receive(End& end, std::uint64_t sequence, const Tensor& expected) {
 void expect_error(const std::string& words, const std::function<void()>& f) {
   const std::string text = error_of(f);
   expect(!text.empty() && text.find(words) != std::string::npos,
-         fmt::format("'{}' says '{}'", text, words));
+         fmt::format("'{}' contains '{}'", text, words));
 }
 
-/// One tensor from its send to its credit, with nothing else on its way. The destination gets what
-/// it received, the source nothing.
+/// Transfers one tensor, from its send to its credit, with no other tensor in flight. Returns the
+/// received tensor at the destination, and an empty tensor at the source.
 Tensor deliver(End& end, std::uint64_t sequence, const Tensor& x) {
   Tensor got;
   if (end.is_source()) {
@@ -78,8 +78,8 @@ Tensor deliver(End& end, std::uint64_t sequence, const Tensor& x) {
 
 using MakeTensor = std::function<Tensor(Stream& stream, std::uint64_t sequence)>;
 
-/// The source goes as far ahead as credits allow, so that it fills one slot while the destination
-/// empties the other.
+/// The source runs as far ahead as credits allow, so that it fills one slot while the destination
+/// reads the other.
 void stream_source(End& end, std::uint64_t tensors, const MakeTensor& make) {
   for (std::uint64_t sequence = 0; sequence < tensors; ++sequence) {
     if (sequence >= kReceiveSlots) {
@@ -107,7 +107,7 @@ void stream_through(End& end, std::uint64_t tensors, const MakeTensor& make) {
   (end.is_source() ? stream_source : stream_destination)(end, tensors, make);
 }
 
-/// What the ends' streams pay for, in this process: looked at when all else is gone.
+/// The memory accounts of the ends' streams in this process, checked when all else is destroyed.
 class Accounts {
  public:
   void keep(const End& end) { kept_.at(end.is_source() ? 0 : 1) = end.stream.memory().account(); }
@@ -123,7 +123,7 @@ class Accounts {
 
 }  // namespace
 
-TEST_CASE("tensors of every size, shape and type arrive as they were sent") {
+TEST_CASE("tensors of every size, shape and dtype arrive unchanged") {
   constexpr std::int64_t kMax = std::int64_t{64} << 20;
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
@@ -135,13 +135,13 @@ TEST_CASE("tensors of every size, shape and type arrive as they were sent") {
       deliver(end, sequence++, numbers(end.stream, shape, 0.5F));
     }
     deliver(end, sequence++, numbers(end.stream, {3, 5}, 0.5F, DType::bfloat16));
-    expect(elements_of({4, 1024, 4096}) * 4 == kMax, "a slot was filled to its last byte");
+    expect(elements_of({4, 1024, 4096}) * 4 == kMax, "the largest tensor fills a slot");
   }));
   REQUIRE_NOTHROW(
       factory.run("no room", 0, [&](End& end) { deliver(end, 0, numbers(end.stream, {0}, 0)); }));
 }
 
-TEST_CASE("a channel keeps its order over many credits and many sizes") {
+TEST_CASE("a channel keeps the order over many credits and many sizes") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("order", 1 << 20, [&](End& end) {
@@ -162,7 +162,7 @@ TEST_CASE("thousands of tensors stream through a channel") {
   }));
 }
 
-TEST_CASE("a slot that was not credited cannot be taken again") {
+TEST_CASE("a slot without a credit cannot be reused") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("credits", kCapacity, [&](End& end) {
@@ -185,7 +185,7 @@ TEST_CASE("a slot that was not credited cannot be taken again") {
   }));
 }
 
-TEST_CASE("a tensor that no slot can take is an error with the numbers, and changes nothing") {
+TEST_CASE("a tensor larger than a slot is an error with the sizes, and changes nothing") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   if (!factory.slots_for_life) {
@@ -202,7 +202,7 @@ TEST_CASE("a tensor that no slot can take is an error with the numbers, and chan
   }));
 }
 
-TEST_CASE("an envelope that says something else is an error") {
+TEST_CASE("an envelope that does not match the tensor is an error") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("mismatch", kCapacity, [&](End& end) {
@@ -233,7 +233,7 @@ TEST_CASE("an envelope that says something else is an error") {
   }));
 }
 
-TEST_CASE("an end refuses what the other end does") {
+TEST_CASE("an end rejects the calls of the other end") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   if (!factory.knows_its_end) {
@@ -251,7 +251,7 @@ TEST_CASE("an end refuses what the other end does") {
   }));
 }
 
-TEST_CASE("an envelope of what was never sent is an error, or waits for the world's abort") {
+TEST_CASE("the envelope of an unsent tensor is an error, or waits for an abort") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   Accounts accounts;
@@ -285,7 +285,7 @@ TEST_CASE("an envelope of what was never sent is an error, or waits for the worl
   CHECK(accounts.are_empty());
 }
 
-TEST_CASE("the receiver pays for its slots") {
+TEST_CASE("slots are charged to the receiver") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("payer", kCapacity, [&](End& end) {
@@ -294,10 +294,11 @@ TEST_CASE("the receiver pays for its slots") {
       end.say();
       end.hear();
       end.channel->credit(end.stream, 0);
-      expect(end.charged() == (factory.keeps_until_reuse ? kCapacity : 0), "what the source keeps");
+      expect(end.charged() == (factory.keeps_until_reuse ? kCapacity : 0),
+             "the memory that the source keeps");
       end.say();
       end.channel.reset();
-      expect(end.charged() == 0, "nothing is the source's at the end");
+      expect(end.charged() == 0, "the source has no memory at the end");
       end.say();
       return;
     }
@@ -308,18 +309,19 @@ TEST_CASE("the receiver pays for its slots") {
     {
       const Tensor got =
           end.channel->receive(end.stream, {.edge = kEdge, .sequence = 0, .shape = {100}});
-      expect(end.charged() - end.slots_charged() == got.bytes(), "what it got is its own");
+      expect(end.charged() - end.slots_charged() == got.bytes(),
+             "the received tensor is charged to the destination");
     }
     end.say();
     end.hear();
     expect(end.slots_charged() == at_rest, "the slot is free again");
     end.hear();
     end.channel.reset();
-    expect(end.charged() == 0, "nothing is the destination's at the end");
+    expect(end.charged() == 0, "the destination has no memory at the end");
   }));
 }
 
-TEST_CASE("what an abandoned source had sent can still be received") {
+TEST_CASE("tensors of a destroyed source can still be received") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   Accounts accounts;
@@ -333,7 +335,7 @@ TEST_CASE("what an abandoned source had sent can still be received") {
       return;
     }
     end.hear();
-    if (!factory.asynchronous) {  // where the end of a source waits for what is on its way
+    if (!factory.asynchronous) {  // else the source's destructor waits for transfers in flight
       end.hear();
     }
     {
@@ -348,16 +350,16 @@ TEST_CASE("what an abandoned source had sent can still be received") {
   CHECK(accounts.are_empty());
 }
 
-TEST_CASE("a source whose destination is gone fills the slots and no more, and leaves nothing") {
+TEST_CASE("a source whose destination is gone fills only the slots, and leaks nothing") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   Accounts accounts;
   REQUIRE_NOTHROW(factory.run("no destination", kCapacity, [&](End& end) {
     accounts.keep(end);
     if (!end.is_source()) {
-      if (factory.asynchronous) {  // the source's work would fail with the end that it goes to
+      if (factory.asynchronous) {  // the source's work fails if its destination is destroyed
         end.say();
-        expect(culprit_of([&] { end.hear(); }) == "the test", "what is under way ends by abort");
+        expect(culprit_of([&] { end.hear(); }) == "the test", "an abort ends transfers in flight");
         return;
       }
       end.channel.reset();
@@ -377,7 +379,7 @@ TEST_CASE("a source whose destination is gone fills the slots and no more, and l
   CHECK(accounts.are_empty());
 }
 
-TEST_CASE("what was received stays as it is when its slot is filled again") {
+TEST_CASE("a received tensor does not change when its slot is filled again") {
   const ChannelFactory factory = any_channel();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("kept", kCapacity, [&](End& end) {

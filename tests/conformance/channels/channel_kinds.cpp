@@ -1,4 +1,4 @@
-// Every kind of channel that one process can have both ends of: two threads.
+// Every kind of channel with both ends in one process, as two threads.
 #include "stages/channels/device_channel.h"
 #include "stages/channels/local_channel.h"
 #include "stages/channels/window_channel.h"
@@ -19,7 +19,7 @@ ChannelPair local(const testing::Placement& place) {
   return pair;
 }
 
-/// Two mappings of one window.
+/// The ends map the same window twice.
 ChannelPair window(std::int64_t capacity_bytes) {
   ChannelPair pair = streams_only();
   SharedWindow theirs = make_channel_window(capacity_bytes);
@@ -37,7 +37,7 @@ ChannelPair p2p(std::int64_t capacity_bytes, Delivery delivery) {
   return pair;
 }
 
-/// Channels of GPUs, over links that stand in for NCCL's.
+/// A device channel over fake NCCL links.
 ChannelPair device(std::int64_t capacity_bytes) {
   ChannelPair pair = streams_only();
   const auto office = std::make_shared<PostOffice>();
@@ -69,13 +69,13 @@ ChannelFactory threads(std::string name, MakePair make) {
                         const auto& function) { run_ends(test, make(capacity_bytes), function); }};
 }
 
-/// Those whose slots are memory of the host.
+/// Channels whose slots are in host memory.
 std::vector<ChannelFactory> host_factories() {
   std::vector<ChannelFactory> all{
       threads("window", window),
-      threads("courier", [](std::int64_t bytes) { return p2p(bytes, Delivery::at_once); }),
-      threads("late courier", [](std::int64_t bytes) { return p2p(bytes, Delivery::late); }),
-      threads("device, over links", device)};
+      threads("P2P", [](std::int64_t bytes) { return p2p(bytes, Delivery::at_once); }),
+      threads("P2P, late delivery", [](std::int64_t bytes) { return p2p(bytes, Delivery::late); }),
+      threads("device, over fake links", device)};
   all.front().knows_its_end = false;
   all.back().sees_mismatch = false;
   all.back().keeps_until_reuse = true;
@@ -96,7 +96,7 @@ std::vector<ChannelFactory> channel_factories() {
     factory.slots_for_life = false;
     factory.knows_its_end = false;
   }
-  if (factories.empty()) {  // no GPU, as placements() has said: the tests have nobody to run
+  if (factories.empty()) {  // no GPU, as placements() has printed: no test can run
     factories.push_back({.name = "none", .run = [](const auto&, auto, const auto&) {}});
   }
   return factories;

@@ -1,4 +1,4 @@
-// The suite of channels between processes of one machine: rank 0 is the source, rank 1 the
+// The channel suite between processes of one machine: rank 0 is the source, rank 1 the
 // destination. A single process sends to itself.
 #include "kernels/backends/make_stream.h"
 #include "stages/channels/p2p_channel.h"
@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kTag = 7;
 
-/// A session is one world; each run gets a new one, so that an abort ends nothing else.
+/// Every run has a new session and world, so an abort does not affect other runs.
 void run_alone(const std::string& test, std::int64_t capacity_bytes, const EndFunction& function) {
   run_session(test, std::nullopt, [&](MpiSession& session, const auto& /*doing*/) {
     const std::shared_ptr<Communicator> world = session.world();
@@ -23,7 +23,7 @@ void run_alone(const std::string& test, std::int64_t capacity_bytes, const EndFu
 
 using Connect = void (*)(End& end, MpiSession& session, std::int64_t capacity_bytes);
 
-/// Each end in a process.
+/// Runs each end in a process.
 void run_apart(const std::string& test, Connect connect, std::int64_t capacity_bytes,
                const EndFunction& function) {
   run_session(test, std::nullopt, [&](MpiSession& session, const auto& doing) {
@@ -74,10 +74,10 @@ ChannelFactory apart(std::string name, Connect connect) {
 
 std::vector<ChannelFactory> channel_factories() {
   if (process_count() == 1) {
-    return {{.name = "MPI courier, to oneself", .run = run_alone}};
+    return {{.name = "MPI P2P, to itself", .run = run_alone}};
   }
   std::vector<ChannelFactory> all{apart("window between processes", connect_window),
-                                  apart("MPI courier between processes", connect_courier)};
+                                  apart("MPI P2P between processes", connect_courier)};
   all.front().knows_its_end = false;
   return all;
 }

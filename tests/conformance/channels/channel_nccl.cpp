@@ -1,5 +1,5 @@
-// The suite of channels between two processes with GPUs, and what their transfers do on the device:
-// rank 0 is the source, rank 1 the destination. Envelopes and credits go over the host, as in a
+// The channel suite between two processes with GPUs, and tests of their transfers on the device.
+// Rank 0 is the source, rank 1 the destination. Envelopes and credits go over the host, as in a
 // run.
 #include <array>
 #include <catch2/catch.hpp>
@@ -17,14 +17,14 @@
 namespace stagecraft::test {
 namespace {
 
-/// What each of the two processes has.
+/// The state of each of the two processes.
 struct Pair {
   Communicator& host;
   std::shared_ptr<nccl::World> nccl;
   Stream& stream;
   std::function<void(std::string)> doing;
 
-  /// The next channel between them.
+  /// Creates the next channel between them. Collective.
   std::unique_ptr<Channel> connect(int source, std::int64_t capacity_bytes) const {
     const bool is_source = host.rank() == source;
     auto group = make_nccl_communicator(nccl, host.split(0, is_source ? 0 : 1), 4);
@@ -74,7 +74,7 @@ std::vector<ChannelFactory> channel_factories() {
            .run = run_channel}};
 }
 
-TEST_CASE("both directions cross over NCCL, whichever end is first") {
+TEST_CASE("NCCL channels of both directions work in any order of send and receive") {
   constexpr std::int64_t kCount = 200'000;
   REQUIRE_NOTHROW(run_pair("crosswise", [](Pair& pair) {
     Stream& stream = pair.stream;
@@ -91,7 +91,7 @@ TEST_CASE("both directions cross over NCCL, whichever end is first") {
       const auto send = [&] {
         channels[rank]->send(stream, sequence, numbers(stream, kCount, first_of(rank, sequence)));
       };
-      // Each sends before it receives on even turns; then only one of them does.
+      // On even rounds both send before they receive; on odd rounds only rank 0 does.
       const bool first = sequence % 2 == 0 || rank == 0;
       if (first) {
         send();
@@ -107,7 +107,7 @@ TEST_CASE("both directions cross over NCCL, whichever end is first") {
       channels[rank]->credit(stream, sequence);
       expect(values_of<float>(stream, x) ==
                  values_of<float>(stream, numbers(stream, kCount, first_of(1 - rank, sequence))),
-             "what crossed is what was sent");
+             "the received tensor equals the sent one");
     }
   }));
 }

@@ -1,4 +1,4 @@
-// Couriers of two ranks in one process, without MPI.
+// P2P transports of two ranks in one process, without MPI.
 #pragma once
 
 #include <algorithm>
@@ -15,8 +15,8 @@
 
 namespace stagecraft::test {
 
-/// When bytes are read: as soon as both ends have begun, or only when the receiver looks, as a
-/// network may.
+/// When bytes are copied: as soon as both transfers have started, or only when the receiver calls
+/// done() or wait(), as with a network.
 enum class Delivery { at_once, late };
 
 class FakePost {
@@ -40,7 +40,7 @@ class FakePost {
     std::span<const std::byte> from;
     std::span<std::byte> to;
     bool done = false;
-    std::shared_ptr<const void> owner = {};  // of an abandoned one
+    std::shared_ptr<const void> owner = {};  // of an abandoned send
   };
 
   class End : public P2pTransport {

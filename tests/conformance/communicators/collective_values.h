@@ -1,4 +1,4 @@
-// What members of a group hold, and what their sums must be: the tree, written out once more.
+// The members' values and their expected sums, with an independent implementation of the tree.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 namespace stagecraft::test {
 
-/// In [-1, 1): what member `rank` holds in element `index`.
+/// Element `index` of member `rank`, in [-1, 1).
 inline float value(int rank, std::int64_t index) {
   auto word = static_cast<std::uint32_t>(index) * 2654435761U + 0x9E3779B9U * (rank + 1U);
   word = (word ^ (word >> 15)) * 0x85EBCA6BU;
@@ -29,7 +29,7 @@ std::vector<T> values(int rank, std::int64_t count) {
   return all;
 }
 
-/// PipelinePeers are joined level by level, an odd last one passes up.
+/// Neighbours are added level by level; an odd last part moves up unchanged.
 template <typename T>
 T tree_sum(std::vector<T> parts) {
   while (parts.size() > 1) {
@@ -56,7 +56,7 @@ bool same_bits(T a, T b) {
   return std::memcmp(&a, &b, sizeof(T)) == 0;
 }
 
-/// Looks at every `stride`-th element and the last.
+/// Compares every `stride`-th element and the last one.
 template <typename T, typename F>
 void expect_elements(Member& member, const Tensor& x, F&& wanted, std::int64_t stride = 1) {
   const std::vector<T> data = values_of<T>(member.stream, x);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::array<std::int64_t, 5> kCounts = {0, 1, 2, 1003, 100'003};
 
-/// Any order: as exact as float32 is.
+/// Order::any: the sum is correct within float32 accuracy.
 void check_any_order(Member& member, std::int64_t count) {
   const Tensor x = tensor_of(member.stream, values<float>(member.rank(), count));
   member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::any);
@@ -48,7 +48,7 @@ void check_reduce_scatter(Member& member, std::int64_t count) {
   expect_elements<T>(member, part, [&](std::int64_t i) {
     return expected_sum<T>(member.size(), member.rank() * count + i);
   });
-  expect(values_of<T>(member.stream, x) == before, "reduce_scatter leaves its input alone");
+  expect(values_of<T>(member.stream, x) == before, "reduce_scatter does not change its input");
 }
 
 void check_broadcast(Member& member, std::int64_t count) {
@@ -57,11 +57,11 @@ void check_broadcast(Member& member, std::int64_t count) {
     const Tensor x = tensor_of(member.stream, values<std::int32_t>(member.rank(), count));
     member.group.broadcast(member.stream, x, root);
     expect(values_of<std::int32_t>(member.stream, x) == values<std::int32_t>(root, count),
-           "everybody has the root's values");
+           "every member has the root's values");
   }
 }
 
-/// Around the ring, twice, so that the order of messages shows.
+/// Two rounds around the ring, to test the order of messages.
 void check_ring(Member& member, std::int64_t count) {
   const int size = member.size();
   const int next = (member.rank() + 1) % size;
@@ -77,10 +77,10 @@ void check_ring(Member& member, std::int64_t count) {
     const Tensor x(member.stream.memory(), {count}, DType::float32, MemoryLabel::workspace);
     member.group.recv(member.stream, x, previous);
     expect(values_of<float>(member.stream, x) == values<float>(previous + 10 * round, count),
-           "what was sent arrives, in order");
+           "messages arrive in order");
   };
   for (const int round : {0, 1}) {
-    // Rank 0 breaks the circle: a send may wait for its recv.
+    // Rank 0 sends first and breaks the cycle, because a send may wait for its recv.
     if (member.rank() == 0) {
       send(round);
       recv(round);
@@ -97,7 +97,7 @@ TEST_CASE("every communicator: all_reduce follows the tree") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("all_reduce", [&](Member& member) {
-    expect(member.size() == factory.size, "the world has its size");
+    expect(member.size() == factory.size, "the world has the factory's size");
     for (const std::int64_t count : kCounts) {
       check_all_reduce<float>(member, count);
       check_all_reduce<double>(member, count);
@@ -118,7 +118,7 @@ TEST_CASE("every communicator: all_reduce of 64 MiB") {
   }));
 }
 
-TEST_CASE("every communicator: all_reduce keeps the shape's elements in place") {
+TEST_CASE("every communicator: all_reduce of a part changes only that part") {
   const auto factory = any_factory();
   REQUIRE_NOTHROW(factory.run("shapes", [&](Member& member) {
     const Tensor whole = tensor_of(member.stream, values<float>(member.rank(), 60), {3, 4, 5});
@@ -136,7 +136,7 @@ TEST_CASE("every communicator: maximum, with minus infinity") {
   constexpr float kNothing = -std::numeric_limits<float>::infinity();
   REQUIRE_NOTHROW(factory.run("maximum", [&](Member& member) {
     for (const std::int64_t count : kCounts) {
-      // Element i is minus infinity on every member but one, and everywhere if i is odd.
+      // Element i is minus infinity on all members except one, and on all members if i is odd.
       std::vector<float> mine(count, kNothing);
       for (std::int64_t i = member.rank(); i < count; i += member.size()) {
         mine[i] = i % 2 == 0 ? -1000.0F - static_cast<float>(i) : kNothing;
@@ -181,14 +181,14 @@ TEST_CASE("every communicator: split by color and key") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("split", [&](Member& member) {
-    // Even and odd ranks apart, in reversed order; and everybody alone.
+    // Two groups, of even and of odd ranks, in reverse order; and one group for each member.
     const int color = member.rank() % 2;
     const auto half = member.group.split(color, -member.rank());
     const auto alone = member.group.split(member.rank(), 0);
     const int members = (member.size() - color + 1) / 2;
-    expect(half->size() == members, "half has the size");
+    expect(half->size() == members, "half has the expected size");
     expect(half->rank() == members - 1 - member.rank() / 2, "keys decide the rank");
-    expect(alone->size() == 1 && alone->rank() == 0, "everybody is alone");
+    expect(alone->size() == 1 && alone->rank() == 0, "every member is alone");
     const Tensor ranks(member.stream.memory(), {members}, DType::int32, MemoryLabel::workspace);
     half->all_gather(member.stream, tensor_of<std::int32_t>(member.stream, {member.rank()}), ranks);
     expect_elements<std::int32_t>(member, ranks, [&](std::int64_t i) {
@@ -196,7 +196,8 @@ TEST_CASE("every communicator: split by color and key") {
     });
     const Tensor mine = tensor_of<float>(member.stream, {1.5F});
     alone->all_reduce(member.stream, mine, ReduceOp::sum, Order::tree);
-    expect(values_of<float>(member.stream, mine).front() == 1.5F, "alone is a world of one");
+    expect(values_of<float>(member.stream, mine).front() == 1.5F,
+           "a group of one returns its input");
   }));
 }
 
@@ -211,13 +212,14 @@ TEST_CASE("every communicator: rows and columns of a mesh, interleaved") {
     const int column = member.rank() % 2;
     const auto in_row = member.group.split(row, column);
     const auto in_column = member.group.split(column, row);
-    expect(in_row->rank() == column && in_column->rank() == row, "the mesh is laid out");
+    expect(in_row->rank() == column && in_column->rank() == row,
+           "the ranks are the mesh coordinates");
     for (const std::int64_t count : {7, 100'003, 1003}) {
       member.doing(fmt::format("row then column of {}", count));
       const Tensor x = tensor_of(member.stream, values<float>(member.rank(), count));
       in_row->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
       in_column->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
-      // Rows, then columns: the tree of four.
+      // Rows, then columns: the same as the tree of four.
       expect_elements<float>(member, x, [](std::int64_t i) { return expected_sum<float>(4, i); });
       check_all_reduce<float>(member, count);
     }
@@ -233,13 +235,13 @@ TEST_CASE("every communicator: thousands of small operations in a row") {
     const Tensor pair = tensor_of(member.stream, values<float>(member.rank(), 5));
     const int other = member.rank() ^ 1;
     for (int round = 0; round < (factory.costly ? 20 : 2000); ++round) {
-      member.doing(fmt::format("turn {}", round));
+      member.doing(fmt::format("round {}", round));
       const std::vector<float> first = {static_cast<float>(round + member.rank())};
       copy_from_host(member.stream, std::span<const float>(first), x.rows(0, 1));
       member.group.all_reduce(member.stream, x.rows(0, 1), ReduceOp::sum, Order::tree);
       const int size = member.size();
       expect(*values_of<float>(member.stream, x).data() == size * round + size * (size - 1) / 2,
-             "the sum of this turn, not of another");
+             "the sum belongs to this round");
       half->all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
       if (other < size && member.rank() < other) {
         member.group.send(member.stream, x, other);

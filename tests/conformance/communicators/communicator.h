@@ -1,5 +1,5 @@
-// One suite for every communicator: a test program brings its factories and links communicator.cpp
-// and communicator_faults.cpp.
+// The conformance suite of communicators: a test program defines communicator_factories() and links
+// communicator.cpp and communicator_faults.cpp.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -14,21 +14,21 @@ namespace stagecraft::test {
 struct CommunicatorFactory {
   std::string name;
   int size = 1;
-  /// Members that disagree get an Error; some libraries cannot see it.
+  /// Members whose calls do not match get an Error; some libraries cannot detect it.
   bool sees_disagreement = true;
-  /// Operations return when they are issued: an abort shows in the next one.
+  /// Operations return when they are issued; an abort shows in the next operation.
   bool asynchronous = false;
-  /// A world takes a second to make, an operation milliseconds: tests repeat less.
+  /// Creating a world takes a second, an operation milliseconds: tests use fewer repetitions.
   bool costly = false;
-  /// Runs the function once per member of a fresh world, on threads or processes, under a watchdog
-  /// that bears the given name. Throws what a member of this process threw.
+  /// Runs the function once for each member of a new world, on threads or processes, under a
+  /// watchdog with the given name. Throws the exception of a member in this process.
   std::function<void(const std::string& test, const MemberFunction&)> run;
 };
 
 /// Defined by the test program.
 std::vector<CommunicatorFactory> communicator_factories();
 
-/// The test case runs once with each.
+/// Runs the test case once with each factory.
 inline CommunicatorFactory any_factory() { return GENERATE(from_range(communicator_factories())); }
 
 }  // namespace stagecraft::test

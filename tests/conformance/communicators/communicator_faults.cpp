@@ -1,4 +1,4 @@
-// What a group does when somebody fails, or its members do not agree.
+// The behaviour of a group after a member's failure, and with calls that do not match.
 #include <fmt/format.h>
 
 #include <catch2/catch.hpp>
@@ -12,8 +12,8 @@
 namespace stagecraft::test {
 namespace {
 
-/// Two members that want different things, `first` on rank 0 and `second` on all others: each gets
-/// an Error that names both, and the group goes on.
+/// Calls `first` on rank 0 and `second` on all others, which do not match: each member gets an
+/// Error that names both, and the group remains usable.
 void expect_disagreement(const CommunicatorFactory& factory, const MemberFunction& first,
                          const MemberFunction& second, const std::vector<std::string>& words) {
   factory.run("disagreement", [&](Member& member) {
@@ -37,7 +37,7 @@ MemberFunction summing(Shape shape, DType dtype) {
   };
 }
 
-/// One member after another is the culprit; the others wait in `wait`.
+/// Each member in turn is the culprit; the others wait in `wait`.
 void check_abort(const CommunicatorFactory& factory, const std::string& test,
                  const MemberFunction& wait) {
   const auto wait_out = [&](Member& member) {
@@ -52,13 +52,14 @@ void check_abort(const CommunicatorFactory& factory, const std::string& test,
       const int culprit = round % member.size();
       if (member.rank() == culprit) {
         member.group.abort("stage 7, 2F0");
-        member.group.abort("somebody later");
+        member.group.abort("a later culprit");
       }
       member.doing("waiting for an abort");
       expect(culprit_of([&] { wait_out(member); }) == "stage 7, 2F0", "the wait names the culprit");
       expect(culprit_of([&] { member.group.barrier(); }) == "stage 7, 2F0",
-             "and so does every later operation");
-      expect(culprit_of([&] { member.group.split(0, 0); }) == "stage 7, 2F0", "a split, too");
+             "every later operation names the culprit");
+      expect(culprit_of([&] { member.group.split(0, 0); }) == "stage 7, 2F0",
+             "a split names the culprit");
     });
   }
 }
@@ -85,28 +86,28 @@ TEST_CASE("every communicator: an abort ends every wait and names the culprit") 
   }
 }
 
-TEST_CASE("every communicator: a thread that is no member aborts a member's wait") {
+TEST_CASE("every communicator: a thread that is not a member aborts a member's wait") {
   const auto factory = any_factory();
   INFO(factory.name);
   for (int round = 0; round < (factory.costly ? 1 : 20); ++round) {
-    REQUIRE_NOTHROW(factory.run("guard", [&](Member& member) {
+    REQUIRE_NOTHROW(factory.run("abort by another thread", [&](Member& member) {
       std::thread guard;
       if (member.rank() == 0) {
-        guard = std::thread([&] { member.group.abort("the guard"); });
+        guard = std::thread([&] { member.group.abort("another thread"); });
       }
       const auto finally = [&] {
         if (guard.joinable()) {
           guard.join();
         }
       };
-      member.doing("meeting until the guard comes");
+      member.doing("in barriers until the abort");
       const std::string culprit = culprit_of([&] {
         for (;;) {
           member.group.barrier();
         }
       });
       finally();
-      expect(culprit == "the guard", "the guard is named");
+      expect(culprit == "another thread", "the culprit is named");
     }));
   }
 }
@@ -115,7 +116,7 @@ TEST_CASE("every communicator: an abort reaches all groups split from the world"
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("abort after split", [&](Member& member) {
-    // The abort may already meet a member in its message to rank 0.
+    // The abort may reach a member already in its message to rank 0.
     const std::string culprit = culprit_of([&] {
       const auto half = member.group.split(member.rank() % 2, 0);
       const auto again = half->split(0, 0);
@@ -129,17 +130,17 @@ TEST_CASE("every communicator: an abort reaches all groups split from the world"
       if (member.rank() == 0) {
         again->abort("rank 0 of a half");
       }
-      member.doing("meeting in a half");
+      member.doing("in barriers of a half");
       for (;;) {
         again->barrier();
       }
     });
-    expect(culprit == "rank 0 of a half", "members of the other half hear of it");
-    expect(culprit_of([&] { member.group.barrier(); }) == culprit, "the world is over, too");
+    expect(culprit == "rank 0 of a half", "the abort reaches the other half");
+    expect(culprit_of([&] { member.group.barrier(); }) == culprit, "the world is aborted, too");
   }));
 }
 
-TEST_CASE("every communicator: members that disagree are both named") {
+TEST_CASE("every communicator: an error names both members whose calls do not match") {
   const auto factory = any_factory();
   INFO(factory.name);
   if (factory.size == 1 || !factory.sees_disagreement) {
@@ -158,7 +159,7 @@ TEST_CASE("every communicator: members that disagree are both named") {
   disagree(barrier, small, {"rank 0", "rank 1", "all_reduce", "barrier"});
 }
 
-TEST_CASE("every communicator: the ends of a message that disagree are both named") {
+TEST_CASE("every communicator: an error names both ends of a message that do not match") {
   const auto factory = any_factory();
   INFO(factory.name);
   if (factory.size != 2 || !factory.sees_disagreement) {
@@ -174,7 +175,7 @@ TEST_CASE("every communicator: the ends of a message that disagree are both name
       expect_disagreement(factory, send, recv, {"rank 0", "rank 1", "send", "recv", "[3]", "[2]"}));
 }
 
-TEST_CASE("every communicator: a call that makes no sense is an error on every member") {
+TEST_CASE("every communicator: an invalid call is an error on every member") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("faults", [&](Member& member) {

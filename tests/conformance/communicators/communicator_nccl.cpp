@@ -1,4 +1,4 @@
-// The communicators whose members are processes with GPUs.
+// Communicators whose members are processes with GPUs.
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -11,7 +11,7 @@
 namespace stagecraft::test {
 namespace {
 
-/// Every pair has exchanged something, so that later work waits on the device and not on the host.
+/// Connects every pair, so that later operations wait on the device and not on the host.
 void connect_all(Member& member) {
   const Tensor x = tensor_of<float>(member.stream, {1});
   member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::any);
@@ -49,7 +49,7 @@ TEST_CASE("sums over GPUs along the tree have the bits of sums over threads") {
   }
 }
 
-TEST_CASE("an abort ends work of the device that waits for others") {
+TEST_CASE("an abort ends device work that waits for other members") {
   if (process_count() == 1) {
     return;
   }
@@ -57,7 +57,7 @@ TEST_CASE("an abort ends work of the device that waits for others") {
   REQUIRE_NOTHROW(run_on_gpus("waiting kernels", [&](Member& member) {
     const Tensor x = tensor_of<float>(member.stream, std::vector<float>(200'000, 1.0F));
     const std::string culprit = culprit_of([&] {
-      connect_all(member);  // the last to leave its barrier may hear of the abort there
+      connect_all(member);  // the abort may reach a member in its last barrier
       if (member.rank() == 0) {
         member.group.abort("rank 0, 3F1");
       } else if (message) {
@@ -73,23 +73,24 @@ TEST_CASE("an abort ends work of the device that waits for others") {
   }));
 }
 
-TEST_CASE("what is started runs beside others' work, and is there after its event") {
+TEST_CASE("a started all_reduce overlaps with other work, and is complete after its event") {
   REQUIRE_NOTHROW(run_on_gpus("started", [](Member& member) {
     Stream& stream = member.stream;
     for (int round = 0; round < 5; ++round) {
       const Tensor x = tensor_of<float>(stream, std::vector<float>(100'003, 1.0F));
       const Tensor other = tensor_of<float>(stream, {2.0F});
       const Event end = member.group.start_all_reduce(stream, x, ReduceOp::sum, Order::tree);
-      expect(values_of<float>(stream, other).front() == 2.0F, "others' work goes on");
+      expect(values_of<float>(stream, other).front() == 2.0F,
+             "other work on the stream is not blocked");
       stream.wait(end);
       expect(values_of<float>(stream, x) ==
                  std::vector<float>(100'003, static_cast<float>(member.size())),
-             "the sum is there");
+             "the sum is complete");
     }
   }));
 }
 
-TEST_CASE("a group on a GPU refuses the CPU's tensors") {
+TEST_CASE("a group on a GPU rejects tensors on the CPU") {
   REQUIRE_NOTHROW(run_on_gpus("wrong device", [](Member& member) {
     const auto host = make_stream({DeviceKind::cpu, 0}, {});
     std::string text;

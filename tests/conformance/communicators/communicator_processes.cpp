@@ -1,4 +1,4 @@
-// The communicators whose members are processes: windows, messages, and a mixture of them.
+// Communicators whose members are processes: over windows, messages, and a mixture of both.
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -55,7 +55,7 @@ TEST_CASE("sums over processes have the bits of sums over threads") {
   }
 }
 
-TEST_CASE("nobody leaves a barrier of processes before all have come") {
+TEST_CASE("no process leaves a barrier before all have arrived") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("barrier", [&](Member& member) {
@@ -66,12 +66,12 @@ TEST_CASE("nobody leaves a barrier of processes before all have come") {
       member.group.all_gather(stream, tensor_of<std::int32_t>(stream, {round}), all);
       expect(values_of<std::int32_t>(stream, all) ==
                  std::vector<std::int32_t>(static_cast<std::size_t>(member.size()), round),
-             "all are at the same turn");
+             "all are in the same round");
     }
   }));
 }
 
-TEST_CASE("a window's abort reaches members that sleep in other groups and between two") {
+TEST_CASE("an abort reaches members that wait in other groups and in messages") {
   if (process_count() < 3) {
     return;
   }
@@ -113,7 +113,8 @@ TEST_CASE("many splits in a row, and groups within groups") {
       again->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
       half->all_reduce(member.stream, x, ReduceOp::maximum, Order::tree);
       member.group.barrier();
-      expect(values_of<float>(member.stream, x)[0] == (half->size() + 1) / 2, "groups are apart");
+      expect(values_of<float>(member.stream, x)[0] == (half->size() + 1) / 2,
+             "groups are separate");
     }
   }));
 }

@@ -1,4 +1,4 @@
-// The communicators whose members are threads of one process.
+// Communicators whose members are threads of one process.
 #include <atomic>
 #include <catch2/catch.hpp>
 
@@ -16,8 +16,8 @@ std::vector<std::unique_ptr<Communicator>> solo_world() {
   return ends;
 }
 
-/// What lies above NCCL, over links of this process: each member has a world of its own, as a
-/// process would.
+/// NCCL communicators over fake links in this process. Each member has its own nccl::World, as a
+/// process has.
 std::vector<std::unique_ptr<Communicator>> world_over_links(int size) {
   const auto fakes = std::make_shared<FakeLibrary>();
   std::vector<std::unique_ptr<Communicator>> ends(static_cast<std::size_t>(size));
@@ -50,7 +50,7 @@ std::vector<CommunicatorFactory> communicator_factories() {
   }
   for (const int size : {1, 2, 3, 4}) {
     if (testing::is_wanted("cpu")) {
-      factories.push_back({.name = "nccl of " + std::to_string(size) + " over links",
+      factories.push_back({.name = "nccl of " + std::to_string(size) + " over fake links",
                            .size = size,
                            .sees_disagreement = false,
                            .run = [size](const auto& test, const auto& function) {
@@ -58,13 +58,13 @@ std::vector<CommunicatorFactory> communicator_factories() {
                            }});
     }
   }
-  if (factories.empty()) {  // no GPU, as placements() has said: the tests have nobody to run
+  if (factories.empty()) {  // no GPU, as placements() has printed: no test can run
     factories.push_back({.name = "none", .size = 0, .run = [](const auto&, const auto&) {}});
   }
   return factories;
 }
 
-TEST_CASE("nobody leaves a barrier before all have come") {
+TEST_CASE("no member leaves a barrier before all have arrived") {
   constexpr int kSize = 4;
   std::atomic<int> arrivals{0};
   REQUIRE_NOTHROW(run_local("barrier", kSize, [&](Member& member) {

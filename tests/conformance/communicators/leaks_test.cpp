@@ -1,4 +1,4 @@
-// What processes leave behind: nothing.
+// Processes leave nothing behind.
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <set>
@@ -19,7 +19,7 @@ std::set<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-/// mpirun's words and the program, as ctest starts it, with Open MPI's files in `folder`.
+/// The mpirun command line with which ctest starts the program, with Open MPI's files in `folder`.
 std::vector<std::string> words(const fs::path& folder, const std::string& tests) {
   std::vector<std::string> all;
   std::string rest = MPI_TEST_WORDS;
@@ -52,7 +52,7 @@ TEST_CASE("processes leave no shared memory and no files behind") {
   expect_nothing_left("every communicator: split by color and key");
 }
 
-TEST_CASE("nor do they after an abort") {
+TEST_CASE("processes leave nothing behind after an abort") {
   expect_nothing_left("every communicator: an abort reaches all groups split from the world");
 }
 

@@ -1,4 +1,4 @@
-// The courier between processes.
+// The MPI P2P transport between processes.
 #include <catch2/catch.hpp>
 #include <thread>
 
@@ -21,7 +21,7 @@ int previous_of(const MpiSession& session) {
   return (session.rank() + session.size() - 1) % session.size();
 }
 
-/// Around the ring, all under way at once.
+/// All ranks send around the ring at the same time.
 void check_ring(MpiSession& session, std::size_t count) {
   P2pTransport& p2p = session.p2p();
   const auto sent = bytes_of(count, session.rank());
@@ -35,7 +35,7 @@ void check_ring(MpiSession& session, std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("courier: every size arrives, to oneself too") {
+TEST_CASE("P2P transport: messages of every size arrive, also at the sender itself") {
   REQUIRE_NOTHROW(run_session("sizes", std::nullopt, [](MpiSession& session, const auto& doing) {
     for (const std::size_t count : {0, 1, 4096, 100'003, 8 << 20}) {
       doing(fmt::format("{} bytes around the ring", count));
@@ -44,7 +44,7 @@ TEST_CASE("courier: every size arrives, to oneself too") {
   }));
 }
 
-TEST_CASE("courier: one tag keeps its order, tags are apart") {
+TEST_CASE("P2P transport: one tag keeps the order, and tags are independent") {
   constexpr int kMessages = 50;
   REQUIRE_NOTHROW(run_session("order", std::nullopt, [](MpiSession& session, const auto& doing) {
     P2pTransport& p2p = session.p2p();
@@ -68,11 +68,11 @@ TEST_CASE("courier: one tag keeps its order, tags are apart") {
     for (const P2pTransport::Ticket ticket : tickets) {
       p2p.wait(ticket);
     }
-    expect(got == sent, "each in its place");
+    expect(got == sent, "every message arrives in its receive");
   }));
 }
 
-TEST_CASE("courier: a shorter message than there is room for") {
+TEST_CASE("P2P transport: a message may be shorter than its receive") {
   REQUIRE_NOTHROW(run_session("shorter", std::nullopt, [](MpiSession& session, const auto&) {
     const auto sent = bytes_of(10, session.rank());
     std::vector<std::byte> got(1000);
@@ -81,11 +81,11 @@ TEST_CASE("courier: a shorter message than there is room for") {
     session.p2p().wait(send);
     session.p2p().wait(receive);
     got.resize(10);
-    expect(got == bytes_of(10, previous_of(session)), "its bytes are there");
+    expect(got == bytes_of(10, previous_of(session)), "the bytes arrive");
   }));
 }
 
-TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
+TEST_CASE("P2P transport: transfers make progress without a call that waits") {
   REQUIRE_NOTHROW(run_session("beside", std::nullopt, [](MpiSession& session, const auto& doing) {
     constexpr std::size_t kCount = 4 << 20;
     P2pTransport& p2p = session.p2p();
@@ -93,7 +93,7 @@ TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
     std::vector<std::byte> got(kCount);
     const auto receive = p2p.receive(previous_of(session), 1, got);
     const auto send = p2p.send(next_of(session), 1, sent);
-    doing("looking, without a call that waits");
+    doing("polling, without a call that waits");
     while (!p2p.done(receive) || !p2p.done(send)) {
       std::this_thread::yield();
     }
@@ -103,7 +103,7 @@ TEST_CASE("courier: bytes move while both ends are busy elsewhere") {
   }));
 }
 
-TEST_CASE("courier: what is abandoned is cancelled, and a session ends with it") {
+TEST_CASE("P2P transport: an abandoned receive is cancelled, and the session can end") {
   REQUIRE_NOTHROW(run_session("abandon", std::nullopt, [](MpiSession& session, const auto& doing) {
     P2pTransport& p2p = session.p2p();
     const auto kept = std::make_shared<std::vector<std::byte>>(1000);
@@ -118,7 +118,7 @@ TEST_CASE("courier: what is abandoned is cancelled, and a session ends with it")
   }));
 }
 
-TEST_CASE("courier: several threads at once") {
+TEST_CASE("P2P transport: several threads at once") {
   REQUIRE_NOTHROW(run_session("threads", std::nullopt, [](MpiSession& session, const auto&) {
     std::vector<std::thread> threads;
     std::vector<int> good(3, 0);
@@ -139,14 +139,14 @@ TEST_CASE("courier: several threads at once") {
     for (std::thread& thread : threads) {
       thread.join();
     }
-    expect(good == std::vector<int>(3, 100), "every thread got its own");
+    expect(good == std::vector<int>(3, 100), "every thread receives its own messages");
   }));
 }
 
-TEST_CASE("courier: an abort of the world ends waits, also those that wait already") {
+TEST_CASE("P2P transport: an abort of the world ends waits, also earlier ones") {
   for (const bool shares : {true, false}) {
     for (int round = 0; round < 10; ++round) {
-      // MPI may touch the bytes of an aborted receive until it ends.
+      // MPI may access the bytes of an aborted receive until it is finalised.
       static std::vector<std::vector<std::byte>> kept;
       kept.emplace_back(100);
       const int node = shares ? 0 : process_rank();
@@ -157,7 +157,7 @@ TEST_CASE("courier: an abort of the world ends waits, also those that wait alrea
         if (session.rank() == round % session.size()) {
           guard = std::thread([&] { world->abort("stage 1, 0F0"); });
         }
-        doing("waiting for what nobody sends");
+        doing("waiting for a message that is never sent");
         const std::string culprit =
             culprit_of([&] { p2p.wait(p2p.receive(previous_of(session), 5, kept.back())); });
         if (guard.joinable()) {
@@ -165,7 +165,7 @@ TEST_CASE("courier: an abort of the world ends waits, also those that wait alrea
         }
         expect(culprit == "stage 1, 0F0", "the culprit is named");
         expect(culprit_of([&] { p2p.send(next_of(session), 5, {}); }) == culprit,
-               "and whatever comes later is refused");
+               "later sends are rejected");
       }));
     }
   }
@@ -175,10 +175,10 @@ TEST_CASE("session: texts are exchanged by rank, and nodes are known") {
   REQUIRE_NOTHROW(run_session("exchange", process_rank() / 2, [](MpiSession& session, const auto&) {
     const std::string mine(static_cast<std::size_t>(session.rank()) * 700, 'a');
     const auto texts = session.exchange(mine);
-    expect(static_cast<int>(texts.size()) == session.size(), "one of each rank");
+    expect(static_cast<int>(texts.size()) == session.size(), "one text of each rank");
     for (int rank = 0; rank < session.size(); ++rank) {
       expect(texts[static_cast<std::size_t>(rank)].size() == static_cast<std::size_t>(rank) * 700,
-             "its text");
+             "the text of the rank");
       expect(session.shares_windows_with(rank) == (rank / 2 == session.rank() / 2), "nodes");
     }
   }));

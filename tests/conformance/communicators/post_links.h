@@ -1,5 +1,5 @@
-// Links between two ends of one process whose sends do not wait for their receives, as work of a
-// device does not make the host wait. They carry messages alone.
+// Fake NCCL links between two threads of one process. Their sends do not wait for the receives, as
+// device work does not block the host. They support only exchange().
 #pragma once
 
 #include <condition_variable>
@@ -14,7 +14,7 @@
 
 namespace stagecraft::test {
 
-/// What is under way, by its receiver.
+/// Messages in flight, by receiver.
 struct PostOffice {
   std::mutex mutex;
   std::condition_variable changed;
@@ -45,7 +45,7 @@ class PostLink : public nccl::Link {
   }
 
  private:
-  [[noreturn]] static void refuse() { throw Error("PostLink", "carries messages alone"); }
+  [[noreturn]] static void refuse() { throw Error("PostLink", "supports only exchange()"); }
 
   void put(const Tensor& x) {
     const auto* bytes = static_cast<const char*>(x.raw());
@@ -60,7 +60,7 @@ class PostLink : public nccl::Link {
     office_->changed.wait(lock, [&] { return office_->closed || !mine.empty(); });
     require(!mine.empty(), "PostLink", "closed");
     require(static_cast<std::int64_t>(mine.front().size()) == x.bytes(), "PostLink",
-            "{} bytes came where {} were awaited", mine.front().size(), x.bytes());
+            "{} bytes arrived where {} were expected", mine.front().size(), x.bytes());
     std::memcpy(x.raw(), mine.front().data(), mine.front().size());
     mine.pop_front();
   }

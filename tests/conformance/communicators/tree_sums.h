@@ -19,7 +19,7 @@ inline std::vector<float> rough_values(int rank, std::int64_t count) {
   return values;
 }
 
-/// What a member has after a few sums along the tree.
+/// A member's results of all_reduce and reduce_scatter along the tree.
 inline std::vector<float> sums_of(Member& member, std::int64_t count) {
   Stream& stream = member.stream;
   const Tensor x = tensor_of(stream, rough_values(member.rank(), count));

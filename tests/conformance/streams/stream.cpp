@@ -11,7 +11,7 @@
 namespace stagecraft::testing {
 namespace {
 
-constexpr std::int64_t kMany = 1 << 24;  // elements: enough that a device is not done at once
+constexpr std::int64_t kMany = 1 << 24;  // elements: enough to keep a device busy for a while
 
 Tensor filled(Stream& stream, std::int64_t count, double value) {
   return tensor_of(stream, {count}, Values(static_cast<std::size_t>(count), value));
@@ -65,7 +65,7 @@ TEST_CASE("an event may be recorded again, also by another stream") {
   }
 }
 
-TEST_CASE("an event that was never recorded holds nobody up") {
+TEST_CASE("a wait for an event that was never recorded does not block") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
     stream.wait(Event{});
@@ -73,7 +73,7 @@ TEST_CASE("an event that was never recorded holds nobody up") {
   }
 }
 
-TEST_CASE("the host can wait for an event alone, also for one that was never recorded") {
+TEST_CASE("the host can wait for one event, also for one that was never recorded") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
     stream.synchronize(Event{});
@@ -90,13 +90,13 @@ TEST_CASE("the host can wait for an event alone, also for one that was never rec
   }
 }
 
-TEST_CASE("time marks tell when the work between them was done, on the host's clock") {
+TEST_CASE("time marks measure when work was done, on the host's clock") {
   for (DeviceUnderTest& device : devices_under_test()) {
     INFO("device " << device.name);
     Stream& stream = *device.streams.front();
     const Tensor sum = filled(stream, kMany, 0);
     const Tensor one = filled(stream, kMany, 1);
-    stream.time_of(stream.mark_time());  // from now on the clocks have been compared
+    stream.time_of(stream.mark_time());  // the clocks are compared at the first call
     const std::int64_t before = now_ns();
     std::vector<TimeMark> marks = {stream.mark_time()};
     for (int round = 0; round < 4; ++round) {
@@ -105,7 +105,7 @@ TEST_CASE("time marks tell when the work between them was done, on the host's cl
     }
     stream.synchronize();
     const std::int64_t after = now_ns();
-    constexpr std::int64_t kComparison_ns = 1'000'000;  // how wrong the clocks may be
+    constexpr std::int64_t kComparison_ns = 1'000'000;  // allowed error of the clock comparison
     CHECK(stream.time_of(marks.front()) >= before - kComparison_ns);
     CHECK(stream.time_of(marks.back()) <= after + kComparison_ns);
     for (std::size_t mark = 1; mark < marks.size(); ++mark) {
@@ -114,12 +114,12 @@ TEST_CASE("time marks tell when the work between them was done, on the host's cl
   }
 }
 
-TEST_CASE("what a stream asks of host and device is counted") {
+TEST_CASE("memory calls and waits of a stream are counted") {
   for (DeviceUnderTest& device : devices_under_test()) {
     const auto stream = make_stream(device.streams.front()->device(), {});
     const bool on_host = stream->device().kind == DeviceKind::cpu;
     stream->memory().allocate(1 << 20, MemoryLabel::workspace);
-    stream->memory().allocate(1 << 20, MemoryLabel::workspace);  // the same piece again
+    stream->memory().allocate(1 << 20, MemoryLabel::workspace);  // reuses the freed piece
     stream->synchronize();
     CHECK(stream->use().memory_calls == (on_host ? 0 : 1));
     CHECK(stream->use().held_bytes == (on_host ? 0 : 1 << 20));
@@ -128,7 +128,7 @@ TEST_CASE("what a stream asks of host and device is counted") {
   }
 }
 
-TEST_CASE("a range may be named around what is issued") {
+TEST_CASE("work may be issued within a named range") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
     stream.begin_range("F 0");
@@ -137,7 +137,7 @@ TEST_CASE("a range may be named around what is issued") {
   }
 }
 
-TEST_CASE("a stream may go while what it issued is under way, and its memory stays") {
+TEST_CASE("a stream may be destroyed before its work ends, and its memory stays valid") {
   for (DeviceUnderTest& device : devices_under_test()) {
     const Device which = device.streams.front()->device();
     Tensor kept;
@@ -152,7 +152,7 @@ TEST_CASE("a stream may go while what it issued is under way, and its memory sta
   }
 }
 
-TEST_CASE("a device that is not there is an error with the reason") {
+TEST_CASE("a missing device is an error with the reason") {
   const DeviceCensus census = count_devices(DeviceKind::cuda);
   CHECK(census.why_none.empty() == (census.count > 0));
   const auto missing = Device{DeviceKind::cuda, census.count};

@@ -43,7 +43,7 @@ TEST_CASE("freed bytes serve the next request of their size, and smaller ones") 
   });
 }
 
-TEST_CASE("a piece that is freed while it is worked on serves later work in order") {
+TEST_CASE("memory that is freed while in use is reused by later work in stream order") {
   constexpr std::int64_t kCount = 1 << 22;
   on_every_device([](Stream& stream) {
     const Tensor sum = tensor_of(stream, {kCount}, Values(kCount, 0.0));
@@ -69,11 +69,11 @@ TEST_CASE("memory is aligned to cache lines and usable to its end") {
   });
 }
 
-#ifndef __SANITIZE_ADDRESS__  // which ends the program instead of returning a null pointer
-TEST_CASE("more memory than there is is an error with the bytes, and the stream goes on") {
+#ifndef __SANITIZE_ADDRESS__  // it ends the program instead of returning a null pointer
+TEST_CASE("too large an allocation is an error with its size, and the stream stays usable") {
   on_every_device([](Stream& stream) {
     const auto kept = tensor_of(stream, {2}, {3, 4});
-    stream.memory().allocate(1 << 20, MemoryLabel::workspace);  // free pieces may be let go of
+    stream.memory().allocate(1 << 20, MemoryLabel::workspace);  // free pieces may be released
     CHECK_THROWS_WITH(stream.memory().allocate(std::int64_t{1} << 60, MemoryLabel::weights),
                       Catch::Matchers::Contains("1152921504606846976 bytes"));
     CHECK(values_of(stream, kept) == Values{3, 4});
