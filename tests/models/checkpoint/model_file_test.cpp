@@ -20,13 +20,13 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 
-/// What holds the tensors of these tests.
+/// The stream of all tensors in these tests.
 Stream& stream() {
   static const std::unique_ptr<Stream> host = make_stream({}, {});
   return *host;
 }
 
-/// 200 tokens: padded to 256, 256, 384 and 512 rows for 1 to 4 shards.
+/// The vocabulary of 200 is padded to 256, 256, 384 and 512 rows for 1 to 4 shards.
 ModelSpec model_of(int tensor_shards) {
   ModelConfig config;
   config.layers = 2;
@@ -37,7 +37,7 @@ ModelSpec model_of(int tensor_shards) {
   return gpt(config, tensor_shards);
 }
 
-/// A number that no other element of the model has.
+/// A value that is unique within the model.
 float value_at(std::size_t parameter, std::int64_t element) {
   return static_cast<float>(parameter * 65536) + static_cast<float>(element);
 }
@@ -58,7 +58,7 @@ std::vector<Parameter> parts_of(const ModelSpec& model, int rank, int ranks, flo
   return parts;
 }
 
-/// Elements get their values, padding stays.
+/// Sets every element to value_at(); padding keeps its value.
 void number(const std::vector<Parameter>& parts, int rank, int ranks) {
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const ParameterSpec& spec = parts[p].spec;
@@ -81,7 +81,7 @@ void write_model(const fs::path& folder, int ranks) {
   finish_model_files(temporary);
 }
 
-/// Tensors of a file that a test makes up.
+/// One tensor of a test's file.
 struct Content {
   NamedShape tensor;
   std::vector<float> values;
@@ -111,7 +111,7 @@ std::string bytes_of(const std::vector<Content>& contents) {
   return bytes;
 }
 
-/// Folder with this model.safetensors; the ConfigError's text that opening it ends in.
+/// Writes `weights` as model.safetensors, opens the folder, and returns the ConfigError's text.
 std::string failure_of(const fs::path& folder, const std::string& weights) {
   write_file(folder / "model.safetensors", weights);
   try {
@@ -127,7 +127,7 @@ std::string failure_of(const fs::path& folder, const std::vector<Content>& conte
   return failure_of(folder, bytes_of(contents));
 }
 
-/// Reads every part with `ranks` ranks and compares each element, and padding with zero.
+/// Reads every part with `ranks` ranks, and checks each element and that padding is zero.
 void check_reads(const fs::path& folder, int ranks) {
   const ModelSpec model = model_of(ranks);
   const InitialModel initial(model, folder);
@@ -145,7 +145,7 @@ void check_reads(const fs::path& folder, int ranks) {
   }
 }
 
-TEST_CASE("any number of tensor ranks writes the same bytes, and no padding") {
+TEST_CASE("every number of tensor ranks writes the same bytes, without padding") {
   const TemporaryFolder folder;
   const std::string expected = bytes_of(contents_of(model_of(1)));
   for (const int ranks : {1, 2, 3, 4}) {
@@ -155,7 +155,7 @@ TEST_CASE("any number of tensor ranks writes the same bytes, and no padding") {
   }
 }
 
-TEST_CASE("what any number of ranks wrote, any number reads; padding becomes zero") {
+TEST_CASE("a model can be read with any number of ranks, and padding is zero") {
   const TemporaryFolder folder;
   write_model(folder.path(), 2);
   for (const int ranks : {1, 2, 3, 4}) {
@@ -163,7 +163,7 @@ TEST_CASE("what any number of ranks wrote, any number reads; padding becomes zer
   }
 }
 
-TEST_CASE("an unfinished model leaves the earlier one whole") {
+TEST_CASE("an unfinished model does not change the earlier one") {
   const TemporaryFolder folder;
   write_model(folder.path(), 1);
   const ModelSpec model = model_of(1);
@@ -176,7 +176,7 @@ TEST_CASE("an unfinished model leaves the earlier one whole") {
   CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()) == 2);
 }
 
-TEST_CASE("a model that cannot be written names the place") {
+TEST_CASE("an error in writing a model names the path") {
   const TemporaryFolder folder;
   write_file(folder.path() / "file", "");
   CHECK_THROWS_WITH(begin_model_files(model_of(1), folder.path() / "file" / "model"),
@@ -192,7 +192,7 @@ TEST_CASE("a model that cannot be written names the place") {
                     Contains("the file has 100 bytes, but the model needs"));
 }
 
-TEST_CASE("prefixed names, mask buffers and a copied head are understood") {
+TEST_CASE("prefixed names, mask buffers and a copied head are accepted") {
   const TemporaryFolder folder;
   std::vector<Content> contents = contents_of(model_of(1));
   REQUIRE(contents[0].tensor.name == "wte.weight");
@@ -206,7 +206,7 @@ TEST_CASE("prefixed names, mask buffers and a copied head are understood") {
   check_reads(folder.path(), 3);
 }
 
-TEST_CASE("weights that are not the model's are errors with file, tensor and shapes") {
+TEST_CASE("weights of another model are errors with file, tensor and shapes") {
   const TemporaryFolder folder;
   const fs::path& root = folder.path();
   const std::string file = "[" + (root / "model.safetensors").string() + "] ";
@@ -279,7 +279,7 @@ TEST_CASE("config.json must describe the same function") {
              Contains("tie_word_embeddings is false, but this model needs true"));
 }
 
-TEST_CASE("a model that transformers saved is read") {
+TEST_CASE("a model saved by transformers can be read") {
   ModelConfig config;
   config.layers = 3;
   config.hidden = 48;

@@ -35,14 +35,14 @@ std::string failure_of(const std::string& file) {
   return "no error";
 }
 
-/// The failure of a header with one tensor "a", whose body is `body`, and 8 bytes of data.
+/// The error text for a file with one tensor "a", whose JSON value is `body`, and 8 bytes of data.
 std::string tensor_failure(const std::string& body) {
   return failure_of(file_of(R"({"a":)" + body + "}", 8));
 }
 
 const std::string kGood = R"({"dtype":"F32","shape":[2],"data_offsets":[0,8]})";
 
-TEST_CASE("a header tells names, dtypes, shapes, places and metadata") {
+TEST_CASE("a header contains names, dtypes, shapes, offsets and metadata") {
   const std::string json = R"({"__metadata__":{"format":"pt","note":"\u00e9"},)"
                            R"("b":{"shape":[2,3],"data_offsets":[4,16],"dtype":"BF16"},)"
                            R"("empty":{"dtype":"F64","shape":[0,7],"data_offsets":[4,4]},)"
@@ -63,7 +63,7 @@ TEST_CASE("a header tells names, dtypes, shapes, places and metadata") {
   CHECK(read(file_of("{}", 0)).entries.empty());
 }
 
-TEST_CASE("what is written is read back") {
+TEST_CASE("a header that was written can be read") {
   const std::vector<NamedShape> tensors{{"z", {2, 3}}, {"a \"b\"\\", {4}}, {"scalar", {}}};
   const SafetensorsHeader header = make_safetensors_header(tensors);
   CHECK(header.bytes.size() % 8 == 0);
@@ -87,7 +87,7 @@ TEST_CASE("what is written is read back") {
                     Contains("tensor \"a\" occurs twice"));
 }
 
-TEST_CASE("rules over lengths") {
+TEST_CASE("rules for lengths") {
   CHECK(failure_of("1234567") ==
         "[dir/x.safetensors] the file has 7 bytes; a safetensors file begins with a length of 8 "
         "bytes");
@@ -100,7 +100,7 @@ TEST_CASE("rules over lengths") {
   CHECK_THAT(failure_of(file_of(" {}", 0)), Contains("the header does not begin with '{'"));
 }
 
-TEST_CASE("rules over the order of data") {
+TEST_CASE("rules for the order of data") {
   const auto two = [](const std::string& a, const std::string& b, std::size_t data_bytes) {
     return failure_of(file_of(R"({"a":{"dtype":"U8","shape":[4],"data_offsets":)" + a +
                                   R"(},"b":{"dtype":"U8","shape":[4],"data_offsets":)" + b + "}}",
@@ -121,7 +121,7 @@ TEST_CASE("rules over the order of data") {
              Contains("1 bytes follow the last tensor, which ends at data byte 8"));
 }
 
-TEST_CASE("rules over one tensor") {
+TEST_CASE("rules for one tensor") {
   CHECK(tensor_failure(kGood) == "no error");
   const auto with = [](const std::string& from, const std::string& to) {
     std::string body = kGood;
@@ -155,7 +155,7 @@ TEST_CASE("rules over one tensor") {
   CHECK_THAT(tensor_failure("[]"), Contains("tensor \"a\": found a list, expected an object"));
 }
 
-TEST_CASE("rules over the JSON") {
+TEST_CASE("rules for the JSON") {
   CHECK_THAT(failure_of(file_of(R"({"a":)" + kGood + R"(,"a":)" + kGood + "}", 8)),
              Contains("the key \"a\" occurs twice"));
   CHECK_THAT(failure_of(file_of(R"({"__metadata__":{},"__metadata__":{}})", 0)),
@@ -173,7 +173,7 @@ TEST_CASE("rules over the JSON") {
              Contains("the header contains a zero byte at byte 3"));
 }
 
-TEST_CASE("deep nesting and long words end early and in short messages") {
+TEST_CASE("deep nesting stops early, and long texts give short messages") {
   const std::string deep = failure_of(file_of("{\"a\":" + std::string(1'000'000, '['), 0));
   CHECK_THAT(deep, Contains("found a list, expected an object"));
   const std::string word = failure_of(file_of("{\"" + std::string(1'000'000, 'x') + "\":1}", 0));

@@ -16,7 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Catch::Matchers::Contains;
 
-/// All tokens that the samples show as inputs, then the last target.
+/// The inputs of all samples, then the last target.
 std::string text_of(const TokenDataset& data) {
   const auto length = static_cast<std::size_t>(data.sequence());
   std::vector<std::int32_t> inputs(length);
@@ -38,7 +38,7 @@ DataConfig config_of(std::vector<std::string> train, double fraction = 0) {
   return config;
 }
 
-/// "KEY: TEXT" of the ConfigError that loading ends in.
+/// "KEY: TEXT" of the ConfigError that load_text throws.
 std::string failure_of(const DataConfig& config, std::int64_t sequence = 4) {
   try {
     load_text(config, sequence);
@@ -48,7 +48,7 @@ std::string failure_of(const DataConfig& config, std::int64_t sequence = 4) {
   return "no error";
 }
 
-TEST_CASE("sample k is the T + 1 tokens from k T") {
+TEST_CASE("sample k is the T + 1 tokens from token k * T") {
   const TokenDataset data({'a', 'b', 'c', 'd', 'e', 'f', 'g', 255}, 3);
   CHECK(data.tokens() == 8);
   CHECK(data.samples() == 2);
@@ -64,10 +64,10 @@ TEST_CASE("sample k is the T + 1 tokens from k T") {
   CHECK(TokenDataset({}, 1).samples() == 0);
   const TokenDataset last({1, 255}, 1);
   last.read(0, std::span(inputs).first(1), std::span(targets).first(1));
-  CHECK(targets[0] == 255);  // bytes have no sign
+  CHECK(targets[0] == 255);  // bytes are unsigned
 }
 
-TEST_CASE("shuffling is a permutation of its own in every epoch, and a function of the seed") {
+TEST_CASE("shuffled order is a different permutation in every epoch, a function of the seed") {
   const std::int64_t samples = GENERATE(1, 2, 37, 1000);
   const auto epoch_of = [&](std::uint64_t seed, std::int64_t epoch) {
     std::vector<std::int64_t> order;
@@ -95,7 +95,7 @@ TEST_CASE("sequential order starts again after the last sample") {
   CHECK(sample_at(SampleOrder::sequential, 1, 5, 13) == 3);
 }
 
-TEST_CASE("files are joined with nothing between, a directory is its regular files by name") {
+TEST_CASE("files are concatenated, and a directory stands for its regular files by name") {
   const TemporaryFolder folder;
   const fs::path texts = folder.path() / "texts";
   fs::create_directories(texts / "c-inner");
@@ -113,7 +113,7 @@ TEST_CASE("files are joined with nothing between, a directory is its regular fil
   CHECK(data.validation == nullptr);
 }
 
-TEST_CASE("the validation part is the last round-down(n fraction) tokens, or a text of its own") {
+TEST_CASE("the validation part is the last round-down(n * fraction) tokens, or another text") {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "text").string();
   const std::string other = (folder.path() / "other").string();
@@ -127,7 +127,7 @@ TEST_CASE("the validation part is the last round-down(n fraction) tokens, or a t
   CHECK(text_of(*load_text(config, 1).validation) == "XYZ");
 }
 
-TEST_CASE("text that cannot be used is an error with key and file") {
+TEST_CASE("unusable text is an error with key and file") {
   const TemporaryFolder folder;
   const std::string root = folder.path().string();
   const auto path = [&](const char* name) { return (folder.path() / name).string(); };
@@ -161,7 +161,7 @@ TEST_CASE("text that cannot be used is an error with key and file") {
   CHECK_THAT(failure_of(config), Contains("data.validation: " + path("short") + " has 4 tokens"));
 }
 
-TEST_CASE("a validation part that is too short, and a share or tokenizer that is none") {
+TEST_CASE("a short validation part, an invalid fraction and an unknown tokenizer are errors") {
   const TemporaryFolder folder;
   const std::string file = (folder.path() / "text").string();
   write_file(file, "0123456789");

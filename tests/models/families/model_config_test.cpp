@@ -21,7 +21,7 @@ ModelConfig tiny() {
   return config;
 }
 
-/// Parameters of GPT-2 with a tied head.
+/// The number of parameters of GPT-2 with a tied head.
 std::int64_t parameters_of(const ModelConfig& c) {
   return (c.vocab + c.sequence) * c.hidden + c.layers * (12 * c.hidden * c.hidden + 13 * c.hidden) +
          2 * c.hidden;
@@ -37,18 +37,18 @@ std::string keys_of(const ModelConfig& config, const std::string& part_of_text) 
   return "no error";
 }
 
-TEST_CASE("the published sizes have the published numbers of parameters") {
+TEST_CASE("the presets have the published numbers of parameters") {
   const auto count = [](const char* preset) {
     ModelConfig config;
     config.preset = preset;
     return parameters_of(resolved(config, 256));
   };
-  // Exact figures of OpenAI's checkpoints.
+  // Exact numbers of OpenAI's checkpoints.
   CHECK(count("gpt2-124m") == 124439808);
   CHECK(count("gpt2-355m") == 354823168);
   CHECK(count("gpt2-774m") == 774030080);
   CHECK(count("gpt2-1558m") == 1557611200);
-  // Those of arXiv 1909.08053, in billions.
+  // Numbers of arXiv 1909.08053, in billions.
   CHECK(static_cast<double>(count("megatron-355m")) / 1e9 == Approx(0.355).margin(0.002));
   CHECK(static_cast<double>(count("megatron-1.2b")) / 1e9 == Approx(1.2).margin(0.05));
   CHECK(static_cast<double>(count("megatron-2.5b")) / 1e9 == Approx(2.5).margin(0.05));
@@ -57,7 +57,7 @@ TEST_CASE("the published sizes have the published numbers of parameters") {
   CHECK(model_presets().size() == 9);
 }
 
-TEST_CASE("sizes that are given win over the preset's, and the vocabulary over the tokenizer's") {
+TEST_CASE("given sizes override the preset's, and a given vocabulary the tokenizer's") {
   ModelConfig config;
   config.preset = "gpt2-124m";
   config.layers = 3;
@@ -71,7 +71,7 @@ TEST_CASE("sizes that are given win over the preset's, and the vocabulary over t
   CHECK(resolved(config, 256).vocab == 300);
 }
 
-TEST_CASE("an unknown preset is answered with the nearest and with all") {
+TEST_CASE("the error for an unknown preset names the nearest preset and all presets") {
   ModelConfig config;
   config.preset = "gpt2-134m";
   CHECK(keys_of(config, "did you mean \"gpt2-124m\"? Presets: gpt2-124m, gpt2-355m, ") ==
@@ -80,7 +80,7 @@ TEST_CASE("an unknown preset is answered with the nearest and with all") {
   CHECK(keys_of(config, "did you mean \"megatron-8.3b\"?") == "model.preset");
 }
 
-TEST_CASE("missing sizes are named together, with both ways to set them") {
+TEST_CASE("one error names all missing sizes, with both ways to set them") {
   ModelConfig config = tiny();
   config.hidden = 0;
   config.sequence = 0;
@@ -89,7 +89,7 @@ TEST_CASE("missing sizes are named together, with both ways to set them") {
                 "model.preset = one of gpt2-124m, ") == "model.hidden model.sequence");
 }
 
-TEST_CASE("every rule over the sizes names its keys and numbers") {
+TEST_CASE("the error of every rule for sizes names the keys and numbers") {
   const auto broken = [](const std::function<void(ModelConfig&)>& change, const std::string& text) {
     ModelConfig config = tiny();
     change(config);

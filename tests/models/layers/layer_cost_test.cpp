@@ -1,4 +1,4 @@
-// What a layer says that it holds, against the account that its tensors are charged to.
+// LayerCost's memory against the account to which the layer's tensors are charged.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
@@ -26,7 +26,7 @@ ModelConfig config_of(double dropout) {
   return config;
 }
 
-/// One layer on a stream of its own.
+/// One layer with its own stream.
 class LayerRun {
  public:
   LayerRun(const ModelSpec& model, const LayerSpec& layer)
@@ -56,7 +56,7 @@ class LayerRun {
     return x;
   }
 
-  /// What `work` holds at most, and afterwards.
+  /// The account's bytes: the peak during `work`, and after it.
   struct Held {
     std::int64_t peak = 0;
     std::int64_t after = 0;
@@ -107,13 +107,13 @@ class LayerRun {
   std::int64_t base_ = 0;
 };
 
-/// Operations take a little for themselves: never less, and at most a twentieth more.
+/// The measured bytes include the workspace of operations: they may exceed the cost by at most 5 %.
 void check(std::int64_t held, std::int64_t said) {
   CHECK(held >= said);
   CHECK(static_cast<double>(held) <= 1.05 * static_cast<double>(said));
 }
 
-TEST_CASE("layers hold what their costs say: F, then B, or I and W") {
+TEST_CASE("layers use the memory of their costs: F, then B, or I and W") {
   for (const double dropout : {0.0, 0.1}) {
     const ModelSpec model = gpt(config_of(dropout), 1);
     for (const LayerSpec& layer : model.layers) {

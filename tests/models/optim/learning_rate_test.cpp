@@ -17,31 +17,31 @@ OptimizerConfig config_of(std::int64_t steps, std::int64_t warmup) {
   return config;
 }
 
-TEST_CASE("the learning rate warms up in a line and ends in half a cosine") {
+TEST_CASE("the learning rate has a linear warm-up and then half a cosine") {
   const OptimizerConfig config = config_of(10, 2);
   CHECK(learning_rate_at(config, 1) == Approx(0.5e-3).epsilon(1e-14));
   CHECK(learning_rate_at(config, 2) == Approx(1e-3).epsilon(1e-14));
-  // A quarter, half and all of the cosine's eight steps.
+  // After a quarter, half and all of the cosine's eight steps.
   CHECK(learning_rate_at(config, 4) ==
         Approx(1e-4 + 9e-4 * (1 + std::sqrt(0.5)) / 2).epsilon(1e-14));
   CHECK(learning_rate_at(config, 6) == Approx(5.5e-4).epsilon(1e-14));
   CHECK(learning_rate_at(config, 10) == Approx(1e-4).epsilon(1e-14));
 }
 
-TEST_CASE("the learning rate without warm-up, and with nothing else") {
+TEST_CASE("the learning rate without warm-up, and with warm-up only") {
   CHECK(learning_rate_at(config_of(2, 0), 1) == Approx(5.5e-4).epsilon(1e-14));
   CHECK(learning_rate_at(config_of(1, 0), 1) == Approx(1e-4).epsilon(1e-14));
   CHECK(learning_rate_at(config_of(4, 4), 4) == Approx(1e-3).epsilon(1e-14));
   CHECK(learning_rate_at(config_of(2, 8), 2) == Approx(0.25e-3).epsilon(1e-14));
 }
 
-TEST_CASE("the learning rate of a step outside of the run is an error") {
+TEST_CASE("the learning rate of a step outside the run is an error") {
   CHECK_THROWS_AS(learning_rate_at(config_of(10, 2), 0), Error);
   CHECK_THROWS_WITH(learning_rate_at(config_of(10, 2), 11),
                     "[learning_rate_at] step 11 is outside of 1 .. 10");
 }
 
-TEST_CASE("clipping scales only what is too long") {
+TEST_CASE("clipping scales only gradients with too large a norm") {
   OptimizerConfig config = config_of(1, 0);
   config.clip = 0.5;
   CHECK(clip_factor(config, 2) == 0.25);

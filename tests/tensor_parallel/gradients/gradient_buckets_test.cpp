@@ -30,7 +30,7 @@ std::vector<std::vector<float>> reduced(int size, std::int64_t bucket_bytes) {
 
 }  // namespace
 
-TEST_CASE("the size of a bucket changes no bit of a gradient") {
+TEST_CASE("the bucket size changes no bit of a gradient") {
   const int size = GENERATE(1, 2, 3, 4);
   const auto whole = reduced(size, kBucketBytes);
   for (int rank = 1; rank < size; ++rank) {
@@ -52,7 +52,7 @@ TEST_CASE("gradients are summed over the group") {
   }
 }
 
-TEST_CASE("a bucket holds at least one gradient, and an arena is flat") {
+TEST_CASE("a bucket too small for one gradient, and an arena with two dimensions, are errors") {
   run_local("bad buckets", 1, [](Member& member) {
     const Tensor x = tensor_of<float>(member.stream, {1, 2, 3, 4}, {2, 2});
     const auto fails = [&](const Tensor& gradients, std::int64_t bucket_bytes) {

@@ -28,7 +28,7 @@ Matrix random_matrix(const std::string& name, Shape shape) {
   return matrix;
 }
 
-/// op(a) op(b) + c in float64, where a transposed matrix is given as it lies.
+/// op(a) op(b) in float64. A transposed matrix is stored untransposed.
 Values product(const Matrix& a, bool transpose_a, const Matrix& b, bool transpose_b) {
   const auto element = [](const Matrix& m, bool transposed, std::int64_t i, std::int64_t j) {
     return static_cast<double>(m.values.at(transposed ? j * m.shape[1] + i : i * m.shape[1] + j));
@@ -60,8 +60,8 @@ Tensor shard_of(Member& member, const Matrix& whole, int dimension) {
   return x;
 }
 
-/// Puts a rank's part into its place of the whole, which all ranks share; what is replicated must
-/// have the same bits everywhere, and rank 0 keeps it.
+/// Writes a rank's part into `whole`, which all ranks share. A replicated part must have the same
+/// bits on every rank; rank 0 writes it.
 void put(Member& member, const Tensor& part, int dimension, Matrix& whole) {
   const ShardSpec spec{.dimension = dimension, .shards = dimension < 0 ? 1 : member.size()};
   const Values values = values_of<float>(member.stream, part);
@@ -78,7 +78,7 @@ void put(Member& member, const Tensor& part, int dimension, Matrix& whole) {
   }
 }
 
-/// Gathered from the ranks.
+/// Results gathered from all ranks.
 struct Results {
   Matrix y{{kRows, kOut}, Values(kRows* kOut)};
   Matrix dx{{kRows, kIn}, Values(kRows* kIn)};
@@ -95,7 +95,7 @@ Tensor empty_like(Member& member, Shape shape) {
   return Tensor(member.stream.memory(), std::move(shape), DType::float32, MemoryLabel::workspace);
 }
 
-/// Whose part of the weight a rank has.
+/// The part of the weight that a rank holds.
 enum class Kind { column, row };
 
 Results computed(Kind kind, int ranks) {
@@ -118,7 +118,7 @@ Results computed(Kind kind, int ranks) {
       row_linear_forward(stream, member.group, x, weight, y);
       row_linear_backward_input(stream, dy, weight, dx);
     }
-    // The first writes, the second adds.
+    // The first call overwrites, the second adds.
     linear_backward_weight(stream, x, dy, dweight, dbias, false);
     linear_backward_weight(stream, x, dy, dweight, dbias, true);
     put(member, y, column ? 1 : -1, results.y);
@@ -129,7 +129,7 @@ Results computed(Kind kind, int ranks) {
   return results;
 }
 
-/// In float64, rounded once.
+/// Computed in float64 and rounded once.
 Results exact(Kind kind) {
   Results results;
   results.y.values = product(kX, false, kWeight, false);

@@ -1,4 +1,4 @@
-// Cross-entropy over 1 to 4 vocabulary shards against one shard and float64.
+// Cross-entropy over 1 to 4 vocabulary shards against one shard and against float64.
 #include "tensor_parallel/layers/vocabulary_cross_entropy.h"
 
 #include <catch2/catch.hpp>
@@ -24,7 +24,7 @@ std::vector<float> logits_of(const Problem& problem) {
   return logits;
 }
 
-/// One row is not counted; the others reach the first and the last token.
+/// One row is ignored; the targets of the others range from the first to the last token.
 std::vector<std::int32_t> targets_of(const Problem& problem) {
   std::vector<std::int32_t> targets;
   for (std::int64_t row = 0; row < kRows; ++row) {
@@ -48,7 +48,7 @@ Result computed(const Problem& problem, int ranks) {
     const Shape global{kRows, problem.vocabulary};
     const Shape local = local_shape(global, spec, member.rank(), ranks);
     const auto runs = shard_runs(global, spec, member.rank(), ranks);
-    // Padding holds what would win if anybody looked.
+    // Padding has the largest values, so that reading it would change the result.
     const Tensor x = tensor_of(stream, std::vector<float>(elements_of(local), 1e6F), local);
     for (const ShardRun& run : runs) {
       std::copy_n(logits.data() + run.global_begin, run.count, x.data<float>() + run.local_begin);
@@ -103,8 +103,8 @@ void check_near(const Result& a, const Result& b) {
 
 }  // namespace
 
-TEST_CASE("cross-entropy over vocabulary shards is that over the whole vocabulary") {
-  // Without padding; with some; with ranks that own nothing else.
+TEST_CASE("cross-entropy over vocabulary shards equals that over the whole vocabulary") {
+  // Without padding; with padding; with ranks that hold only padding.
   const auto problem = GENERATE(Problem{24, 24}, Problem{21, 24}, Problem{5, 24});
   const Result one = computed(problem, 1);
   check_near(one, exact(problem));

@@ -5,7 +5,7 @@
 
 namespace stagecraft {
 
-TEST_CASE("tensor groups are neighbours, then data, then pipeline") {
+TEST_CASE("ranks are numbered along tensor, then data, then pipeline") {
   const MeshShape shape{.pipeline = 3, .tensor = 2, .data = 4};
   CHECK(shape.ranks() == 24);
   CHECK(rank_at(shape, {.pipeline = 0, .tensor = 1, .data = 0}) == 1);
@@ -14,7 +14,7 @@ TEST_CASE("tensor groups are neighbours, then data, then pipeline") {
   CHECK(rank_at(shape, {.pipeline = 2, .tensor = 1, .data = 3}) == 23);
 }
 
-TEST_CASE("places and ranks are one to one") {
+TEST_CASE("mesh coordinates and ranks are one to one") {
   const MeshShape shape{
       .pipeline = GENERATE(1, 2, 3), .tensor = GENERATE(1, 2, 4), .data = GENERATE(1, 3)};
   std::set<int> ranks;

@@ -8,7 +8,7 @@
 namespace stagecraft {
 namespace {
 
-/// The sum as a person would write it.
+/// The sum as text with parentheses.
 std::string sum_of(int parts) {
   std::vector<std::string> terms;
   for (int part = 0; part < parts; ++part) {
@@ -23,7 +23,7 @@ std::string sum_of(int parts) {
 
 }  // namespace
 
-TEST_CASE("neighbours are joined and an odd last part passes up") {
+TEST_CASE("neighbours are added and an odd last part moves up") {
   CHECK(sum_of(1) == "0");
   CHECK(sum_of(2) == "(0+1)");
   CHECK(sum_of(3) == "((0+1)+2)");
@@ -44,6 +44,6 @@ TEST_CASE("a tree of trees over equal blocks is the tree of all, if the blocks a
   }
 }
 
-TEST_CASE("nothing has no sum") { CHECK_THROWS_AS(reduction_tree(0), Error); }
+TEST_CASE("a tree of no parts is an error") { CHECK_THROWS_AS(reduction_tree(0), Error); }
 
 }  // namespace stagecraft

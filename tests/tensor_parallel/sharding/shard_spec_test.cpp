@@ -12,7 +12,7 @@ std::vector<int> numbered(const Shape& shape) {
   return values;
 }
 
-/// What a rank holds, by its runs; padding is -1.
+/// The global index of every local element, from the runs; padding is -1.
 std::vector<int> local_part(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
   const std::vector<int> whole = numbered(global);
   std::vector<int> local(elements_of(local_shape(global, spec, rank, ranks)), -1);
@@ -28,7 +28,7 @@ std::vector<int> local_part(const Shape& global, const ShardSpec& spec, int rank
   return local;
 }
 
-/// Every element of the global tensor, counted over all ranks' runs, exactly once.
+/// Checks that the runs of all ranks contain every element of the global tensor exactly once.
 void check_covers(const Shape& global, const ShardSpec& spec, int ranks) {
   std::vector<int> seen(elements_of(global), 0);
   for (int rank = 0; rank < ranks; ++rank) {
@@ -43,7 +43,7 @@ void check_covers(const Shape& global, const ShardSpec& spec, int ranks) {
 
 }  // namespace
 
-TEST_CASE("the ranks' runs make up the global tensor, once") {
+TEST_CASE("the runs of all ranks cover the global tensor once") {
   const int ranks = GENERATE(1, 2, 3, 4);
   const int groups = GENERATE(1, 3);
   const int shards_per_rank = GENERATE(1, 2);
@@ -56,7 +56,7 @@ TEST_CASE("the ranks' runs make up the global tensor, once") {
   check_covers({5, 72}, columns, ranks);
 }
 
-TEST_CASE("a rank has its piece of each of q, k and v") {
+TEST_CASE("a rank has its shard of each of q, k and v") {
   const ShardSpec spec{.dimension = 1, .shards = 2, .groups = 3};
   // One row is q0 q1 q2 q3 | k0 .. k3 | v0 .. v3.
   CHECK(local_part({2, 12}, spec, 0, 2) ==
@@ -67,7 +67,7 @@ TEST_CASE("a rank has its piece of each of q, k and v") {
         std::vector<int>{2, 3, 6, 7, 10, 11});
 }
 
-TEST_CASE("rows of a padded table: the last ranks hold padding, perhaps only padding") {
+TEST_CASE("rows of a padded table: the last ranks hold padding, or only padding") {
   const int ranks = GENERATE(1, 2, 4);
   const ShardSpec spec{.dimension = 0, .shards = 4, .padded_size = 16};
   for (int rank = 0; rank < ranks; ++rank) {
@@ -88,7 +88,7 @@ TEST_CASE("columns of a padded matrix") {
   CHECK(local_part({2, 5}, spec, 1, 2) == std::vector<int>{4, -1, -1, -1, 9, -1, -1, -1});
 }
 
-TEST_CASE("what is contiguous is one run") {
+TEST_CASE("contiguous elements are one run") {
   CHECK(shard_runs({6, 4}, {}, 2, 3).size() == 1);
   CHECK(shard_runs({6, 4}, {.dimension = 0, .shards = 3}, 1, 3).size() == 1);
   CHECK(shard_runs({6, 4}, {.dimension = 1, .shards = 1, .groups = 2}, 0, 1).size() == 1);
