@@ -1,5 +1,5 @@
-// Attention on the CPU beside the best GEMM of the same run. A causal product counts as half of the
-// square: 2 B H T^2 D operations forward, 5 B H T^2 D backward (the scores are computed again).
+// Compares attention on the CPU with the best GEMM of the same run. A causal product counts as half
+// of the square: 2 B H T^2 D operations forward, 5 B H T^2 D backward (scores are recomputed).
 //
 //   usage: bench_attention
 #include <fmt/core.h>
@@ -23,7 +23,7 @@ struct Setting {
   std::int64_t head_size;
 };
 
-/// The best of several runs, after one that warms up.
+/// The best of several runs, after one warm-up run.
 template <typename F>
 double best_seconds(F&& run) {
   using Clock = std::chrono::steady_clock;

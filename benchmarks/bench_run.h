@@ -1,4 +1,4 @@
-// What the training benchmarks share: GPT-2 124M on random tokens, and the medians of its steps.
+// Shared by the training benchmarks: GPT-2 124M on random tokens, and the medians of its steps.
 #pragma once
 
 #include <functional>
@@ -26,14 +26,14 @@ inline TextData random_text(std::int64_t sequence) {
 
 struct Measured {
   RunResult result;
-  double step_seconds = 0;  // median, warm-up left out
+  double step_seconds = 0;  // median, without warm-up
 };
 
-/// How a plan is run: run_training, or with a process per rank.
+/// The function that runs a plan: run_training, or one with a process for each rank.
 using Runner =
     std::function<RunResult(const TrainingPlan&, const RunConfig&, const TextData&, RunObserver&)>;
 
-/// Runs `steps` measured steps behind two that warm up. Throws Error when the run fails.
+/// Runs two warm-up steps and then `steps` measured steps. Throws Error if the run fails.
 inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel,
                         const BatchConfig& batch, int threads, std::int64_t steps,
                         const Runner& runner = run_training,

@@ -1,7 +1,6 @@
-// Bytes between two processes of one node, through a window channel, beside what memcpy alone
-// moves. Envelopes and credits are two counters in shared memory, so that only the channel is
-// measured.
-//   channels [GIB]     how much is moved at each size (default 1)
+// Compares the bandwidth of a window channel between two processes of one node with that of memcpy.
+// Two counters in shared memory replace envelopes and credits, so only the channel is measured.
+//   channels [GIB]     GiB to transfer at each size (default 1)
 #include <fmt/core.h>
 #include <sched.h>
 #include <sys/wait.h>
@@ -25,7 +24,7 @@ namespace {
 
 using namespace stagecraft;
 
-constexpr int kRounds = 7;  // the best is printed: others on the machine only ever take away
+constexpr int kRounds = 7;  // the best is printed, because other load only slows a round down
 
 struct Counters {
   alignas(64) std::atomic<std::uint64_t> sent{0};
@@ -38,7 +37,7 @@ void wait_until(const std::atomic<std::uint64_t>& counter, std::uint64_t value) 
   }
 }
 
-/// This process runs on the `index`-th of the cores it was given, as the launcher binds a run's.
+/// Binds this process to the `index`-th of its allowed cores, as the launcher does in a run.
 void bind_to_core(int index) {
   static const cpu_set_t kGiven = [] {
     cpu_set_t given;
@@ -55,7 +54,7 @@ void bind_to_core(int index) {
   }
 }
 
-/// Lets the source begin a round; until then it sleeps and leaves the memory to memcpy.
+/// The source sleeps in pass() until open(), so that it does not disturb the measurement of memcpy.
 class HandshakeListener {
  public:
   HandshakeListener() {
@@ -84,7 +83,7 @@ struct Stretch {
   std::uint64_t tensors = 0;
 };
 
-/// The child: streams, then ends its process.
+/// The child process: sends all tensors, then exits.
 [[noreturn]] void be_source(const Stretch& stretch, Counters& counters,
                             const HandshakeListener& gate, const std::string& key) {
   bind_to_core(1);
@@ -111,8 +110,9 @@ double rate(const Stretch& stretch, std::int64_t ns) {
          static_cast<double>(ns);
 }
 
-/// GB/s of memcpy on this thread alone, from one buffer to kReceiveSlots others in turn, in memory
-/// as tensors have it. Not at equal places in a page, where some processors copy at a tenth.
+/// GB/s of memcpy on this thread, from one buffer to kReceiveSlots others in turn, in tensor
+/// memory. Source and destination have different offsets within a page: with equal offsets some
+/// processors copy at a tenth of the speed.
 double memcpy_rate(const Stretch& stretch, Stream& stream) {
   constexpr std::int64_t kApart = 192;
   const auto size = static_cast<std::size_t>(stretch.bytes);
@@ -130,7 +130,7 @@ double memcpy_rate(const Stretch& stretch, Stream& stream) {
   return rate(stretch, now_ns() - begin);
 }
 
-/// GB/s of one stretch, of the destination's process.
+/// GB/s of one stretch, measured in the destination's process.
 double receive_stretch(const Stretch& stretch, Stream& stream, Channel& channel, Counters& counters,
                        std::uint64_t first) {
   const std::int64_t begin = now_ns();
@@ -160,7 +160,7 @@ void measure(const Stretch& stretch) {
   const auto channel = make_window_destination(std::move(window), stream->memory().account());
   std::vector<double> through;
   std::vector<double> alone;
-  for (std::uint64_t round = 0; round <= kRounds; ++round) {  // the first one warms up
+  for (std::uint64_t round = 0; round <= kRounds; ++round) {  // the first round is the warm-up
     const std::uint64_t first = round * stretch.tensors;
     alone.push_back(memcpy_rate(stretch, *stream));
     gate.open();

@@ -1,13 +1,13 @@
-"""Processes beside threads on the CPU: whole training runs in alternation, the same plan in both.
+"""Compares processes with threads on the CPU: alternating training runs with the same plan.
 
     python3 benchmarks/compare_modes.py examples/first_run/first_run.toml
     python3 benchmarks/compare_modes.py examples/first_run/first_run.toml \\
         --set parallel.pipeline=1 --set parallel.data=2
 
-A round is one run as threads and one under mpirun, begun by launch/train in turn with either first.
-A run's figure is the median time of its steps, without the first three; a round's the quotient of
-the two; the result the median over the rounds, with the interval that holds the median of such
-rounds with 95 % (order statistics). Leave the machine to it.
+A round is one run with threads and one with mpirun, both started by launch/train; the order
+alternates. The value of a run is the median time of its steps, without the first three; that of a
+round is the quotient of the two. The result is the median over the rounds with its 95 % confidence
+interval (order statistics). The machine should be otherwise idle.
 """
 
 import argparse
@@ -24,7 +24,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
 def step_seconds(arguments, mode):
-    """The median step of one run, and its last loss."""
+    """The median step time of one run, and its last loss."""
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / "run"
         words = [f"train.steps={arguments.steps}", "train.warmup_steps=5", "train.eval_every=0",
@@ -40,7 +40,7 @@ def step_seconds(arguments, mode):
 
 
 def interval(values):
-    """Of the median with at least 95 %, by the sign test."""
+    """The confidence interval of the median at 95 % or more, by the sign test."""
     values = sorted(values)
     count = len(values)
     below = 0

@@ -1,4 +1,4 @@
-"""GPT-2 124M in float32 on the CPU, a whole training step: this program beside PyTorch.
+"""Compares a whole training step of GPT-2 124M in float32 on the CPU with PyTorch's.
 
     cmake --build build/release --target train_step
     python3 -m venv venv
@@ -6,11 +6,11 @@
     BENCH_EXE=build/release/bin/train_step venv/bin/python benchmarks/compare_pytorch.py
 
 4 x 256 tokens a step, two threads: forward, loss, backward, clipping by the global norm and fused
-AdamW with weight decay. PyTorch's model is the GPT2LMHeadModel of transformers with torch.compile;
-where that fails, or with --eager, without. BENCH_EXE takes the number of steps and prints a line
-"seconds_per_step X". The two run alternately, A B A B, never at once, and only medians are
-compared, so leave the machine to them. Nothing of this is needed to build or use the program.
-Tried with Python 3.11, torch 2.15.0 and transformers 5.23.0.
+AdamW with weight decay. PyTorch's model is the GPT2LMHeadModel of transformers with torch.compile,
+or without it if it fails or with --eager. BENCH_EXE takes the number of steps and prints a line
+"seconds_per_step X". The two run alternately, A B A B, never at the same time, and only medians are
+compared. The machine should be otherwise idle. The program needs none of this to build or run.
+Tested with Python 3.11, torch 2.15.0 and transformers 5.23.0.
 """
 
 import argparse
@@ -57,7 +57,7 @@ class TorchStep:
 
 
 def make_torch_step(arguments):
-    """Compiled and warm if possible, else eager and warm; and which of the two."""
+    """A step after warm-up, compiled if possible, else eager; and the name of the kind."""
     if not arguments.eager:
         try:
             step = TorchStep(arguments.threads, compiled=True)
@@ -73,7 +73,7 @@ def make_torch_step(arguments):
 
 
 def measure_torch(step, steps):
-    """Median seconds of a step."""
+    """The median seconds of a step."""
     seconds = []
     for _ in range(steps):
         begin = time.perf_counter()

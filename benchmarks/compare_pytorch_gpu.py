@@ -1,14 +1,14 @@
-"""A GPT-2 in bfloat16 on one GPU, a whole training step: this program beside PyTorch.
+"""Compares a whole training step of a GPT-2 in bfloat16 on one GPU with PyTorch's.
 
     cmake --build build/release --target train_step_gpu
     BENCH_EXE=build/release/bin/train_step_gpu python3 benchmarks/compare_pytorch_gpu.py
 
 T = 1024, 512 sequences (0.5 M tokens) a step in micro-batches: forward, loss, backward, clipping by
-the global norm and fused AdamW with weight decay. PyTorch runs under torch.compile (--eager:
-without) with autocast to bfloat16, float32 master weights, its own fused attention, and the
-vocabulary padded to 50304. BENCH_EXE takes STEPS PRESET MICRO_BATCH bf16 GLOBAL_BATCH and prints a
-line "seconds_per_step X". The two run alternately, A B A B, never at once, and only medians are
-compared; PyTorch is a process of its own too, so that each has the GPU's memory to itself.
+the global norm and fused AdamW with weight decay. PyTorch uses torch.compile (unless --eager),
+autocast to bfloat16, float32 master weights, its own fused attention, and the vocabulary padded to
+50304. BENCH_EXE takes STEPS PRESET MICRO_BATCH bf16 GLOBAL_BATCH and prints a line
+"seconds_per_step X". The two run alternately, A B A B, never at the same time, and only medians are
+compared. PyTorch also runs in its own process, so that each program has the whole GPU memory.
 """
 
 import argparse

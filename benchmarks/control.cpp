@@ -1,8 +1,8 @@
-// An envelope to another process and its credit back, over the connection that the gate made:
-// detached actors, as in a run; alone, and with the 4 KiB that it speaks of, written to a window
-// and copied out of it. Then the same without bytes and with single settings of CAF's put back.
-// Before each the machine's share: a line through a pipe to another process and one back, which
-// wakes a thread on either side where an envelope and its credit wake three.
+// Measures an envelope to another process and its credit back, over a connection of the control
+// network, with detached actors as in a run: without data, and with 4 KiB written to a window and
+// copied out of it. Then the same without data, each time with one CAF setting at its default.
+// Before each measurement, as the machine's base: a line through a pipe to another process and one
+// back. It wakes one thread on either side; an envelope and its credit wake three.
 //   bench_control [ROUND_TRIPS]
 #include <fmt/core.h>
 #include <sys/wait.h>
@@ -29,7 +29,7 @@ namespace {
 
 using namespace stagecraft;
 
-constexpr double kLimitUs = 250;  // of an envelope, one way
+constexpr double kLimitUs = 250;  // for an envelope, one way
 constexpr std::size_t kWarmup = 500;
 
 const Shape kShape{4, 256};
@@ -65,7 +65,7 @@ struct Config : caf::actor_system_config {
   }
 };
 
-/// A stage that calls `on_envelope` and `on_credit`, and gets its partner by Connect.
+/// A stage that calls `on_envelope` and `on_credit`; Connect gives it its partner.
 struct Handlers {
   std::function<void(StageActor::pointer, const StageActor& partner, const Envelope&)> on_envelope;
   std::function<void(StageActor::pointer, const StageActor& partner, const Credit&)> on_credit;
@@ -89,7 +89,7 @@ StageActor::behavior_type stage(StageActor::pointer self, const Handlers& handle
 
 /// A pipe for lines of text, between parent and child.
 struct Pipe {
-  Pipe() { require(::pipe(ends) == 0, "benchmark", "no pipe"); }
+  Pipe() { require(::pipe(ends) == 0, "benchmark", "cannot create a pipe"); }
   void put(std::string text) const {
     text += '\n';
     require(::write(ends[1], text.data(), text.size()) == static_cast<ssize_t>(text.size()),
@@ -112,25 +112,25 @@ ControlOptions options_of(int rank) {
   return options;
 }
 
-/// A system of CAF 0.17 that ends beside a detached actor may hang, so that no rank destroys its
-/// own (actors/run/run_rank.h); nor do these processes.
+/// An actor_system of CAF 0.17 may hang in its destructor while a detached actor exists. So no rank
+/// destroys its own (actors/run/run_rank.h), and neither do these processes.
 [[noreturn]] void end_process() {
   std::fflush(nullptr);
   std::_Exit(0);
 }
 
-/// What a process has beside control.
+/// A process's data channel and the shared time of arrival.
 struct Beside {
   std::unique_ptr<Stream> stream = make_stream({}, {.threads = 1});
   std::unique_ptr<Channel> channel;
-  SharedWindow note;  // when the envelope, and its bytes, were there: processes have one clock
+  SharedWindow note;  // arrival time of the envelope and its bytes; processes share one clock
 
   std::atomic<std::int64_t>& arrival() const {
     return *reinterpret_cast<std::atomic<std::int64_t>*>(note.bytes().data());
   }
 };
 
-/// Answers each envelope by its credit.
+/// Answers each envelope with its credit.
 [[noreturn]] void answer(const Setting& setting, const Pipe& to_parent, const Pipe& to_child) {
   SharedWindow window = make_channel_window(kBytes);
   to_parent.put(window.key());
@@ -231,7 +231,7 @@ void print(const Setting& setting, const Times& times) {
           done.set_value();
           return;
         }
-        const std::uint64_t sequence = credits++;  // the first credit was for nothing
+        const std::uint64_t sequence = credits++;  // the first call, from Connect, is not a credit
         begin = now_ns();
         if (setting.with_bytes) {
           beside.channel->send(*beside.stream, sequence, x);
@@ -260,7 +260,7 @@ int main(int argc, char** argv) {
     measure_pipes(count);
     const Pipe from_child;
     const Pipe to_child;
-    std::fflush(stdout);  // or the children would print it again
+    std::fflush(stdout);  // else the children print the buffer again
     if (::fork() == 0) {
       answer(setting, from_child, to_child);
     }

@@ -1,4 +1,5 @@
-// The engine alone: programs whose operations do nothing, microseconds per instruction.
+// Measures the engine's overhead: microseconds per instruction of programs whose operations do
+// nothing.
 //   engine [STEPS]
 #include <fmt/core.h>
 

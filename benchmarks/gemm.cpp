@@ -1,6 +1,6 @@
-// How our matrix products compare with oneDNN's own threading, on the products of GPT-2 124M with
-// 1024 rows (4 sequences of 256): op matmul in fixed pieces, dnnl_sgemm that may divide K over its
-// threads, and the matmul primitive. The three take turns, and the best round of each counts.
+// Compares our matrix products with oneDNN's own threading, on the products of GPT-2 124M with
+// 1024 rows (4 sequences of 256): op matmul in fixed pieces, dnnl_sgemm, which may divide K over
+// its threads, and the matmul primitive. The three run in turn, and the best round of each counts.
 //   usage: bench_gemm [threads = 2] [rounds = 10]
 #include <fmt/core.h>
 #include <omp.h>
@@ -20,7 +20,7 @@ namespace {
 
 constexpr std::int64_t kRows = 1024;
 
-/// Best seconds of ours, the free sgemm and the primitive.
+/// Best seconds of op matmul, sgemm with free threads, and the primitive.
 std::array<double, 3> measured(Stream& stream, const Product& p, int rounds) {
   const Matmul args = operands(stream, p);
   const std::array<std::function<void()>, 3> ways = {[&] { matmul(stream, args); },

@@ -14,7 +14,7 @@ namespace {
 double median_seconds(const std::function<void()>& call) {
   constexpr int kRounds = 7;
   std::vector<double> seconds;
-  call();  // makes what is made once
+  call();  // one-time initialisation
   for (int round = 0; round < kRounds; ++round) {
     seconds.push_back(seconds_of(call));
   }
@@ -38,7 +38,7 @@ double measure_bound(const ModelConfig& model, std::int64_t samples, int threads
 }  // namespace
 
 double gemm_bound_seconds(const ModelConfig& model, std::int64_t samples, int threads) {
-  // In a thread of its own: its OpenMP threads go with it, so that they do not count against those
+  // In a separate thread, which ends its OpenMP threads too. Otherwise they would count with those
   // of the step (libgomp stops spinning when there are more threads than cores).
   double total = 0;
   std::thread([&] { total = measure_bound(model, samples, threads); }).join();

@@ -1,5 +1,5 @@
-// The bound of a training step: the matrix products of the linear layers and the head alone,
-// forward and both gradients, each by the faster of oneDNN's two calls with free threads.
+// The lower bound of a training step's time: only the matrix products of the linear layers and the
+// head, forward and both gradients, each with the faster of oneDNN's two calls with free threads.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@
 
 namespace stagecraft::bench {
 
-/// Seconds for one micro-batch of `samples` sequences on `threads` threads, measured now.
+/// Measures the seconds for one micro-batch of `samples` sequences on `threads` threads.
 double gemm_bound_seconds(const ModelConfig& model, std::int64_t samples, int threads);
 
 }  // namespace stagecraft::bench

@@ -33,7 +33,7 @@ std::vector<Product> step_products(const ModelConfig& model, std::int64_t rows) 
   add_linear(all, "proj", rows, h, h, model.layers);
   add_linear(all, "up", rows, h, 4 * h, model.layers);
   add_linear(all, "down", rows, 4 * h, h, model.layers);
-  // The head's weight is the token table [vocabulary, hidden].
+  // The head's weight is the token table [vocabulary, hidden], used transposed.
   all.push_back({"head forward", rows, vocab, h, false, true, 1});
   all.push_back({"head input gradient", rows, h, vocab, false, false, 1});
   all.push_back({"head weight gradient", vocab, h, rows, true, false, 1});

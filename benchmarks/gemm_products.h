@@ -1,4 +1,4 @@
-// The matrix products of a GPT's training step, and how oneDNN computes them with free threads.
+// The matrix products of a GPT's training step, and oneDNN's calls for them with free threads.
 #pragma once
 
 #include <functional>
@@ -10,7 +10,7 @@
 
 namespace stagecraft::bench {
 
-/// C [m, n] = A [m, k] B [k, n], either turned as it lies in memory.
+/// C [m, n] = A [m, k] B [k, n]; A and B may be stored transposed.
 struct Product {
   std::string name;
   std::int64_t m;
@@ -18,21 +18,21 @@ struct Product {
   std::int64_t k;
   bool a_transposed;
   bool b_transposed;
-  std::int64_t times;  // a training step of one micro-batch has this many of it
+  std::int64_t times;  // number of such products in a training step of one micro-batch
 
   double flops() const {
     return 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   }
 };
 
-/// Forward, gradient of the input and gradient of the weight of the linear layers and the head.
+/// The products of the linear layers and the head: forward, input gradient and weight gradient.
 std::vector<Product> step_products(const ModelConfig& model, std::int64_t rows);
 
 /// Operands with random numbers.
 Matmul operands(Stream& stream, const Product& product);
 
-/// oneDNN's two ways: dnnl_sgemm, which may cut K over its threads, and the matmul primitive. They
-/// use as many threads as OpenMP is set to, and keep the operands alive.
+/// oneDNN's two calls: dnnl_sgemm, which may divide K over its threads, and the matmul primitive.
+/// They use OpenMP's number of threads and keep the operands alive.
 std::function<void()> free_sgemm(const Product& product, const Matmul& operands);
 std::function<void()> primitive(const Product& product, const Matmul& operands);
 

@@ -1,4 +1,4 @@
-// The model of the benchmarks.
+// The benchmarks' model.
 #pragma once
 
 #include "models/families/model_config.h"

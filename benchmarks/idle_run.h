@@ -1,4 +1,4 @@
-// The engine without work: operations that do nothing.
+// Runs the engine with operations that do nothing.
 #pragma once
 
 #include <fmt/core.h>
@@ -13,7 +13,7 @@
 
 namespace stagecraft::bench {
 
-/// Holds the real work, which holds the parameters, and does nothing; tensors of one number travel.
+/// Owns the real work with its parameters, but computes nothing. Transfers have one element.
 class IdleWork : public StageWork {
  public:
   explicit IdleWork(std::unique_ptr<StageWork> real) : real_(std::move(real)) {}
@@ -31,7 +31,7 @@ class IdleWork : public StageWork {
   std::unique_ptr<StageWork> real_;
 };
 
-/// A pipeline of tiny stages, four micro-batches a stage.
+/// A pipeline of tiny stages, with four micro-batches for each stage.
 inline TrainingPlan idle_plan(int stages) {
   ModelConfig model;
   model.layers = stages;

@@ -1,6 +1,6 @@
-// What the host takes to issue a GPU's instructions beside what the device takes to carry them out,
-// and what of the communication nothing is computed beside: GPT-2 124M in bfloat16, 8 micro-batches
-// a step, actors in one process (`local`), on one GPU for all or one each.
+// Compares the host's time to issue a GPU's instructions with the device's time to execute them,
+// and measures the exposed communication: GPT-2 124M in bfloat16, 8 micro-batches a step, actors in
+// one process (`local`) that share one GPU or have one each.
 //   bench_issue [STEPS = 6]
 #include <fmt/core.h>
 
@@ -24,12 +24,12 @@ namespace {
 using namespace stagecraft;
 
 constexpr std::int64_t kMicrobatches = 8;
-/// An instruction is launch-bound when the device was done with it this soon after its issue.
+/// An instruction is launch-bound if its issue takes at least this share of its time on the device.
 constexpr double kLaunchBound = 0.9;
 
 using Key = std::pair<std::string, std::int64_t>;  // instruction, step
 
-/// Host time of each F and B of one rank, in seconds.
+/// Records the host time of each instruction of one rank, in seconds.
 class TimedWork : public StageWork {
  public:
   TimedWork(std::unique_ptr<StageWork> real, std::map<Key, double>& seconds)
@@ -55,7 +55,7 @@ class TimedWork : public StageWork {
   std::int64_t step_ = 0;
 };
 
-/// Instructions of one kind.
+/// The times of instructions of one kind.
 struct Kind {
   std::vector<double> host_us, device_us;
 };
@@ -63,7 +63,8 @@ struct Kind {
 struct Outcome {
   std::map<Op, Kind> kinds;
   std::int64_t launch_bound = 0, instructions = 0;
-  double step_ms = 0, communication = 0, idle = 0;  // sums over steps and, the shares, over ranks
+  double step_ms = 0, communication = 0,
+         idle = 0;  // sums over steps; the last two are shares, summed over ranks
   int steps = 0;
 };
 
@@ -124,7 +125,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
       add_step(plan, step, host, outcome);
     }
   }
-  require(outcome.steps > 0, "benchmark", "no step was traced whole");
+  require(outcome.steps > 0, "benchmark", "no step has a complete trace");
   return outcome;
 }
 

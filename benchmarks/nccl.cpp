@@ -1,6 +1,7 @@
-// What processes with a GPU each do to each other: this program's all-reduces beside bare calls of
-// NCCL, and what of an all-reduce is left to see behind a matrix product, by stream and blocks:
-//   mpirun -np 2 [words of tests/CMakeLists.txt] bench_nccl
+// Measures communication between processes with one GPU each: this program's all-reduces against
+// direct NCCL calls, and the exposed time of an all-reduce beside a matrix product, by stream and
+// blocks:
+//   mpirun -np 2 [options as in tests/CMakeLists.txt] bench_nccl
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
 #include <nccl.h>
@@ -26,7 +27,7 @@ namespace {
 
 using namespace stagecraft;
 
-constexpr int kCalls = 20;  // between two looks at the clock
+constexpr int kCalls = 20;  // between two clock readings
 
 void check(ncclResult_t result) {
   if (result != ncclSuccess) {
@@ -40,7 +41,7 @@ void check(cudaError_t status) {
   }
 }
 
-/// A blocking communicator, as most programs use it. `most_blocks`: 0, as NCCL likes.
+/// A blocking communicator, as most programs use it. `most_blocks`: 0: NCCL decides.
 class BareNccl {
  public:
   explicit BareNccl(MpiSession& session, int most_blocks = 0) {
@@ -70,7 +71,7 @@ class BareNccl {
   ncclComm_t native_ = nullptr;
 };
 
-/// A stream beside another, which it forks from and joins again.
+/// A second stream, which forks from another stream and joins it again.
 class SideStream {
  public:
   explicit SideStream(bool urgent) {
@@ -97,7 +98,7 @@ class SideStream {
     check(cudaEventRecord(ready_, native_));
     return native_;
   }
-  /// What comes next on `other` begins when what was forked could.
+  /// Later work on `other` starts when the forked work may start.
   void lead(cudaStream_t other) const { check(cudaStreamWaitEvent(other, ready_)); }
   void join(cudaStream_t into) {
     check(cudaEventRecord(done_, native_));
@@ -111,7 +112,7 @@ class SideStream {
   cudaEvent_t done_ = nullptr;
 };
 
-/// The backward of a column-parallel linear layer of width 4096, a share of it on each rank.
+/// The backward of a column-parallel linear layer of width 4096, sharded over the ranks.
 struct Backward {
   Backward(Stream& on, int ranks, std::int64_t rows) : stream(on) {
     constexpr std::int64_t kWidth = 4096;
@@ -164,7 +165,7 @@ class Bench {
   }
 
  private:
-  /// Seconds of one of many calls, the median over turns.
+  /// Seconds per call: the median over several rounds of kCalls calls.
   double seconds_of(const std::function<void()>& call) {
     std::vector<double> seconds;
     for (int turn = 0; turn < 9; ++turn) {
@@ -207,7 +208,7 @@ class Bench {
         tree / bare);
   }
 
-  /// From rank 0 to rank 1.
+  /// A message from rank 0 to rank 1.
   void print_message(std::int64_t bytes) {
     const Tensor x = zeros({bytes / 4});
     const double seconds = seconds_of([&] {
@@ -239,8 +240,8 @@ class Bench {
         100 * (in_turn - beside) / (in_turn - alone));
   }
 
-  /// The same by bare NCCL: on streams of both priorities, with fewer blocks, and with the gradient
-  /// of the weight held back until the all-reduce may begin.
+  /// The same with direct NCCL calls: on streams of both priorities, with fewer blocks, and with
+  /// the weight's gradient delayed until the all-reduce may start.
   void print_sides(std::int64_t rows) {
     const Backward layer(*stream_, group_->size(), rows);
     const auto here = cuda::native_stream(*stream_);

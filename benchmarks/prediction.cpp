@@ -1,7 +1,7 @@
-// What simulate says of a step beside what it takes: the model of examples/first_run in two stages,
-// over schedules, one thread an actor.
+// Compares simulate's prediction of a step with the measured step: the model of examples/first_run
+// in two stages, for several schedules, with one thread for each actor.
 //   bench_prediction [STEPS [ROUNDS]]
-// Medians over the rounds, which go through all schedules in turn.
+// Prints medians over the rounds; every round runs all schedules in turn.
 #include <fmt/core.h>
 
 #include <algorithm>
@@ -37,13 +37,13 @@ ModelConfig first_run() {
   return config;
 }
 
-/// Milliseconds, a value a round. A prediction is compared with the steps of its own round, a
-/// second or two away: whatever else the machine does changes less in between than from round to
-/// round.
+/// Milliseconds, one value for each round. A prediction is compared with the steps of its own
+/// round, which are a second or two away: other load on the machine changes less within a round
+/// than between rounds.
 struct Times {
   std::vector<double> measured;  // mean over the round's steps
-  std::vector<double> ahead;     // what the costs of the first steps predict
-  std::vector<double> behind;    // what the costs of the measured steps themselves do
+  std::vector<double> ahead;     // predicted with the costs of the first steps
+  std::vector<double> behind;    // predicted with the costs of the measured steps
 };
 
 void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
@@ -73,8 +73,8 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
       simulate(plan.program, calibrate(plan.program, plan.mesh, judged)).makespan);
 }
 
-/// By how many percent the predictions miss their rounds' steps: median, and between which values
-/// the middle half of the rounds lies.
+/// The errors of the predictions against their rounds' steps, in percent: the median and the
+/// interquartile range.
 std::string errors(const std::vector<double>& predicted, const std::vector<double>& measured) {
   std::vector<double> values;
   for (std::size_t round = 0; round < measured.size(); ++round) {
@@ -86,7 +86,7 @@ std::string errors(const std::vector<double>& predicted, const std::vector<doubl
                      values[values.size() - 1 - quarter]);
 }
 
-/// Median over the rounds of how much longer `a` is than `b` in the same round.
+/// The median over the rounds of `a` divided by `b` of the same round.
 double ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
   std::vector<double> ratios;
   for (std::size_t round = 0; round < a.size(); ++round) {
@@ -95,8 +95,8 @@ double ratio_of(const std::vector<double>& a, const std::vector<double>& b) {
   return bench::median(std::move(ratios));
 }
 
-/// Of the pairs of schedules whose steps differ by more than 5 %, those that are predicted the
-/// other way round.
+/// Among the pairs of schedules whose steps differ by more than 5 %, prints those that are
+/// predicted in the wrong order.
 void print_ranking(const std::vector<Times>& times, const char* name,
                    std::vector<double> Times::*predicted) {
   constexpr double kDiffer = 1.05;
@@ -112,7 +112,7 @@ void print_ranking(const std::vector<Times>& times, const char* name,
       }
     }
   }
-  fmt::print("ranking {}: {} pairs differ by more than 5 %, predicted the other way round:{}\n",
+  fmt::print("ranking {}: {} pairs differ by more than 5 %, predicted in the wrong order:{}\n",
              name, pairs, wrong.empty() ? " none" : wrong);
 }
 

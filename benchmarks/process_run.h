@@ -1,5 +1,5 @@
-// A run whose ranks are the processes that mpirun started, for benchmarks that measure it beside
-// threads: what `stagecraft train` does under run.mode = "mpi", without files.
+// A run whose ranks are the processes that mpirun started, for benchmarks that compare it with
+// threads. It does the same as `stagecraft train` with run.mode = "mpi", without files.
 #pragma once
 
 #include <unistd.h>
@@ -17,13 +17,14 @@
 
 namespace stagecraft::bench {
 
-/// Where the ranks of one mpirun, on this host, meet.
+/// The path of the progress board, the same for all ranks of one mpirun on this host.
 inline std::filesystem::path meeting_place() {
   return std::filesystem::temp_directory_path() /
          ("stagecraft-benchmark-" + std::to_string(::getppid()));
 }
 
-/// Those who are not rank 0 sleep until it is there, so that it can measure threads before.
+/// Rank 0 creates the board. The other ranks sleep until the board exists, so that rank 0 can first
+/// measure threads.
 inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, double watchdog) {
   const std::filesystem::path file = meeting_place();
   if (rank == 0) {
@@ -37,13 +38,14 @@ inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, d
   return std::make_shared<ProgressBoard>(ProgressBoard::open(file, MappedFile::Access::write));
 }
 
-/// Ends the process as a rank has to (actors/run/run_rank.h).
+/// Ends the process without destructors, as every rank has to (actors/run/run_rank.h).
 [[noreturn]] inline void end_rank(int status) {
   std::fflush(nullptr);
   std::_Exit(status);
 }
 
-/// Collective, once in a process's life. Returns on rank 0 alone, which ends by end_rank().
+/// Collective; call it once in a process's life. Returns only on rank 0, which calls end_rank() at
+/// its end.
 inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& config,
                                   const TextData& text, RunObserver& observer) {
   const int rank = mpi_environment().value_or(MpiEnvironment{}).rank;

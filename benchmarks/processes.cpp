@@ -1,5 +1,5 @@
-// What processes of one node do to each other, beside what threads do:
-//   mpirun -np 2 [words of tests/CMakeLists.txt] bench_processes
+// Compares communication between processes of one node with that between threads:
+//   mpirun -np 2 [options as in tests/CMakeLists.txt] bench_processes
 #include <fmt/core.h>
 
 #include <cstdlib>
@@ -18,7 +18,7 @@ using namespace stagecraft;
 
 constexpr std::int64_t kLarge = std::int64_t{64} << 20;
 
-/// Seconds of one call, the median over `turns`; every member measures, between barriers.
+/// Seconds of one call: the median over `turns`. Every member measures, between barriers.
 double seconds_of(Communicator& group, int turns, const std::function<void()>& f) {
   std::vector<double> seconds;
   for (int turn = 0; turn < turns; ++turn) {
@@ -44,7 +44,7 @@ double all_reduce_seconds(Communicator& group, std::int64_t bytes, int turns) {
                     [&] { group.all_reduce(*stream, x, ReduceOp::sum, Order::tree); });
 }
 
-/// The same in this process's threads.
+/// The same with threads of this process.
 double local_seconds(int members, std::int64_t bytes, int turns) {
   auto ends = make_local_world(members);
   std::vector<double> seconds(ends.size());

@@ -1,11 +1,11 @@
-// Stages whose instructions only wait, so that any number of them overlap on any number of cores:
-// what the engine adds to a schedule.
+// Measures the time that the engine adds to a schedule, with stages whose instructions only sleep:
+// any number of them overlap on any number of cores.
 //   sleeping_stages [STAGES [SCHEDULE]]                          actors as threads
-//   mpirun -np STAGES [...] sleeping_stages STAGES SCHEDULE      a process each
-// Prints how long a step took, from when the first rank took it up until the last one's optimizer
-// had ended, beside what `simulate` says for the costs that `calibrate` takes from the same steps,
-// and for the nominal ones, and beside the schedule's formula (docs/schedules.md). Without words:
-// 4, 8 and 16 stages, every schedule.
+//   mpirun -np STAGES [...] sleeping_stages STAGES SCHEDULE      actors as processes
+// Prints the duration of a step, from its begin on the first rank to the end of the last rank's
+// optimizer; the durations that `simulate` predicts with the costs that `calibrate` takes from the
+// same steps, and with nominal costs; and the schedule's formula (docs/schedules.md). Without
+// arguments: 4, 8 and 16 stages, every schedule.
 #include <fmt/format.h>
 #include <sys/prctl.h>
 
@@ -29,7 +29,7 @@ using namespace stagecraft;
 
 constexpr double kUnitMs = 20;  // F, I and W of a chunk; B takes two
 
-/// What an instruction takes, in milliseconds.
+/// The duration of an instruction in milliseconds.
 double nominal_ms(Op op) { return op == Op::backward ? 2 * kUnitMs : is_compute(op) ? kUnitMs : 0; }
 
 class SleepingWork : public bench::IdleWork {
@@ -45,7 +45,7 @@ struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
 
-/// Idle time of the schedule at F = I = W for a chunk, in their unit (docs/schedules.md).
+/// Idle time of the schedule if F = I = W for a chunk, in units of F (docs/schedules.md).
 double idle_units(std::string_view schedule, int stages) {
   const double ramp = stages - 1;
   if (schedule == "zb-h1" || schedule == "zb-h2" || schedule == "zb-v" ||
@@ -109,7 +109,8 @@ void measure(const char* actors, const std::string& schedule, int stages,
   const RunResult result = runner(plan, config, bench::random_text(8), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   const std::vector<StepTimeline> steps = analyse(plan, {}, result).steps;
-  require(steps.size() == kSteps, "benchmark", "{} of {} steps are whole", steps.size(), kSteps);
+  require(steps.size() == kSteps, "benchmark", "only {} of {} steps have a complete trace",
+          steps.size(), kSteps);
   double total_ms = 0;
   for (const StepTimeline& step : steps) {
     total_ms += step.duration;
@@ -121,12 +122,12 @@ void measure(const char* actors, const std::string& schedule, int stages,
 }  // namespace
 
 int main(int argc, char** argv) {
-  ::prctl(PR_SET_TIMERSLACK, 1UL);  // wake when asked to; threads and actors inherit it
+  ::prctl(PR_SET_TIMERSLACK, 1UL);  // wake without delay; threads and actors inherit it
   const int stages = argc > 1 ? std::atoi(argv[1]) : 0;
   const auto me = mpi_environment();
   if (me) {
     require(argc > 2 && stages == me->size, "sleeping_stages",
-            "mpirun starts {} processes; name as many stages, and a schedule", me->size);
+            "mpirun started {} processes: give as many stages, and a schedule", me->size);
     if (me->rank == 0) {
       print_head();
     }

@@ -1,6 +1,6 @@
-// A whole training step of GPT-2 124M in float32, 4 x 256 tokens, one actor with two threads,
-// beside the time that its matrix products alone would take (gemm_bound.h), and its memory beside
-// the least that such a step needs.
+// Compares a whole training step of GPT-2 124M in float32, 4 x 256 tokens, one actor with two
+// threads, with the time of its matrix products (gemm_bound.h), and its memory with the minimum for
+// such a step.
 //   train_step [STEPS]
 #include <fmt/core.h>
 
@@ -19,8 +19,8 @@ using namespace stagecraft;
 constexpr std::int64_t kSamples = 4;
 constexpr int kThreads = 2;
 
-/// 16 bytes a parameter, the second gradient of the tied embedding, 64 s b h bytes a layer, the
-/// logits.
+/// The minimum: 16 bytes a parameter, the second gradient of the tied embedding, 64 s b h bytes a
+/// layer, and the logits.
 double needed_bytes(const ModelSpec& model) {
   const ModelConfig& config = model.config;
   const auto rows = static_cast<double>(kSamples * config.sequence);

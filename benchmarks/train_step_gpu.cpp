@@ -1,6 +1,6 @@
-// A whole training step of a GPT-2 on one GPU, one actor, T = 1024, 512 sequences (0.5 M tokens) a
-// step: tokens a second, and the rate of its matrix products and attention beside the best product
-// of the same run.
+// Measures a whole training step of a GPT-2 on one GPU, one actor, T = 1024, 512 sequences (0.5 M
+// tokens) a step: tokens per second, and the rate of its matrix products and attention against the
+// best product of the same run.
 //   train_step_gpu [STEPS = 5] [PRESET = gpt2-124m] [MICRO_BATCH = 64] [PRECISION = bf16]
 //                  [GLOBAL_BATCH = 512] [DROPOUT = 0]
 #include <fmt/core.h>
@@ -37,11 +37,11 @@ struct Words {
 
 Precision precision_of(const std::string& name) {
   require(name == "float32" || name == "tf32" || name == "bf16", "benchmark",
-          "{} is none of float32, tf32 and bf16", name);
+          "{} is not one of float32, tf32 and bf16", name);
   return name == "bf16" ? Precision::bf16 : name == "tf32" ? Precision::tf32 : Precision::float32;
 }
 
-/// TFLOP/s of 8192 cubed, the best of a few.
+/// TFLOP/s of a matrix product of 8192 x 8192 x 8192, the best of a few.
 double best_product(Precision precision) {
   using Clock = std::chrono::steady_clock;
   constexpr std::int64_t kSize = 8192;

@@ -1,6 +1,7 @@
-// Two actors of one thread against one actor of two threads, GPT-2 124M, 8 micro-batches of 1 x 256
-// tokens. The schedule allows a pipeline of two stages with costs a and b a micro-batch
-// (m - 1) max(a, b) + a + b, and data parallelism the time of half of the micro-batches.
+// Compares two actors of one thread with one actor of two threads: GPT-2 124M, 8 micro-batches of
+// 1 x 256 tokens. The time that the schedule allows is (m - 1) max(a, b) + a + b for a pipeline of
+// two stages with costs a and b a micro-batch, and the time of half of the micro-batches for data
+// parallelism.
 //   two_actors [STEPS]
 #include <fmt/core.h>
 
@@ -20,7 +21,7 @@ double compute_per_step(const bench::Measured& measured, std::size_t rank) {
          static_cast<double>(measured.result.steps);
 }
 
-/// Over all steps, as the costs are.
+/// The mean over all steps, as for the costs.
 double seconds_per_step(const bench::Measured& measured) {
   return measured.result.seconds / static_cast<double>(measured.result.steps);
 }

@@ -1,5 +1,5 @@
-// Makes and proves 1F1B programs, the usual size and a large one, and prints processor time and
-// memory beside their limits: verify_time
+// Builds and verifies 1F1B programs, one of usual size and a large one, and prints CPU time and
+// memory with their limits: verify_time
 #include <fmt/core.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -22,14 +22,14 @@ struct Size {
   int rounds;
 };
 
-/// Of this process, which has one thread: others on the machine do not count.
+/// CPU time of this process, which has one thread; other load on the machine does not count.
 double cpu_seconds() {
   timespec time{};
   clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
   return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
 }
 
-/// Of this process, until now.
+/// Peak memory of this process so far.
 double peak_mib() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -12,7 +12,7 @@ struct Heads {
   float dropout;
 };
 
-/// The sizes' own heads, and other sizes of heads for rows of 768.
+/// The heads of `sizes`, and other head sizes for rows of 768.
 std::vector<Heads> measured_heads(const Sizes& sizes) {
   const std::int64_t size = sizes.hidden / sizes.heads;
   std::vector<Heads> all = {{kSequence, sizes.heads, size, 0},
@@ -27,7 +27,7 @@ std::vector<Heads> measured_heads(const Sizes& sizes) {
 
 }  // namespace
 
-/// Causal products count as half of the square: 2 and 5 of B H T^2 D operations.
+/// Causal products count as half of the square: 2 B H T^2 D operations forward, 5 backward.
 void attention(Stream& stream, const Source& source, const Sizes& sizes, double best) {
   fmt::print("\n{:26} {:>9} {:>9} {:>24}\n", "attention (T, H, D, drop)", "forward", "backward",
              "TFLOP/s, ratios to best");

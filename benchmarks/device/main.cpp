@@ -1,9 +1,9 @@
-// Every operation of a device beside what bounds it, measured in the same run: the memory-bound
-// ones beside the copy of a large tensor, matrix products and attention beside the best matrix
+// Compares every operation of a device with its bound, measured in the same run: memory-bound
+// operations with the copy of a large tensor, matrix products and attention with the best matrix
 // product.
 //   usage: bench_device [cuda | cpu] [rows = 32768 on cuda, 1024 on cpu]
 //                       [all | attention | bfloat16] [hidden = 768] [heads = hidden / 64]
-// The third word leaves out all but attention in float32, or all but what is computed in bfloat16.
+// "attention" measures only attention in float32, "bfloat16" only operations in bfloat16.
 #include <fmt/core.h>
 
 #include <string_view>

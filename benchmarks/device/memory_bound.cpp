@@ -15,7 +15,7 @@ double copy_rate(Stream& stream, const Source& source, std::int64_t elements) {
   return 2e-9 * static_cast<double>(from.bytes()) / seconds;
 }
 
-/// Prints operations beside the least that they have to move.
+/// Prints the bandwidth of operations, counting the minimum of bytes that each has to move.
 class MemoryTable {
  public:
   MemoryTable(Stream& stream, DType dtype, double copy_gb_s)
@@ -25,7 +25,7 @@ class MemoryTable {
     fmt::print("\n{:44} {:>9} {:>9} {:>14}\n", fmt::format("memory-bound, {}", to_string(dtype)),
                "us", "GB/s", "ratio to copy");
   }
-  /// `elements` of activations, and `floats` beside them.
+  /// The operation moves `elements` activations and `floats` float32 numbers.
   template <typename F>
   void row(std::string_view name, double elements, F&& call, double floats = 0) {
     const double seconds = best_seconds(stream_, call);
@@ -113,8 +113,8 @@ void embeddings(Stream& stream, const Source& source, MemoryTable& table, const 
   const Tensor text = source.order_of_tokens(rows, 256, true);
   const Tensor dweights = source.number({kVocabulary, hidden});
   const Tensor dpositions = source.number({kSequence, hidden});
-  // What is added to is read and written: the table of positions, and of that of tokens the row of
-  // each token that occurs.
+  // Accumulated gradients are read and written: the whole table of positions, and the rows of the
+  // token table for the tokens that occur.
   const auto occurring = [rows, hidden](double vocabulary) {
     return 2 * static_cast<double>(hidden) * vocabulary * (1 - std::pow(1 - 1 / vocabulary, rows));
   };

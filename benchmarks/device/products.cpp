@@ -5,7 +5,7 @@
 namespace stagecraft::bench {
 namespace {
 
-/// y = x w, its gradients, and their rates.
+/// The shape of y = x w.
 struct Linear {
   std::int64_t rows;
   std::int64_t in;
@@ -36,7 +36,7 @@ Rates rates_of(Stream& stream, const Source& source, const Linear& s) {
   return {teraflops / forward, teraflops / input, teraflops / weight};
 }
 
-/// The MLP's products with GELU, or its slope, joined.
+/// The MLP's products with fused GELU, or its fused gradient.
 void gelu_products(Stream& stream, const Source& source, const Sizes& sizes, double best) {
   const std::int64_t rows = sizes.rows;
   const std::int64_t hidden = sizes.hidden;
@@ -90,8 +90,8 @@ void products(Stream& stream, const Source& source, const Sizes& sizes, double b
   gelu_products(stream, source, sizes, best);
 }
 
-/// The first rows of y = x w should have the same bits whatever the number of rows: then data
-/// ranks need no shards of their own for them.
+/// The first rows of y = x w should have the same bits for every number of rows: then results do
+/// not depend on how many rows a data rank has.
 void bits(Stream& stream, const Source& source, const Sizes& sizes) {
   constexpr std::int64_t kFew = 1024;
   const Tensor x = source.tensor({sizes.rows, sizes.hidden});

@@ -1,4 +1,4 @@
-// What the tables of bench_device share: sizes, tensors of drawn numbers, and a clock.
+// Shared by the tables of bench_device: sizes, tensors of random numbers, and time measurement.
 #pragma once
 
 #include <algorithm>
@@ -16,7 +16,7 @@ namespace stagecraft::bench {
 inline constexpr std::int64_t kSequence = 1024;
 inline constexpr std::int64_t kVocabulary = 50304;
 
-/// Of a micro-batch of a transformer.
+/// The sizes of a transformer's micro-batch.
 struct Sizes {
   std::int64_t rows;
   std::int64_t hidden;
@@ -24,8 +24,8 @@ struct Sizes {
   std::int64_t wide() const { return 4 * hidden; }
 };
 
-/// The best of several batches of calls, each waited for as a whole: what issuing takes of the host
-/// is hidden where it is less than what the device takes.
+/// The best of several batches of calls. Each batch is synchronised once at its end, so the host's
+/// issue time is hidden if it is shorter than the device's time.
 template <typename F>
 double best_seconds(Stream& stream, F&& call) {
   using Clock = std::chrono::steady_clock;
@@ -46,8 +46,8 @@ double best_seconds(Stream& stream, F&& call) {
   return best;
 }
 
-/// Makes tensors of normal numbers from one block of them: activations in `dtype`, and numbers that
-/// are always float32.
+/// Creates tensors of normal random numbers from one block: tensor() in `dtype`, number() in
+/// float32.
 class Source {
  public:
   Source(Stream& stream, DType dtype)
@@ -74,8 +74,8 @@ class Source {
   Tensor tokens(std::int64_t count, std::int64_t vocabulary) const {
     return on_device(drawn_tokens(count, vocabulary, false), {count});
   }
-  /// What token_embedding_backward reads of such tokens or, `uneven`, of some that are as unlike as
-  /// the bytes of a text: of 256 one has a sixth of all.
+  /// The token order for token_embedding_backward. `uneven`: the frequencies differ like those of
+  /// the bytes of a text; of 256 tokens one has a sixth of all rows.
   Tensor order_of_tokens(std::int64_t count, std::int64_t vocabulary, bool uneven) const {
     return on_device(token_order(drawn_tokens(count, vocabulary, uneven)), {2, count});
   }
@@ -115,15 +115,15 @@ class Source {
   Tensor block_;
 };
 
-/// Tables of one device and dtype: memory-bound operations beside `copy_gb_s`, products and
-/// attention beside the best product's TFLOP/s.
+/// Print the tables of one device and dtype: memory-bound operations relative to a copy, products
+/// and attention relative to `best`, the TFLOP/s of the best product.
 void memory_bound(Stream& stream, const Source& source, const Sizes& sizes);
 void products(Stream& stream, const Source& source, const Sizes& sizes, double best);
 void attention(Stream& stream, const Source& source, const Sizes& sizes, double best);
 
 /// TFLOP/s of a product of size x size x size.
 double best_product(Stream& stream, const Source& source, std::int64_t size);
-/// Prints whether a row's bits depend on how many rows are computed beside it.
+/// Prints whether a row's bits depend on the number of rows.
 void bits(Stream& stream, const Source& source, const Sizes& sizes);
 
 }  // namespace stagecraft::bench
