@@ -63,8 +63,7 @@ struct Kind {
 struct Outcome {
   std::map<Op, Kind> kinds;
   std::int64_t launch_bound = 0, instructions = 0;
-  double step_ms = 0, communication = 0,
-         idle = 0;  // sums over steps; the last two are shares, summed over ranks
+  double step_ms = 0, communication = 0, idle = 0;  // sums over steps; shares are means of ranks
   int steps = 0;
 };
 

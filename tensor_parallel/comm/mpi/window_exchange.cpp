@@ -37,9 +37,8 @@ std::int64_t head_bytes(int members) {
 
 /// The memory of one member of an exchange.
 struct Place {
-  int rank = 0;  // in the world
-  std::byte* area =
-      nullptr;  // of even rounds; the area of odd rounds is `capacity` bytes behind it
+  int rank = 0;               // in the world
+  std::byte* area = nullptr;  // of even rounds; that of odd rounds follows after `capacity` bytes
 };
 
 /// The rounds of the members that share one barrier.
