@@ -55,9 +55,9 @@ void bind_to_core(int index) {
 }
 
 /// The source sleeps in pass() until open(), so that it does not disturb the measurement of memcpy.
-class HandshakeListener {
+class StartSignal {
  public:
-  HandshakeListener() {
+  StartSignal() {
     if (::pipe(ends_) != 0) {
       std::exit(1);
     }
@@ -84,8 +84,8 @@ struct Stretch {
 };
 
 /// The child process: sends all tensors, then exits.
-[[noreturn]] void be_source(const Stretch& stretch, Counters& counters,
-                            const HandshakeListener& gate, const std::string& key) {
+[[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const StartSignal& gate,
+                            const std::string& key) {
   bind_to_core(1);
   const auto stream = make_stream({}, {});
   const auto channel = make_window_source(SharedWindow::open(key));
@@ -151,7 +151,7 @@ void measure(const Stretch& stretch) {
   auto& counters = *new (shared.bytes().data()) Counters;
   SharedWindow window = make_channel_window(stretch.bytes);
   const std::string key = window.key();
-  const HandshakeListener gate;
+  const StartSignal gate;
   const pid_t source = ::fork();
   if (source == 0) {
     be_source(stretch, counters, gate, key);

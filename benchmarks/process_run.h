@@ -18,7 +18,7 @@
 namespace stagecraft::bench {
 
 /// The path of the progress board, the same for all ranks of one mpirun on this host.
-inline std::filesystem::path meeting_place() {
+inline std::filesystem::path board_path() {
   return std::filesystem::temp_directory_path() /
          ("stagecraft-benchmark-" + std::to_string(::getppid()));
 }
@@ -26,7 +26,7 @@ inline std::filesystem::path meeting_place() {
 /// Rank 0 creates the board. The other ranks sleep until the board exists, so that rank 0 can first
 /// measure threads.
 inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, double watchdog) {
-  const std::filesystem::path file = meeting_place();
+  const std::filesystem::path file = board_path();
   if (rank == 0) {
     BoardInfo info = board_info(plan, watchdog);
     info.launcher_process = ::getppid();
@@ -56,7 +56,7 @@ inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& con
     Watchdog watchdog({.board = board, .own_rank = rank, .end_process = [] { end_rank(1); }});
     const auto session = start_mpi({});
     if (rank == 0) {
-      std::filesystem::remove(meeting_place());
+      std::filesystem::remove(board_path());
     }
     result = run_rank(plan, config, text, observer,
                       {.session = *session, .board = board, .watchdog = watchdog});

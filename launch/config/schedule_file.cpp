@@ -32,7 +32,7 @@ WrittenProgram read_schedule_file(const fs::path& file) {
 
 SiteFormatter locations_in(const fs::path& file, const WrittenProgram& written) {
   return [=](const InstructionSite& step) {
-    const auto location = written.coordinate_of(step.stage, step.instruction);
+    const auto location = written.location_of(step.stage, step.instruction);
     return location ? fmt::format("{}:{}:{}", file.string(), location->line, location->column)
                     : site_text(step);
   };

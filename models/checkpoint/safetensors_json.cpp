@@ -66,7 +66,7 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
                    const nlohmann::detail::exception& error) override;
 
  private:
-  enum class Place : std::uint8_t {
+  enum class State : std::uint8_t {
     outside,
     file,
     metadata_value,
@@ -96,17 +96,17 @@ class HeaderEvents : public nlohmann::json_sax<Json> {
 
   const std::string& file_;
   SafetensorsLayout layout_;
-  Place place_ = Place::outside;
+  State state_ = State::outside;
   std::string name_;  // the tensor or the metadata key being parsed
   bool seen_metadata_ = false;
   Draft draft_;
 };
 
 std::string HeaderEvents::subject() const {
-  if (place_ == Place::outside || place_ == Place::file) {
+  if (state_ == State::outside || state_ == State::file) {
     return "the header: ";
   }
-  if (place_ == Place::metadata || place_ == Place::metadata_value) {
+  if (state_ == State::metadata || state_ == State::metadata_value) {
     return "the metadata: ";
   }
   return fmt::format("tensor \"{}\": ", shortened(name_));
@@ -114,18 +114,18 @@ std::string HeaderEvents::subject() const {
 
 bool HeaderEvents::unexpected(std::string_view what) const {
   const auto wanted = [this]() -> std::string_view {
-    switch (place_) {
-      case Place::metadata_value:
-      case Place::tensor_value:
-      case Place::outside:
+    switch (state_) {
+      case State::metadata_value:
+      case State::tensor_value:
+      case State::outside:
         return "an object";
-      case Place::metadata:
+      case State::metadata:
         return "a string";
-      case Place::dtype:
+      case State::dtype:
         return "the dtype's name";
-      case Place::shape:
+      case State::shape:
         return "a size";
-      case Place::offsets:
+      case State::offsets:
         return "an offset";
       default:
         return "a list of integers";
@@ -136,12 +136,12 @@ bool HeaderEvents::unexpected(std::string_view what) const {
 }
 
 bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
-  if (place_ != Place::shape && place_ != Place::offsets) {
+  if (state_ != State::shape && state_ != State::offsets) {
     return unexpected("a number");
   }
   check(value <= static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max()),
         "{} is too large", value);
-  std::vector<std::int64_t>& list = place_ == Place::shape ? draft_.shape : draft_.offsets;
+  std::vector<std::int64_t>& list = state_ == State::shape ? draft_.shape : draft_.offsets;
   list.push_back(static_cast<std::int64_t>(value));
   check(draft_.shape.size() <= kMaxDimensions, "more than {} dimensions", kMaxDimensions);
   check(draft_.offsets.size() <= 2, "more than two data_offsets");
@@ -149,28 +149,28 @@ bool HeaderEvents::number_unsigned(Json::number_unsigned_t value) {
 }
 
 bool HeaderEvents::string(std::string& value) {
-  if (place_ == Place::metadata) {
+  if (state_ == State::metadata) {
     layout_.metadata[name_] = value;
     return true;
   }
-  if (place_ != Place::dtype) {
+  if (state_ != State::dtype) {
     return unexpected("a string");
   }
   draft_.dtype = value;
-  place_ = Place::tensor;
+  state_ = State::tensor;
   return true;
 }
 
 bool HeaderEvents::start_object(std::size_t /*elements*/) {
-  switch (place_) {
-    case Place::outside:
-      place_ = Place::file;
+  switch (state_) {
+    case State::outside:
+      state_ = State::file;
       return true;
-    case Place::metadata_value:
-      place_ = Place::metadata;
+    case State::metadata_value:
+      state_ = State::metadata;
       return true;
-    case Place::tensor_value:
-      place_ = Place::tensor;
+    case State::tensor_value:
+      state_ = State::tensor;
       draft_ = {};
       return true;
     default:
@@ -179,9 +179,9 @@ bool HeaderEvents::start_object(std::size_t /*elements*/) {
 }
 
 bool HeaderEvents::key(std::string& name) {
-  if (place_ == Place::file) {
+  if (state_ == State::file) {
     file_key(name);
-  } else if (place_ == Place::metadata) {
+  } else if (state_ == State::metadata) {
     metadata_key(name);
   } else {
     tensor_key(name);
@@ -194,7 +194,7 @@ void HeaderEvents::file_key(const std::string& name) {
   check(!layout_.entries.contains(name), "the key \"{}\" occurs twice", shortened(name));
   name_ = name;
   seen_metadata_ = seen_metadata_ || name == kMetadata;
-  place_ = name == kMetadata ? Place::metadata_value : Place::tensor_value;
+  state_ = name == kMetadata ? State::metadata_value : State::tensor_value;
 }
 
 void HeaderEvents::metadata_key(const std::string& name) {
@@ -203,26 +203,26 @@ void HeaderEvents::metadata_key(const std::string& name) {
 }
 
 void HeaderEvents::tensor_key(const std::string& name) {
-  const auto begin = [&](bool& seen, Place place) {
+  const auto begin = [&](bool& seen, State state) {
     check(!std::exchange(seen, true), "the key \"{}\" occurs twice", name);
-    place_ = place;
+    state_ = state;
   };
   if (name == "dtype") {
-    begin(draft_.has_dtype, Place::dtype);
+    begin(draft_.has_dtype, State::dtype);
   } else if (name == "shape") {
-    begin(draft_.has_shape, Place::shape_value);
+    begin(draft_.has_shape, State::shape_value);
   } else if (name == "data_offsets") {
-    begin(draft_.has_offsets, Place::offsets_value);
+    begin(draft_.has_offsets, State::offsets_value);
   } else {
     check(false, "unknown key \"{}\"", shortened(name));
   }
 }
 
 bool HeaderEvents::start_array(std::size_t /*elements*/) {
-  if (place_ == Place::shape_value) {
-    place_ = Place::shape;
-  } else if (place_ == Place::offsets_value) {
-    place_ = Place::offsets;
+  if (state_ == State::shape_value) {
+    state_ = State::shape;
+  } else if (state_ == State::offsets_value) {
+    state_ = State::offsets;
   } else {
     return unexpected("a list");
   }
@@ -230,15 +230,15 @@ bool HeaderEvents::start_array(std::size_t /*elements*/) {
 }
 
 bool HeaderEvents::end_array() {
-  place_ = Place::tensor;
+  state_ = State::tensor;
   return true;
 }
 
 bool HeaderEvents::end_object() {
-  if (place_ == Place::tensor) {
+  if (state_ == State::tensor) {
     finish_tensor();
   }
-  place_ = place_ == Place::file ? Place::outside : Place::file;
+  state_ = state_ == State::file ? State::outside : State::file;
   return true;
 }
 

@@ -76,8 +76,8 @@ LayerSpec block_spec(const BlockConfig& config, int shards, std::int64_t index) 
           .parameters = std::move(uses),
           .cost =
               [config](const CostShape& shape) {
-                return joined(Attention::cost(config.attention, shape),
-                              Mlp::cost(config.mlp, shape));
+                return in_sequence(Attention::cost(config.attention, shape),
+                                   Mlp::cost(config.mlp, shape));
               },
           .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Layer> {
             return std::make_unique<Block>(config, setup, prefix);

@@ -24,7 +24,7 @@ void WeightStash::run(LayerContext& context) {
   tasks_.clear();
 }
 
-LayerCost joined(const LayerCost& a, const LayerCost& b) {
+LayerCost in_sequence(const LayerCost& a, const LayerCost& b) {
   return {.forward_flops = a.forward_flops + b.forward_flops,
           .backward_input_flops = a.backward_input_flops + b.backward_input_flops,
           .backward_weight_flops = a.backward_weight_flops + b.backward_weight_flops,

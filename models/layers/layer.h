@@ -92,7 +92,7 @@ struct LayerCost {
 };
 
 /// The cost of two layers in sequence; backward runs them in reverse order.
-LayerCost joined(const LayerCost& first, const LayerCost& second);
+LayerCost in_sequence(const LayerCost& first, const LayerCost& second);
 
 /// The sizes on which a cost depends.
 struct CostShape {

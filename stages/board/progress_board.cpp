@@ -121,35 +121,33 @@ void ProgressBoard::write_info() {
 }
 
 void ProgressBoard::read_info(const std::filesystem::path& path) {
-  const std::string coordinate = path.string();
-  require(size_ >= sizeof(Header), coordinate,
+  const std::string where = path.string();
+  require(size_ >= sizeof(Header), where,
           "is not a progress board: it has {} bytes, and the header alone has {}", size_,
           sizeof(Header));
   const Header& h = header();
-  require(h.magic == kMagic, coordinate,
-          "is not a progress board: it does not begin with STGBOARD");
-  require(h.version == kVersion, coordinate,
+  require(h.magic == kMagic, where, "is not a progress board: it does not begin with STGBOARD");
+  require(h.version == kVersion, where,
           "is a progress board of version {}, but this program reads version {}", h.version,
           kVersion);
   constexpr std::int32_t kMax = 1 << 20;  // so that no product below overflows
   for (const std::int32_t size : {h.pipeline, h.tensor, h.data, h.ranks, h.chunks}) {
-    require(size >= 1 && size <= kMax, coordinate, "holds a mesh size of {}", size);
+    require(size >= 1 && size <= kMax, where, "holds a mesh size of {}", size);
   }
   require(std::int64_t{h.pipeline} * h.tensor <= kMax &&
               std::int64_t{h.pipeline} * h.tensor * h.data == h.ranks,
-          coordinate, "holds {} ranks for a mesh of {} x {} x {}", h.ranks, h.pipeline, h.tensor,
+          where, "holds {} ranks for a mesh of {} x {} x {}", h.ranks, h.pipeline, h.tensor,
           h.data);
   info_.mesh = {h.pipeline, h.tensor, h.data};
   info_.watchdog_seconds = h.watchdog_seconds;
   info_.launcher_process = h.launcher_process;
   info_.stage_of_chunk.resize(static_cast<std::size_t>(h.chunks));
-  require(size_ == bytes_of(info_), coordinate, "has {} bytes, but {} ranks and {} chunks need {}",
+  require(size_ == bytes_of(info_), where, "has {} bytes, but {} ranks and {} chunks need {}",
           size_, h.ranks, h.chunks, bytes_of(info_));
   std::copy_n(chunk_table(), h.chunks, info_.stage_of_chunk.begin());
   for (std::size_t chunk = 0; chunk < info_.stage_of_chunk.size(); ++chunk) {
     const int stage = info_.stage_of_chunk[chunk];
-    require(stage >= 0 && stage < h.pipeline, coordinate, "gives chunk {} to stage {}", chunk,
-            stage);
+    require(stage >= 0 && stage < h.pipeline, where, "gives chunk {} to stage {}", chunk, stage);
   }
 }
 

@@ -55,7 +55,7 @@ class StepReader {
       }
     }
     for (RankTimeline& rank : step.ranks) {
-      meet(rank, step);
+      rendezvous(rank, step);
     }
     begin_when_sent(step);
     from_its_begin(step);
@@ -119,7 +119,7 @@ class StepReader {
 
   /// Finds when the last member entered each collective. The k-th collective of an instruction
   /// matches the k-th of the other members.
-  void meet(RankTimeline& rank, const StepTimeline& step) const {
+  void rendezvous(RankTimeline& rank, const StepTimeline& step) const {
     std::size_t which = 0;
     for (std::size_t k = 0; k < rank.collectives.size(); ++k) {
       CollectiveTime& mine = rank.collectives[k];

@@ -178,7 +178,7 @@ Limits live_memory_limits(const std::vector<LayerCost>& work, std::int64_t tenso
 LayerCost chunk_work(const ModelSpec& model, const LayerRange& range, const CostShape& shape) {
   LayerCost sum;
   for (int i = range.first; i < range.last; ++i) {
-    sum = joined(sum, model.layers[static_cast<std::size_t>(i)].cost(shape));
+    sum = in_sequence(sum, model.layers[static_cast<std::size_t>(i)].cost(shape));
   }
   return sum;
 }

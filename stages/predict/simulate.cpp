@@ -69,7 +69,7 @@ class Simulator {
     bool awake = false;
   };
   /// A synchronization point (T or U): the stages that have reached it, and when the last did.
-  struct Meeting {
+  struct Rendezvous {
     std::vector<std::size_t> stages;
     double begin = 0;
   };
@@ -162,7 +162,7 @@ class Simulator {
       return is_send(i.op) ? send(action) : receive(action);
     }
     if (i.op == Op::optimizer || meets_another(i)) {
-      return meet(stage, action);
+      return rendezvous(stage, action);
     }
     action.end = action.begin + cost(i);
     return true;
@@ -208,14 +208,14 @@ class Simulator {
            program_.stage_of_chunk.front() != program_.stage_of_chunk.back();
   }
 
-  bool meet(std::size_t stage, Action& action) {
+  bool rendezvous(std::size_t stage, Action& action) {
     const bool update = action.instruction.op == Op::optimizer;
-    Meeting& meeting = update ? update_ : tied_;
+    Rendezvous& rendezvous = update ? update_ : tied_;
     const std::size_t due = update ? stages_.size() : 2;
-    auto& there = meeting.stages;
+    auto& there = rendezvous.stages;
     if (std::find(there.begin(), there.end(), stage) == there.end()) {
       there.push_back(stage);
-      meeting.begin = std::max(meeting.begin, action.came);
+      rendezvous.begin = std::max(rendezvous.begin, action.came);
       if (there.size() == due) {
         std::for_each(there.begin(), there.end(), [this](std::size_t other) { wake(other); });
       }
@@ -223,7 +223,7 @@ class Simulator {
     if (there.size() < due) {
       return false;
     }
-    action.begin = meeting.begin;
+    action.begin = rendezvous.begin;
     action.end = action.begin + cost(action.instruction);
     return true;
   }
@@ -269,8 +269,8 @@ class Simulator {
   ChannelNumbers channels_;
   std::vector<Traffic> traffic_;  // by channel
   std::vector<std::size_t> awake_;
-  Meeting tied_;
-  Meeting update_;
+  Rendezvous tied_;
+  Rendezvous update_;
   Timeline timeline_;
 };
 

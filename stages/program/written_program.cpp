@@ -8,8 +8,8 @@ TextError::TextError(TextPosition location, std::string_view text)
     : Error(fmt::format("line {}, column {}", location.line, location.column), text),
       location_(location) {}
 
-std::optional<TextPosition> WrittenProgram::coordinate_of(int stage,
-                                                          const Instruction& instruction) const {
+std::optional<TextPosition> WrittenProgram::location_of(int stage,
+                                                        const Instruction& instruction) const {
   const auto index = static_cast<std::size_t>(stage);
   std::size_t at = 0;
   for (const TransferGroup& group : program.stages.at(index)) {

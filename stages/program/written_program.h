@@ -33,7 +33,7 @@ struct WrittenProgram {
       locations;  // of each stage's instructions, with groups flattened
 
   /// Where the instruction first occurs on the line of `stage`; nothing if it does not.
-  std::optional<TextPosition> coordinate_of(int stage, const Instruction& instruction) const;
+  std::optional<TextPosition> location_of(int stage, const Instruction& instruction) const;
   /// Gives every chunk the stage whose line has its F. Throws TextError at `sizes`, the position of
   /// the header, if the lines have fewer chunks or micro-batches than it says.
   void place_chunks(TextPosition sizes);

@@ -120,7 +120,7 @@ class ReceiveHoister {
 
   /// Where to insert a receive: within a channel, receives keep the order of the sends, so it goes
   /// after receives whose send was issued and before those whose send was not.
-  TransferGroup::iterator coordinate_of(TransferGroup& group, Op op, int source) const {
+  TransferGroup::iterator insertion_point(TransferGroup& group, Op op, int source) const {
     return std::find_if(group.begin(), group.end(), [&](const Instruction& i) {
       return i.op == op && worst_.stage_of(other_end(i)) == source && !is_met(i);
     });
@@ -174,7 +174,7 @@ class ReceiveHoister {
     const int stage = worst_.stage_of(receive);
     const std::size_t position = worst_.position(stage);
     TransferGroup& group = program_.stages[static_cast<std::size_t>(stage)][position];
-    group.insert(coordinate_of(group, receive.op, source), receive);
+    group.insert(insertion_point(group, receive.op, source), receive);
     worst_.issue(receive);
     hoisted_[number(receive)] = true;
     any_hoisted_ = true;

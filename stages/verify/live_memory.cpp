@@ -20,7 +20,7 @@ class LiveMemory {
       const TransferGroup& group = line[position_];
       std::for_each(group.begin(), group.end(), [&](const Instruction& i) { take(i); });
       note(live_);
-      std::for_each(group.begin(), group.end(), [&](const Instruction& i) { let_go(i); });
+      std::for_each(group.begin(), group.end(), [&](const Instruction& i) { release(i); });
     }
     return peak_;
   }
@@ -47,7 +47,7 @@ class LiveMemory {
       live_.rest += limits_.tensor_bytes;
     }
   }
-  void let_go(const Instruction& i) { live_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
+  void release(const Instruction& i) { live_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
 
   /// Notes what is held while an instruction runs: `most` bytes, which include its `stash` and the
   /// tensor that was `handed_in`.

@@ -11,9 +11,9 @@ namespace {
 
 /// The wait-for graph of a deadlock. Every stage is a vertex. Each stage that has not ended has
 /// edges to the stages that its group waits for; none of these has ended either.
-class Standstill {
+class Deadlock {
  public:
-  Standstill(const Program& program, const RendezvousExecution& worst)
+  Deadlock(const Program& program, const RendezvousExecution& worst)
       : program_(program), worst_(worst), graph_(program.stages.size()) {
     for (std::size_t stage = 0; stage < program.stages.size(); ++stage) {
       if (!worst.at_end(static_cast<int>(stage))) {
@@ -23,18 +23,18 @@ class Standstill {
   }
 
   Diagnostic describe(const DiagnosticWriter& diagnose) const {
-    const Circle circle = shortest_circle();
+    const Cycle cycle = shortest_cycle();
     Diagnostic diagnostic{"these wait for each other: ", {}};
     const auto append = [&](const Diagnostic& part) {
       diagnostic.text += part.text;
       diagnostic.steps.insert(diagnostic.steps.end(), part.steps.begin(), part.steps.end());
     };
-    for (std::size_t at = 0; at < circle.size(); ++at) {
+    for (std::size_t at = 0; at < cycle.size(); ++at) {
       append(diagnose(at == 0 ? "{} waits for {}" : ", which comes after {}, which waits for {}",
-                      waiting(circle, at), wanted(circle, at)));
+                      waiting(cycle, at), wanted(cycle, at)));
     }
     diagnostic.text += fmt::format(", which comes after {}; {}",
-                                   to_string(waiting(circle, 0).instruction), remedy(circle));
+                                   to_string(waiting(cycle, 0).instruction), remedy(cycle));
     return diagnostic;
   }
 
@@ -43,7 +43,7 @@ class Standstill {
   using Graph = boost::adjacency_list<boost::vecS, boost::vecS, boost::directedS,
                                       boost::no_property, Instruction>;
   using Vertex = Graph::vertex_descriptor;
-  using Circle = std::vector<Vertex>;  // a cycle: each waits for the next, the last for the first
+  using Cycle = std::vector<Vertex>;  // a cycle: each waits for the next, the last for the first
 
   void add_edges(Vertex stage) {
     for (const Instruction& i : program_.stages[stage][worst_.position(static_cast<int>(stage))]) {
@@ -54,12 +54,12 @@ class Standstill {
     }
   }
 
-  Circle shortest_circle() const {
-    Circle shortest;
+  Cycle shortest_cycle() const {
+    Cycle shortest;
     for (Vertex stage = 0; stage < boost::num_vertices(graph_); ++stage) {
-      const Circle circle = circle_through(stage);
-      if (!circle.empty() && (shortest.empty() || circle.size() < shortest.size())) {
-        shortest = circle;
+      const Cycle cycle = cycle_through(stage);
+      if (!cycle.empty() && (shortest.empty() || cycle.size() < shortest.size())) {
+        shortest = cycle;
       }
       if (shortest.size() == 2) {
         break;  // the minimum: no stage waits for itself
@@ -69,7 +69,7 @@ class Standstill {
   }
 
   /// The shortest cycle through `stage`; empty if there is none.
-  Circle circle_through(Vertex stage) const {
+  Cycle cycle_through(Vertex stage) const {
     std::vector<Vertex> before(boost::num_vertices(graph_));
     std::vector<int> distance(before.size(), 0);
     boost::breadth_first_search(
@@ -77,30 +77,30 @@ class Standstill {
         boost::visitor(boost::make_bfs_visitor(
             std::pair(boost::record_predecessors(before.data(), boost::on_tree_edge()),
                       boost::record_distances(distance.data(), boost::on_tree_edge())))));
-    Circle circle;
+    Cycle cycle;
     for (Vertex last = 0; last < before.size(); ++last) {
       const bool closes = distance[last] > 0 && boost::edge(last, stage, graph_).second;
-      if (!closes || (!circle.empty() && distance[last] >= distance[circle.back()])) {
+      if (!closes || (!cycle.empty() && distance[last] >= distance[cycle.back()])) {
         continue;
       }
-      circle = {last};
+      cycle = {last};
     }
-    while (!circle.empty() && circle.back() != stage) {
-      circle.push_back(before[circle.back()]);
+    while (!cycle.empty() && cycle.back() != stage) {
+      cycle.push_back(before[cycle.back()]);
     }
-    std::reverse(circle.begin(), circle.end());
-    return circle;
+    std::reverse(cycle.begin(), cycle.end());
+    return cycle;
   }
 
-  InstructionSite waiting(const Circle& circle, std::size_t at) const {
-    const auto edge = boost::edge(circle[at], circle[(at + 1) % circle.size()], graph_).first;
-    const auto stage = static_cast<int>(circle[at]);
+  InstructionSite waiting(const Cycle& cycle, std::size_t at) const {
+    const auto edge = boost::edge(cycle[at], cycle[(at + 1) % cycle.size()], graph_).first;
+    const auto stage = static_cast<int>(cycle[at]);
     return {stage, static_cast<int>(worst_.position(stage)), graph_[edge]};
   }
 
   /// The instruction that waiting() waits for, later on the line of the next stage.
-  InstructionSite wanted(const Circle& circle, std::size_t at) const {
-    const Instruction i = other_end(waiting(circle, at).instruction);
+  InstructionSite wanted(const Cycle& cycle, std::size_t at) const {
+    const Instruction i = other_end(waiting(cycle, at).instruction);
     const int stage = worst_.stage_of(i);
     const StageProgram& line = program_.stages[static_cast<std::size_t>(stage)];
     std::size_t position = worst_.position(stage);
@@ -112,11 +112,11 @@ class Standstill {
 
   /// A receive can always be moved forward. If all wait to receive, no order of transfers helps:
   /// the tensors depend on each other.
-  std::string remedy(const Circle& circle) const {
-    for (std::size_t at = 0; at < circle.size(); ++at) {
-      if (is_send(waiting(circle, at).instruction.op)) {
-        const InstructionSite receive = wanted(circle, at);
-        const InstructionSite behind = waiting(circle, (at + 1) % circle.size());
+  std::string remedy(const Cycle& cycle) const {
+    for (std::size_t at = 0; at < cycle.size(); ++at) {
+      if (is_send(waiting(cycle, at).instruction.op)) {
+        const InstructionSite receive = wanted(cycle, at);
+        const InstructionSite behind = waiting(cycle, (at + 1) % cycle.size());
         return fmt::format(
             "put {} into one group with {} on stage {}, or change the order on one of these stages",
             to_string(receive.instruction), to_string(behind.instruction), receive.stage);
@@ -138,7 +138,7 @@ Check check_waits(const Program& program, const DiagnosticWriter& diagnose) {
   if (worst.run()) {
     return {};
   }
-  return Standstill(program, worst).describe(diagnose);
+  return Deadlock(program, worst).describe(diagnose);
 }
 
 }  // namespace stagecraft

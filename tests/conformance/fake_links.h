@@ -34,22 +34,22 @@ class FakeLink : public nccl::Link {
   /// lower rank of a pair sends first.
   void exchange(Stream& stream, std::span<const nccl::Transfer> transfers) override {
     for (int peer = 0; peer < end_->size(); ++peer) {
-      const Way first = end_->rank() < peer ? Way::send : Way::recv;
+      const Direction first = end_->rank() < peer ? Direction::send : Direction::recv;
       carry(stream, transfers, peer, first);
-      carry(stream, transfers, peer, first == Way::send ? Way::recv : Way::send);
+      carry(stream, transfers, peer, first == Direction::send ? Direction::recv : Direction::send);
     }
   }
   void abort() noexcept override { end_->abort("the link"); }
 
  private:
-  using Way = nccl::Transfer::Way;
+  using Direction = nccl::Transfer::Direction;
 
-  void carry(Stream& stream, std::span<const nccl::Transfer> transfers, int peer, Way way) {
+  void carry(Stream& stream, std::span<const nccl::Transfer> transfers, int peer, Direction way) {
     for (const nccl::Transfer& transfer : transfers) {
       if (transfer.peer != peer || transfer.way != way || transfer.tensor.bytes() == 0) {
         continue;
       }
-      if (way == Way::send) {
+      if (way == Direction::send) {
         end_->send(stream, transfer.tensor, peer);
       } else {
         end_->recv(stream, transfer.tensor, peer);

@@ -5,14 +5,10 @@
 #include <span>
 
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/adamw_correction.h"
 
 namespace stagecraft::cpu {
 namespace {
-
-/// 1 / (1 - beta^step), in double: beta2^t is close to 1 in the first steps.
-float correction(float beta, std::int64_t step) {
-  return static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(beta), step)));
-}
 
 struct Arenas {
   float* weight;
@@ -31,8 +27,8 @@ struct Coefficients {
         epsilon(args.epsilon),
         beta1(args.beta1),
         beta2(args.beta2),
-        correction1(correction(args.beta1, args.step)),
-        correction2(correction(args.beta2, args.step)) {}
+        correction1(adamw_correction(args.beta1, args.step)),
+        correction2(adamw_correction(args.beta2, args.step)) {}
 
   float rate;
   float decay;

@@ -5,18 +5,17 @@
 #include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/primitives/vector_exp.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/gelu.h"
 
 namespace stagecraft::cpu {
 namespace {
 
-constexpr std::int64_t kRange = 16384;             // elements
-constexpr float kTwoRoots = 1.59576912160573071F;  // 2 sqrt(2 / pi)
-constexpr float kCubic = 0.044715F;
+constexpr std::int64_t kRange = 16384;  // elements
 
 /// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh; e of what is not
 /// positive, so that nothing overflows. NaN stays NaN.
 inline Vector gate(const Vector& x) {
-  const Vector twice = kTwoRoots * (x + kCubic * x * x * x);
+  const Vector twice = kGeluTwoRoots * (x + kGeluCubic * x * x * x);
   const Vector small = exp_nonpositive(twice < 0.0F ? twice : -twice);
   const Vector least = small / (1.0F + small);
   const Vector result = twice < 0.0F ? least : 1.0F - least;
@@ -25,10 +24,9 @@ inline Vector gate(const Vector& x) {
 
 inline Vector slope(const Vector& x) {
   const Vector g = gate(x);
-  // Beyond 30 the gate is 0 or 1: what it is multiplied by should only not overflow.
-  const Vector above = x < -30.0F ? Vector{} - 30.0F : x;
-  const Vector near = above > 30.0F ? Vector{} + 30.0F : above;
-  return g + near * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * near * near);
+  const Vector above = x < -kGeluSaturation ? Vector{} - kGeluSaturation : x;
+  const Vector near = above > kGeluSaturation ? Vector{} + kGeluSaturation : above;
+  return g + near * g * (1.0F - g) * kGeluTwoRoots * (1.0F + 3.0F * kGeluCubic * near * near);
 }
 
 /// out[i] = f(a[i], b[i]) vector by vector; the last one is filled up with zeros.

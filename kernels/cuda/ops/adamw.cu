@@ -1,15 +1,10 @@
-#include <cmath>
 
 #include "kernels/cuda/ops/adamw.h"
 #include "kernels/cuda/primitives/for_each_group.cuh"
+#include "kernels/ops/adamw_correction.h"
 
 namespace stagecraft::cuda {
 namespace {
-
-/// 1 / (1 - beta^step), in double: beta2^t is close to 1 in the first steps.
-float correction(float beta, std::int64_t step) {
-  return static_cast<float>(1.0 / (1.0 - std::pow(static_cast<double>(beta), step)));
-}
 
 /// 28 bytes an element, 2 more with a rounded copy; the memory is the limit.
 struct Update {
@@ -28,15 +23,26 @@ struct Update {
         epsilon(args.epsilon),
         beta1(args.beta1),
         beta2(args.beta2),
-        correction1(correction(args.beta1, args.step)),
-        correction2(correction(args.beta2, args.step)) {}
+        correction1(adamw_correction(args.beta1, args.step)),
+        correction2(adamw_correction(args.beta2, args.step)) {}
+
+  static constexpr int kGroups = 1;
+  struct Loaded {
+    float4 g, m, v, w;
+  };
 
   template <bool Vectorized>
-  __device__ void apply(std::int64_t at, std::int64_t count) const {
-    const float4 g = load4<Vectorized>(gradient, at, count);
-    float4 m = load4<Vectorized>(first, at, count);
-    float4 v = load4<Vectorized>(second, at, count);
-    float4 w = load4<Vectorized>(weight, at, count);
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return {load4<Vectorized>(gradient, at, count), load4<Vectorized>(first, at, count),
+            load4<Vectorized>(second, at, count), load4<Vectorized>(weight, at, count)};
+  }
+
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& loaded) const {
+    const float4 g = loaded.g;
+    float4 m = loaded.m;
+    float4 v = loaded.v;
+    float4 w = loaded.w;
     const float decay = decay_at(at);
     one(g.x, decay, m.x, v.x, w.x);
     one(g.y, decay, m.y, v.y, w.y);

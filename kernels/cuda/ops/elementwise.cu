@@ -9,23 +9,36 @@ namespace {
 
 template <typename T>
 struct AddGroups {
+  static constexpr int kGroups = 1;
+  struct Loaded {
+    float4 a, b;
+  };
   const T* a;
   const T* b;
   T* c;
   template <bool Vectorized>
-  __device__ void apply(std::int64_t at, std::int64_t count) const {
-    store4<Vectorized>(c, at, count,
-                       load4<Vectorized>(a, at, count) + load4<Vectorized>(b, at, count));
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return {load4<Vectorized>(a, at, count), load4<Vectorized>(b, at, count)};
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& x) const {
+    store4<Vectorized>(c, at, count, x.a + x.b);
   }
 };
 
 /// float64 is added only where sums of a few numbers are: no need for more at a time.
 struct AddDoubles {
+  static constexpr int kGroups = 1;
+  struct Loaded {};
   const double* a;
   const double* b;
   double* c;
   template <bool Vectorized>
-  __device__ void apply(std::int64_t at, std::int64_t count) const {
+  __device__ Loaded load(std::int64_t /*at*/, std::int64_t /*count*/) const {
+    return {};
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& /*x*/) const {
     for (std::int64_t i = at; i < at + kGroup && i < count; ++i) {
       c[i] = a[i] + b[i];
     }
@@ -35,25 +48,38 @@ struct AddDoubles {
 __device__ float larger(float a, float b) { return a > b ? a : b; }
 
 struct MaximumGroups {
+  static constexpr int kGroups = 1;
+  struct Loaded {
+    float4 a, b;
+  };
   const float* a;
   const float* b;
   float* c;
   template <bool Vectorized>
-  __device__ void apply(std::int64_t at, std::int64_t count) const {
-    const float4 x = load4<Vectorized>(a, at, count);
-    const float4 y = load4<Vectorized>(b, at, count);
-    store4<Vectorized>(c, at, count,
-                       {larger(x.x, y.x), larger(x.y, y.y), larger(x.z, y.z), larger(x.w, y.w)});
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return {load4<Vectorized>(a, at, count), load4<Vectorized>(b, at, count)};
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& x) const {
+    store4<Vectorized>(
+        c, at, count,
+        {larger(x.a.x, x.b.x), larger(x.a.y, x.b.y), larger(x.a.z, x.b.z), larger(x.a.w, x.b.w)});
   }
 };
 
 template <typename From, typename To>
 struct ConvertGroups {
+  static constexpr int kGroups = 1;
+  using Loaded = float4;
   const From* from;
   To* to;
   template <bool Vectorized>
-  __device__ void apply(std::int64_t at, std::int64_t count) const {
-    store4<Vectorized>(to, at, count, load4<Vectorized>(from, at, count));
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return load4<Vectorized>(from, at, count);
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& x) const {
+    store4<Vectorized>(to, at, count, x);
   }
 };
 

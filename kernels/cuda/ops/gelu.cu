@@ -1,26 +1,24 @@
 // GELU and its gradient.
 #include "kernels/cuda/ops/elementwise.h"
-#include "kernels/cuda/primitives/map_groups.cuh"
+#include "kernels/cuda/primitives/for_each_group.cuh"
+#include "kernels/ops/gelu.h"
 
 namespace stagecraft::cuda {
 namespace {
-
-constexpr float kTwoRoots = 1.59576912160573071F;  // 2 sqrt(2 / pi)
-constexpr float kCubic = 0.044715F;
 
 /// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh; where e overflows, the
 /// quotient is the 0 that it should be.
 template <typename T>
 __device__ float gate(float x) {
-  const float twice = kTwoRoots * (x + kCubic * x * x * x);
+  const float twice = kGeluTwoRoots * (x + kGeluCubic * x * x * x);
   return 1.0F / (1.0F + expf(-twice));
 }
 
 /// By the device's own approximations of 2^t and 1 / t, whose relative errors vanish in bfloat16.
 template <>
 __device__ float gate<BFloat16>(float x) {
-  constexpr float kLinear = -1.44269504088896341F * kTwoRoots;  // -log2(e) 2 sqrt(2 / pi)
-  const float exponent = x * fmaf(kLinear * kCubic, x * x, kLinear);
+  constexpr float kLinear = -1.44269504088896341F * kGeluTwoRoots;  // -log2(e) 2 sqrt(2 / pi)
+  const float exponent = x * fmaf(kLinear * kGeluCubic, x * x, kLinear);
   float power;
   asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(power) : "f"(exponent));
   float quotient;
@@ -29,17 +27,56 @@ __device__ float gate<BFloat16>(float x) {
 }
 
 template <typename T>
-struct Gelu {
-  __device__ float operator()(float x) const { return x * gate<T>(x); }
+__device__ float gelu(float x) {
+  return x * gate<T>(x);
+}
+
+template <typename T>
+__device__ float gelu_gradient(float dy, float x) {
+  const float g = gate<T>(x);
+  const float near = fminf(fmaxf(x, -kGeluSaturation), kGeluSaturation);
+  return dy *
+         (g + near * g * (1.0F - g) * kGeluTwoRoots * (1.0F + 3.0F * kGeluCubic * near * near));
+}
+
+template <typename T>
+struct ForwardGroups {
+  static constexpr int kGroups = 2;
+  using Loaded = Packed<T>;
+  const T* x;
+  T* y;
+  template <bool Vectorized>
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return load_packed<Vectorized>(x, at, count);
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& loaded) const {
+    const float4 v = unpacked<T>(loaded);
+    store_packed<Vectorized>(y, at, count,
+                             {gelu<T>(v.x), gelu<T>(v.y), gelu<T>(v.z), gelu<T>(v.w)});
+  }
 };
 
 template <typename T>
-struct GeluSlope {
-  __device__ float operator()(float dy, float x) const {
-    const float g = gate<T>(x);
-    // Beyond 30 the gate is 0 or 1: what it is multiplied by should only not overflow.
-    const float near = fminf(fmaxf(x, -30.0F), 30.0F);
-    return dy * (g + near * g * (1.0F - g) * kTwoRoots * (1.0F + 3.0F * kCubic * near * near));
+struct BackwardGroups {
+  static constexpr int kGroups = 2;
+  struct Loaded {
+    Packed<T> dy, x;
+  };
+  const T* dy;
+  const T* x;
+  T* dx;
+  template <bool Vectorized>
+  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
+    return {load_packed<Vectorized>(dy, at, count), load_packed<Vectorized>(x, at, count)};
+  }
+  template <bool Vectorized>
+  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& loaded) const {
+    const float4 d = unpacked<T>(loaded.dy);
+    const float4 v = unpacked<T>(loaded.x);
+    store_packed<Vectorized>(dx, at, count,
+                             {gelu_gradient<T>(d.x, v.x), gelu_gradient<T>(d.y, v.y),
+                              gelu_gradient<T>(d.z, v.z), gelu_gradient<T>(d.w, v.w)});
   }
 };
 
@@ -47,17 +84,17 @@ struct GeluSlope {
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
-    const Mapped<T, 1> on{{args.x.data<T>()}, args.y.data<T>(), args.x.elements()};
-    map_groups<Gelu<T>>(stream, "gelu_forward", is_vectorizable({on.x[0], on.y}, on.count), on);
+    const ForwardGroups<T> f{args.x.data<T>(), args.y.data<T>()};
+    const std::int64_t count = args.x.elements();
+    for_each_group(stream, "gelu_forward", count, is_vectorizable({f.x, f.y}, count), f);
   });
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
-    const Mapped<T, 2> on{
-        {args.dy.data<T>(), args.x.data<T>()}, args.dx.data<T>(), args.x.elements()};
-    map_groups<GeluSlope<T>>(stream, "gelu_backward",
-                             is_vectorizable({on.x[0], on.x[1], on.y}, on.count), on);
+    const BackwardGroups<T> f{args.dy.data<T>(), args.x.data<T>(), args.dx.data<T>()};
+    const std::int64_t count = args.x.elements();
+    for_each_group(stream, "gelu_backward", count, is_vectorizable({f.dy, f.x, f.dx}, count), f);
   });
 }
 

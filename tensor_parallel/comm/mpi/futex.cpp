@@ -22,13 +22,13 @@ void futex(std::atomic<std::uint32_t>& word, int operation, std::uint32_t value,
 
 }  // namespace
 
-void Futex::sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept {
+void Futex::sleep(std::uint32_t generation, std::chrono::milliseconds limit) noexcept {
   const std::timespec time{.tv_sec = limit.count() / 1000,
                            .tv_nsec = limit.count() % 1000 * 1'000'000};
   // Incremented before the kernel compares the word: if wake() reads no sleeper, it has changed the
   // word already, and the comparison fails.
   sleepers_.fetch_add(1);
-  futex(generation_, FUTEX_WAIT, heard, limit.count() > 0 ? &time : nullptr);
+  futex(generation_, FUTEX_WAIT, generation, limit.count() > 0 ? &time : nullptr);
   sleepers_.fetch_sub(1);
 }
 

@@ -15,7 +15,7 @@ class Futex {
   std::uint32_t generation() const noexcept { return generation_.load(); }
   /// Returns when wake() was called since `heard` was read from generation(), when `limit` has
   /// passed (0: no limit), or spuriously.
-  void sleep(std::uint32_t heard, std::chrono::milliseconds limit) noexcept;
+  void sleep(std::uint32_t generation, std::chrono::milliseconds limit) noexcept;
   void wake() noexcept;
 
  private:

@@ -18,7 +18,7 @@ Bytes bytes_of(std::int64_t count) {
 
 /// The send and receive buffers of an exchange. After an abort they outlive it, because MPI may
 /// still access them.
-struct Letters {
+struct Buffers {
   std::array<Bytes, 2> to_all;  // of even and odd rounds, so that a member can read its own
   Bytes to_one;
   std::vector<Bytes> of;  // by member
@@ -32,29 +32,29 @@ class MessageExchange : public Exchange {
         members_(std::move(members)),
         rank_(rank),
         number_(number),
-        letters_(std::make_shared<Letters>()) {
-    letters_->to_all = {bytes_of(kCapacity), bytes_of(kCapacity)};
+        buffers_(std::make_shared<Buffers>()) {
+    buffers_->to_all = {bytes_of(kCapacity), bytes_of(kCapacity)};
     const auto count = static_cast<std::int64_t>(members_.size());
-    letters_->to_one = bytes_of(count * lane());
-    letters_->of.resize(members_.size());
-    letters_->from.resize(members_.size());
+    buffers_->to_one = bytes_of(count * lane());
+    buffers_->of.resize(members_.size());
+    buffers_->from.resize(members_.size());
     for (std::size_t member = 0; member < members_.size(); ++member) {
-      letters_->of[member] = bytes_of(kCapacity);
-      letters_->from[member] = bytes_of(lane());
+      buffers_->of[member] = bytes_of(kCapacity);
+      buffers_->from[member] = bytes_of(lane());
     }
   }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): letters_ owns them
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_.size()); }
   std::int64_t capacity() const override { return kCapacity; }
-  std::byte* to_all() override { return letters_->to_all[turns_ % 2].get(); }
-  std::byte* to_one(int member) override { return letters_->to_one.get() + member * lane(); }
+  std::byte* to_all() override { return buffers_->to_all[rounds_ % 2].get(); }
+  std::byte* to_one(int member) override { return buffers_->to_one.get() + member * lane(); }
   const std::byte* of(int member) const override {
-    return member == rank_ ? letters_->to_all[(turns_ + 1) % 2].get()
-                           : letters_->of[static_cast<std::size_t>(member)].get();
+    return member == rank_ ? buffers_->to_all[(rounds_ + 1) % 2].get()
+                           : buffers_->of[static_cast<std::size_t>(member)].get();
   }
   const std::byte* from(int member) const override {
-    return letters_->from[static_cast<std::size_t>(member)].get();
+    return buffers_->from[static_cast<std::size_t>(member)].get();
   }
 
   void round(const RoundSizes& sizes) override {
@@ -66,7 +66,7 @@ class MessageExchange : public Exchange {
       give_up();
       throw;
     }
-    ++turns_;
+    ++rounds_;
   }
 
   std::unique_ptr<Exchange> pair(int peer) override {
@@ -83,10 +83,10 @@ class MessageExchange : public Exchange {
     for (int member = 0; member < size(); ++member) {
       const auto at = static_cast<std::size_t>(member);
       if (member != rank_ && sizes.for_all != RoundSizes::kNothing) {
-        receive(letters_->of[at].get(), kCapacity, members_[at], 2 * number_);
+        receive(buffers_->of[at].get(), kCapacity, members_[at], 2 * number_);
       }
       if (member != rank_ && sizes.for_one != RoundSizes::kNothing) {
-        receive(letters_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
+        receive(buffers_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
       }
     }
     // Each member begins with its successor, so that not all send to the same member at once.
@@ -133,7 +133,7 @@ class MessageExchange : public Exchange {
   /// After an abort the other members may have ended, so it does not wait for the requests. The
   /// runtime keeps the buffers.
   void give_up() {
-    world_->runtime().keep(letters_);
+    world_->runtime().keep(buffers_);
     for (MPI_Request& request : receives_) {
       if (request != MPI_REQUEST_NULL) {
         MPI_Cancel(&request);
@@ -151,8 +151,8 @@ class MessageExchange : public Exchange {
   std::vector<int> members_;
   int rank_;
   int number_;
-  std::shared_ptr<Letters> letters_;
-  std::uint32_t turns_ = 0;
+  std::shared_ptr<Buffers> buffers_;
+  std::uint32_t rounds_ = 0;
   std::vector<MPI_Request> receives_;
   std::vector<MPI_Request> sends_;
 };

@@ -10,8 +10,8 @@ namespace stagecraft::mpi {
 namespace {
 
 constexpr std::int64_t kNameOffset = 64;
-constexpr std::int64_t kBellsOffset = 256;
-constexpr std::int64_t kBellBytes = 64;  // a cache line each
+constexpr std::int64_t kFutexOffset = 256;
+constexpr std::int64_t kFutexBytes = 64;  // a cache line each
 
 enum State : std::uint32_t { lowered, rising, raised_state };
 
@@ -19,10 +19,10 @@ enum State : std::uint32_t { lowered, rising, raised_state };
 
 Node::Node(SharedWindow window, int members) : window_(std::move(window)), members_(members) {}
 
-std::int64_t Node::bytes(int members) { return kBellsOffset + kBellBytes * members; }
+std::int64_t Node::bytes(int members) { return kFutexOffset + kFutexBytes * members; }
 
 Futex& Node::futex(int member) const {
-  return *reinterpret_cast<Futex*>(window_.bytes().data() + kBellsOffset + kBellBytes * member);
+  return *reinterpret_cast<Futex*>(window_.bytes().data() + kFutexOffset + kFutexBytes * member);
 }
 
 std::atomic<std::uint32_t>& Node::state() const {
@@ -35,7 +35,7 @@ bool Node::raise(std::string_view culprit) noexcept {
     return false;
   }
   const std::span<std::byte> name =
-      window_.bytes().subspan(kNameOffset, kBellsOffset - kNameOffset);
+      window_.bytes().subspan(kNameOffset, kFutexOffset - kNameOffset);
   std::memcpy(name.data(), culprit.data(), std::min(culprit.size(), name.size() - 1));
   state().store(raised_state);
   for (int member = 0; member < members_; ++member) {

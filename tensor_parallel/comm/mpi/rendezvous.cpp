@@ -10,7 +10,7 @@ namespace stagecraft::mpi {
 namespace {
 
 /// The call signature: the fields of a call that have to match, in a form that can be sent.
-struct Card {
+struct CallSignature {
   std::int64_t shape[5] = {};
   std::int32_t peer = -1;
   std::uint8_t operation = 0;
@@ -20,44 +20,44 @@ struct Card {
   std::uint8_t no_tensor = 0;
   std::uint8_t faulty = 0;  // the call is not valid; all other fields are set nevertheless
 };
-static_assert(sizeof(Card) <= kCallSignatureBytes);
+static_assert(sizeof(CallSignature) <= kCallSignatureBytes);
 
-Card card_of(const Call& call, bool faulty) {
-  Card card;
-  card.peer = call.peer;
-  card.operation = static_cast<std::uint8_t>(call.operation);
-  card.reduce = static_cast<std::uint8_t>(call.reduce);
-  card.dtype = static_cast<std::uint8_t>(call.in.dtype());
-  card.dimensions = static_cast<std::uint8_t>(call.in.rank());
-  std::copy(call.in.shape().begin(), call.in.shape().end(), card.shape);
-  card.no_tensor = static_cast<std::uint8_t>(call.in.empty());
-  card.faulty = static_cast<std::uint8_t>(faulty);
-  return card;
+CallSignature signature_of(const Call& call, bool faulty) {
+  CallSignature signature;
+  signature.peer = call.peer;
+  signature.operation = static_cast<std::uint8_t>(call.operation);
+  signature.reduce = static_cast<std::uint8_t>(call.reduce);
+  signature.dtype = static_cast<std::uint8_t>(call.in.dtype());
+  signature.dimensions = static_cast<std::uint8_t>(call.in.rank());
+  std::copy(call.in.shape().begin(), call.in.shape().end(), signature.shape);
+  signature.no_tensor = static_cast<std::uint8_t>(call.in.empty());
+  signature.faulty = static_cast<std::uint8_t>(faulty);
+  return signature;
 }
 
-bool same_tensor(const Card& a, const Card& b) {
+bool same_tensor(const CallSignature& a, const CallSignature& b) {
   return a.dtype == b.dtype && a.dimensions == b.dimensions && a.no_tensor == b.no_tensor &&
          std::equal(std::begin(a.shape), std::end(a.shape), std::begin(b.shape));
 }
 
-bool agree(const Card& a, const Card& b) {
+bool agree(const CallSignature& a, const CallSignature& b) {
   return a.operation == b.operation && a.reduce == b.reduce && a.peer == b.peer &&
          same_tensor(a, b);
 }
 
-bool are_ends(const Card& a, const Card& b) {
+bool are_ends(const CallSignature& a, const CallSignature& b) {
   return a.operation != b.operation && same_tensor(a, b);
 }
 
-void show(Exchange& exchange, const Card& card, std::int64_t payload) {
-  std::memcpy(exchange.to_all(), &card, sizeof card);
+void show(Exchange& exchange, const CallSignature& signature, std::int64_t payload) {
+  std::memcpy(exchange.to_all(), &signature, sizeof signature);
   exchange.round({.for_all = kCallSignatureBytes + payload});
 }
 
-Card card_on(const Exchange& exchange, int member) {
-  Card card;
-  std::memcpy(&card, exchange.of(member), sizeof card);
-  return card;
+CallSignature signature_on(const Exchange& exchange, int member) {
+  CallSignature signature;
+  std::memcpy(&signature, exchange.of(member), sizeof signature);
+  return signature;
 }
 
 }  // namespace
@@ -79,12 +79,12 @@ std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& m
 
 void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload) {
   const std::string fault = fault_of(call, exchange.rank(), exchange.size());
-  show(exchange, card_of(call, !fault.empty()), payload);
-  const Card first = card_on(exchange, 0);
+  show(exchange, signature_of(call, !fault.empty()), payload);
+  const CallSignature first = signature_on(exchange, 0);
   for (int rank = 0; rank < exchange.size(); ++rank) {
-    const Card card = card_on(exchange, rank);
-    const bool agreed = agree(first, card);
-    if (agreed && card.faulty == 0) {
+    const CallSignature signature = signature_on(exchange, rank);
+    const bool agreed = agree(first, signature);
+    if (agreed && signature.faulty == 0) {
       continue;
     }
     // All members see the same signatures, so all of them are in this branch. Only now do the texts
@@ -101,9 +101,9 @@ void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload) {
 
 void rendezvous_pair(Exchange& pair, const Call& call, const std::vector<int>& ranks,
                      std::int64_t payload) {
-  show(pair, card_of(call, false), payload);
-  const Card low = card_on(pair, 0);
-  if (are_ends(low, card_on(pair, 1))) {
+  show(pair, signature_of(call, false), payload);
+  const CallSignature low = signature_on(pair, 0);
+  if (are_ends(low, signature_on(pair, 1))) {
     return;
   }
   const std::vector<std::string> calls = exchange_texts(pair, to_string(call));

@@ -67,11 +67,11 @@ class Session : public MpiSession {
   Session(std::shared_ptr<Runtime> runtime, std::optional<int> node)
       : runtime_(std::move(runtime)),
         comm_(duplicate(MPI_COMM_WORLD)),
-        courier_comm_(duplicate(MPI_COMM_WORLD)) {
+        p2p_comm_(duplicate(MPI_COMM_WORLD)) {
     MPI_Comm_rank(comm_, &rank_);
     nodes_ = gather_numbers(comm_, node.has_value() ? *node : node_by_mpi(comm_));
     world_ = std::make_shared<World>(runtime_, comm_, nodes_, open_node());
-    p2p_ = std::make_unique<MpiTransport>(world_, courier_comm_);
+    p2p_ = std::make_unique<MpiTransport>(world_, p2p_comm_);
   }
 
   /// After an abort messages may still be in flight, so the communicators are not freed.
@@ -80,7 +80,7 @@ class Session : public MpiSession {
     p2p_.reset();
     world_.reset();
     if (!over) {
-      MPI_Comm_free(&courier_comm_);
+      MPI_Comm_free(&p2p_comm_);
       MPI_Comm_free(&comm_);
     }
   }
@@ -127,7 +127,7 @@ class Session : public MpiSession {
 
   std::shared_ptr<Runtime> runtime_;
   MPI_Comm comm_;
-  MPI_Comm courier_comm_;
+  MPI_Comm p2p_comm_;
   int rank_ = 0;
   std::vector<int> nodes_;  // of every rank
   std::shared_ptr<World> world_;

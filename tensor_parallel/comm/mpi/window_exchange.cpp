@@ -25,14 +25,14 @@ constexpr std::int64_t kCapacity = 384 << 10;
 constexpr std::int64_t kPage = 4096;
 
 /// A barrier. The last member to arrive opens it.
-struct alignas(64) HandshakeListener {
+struct alignas(64) Barrier {
   std::atomic<std::uint32_t> arrived;
   std::atomic<std::uint32_t> passed;  // completed rounds
 };
 
 std::int64_t head_bytes(int members) {
-  const std::int64_t gates = 1 + members * (members - 1) / 2;
-  return (gates * static_cast<std::int64_t>(sizeof(HandshakeListener)) + kPage - 1) / kPage * kPage;
+  const std::int64_t barriers = 1 + members * (members - 1) / 2;
+  return (barriers * static_cast<std::int64_t>(sizeof(Barrier)) + kPage - 1) / kPage * kPage;
 }
 
 /// The memory of one member of an exchange.
@@ -42,33 +42,33 @@ struct Place {
 };
 
 /// The rounds of the members that share one barrier.
-class GatedTable : public Exchange {
+class BarrierExchange : public Exchange {
  public:
-  GatedTable(std::shared_ptr<World> world, HandshakeListener& gate, std::vector<Place> places,
-             int rank, std::int64_t capacity)
+  BarrierExchange(std::shared_ptr<World> world, Barrier& barrier, std::vector<Place> places,
+                  int rank, std::int64_t capacity)
       : world_(std::move(world)),
-        gate_(gate),
+        barrier_(barrier),
         places_(std::move(places)),
         rank_(rank),
         capacity_(capacity),
-        turns_(gate.passed.load()) {}
+        rounds_(barrier.passed.load()) {}
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(places_.size()); }
   std::int64_t capacity() const override { return capacity_; }
-  std::byte* to_all() override { return area(rank_, turns_); }
+  std::byte* to_all() override { return area(rank_, rounds_); }
   std::byte* to_one(int member) override { return to_all() + lane_of(member, rank_); }
-  const std::byte* of(int member) const override { return area(member, turns_ + 1); }
+  const std::byte* of(int member) const override { return area(member, rounds_ + 1); }
   const std::byte* from(int member) const override { return of(member) + lane_of(rank_, member); }
 
   void round(const RoundSizes& /*laid*/) override {
     world_->check();
-    if (gate_.arrived.fetch_add(1) + 1 == places_.size()) {
+    if (barrier_.arrived.fetch_add(1) + 1 == places_.size()) {
       open();
     } else {
-      world_->wait_while(gate_.passed, turns_);
+      world_->wait_while(barrier_.passed, rounds_);
     }
-    ++turns_;
+    ++rounds_;
   }
 
   std::unique_ptr<Exchange> pair(int /*peer*/) override { return nullptr; }
@@ -77,7 +77,7 @@ class GatedTable : public Exchange {
   World& world() { return *world_; }
   const std::shared_ptr<World>& shared_world() const { return world_; }
   const std::vector<Place>& places() const { return places_; }
-  std::uint32_t turns() const { return turns_; }
+  std::uint32_t turns() const { return rounds_; }
 
  private:
   std::byte* area(int member, std::uint32_t round) const {
@@ -87,8 +87,8 @@ class GatedTable : public Exchange {
     return lane() * (1 + (reader < writer ? reader : reader - 1));
   }
   void open() {
-    gate_.arrived.store(0);
-    gate_.passed.store(turns_ + 1);
+    barrier_.arrived.store(0);
+    barrier_.passed.store(rounds_ + 1);
     for (int member = 0; member < size(); ++member) {
       if (member != rank_) {
         world_->wake(places_[static_cast<std::size_t>(member)].rank);
@@ -97,15 +97,15 @@ class GatedTable : public Exchange {
   }
 
   std::shared_ptr<World> world_;
-  HandshakeListener& gate_;
+  Barrier& barrier_;
   std::vector<Place> places_;
   int rank_;
   std::int64_t capacity_;
-  std::uint32_t turns_;
+  std::uint32_t rounds_;
 };
 
-HandshakeListener& gate_at(const SharedWindow& window, int index) {
-  return *(reinterpret_cast<HandshakeListener*>(window.bytes().data()) + index);
+Barrier& barrier_at(const SharedWindow& window, int index) {
+  return *(reinterpret_cast<Barrier*>(window.bytes().data()) + index);
 }
 
 std::vector<Place> locations_in(const SharedWindow& window, const std::vector<int>& members) {
@@ -119,25 +119,25 @@ std::vector<Place> locations_in(const SharedWindow& window, const std::vector<in
 }
 
 /// The exchange of a whole group; it owns the window.
-class WindowExchange : public GatedTable {
+class WindowExchange : public BarrierExchange {
  public:
   WindowExchange(std::shared_ptr<World> world, SharedWindow window, const std::vector<int>& members,
                  int rank)
-      : GatedTable(std::move(world), gate_at(window, 0), locations_in(window, members), rank,
-                   kCapacity),
+      : BarrierExchange(std::move(world), barrier_at(window, 0), locations_in(window, members),
+                        rank, kCapacity),
         window_(std::move(window)) {}
 
   std::unique_ptr<Exchange> pair(int peer) override {
     const int low = std::min(rank(), peer);
     const int high = std::max(rank(), peer);
-    HandshakeListener& gate = gate_at(window_, 1 + high * (high - 1) / 2 + low);
+    Barrier& barrier = barrier_at(window_, 1 + high * (high - 1) / 2 + low);
     std::vector<Place> two{places()[static_cast<std::size_t>(low)],
                            places()[static_cast<std::size_t>(high)]};
     for (Place& where : two) {
       where.area += turns() % 2 * kCapacity;
     }
-    return std::make_unique<GatedTable>(shared_world(), gate, std::move(two), rank() == low ? 0 : 1,
-                                        kCapacity / 2);
+    return std::make_unique<BarrierExchange>(shared_world(), barrier, std::move(two),
+                                             rank() == low ? 0 : 1, kCapacity / 2);
   }
 
  private:

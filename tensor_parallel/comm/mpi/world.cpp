@@ -11,7 +11,7 @@ namespace stagecraft::mpi {
 namespace {
 
 /// The interval at which a wait polls for aborts of other nodes, which cannot wake its futex.
-constexpr std::chrono::milliseconds kLookAround{20};
+constexpr std::chrono::milliseconds kPollInterval{20};
 
 /// Polls before a wait sleeps. For a short wait polling is cheaper, if every process has a core.
 constexpr int kSpins = 4000;
@@ -32,8 +32,8 @@ World::World(std::shared_ptr<Runtime> runtime, MPI_Comm comm, std::vector<int> n
 }
 
 World::~World() {
-  if (news_ != nullptr) {
-    runtime_->keep(news_);
+  if (abort_message_ != nullptr) {
+    runtime_->keep(abort_message_);
   }
 }
 
@@ -48,7 +48,7 @@ void World::abort(std::string_view culprit) noexcept {
     return;
   }
   try {
-    tell_other_nodes(culprit);
+    notify_other_nodes(culprit);
   } catch (...) {
     // This node knows of the abort. The failure monitors of other nodes detect the failure
     // themselves.
@@ -56,7 +56,7 @@ void World::abort(std::string_view culprit) noexcept {
 }
 
 /// MPI sends messages of this size at once, so nothing waits for the requests.
-void World::tell_other_nodes(std::string_view culprit) {
+void World::notify_other_nodes(std::string_view culprit) {
   auto news = std::make_shared<std::array<char, 192>>();
   std::memcpy(news->data(), culprit.data(), std::min(culprit.size(), news->size() - 1));
   // NOLINTNEXTLINE(clang-analyzer-optin.mpi.MPI-Checker): the requests are freed at once
@@ -68,11 +68,11 @@ void World::tell_other_nodes(std::string_view culprit) {
       MPI_Request_free(&request);
     }
   }
-  news_ = std::move(news);
+  abort_message_ = std::move(news);
 }
 
-void World::hear_other_nodes() noexcept {
-  const std::unique_lock lock(hearing_, std::try_to_lock);
+void World::poll_other_nodes() noexcept {
+  const std::unique_lock lock(polling_, std::try_to_lock);
   int there = 0;
   if (!lock.owns_lock() ||
       MPI_Iprobe(MPI_ANY_SOURCE, kAbortTag, comm_, &there, MPI_STATUS_IGNORE) != MPI_SUCCESS ||
@@ -87,7 +87,7 @@ void World::hear_other_nodes() noexcept {
 
 bool World::aborted() noexcept {
   if (!node_.raised() && spans_nodes()) {
-    hear_other_nodes();
+    poll_other_nodes();
   }
   return node_.raised();
 }
@@ -107,12 +107,12 @@ void World::wait_while(const std::atomic<std::uint32_t>& word, std::uint32_t val
   }
   Futex& futex = node_.futex(node_ranks_.at(static_cast<std::size_t>(rank_)));
   for (;;) {
-    const std::uint32_t heard = futex.generation();
+    const std::uint32_t generation = futex.generation();
     check();
     if (word.load() != value) {
       return;
     }
-    futex.sleep(heard, spans_nodes() ? kLookAround : std::chrono::milliseconds(0));
+    futex.sleep(generation, spans_nodes() ? kPollInterval : std::chrono::milliseconds(0));
   }
 }
 

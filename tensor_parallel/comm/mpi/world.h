@@ -55,8 +55,8 @@ class World {
 
  private:
   bool spans_nodes() const { return node_.members() < size(); }
-  void tell_other_nodes(std::string_view culprit);
-  void hear_other_nodes() noexcept;
+  void notify_other_nodes(std::string_view culprit);
+  void poll_other_nodes() noexcept;
 
   std::shared_ptr<Runtime> runtime_;
   MPI_Comm comm_;
@@ -66,8 +66,9 @@ class World {
   std::vector<int> node_ranks_;  // index of every rank in this node's window; -1: another node
   int spins_ = 0;
   int next_group_ = kFirstGroup;
-  std::shared_ptr<std::array<char, 192>> news_;  // the abort message in flight to other nodes
-  std::mutex hearing_;
+  std::shared_ptr<std::array<char, 192>>
+      abort_message_;  // the abort message in flight to other nodes
+  std::mutex polling_;
 };
 
 }  // namespace stagecraft::mpi

@@ -13,8 +13,8 @@ namespace stagecraft::nccl {
 
 /// A send to, or a receive from, another member.
 struct Transfer {
-  enum class Way { send, recv };
-  Way way = Way::send;
+  enum class Direction { send, recv };
+  Direction direction = Direction::send;
   Tensor tensor = {};
   int peer = 0;
 };

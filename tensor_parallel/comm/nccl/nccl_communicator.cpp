@@ -55,13 +55,13 @@ class NcclCommunicator : public Communicator {
   }
   void send(Stream& stream, const Tensor& x, int to) override {
     issue(stream, {.operation = Operation::send, .peer = to, .in = x}, [&] {
-      const Transfer transfer{Transfer::Way::send, x, to};
+      const Transfer transfer{Transfer::Direction::send, x, to};
       link_->exchange(stream, {&transfer, 1});
     });
   }
   void recv(Stream& stream, const Tensor& x, int from) override {
     issue(stream, {.operation = Operation::recv, .peer = from, .in = x}, [&] {
-      const Transfer transfer{Transfer::Way::recv, x, from};
+      const Transfer transfer{Transfer::Direction::recv, x, from};
       link_->exchange(stream, {&transfer, 1});
     });
   }

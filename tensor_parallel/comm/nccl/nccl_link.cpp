@@ -18,12 +18,12 @@ using Clock = std::chrono::steady_clock;
 
 /// How long abort() waits for a call that is being issued. That call may wait for a device whose
 /// queue is full; then only the end of the process helps.
-constexpr std::chrono::seconds kAbortPatience{1};
+constexpr std::chrono::seconds kAbortTimeout{1};
 /// How long the destructor waits for the other members' destructors.
-constexpr std::chrono::seconds kEndPatience{5};
+constexpr std::chrono::seconds kEndTimeout{5};
 /// A lost process may cause an NCCL error here first. How long that error is held back for an abort
 /// that names the culprit.
-constexpr std::chrono::seconds kCulpritPatience{3};
+constexpr std::chrono::seconds kCulpritTimeout{3};
 
 ncclDataType_t type_of(DType dtype) {
   switch (dtype) {
@@ -128,7 +128,7 @@ class NcclLink : public Link {
   }
 
   void abort() noexcept override {
-    const std::unique_lock lock(mutex_, kAbortPatience);
+    const std::unique_lock lock(mutex_, kAbortTimeout);
     if (lock.owns_lock() && native_ != nullptr) {
       ncclCommAbort(std::exchange(native_, nullptr));
     }
@@ -141,10 +141,11 @@ class NcclLink : public Link {
       return ncclSuccess;
     }
     const auto bytes = static_cast<std::size_t>(x.bytes());
-    return transfer.way == Transfer::Way::send ? ncclSend(x.raw(), bytes, ncclInt8, transfer.peer,
-                                                          native_, cuda::native_stream(stream))
-                                               : ncclRecv(x.raw(), bytes, ncclInt8, transfer.peer,
-                                                          native_, cuda::native_stream(stream));
+    return transfer.direction == Transfer::Direction::send
+               ? ncclSend(x.raw(), bytes, ncclInt8, transfer.peer, native_,
+                          cuda::native_stream(stream))
+               : ncclRecv(x.raw(), bytes, ncclInt8, transfer.peer, native_,
+                          cuda::native_stream(stream));
   }
 
   /// Calls f and waits until its operation is enqueued. The first operation waits for the other
@@ -191,7 +192,7 @@ class NcclLink : public Link {
     if (result != ncclRemoteError && result != ncclSystemError) {
       return;
     }
-    for (const auto end = Clock::now() + kCulpritPatience; Clock::now() < end;) {
+    for (const auto end = Clock::now() + kCulpritTimeout; Clock::now() < end;) {
       setup_.check();
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
     }
@@ -202,7 +203,7 @@ class NcclLink : public Link {
     if (native_ == nullptr) {
       return;
     }
-    settle(lock, "leaving a group", ncclCommFinalize(native_), kEndPatience);
+    settle(lock, "leaving a group", ncclCommFinalize(native_), kEndTimeout);
     ncclCommDestroy(std::exchange(native_, nullptr));
   }
 

@@ -65,8 +65,8 @@ std::vector<Tensor> gather_parts(const TreeMember& member, const Tensor& mine, F
     }
     const std::int64_t at = elements * (peer - (peer > member.rank ? 1 : 0));
     parts.push_back(space.rows(at, at + elements));
-    transfers.push_back({Transfer::Way::send, sent(peer), peer});
-    transfers.push_back({Transfer::Way::recv, parts.back(), peer});
+    transfers.push_back({Transfer::Direction::send, sent(peer), peer});
+    transfers.push_back({Transfer::Direction::recv, parts.back(), peer});
   }
   member.link.exchange(member.stream, transfers);
   return parts;
@@ -77,8 +77,8 @@ void spread_slices(const TreeMember& member, const Tensor& x) {
   std::vector<Transfer> transfers;
   for (int peer = 0; peer < member.size; ++peer) {
     if (peer != member.rank) {
-      transfers.push_back({Transfer::Way::send, slice_of(x, member.rank, member.size), peer});
-      transfers.push_back({Transfer::Way::recv, slice_of(x, peer, member.size), peer});
+      transfers.push_back({Transfer::Direction::send, slice_of(x, member.rank, member.size), peer});
+      transfers.push_back({Transfer::Direction::recv, slice_of(x, peer, member.size), peer});
     }
   }
   member.link.exchange(member.stream, transfers);

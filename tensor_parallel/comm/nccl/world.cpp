@@ -11,7 +11,7 @@ namespace stagecraft::nccl {
 namespace {
 
 /// The interval at which the thread polls for an abort by another process.
-constexpr std::chrono::milliseconds kLookAround{5};
+constexpr std::chrono::milliseconds kPollInterval{5};
 
 }  // namespace
 
@@ -47,22 +47,22 @@ std::shared_ptr<Link> World::connect(Communicator& host, int most_blocks) {
 /// Member 0 creates the id and broadcasts it as an int32 tensor: its length, then its text.
 std::string World::shared_id(Communicator& host) {
   constexpr std::size_t kMax = 252;
-  struct Card {
+  struct CallSignature {
     std::uint32_t length = 0;
     std::array<char, kMax> text{};
-  } card;
+  } signature;
   if (host.rank() == 0) {
     const std::string id = library_.new_id();
     require(id.size() <= kMax, "nccl", "a group's id of {} bytes is too long", id.size());
-    card.length = static_cast<std::uint32_t>(id.size());
-    std::copy(id.begin(), id.end(), card.text.begin());
+    signature.length = static_cast<std::uint32_t>(id.size());
+    std::copy(id.begin(), id.end(), signature.text.begin());
   }
-  const Tensor words(host_stream_->memory(), {sizeof card / sizeof(std::int32_t)}, DType::int32,
-                     MemoryLabel::workspace);
-  copy_from_host(*host_stream_, {std::as_bytes(std::span(&card, 1)), words});
+  const Tensor words(host_stream_->memory(), {sizeof signature / sizeof(std::int32_t)},
+                     DType::int32, MemoryLabel::workspace);
+  copy_from_host(*host_stream_, {std::as_bytes(std::span(&signature, 1)), words});
   host.broadcast(*host_stream_, words, 0);
-  copy_to_host(*host_stream_, {words, std::as_writable_bytes(std::span(&card, 1))});
-  return {card.text.data(), card.length};
+  copy_to_host(*host_stream_, {words, std::as_writable_bytes(std::span(&signature, 1))});
+  return {signature.text.data(), signature.length};
 }
 
 void World::abort(std::string_view culprit) noexcept {
@@ -81,7 +81,7 @@ bool World::is_over() noexcept {
 
 void World::watch() {
   std::unique_lock lock(mutex_);
-  while (!changed_.wait_for(lock, kLookAround, [&] { return leaving_; })) {
+  while (!changed_.wait_for(lock, kPollInterval, [&] { return leaving_; })) {
     if (is_over()) {
       lock.unlock();
       abort_links();

@@ -88,8 +88,8 @@ inline ChannelPair streams_only(Device source = {}, Device destination = {}) {
 
 /// Both ends of a channel over P2P transports: of two ranks, or of one rank that sends to itself.
 /// Each pair needs a tag that the transports have not used before.
-inline ChannelPair courier_pair(P2pTransport& source, int source_rank, P2pTransport& destination,
-                                int destination_rank, int tag, std::int64_t capacity_bytes) {
+inline ChannelPair p2p_pair(P2pTransport& source, int source_rank, P2pTransport& destination,
+                            int destination_rank, int tag, std::int64_t capacity_bytes) {
   ChannelPair pair = streams_only();
   pair.destination = make_p2p_destination(destination, source_rank, tag, capacity_bytes,
                                           pair.destination_stream->memory());

@@ -31,7 +31,7 @@ ChannelPair window(std::int64_t capacity_bytes) {
 
 ChannelPair p2p(std::int64_t capacity_bytes, Delivery delivery) {
   const auto post = std::make_shared<FakePost>(delivery);
-  ChannelPair pair = courier_pair(post->end(0), 0, post->end(1), 1, 7, capacity_bytes);
+  ChannelPair pair = p2p_pair(post->end(0), 0, post->end(1), 1, 7, capacity_bytes);
   pair.between = post;
   pair.abort = [post] { post->abort(); };
   return pair;

@@ -15,7 +15,7 @@ constexpr int kTag = 7;
 void run_alone(const std::string& test, std::int64_t capacity_bytes, const EndFunction& function) {
   run_session(test, std::nullopt, [&](MpiSession& session, const auto& /*doing*/) {
     const std::shared_ptr<Communicator> world = session.world();
-    ChannelPair pair = courier_pair(session.p2p(), 0, session.p2p(), 0, kTag, capacity_bytes);
+    ChannelPair pair = p2p_pair(session.p2p(), 0, session.p2p(), 0, kTag, capacity_bytes);
     pair.abort = [world] { world->abort("the test"); };
     run_ends(test, std::move(pair), function);
   });
@@ -53,7 +53,7 @@ void connect_window(End& end, MpiSession& session, std::int64_t capacity_bytes) 
   end.channel = make_window_destination(std::move(window), end.stream.memory().account());
 }
 
-void connect_courier(End& end, MpiSession& session, std::int64_t capacity_bytes) {
+void connect_p2p(End& end, MpiSession& session, std::int64_t capacity_bytes) {
   P2pTransport& p2p = session.p2p();
   if (end.is_source()) {
     end.channel = make_p2p_source(p2p, 1, kTag, capacity_bytes);
@@ -77,7 +77,7 @@ std::vector<ChannelFactory> channel_factories() {
     return {{.name = "MPI P2P, to itself", .run = run_alone}};
   }
   std::vector<ChannelFactory> all{apart("window between processes", connect_window),
-                                  apart("MPI P2P between processes", connect_courier)};
+                                  apart("MPI P2P between processes", connect_p2p)};
   all.front().knows_its_end = false;
   return all;
 }

@@ -32,10 +32,10 @@ class FakePost {
 
  private:
   using Ticket = P2pTransport::Ticket;
-  using ChannelEndpoints = std::tuple<int, int, int>;  // from, to, tag
+  using Route = std::tuple<int, int, int>;  // from, to, tag
 
   struct Letter {
-    ChannelEndpoints route;
+    Route route;
     bool sends = false;
     std::span<const std::byte> from;
     std::span<std::byte> to;
@@ -67,7 +67,7 @@ class FakePost {
     const std::lock_guard lock(mutex_);
     const Ticket ticket = next_++;
     (letter.sends ? sends_ : receives_)[letter.route].push_back(ticket);
-    const ChannelEndpoints route = letter.route;
+    const Route route = letter.route;
     letters_.emplace(ticket, std::move(letter));
     if (delivery_ == Delivery::at_once) {
       deliver(route);
@@ -111,7 +111,7 @@ class FakePost {
     return letter.done;
   }
 
-  void deliver(const ChannelEndpoints& route) {
+  void deliver(const Route& route) {
     auto& sends = sends_[route];
     auto& receives = receives_[route];
     while (!sends.empty() && !receives.empty()) {
@@ -141,8 +141,8 @@ class FakePost {
   bool aborted_ = false;
   Ticket next_ = 1;
   std::map<Ticket, Letter> letters_;
-  std::map<ChannelEndpoints, std::deque<Ticket>> sends_;
-  std::map<ChannelEndpoints, std::deque<Ticket>> receives_;
+  std::map<Route, std::deque<Ticket>> sends_;
+  std::map<Route, std::deque<Ticket>> receives_;
   std::array<End, 2> ends_;
 };
 

@@ -158,13 +158,13 @@ TEST_CASE("the location of an instruction in the text is known") {
       "0: 0F0 (0SA0 0RG0) 0B0\n1: 1RA0 1F0  1B0 1SG0\n";
   const WrittenProgram written = parse_written(text);
   const auto location = [&](int stage, const char* instruction) {
-    const auto found = written.coordinate_of(stage, parse_instruction(instruction));
+    const auto found = written.location_of(stage, parse_instruction(instruction));
     return found ? std::pair(found->line, found->column) : std::pair(0, 0);
   };
   CHECK(location(0, "0RG0") == std::pair(3, 14));
   CHECK(location(1, "1B0") == std::pair(4, 14));
   CHECK(location(1, "0F0") == std::pair(0, 0));
-  CHECK(parse_written("0F0,,0B0").coordinate_of(0, {Op::backward, 0, 0})->column == 6);
+  CHECK(parse_written("0F0,,0B0").location_of(0, {Op::backward, 0, 0})->column == 6);
 }
 
 TEST_CASE("lowering adds transfers if there are none, and the end of every line") {
