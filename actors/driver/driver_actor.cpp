@@ -62,7 +62,7 @@ void DriverState::tell_all(const Message& message) {
   }
 }
 
-/// What an observer or a file throws ends the run by name, as a failing stage does.
+/// An exception of an observer or a file ends the run with a named cause, like a failing stage.
 void DriverState::guarded(const std::function<void()>& action) {
   if (finishing_) {
     return;
@@ -82,7 +82,7 @@ void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
   }
 }
 
-/// A guard that comes after a failure hears of it too.
+/// A monitor that joins after a failure is told of it too.
 void DriverState::join(const caf::strong_actor_ptr& monitor) {
   monitors_.insert(monitor);
   if (!result_.failure.empty()) {
@@ -99,11 +99,11 @@ void DriverState::lost(const caf::down_msg& down) {
   }
 }
 
-/// Who was sent home is not why the run fails: that is for others, or the watch, to find.
+/// A dismissed rank is not the root cause; other actors or the watchdog find it.
 void DriverState::lost_rank(int rank) {
   if (setup_->board->slot(rank).view().activity != Activity::dismissed) {
-    run_failed({fmt::format("{}: its process, or the connection to it, is gone; the driver "
-                            "(rank 0) noticed",
+    run_failed({fmt::format("{}: its process or the connection to it is gone; noticed by the "
+                            "driver (rank 0)",
                             place_text(*setup_->board, rank))},
                rank);
   }
@@ -116,7 +116,7 @@ void DriverState::ready() {
   }
 }
 
-/// Step 0, then a batch of an evaluation, as messages; nothing comes of what they report.
+/// Sends step 0, and later one batch of an evaluation. Their results are ignored.
 void DriverState::prime() { tell_all(TrainStep{0}); }
 
 void DriverState::step_primed() {
@@ -242,7 +242,7 @@ void DriverState::model_written() {
   });
 }
 
-/// The first failure counts, also one that comes while everybody is on the way home.
+/// Only the first failure counts, even one that arrives while the stages are ending.
 void DriverState::run_failed(const RunFailed& message, int culprit) {
   if (!result_.failure.empty()) {
     return;
@@ -255,7 +255,7 @@ void DriverState::run_failed(const RunFailed& message, int culprit) {
   if (!setup_->config->model_folder.empty()) {
     discard_model_files(setup_->config->model_folder);
   }
-  // A stage may never return: it is not waited for any longer than this.
+  // A stage may never return, so the wait for it is bounded.
   self_->delayed_send(self_, kEndDeadline, TickAtom::value);
   if (!finishing_) {
     finish();
@@ -272,7 +272,7 @@ void DriverState::stage_ended(const StageEnded& m) {
   ended(m.rank);
 }
 
-/// Every rank counts once, whether it said good-bye or is gone.
+/// Every rank counts once, whether it sent StageEnded or is gone.
 void DriverState::ended(int rank) {
   ended_.insert(rank);
   if (finishing_ && static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
@@ -280,7 +280,7 @@ void DriverState::ended(int rank) {
   }
 }
 
-/// With all stages ended, or with those lost that did not in time.
+/// Called when all stages have ended, or at the deadline; the others are lost then.
 void DriverState::end() {
   result_.actor_lost = static_cast<int>(ended_.size()) < setup_->plan->mesh.ranks();
   std::sort(result_.ranks.begin(), result_.ranks.end(),

@@ -1,5 +1,5 @@
-// One driver, in rank 0's process: it orders steps and evaluations, decides every update, and has
-// the model written.
+// A run has one driver, in rank 0's process. It starts steps and evaluations, decides every update
+// and starts the writing of the model.
 #pragma once
 
 #include <functional>
@@ -18,14 +18,14 @@
 
 namespace stagecraft {
 
-/// What the driver is made of. What is pointed to outlives the actor.
+/// What the driver is constructed from. The objects behind the pointers outlive the actor.
 struct DriverSetup {
   std::shared_ptr<ProgressBoard> board;
   const TrainingPlan* plan = nullptr;
   const RunConfig* config = nullptr;
   RunObserver* observer = nullptr;
   std::int64_t evaluation_samples = 0;  // 0: no evaluation
-  /// Called once, at the end: with what came of the run.
+  /// Called once, at the end, with the result of the run.
   std::function<void(RunResult)> done;
 };
 
@@ -68,12 +68,12 @@ class DriverState {
   DriverActor::stateful_pointer<DriverState> self_ = nullptr;
   std::shared_ptr<DriverSetup> setup_;
   std::vector<StageActor> stages_;            // by rank
-  std::set<caf::strong_actor_ptr> monitors_;  // one a process
+  std::set<caf::strong_actor_ptr> monitors_;  // one per process
   TraceCollector trace_;
   RunResult result_;
   StepReport report_;
   bool last_step_ = false;
-  int answers_ = 0;  // to the question that is open: Ready, ModelWritten
+  int answers_ = 0;  // received so far of the awaited kind: Ready or ModelWritten
   std::map<int, StepDone> step_done_;
   EvaluationLosses evaluation_;
   std::set<int> ended_;
@@ -82,7 +82,7 @@ class DriverState {
   bool finishing_ = false;
 };
 
-/// Spawn detached: observers and files may block its thread.
+/// Spawn detached: observers and file writes may block its thread.
 DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverState> self,
                                         const std::shared_ptr<DriverSetup>& setup);
 

@@ -9,7 +9,7 @@
 namespace stagecraft {
 namespace {
 
-/// The loss of the step: each data rank's micro-batches in order, then the tree.
+/// The loss of the step: per data rank in micro-batch order, then along the reduction tree.
 double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
   std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
   for (const auto& [rank, message] : done) {
@@ -29,7 +29,7 @@ double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
 StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
   const std::vector<ParameterSpec> specs = plan.model.parameters();
   std::vector<double> squares(specs.size(), 0);
-  for (const auto& [rank, message] : done) {  // ranks ascend: tensor ranks of a stage in order
+  for (const auto& [rank, message] : done) {  // by rank: the tensor ranks of a stage in order
     for (const WireSquare& square : message.squares) {
       squares.at(static_cast<std::size_t>(square.parameter)) += from_wire(square.square);
     }

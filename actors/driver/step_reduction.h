@@ -1,4 +1,4 @@
-// What the driver adds up, in orders that no schedule changes.
+// The driver's sums over ranks. Their order of addition is the same for every schedule.
 #pragma once
 
 #include <cstdint>
@@ -16,21 +16,22 @@ namespace stagecraft {
 struct StepReduction {
   double loss = 0;          // nats per token
   double squared_norm = 0;  // of the gradient
-  std::string not_finite;   // what is not finite, or ""
+  std::string not_finite;   // description of the value that is not finite, or ""
 };
 
 /// `done` holds one message per rank. Losses are added in micro-batch order, then over data ranks
-/// along the reduction tree; squares per parameter over tensor ranks, then in parameter order.
+/// along the reduction tree. Squares are added over tensor ranks for each parameter, then over
+/// parameters in their order.
 StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done);
 
 /// The losses of one evaluation.
 class EvaluationLosses {
  public:
-  /// Of an evaluation of `batches` batches, each of which `ranks` ranks answer.
+  /// Starts an evaluation of `batches` batches. Each of `ranks` ranks answers every batch.
   void begin(std::int64_t batches, int ranks);
-  /// Whether that was the last answer.
+  /// Returns true when `message` was the last answer.
   bool add(const EvaluationDone& message);
-  /// In nats, over all samples: by batch, rank and micro-batch.
+  /// In nats, over all samples, added by batch, then rank, then micro-batch.
   double sum() const;
 
  private:

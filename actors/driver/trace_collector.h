@@ -1,4 +1,4 @@
-// The spans of all ranks, as they come to the driver, on one clock.
+// The driver collects the spans of all ranks and converts them to one clock.
 #pragma once
 
 #include <map>
@@ -12,8 +12,8 @@ class TraceCollector {
  public:
   void add(const Spans& piece);
   void add(const ClockReadings& readings);
-  /// A rank's spans on rank 0's clock. A run that failed has no readings of its end; then those of
-  /// its begin have to do. Without any, times stay as they are.
+  /// Returns a rank's spans on rank 0's clock. A failed run has clock readings of its start only,
+  /// which are then used alone. Without any reading, times are returned unchanged.
   std::vector<Span> take(int rank);
 
  private:

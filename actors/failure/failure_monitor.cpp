@@ -13,7 +13,7 @@ void tell_driver(Self self) {
   }
 }
 
-/// The first failure that reaches this guard counts.
+/// Only the first failure that reaches this monitor counts.
 void fail(Self self, const FailureMonitorSetup& setup, const std::string& text) {
   FailureMonitorState& state = self->state;
   if (!state.cause.empty()) {
@@ -24,7 +24,7 @@ void fail(Self self, const FailureMonitorSetup& setup, const std::string& text) 
   tell_driver(self);
 }
 
-/// Several may fail at once; the board knows who was first.
+/// Several processes may fail at once; the board holds the first cause of all of them.
 std::string first_cause(const FailureMonitorSetup& setup, int rank, const std::string& text) {
   setup.board->name_cause(rank, text);
   const std::optional<Cause> cause = setup.board->cause();

@@ -1,5 +1,6 @@
-// One guard per process. It never blocks: whoever reports a failure, it puts the first cause on the
-// board, wakes every wait of its process, and tells the driver. The watch (watchdog.h) is its eyes.
+// One failure monitor per process. It receives every failure report of its process, writes the
+// first cause on the progress board, wakes every wait of its process, and tells the driver. It
+// never blocks. The watchdog (watchdog.h) reports failures to it that no actor reports.
 #pragma once
 
 #include <functional>
@@ -12,19 +13,19 @@
 
 namespace stagecraft {
 
-/// What a guard has in its hands.
+/// What a failure monitor acts on.
 struct FailureMonitorSetup {
   std::shared_ptr<ProgressBoard> board;
-  std::function<void(std::string_view culprit)> abort;  // of the world; any thread
+  std::function<void(std::string_view culprit)> abort;  // aborts the world; from any thread
 };
 
 struct FailureMonitorState {
-  // No aggregate: C++20 lets CAF 0.17 initialise an aggregate's first member from the actor's
-  // address.
+  // The constructor keeps this from being an aggregate: in C++20, CAF 0.17 would initialise an
+  // aggregate's first member from the actor's address.
   FailureMonitorState() = default;
-  static inline const char* name = "guard";
-  DriverActor driver;  // none until it has introduced itself
-  std::string cause;   // empty: all is well
+  static inline const char* name = "failure_monitor";
+  DriverActor driver;  // null until its Join arrives
+  std::string cause;   // empty: no failure so far
 };
 
 FailureMonitor::behavior_type failure_monitor(

@@ -14,13 +14,13 @@
 namespace stagecraft {
 namespace {
 
-/// Looks at a watchdog's limit four times, but no less often than four times a second.
+/// Checks four times within the watchdog's limit, and at least four times a second.
 std::chrono::milliseconds tick_of(double watchdog_seconds) {
   return std::chrono::milliseconds(
       std::max<std::int64_t>(10, static_cast<std::int64_t>(250 * std::min(1.0, watchdog_seconds))));
 }
 
-/// One look at the whole board.
+/// One snapshot of the whole board.
 class Look {
  public:
   Look(const ProgressBoard& board, const WatchedMoment& moment) : board_(board), moment_(moment) {
@@ -46,7 +46,8 @@ class Look {
 
   bool is_here(int rank) const { return board_.slot(rank).host() == moment_.reader.host; }
 
-  /// Seconds from a time of the rank's row to now; hosts have the wall clock in common.
+  /// Seconds from a time in the rank's row until now. Steady clocks compare within one host, wall
+  /// clocks across hosts.
   double age(int rank, std::int64_t row_ns) const {
     const std::int64_t ns = is_here(rank)
                                 ? moment_.now_ns - row_ns
@@ -78,7 +79,7 @@ class Look {
     }
     const double silent = age(rank, row.heartbeat_ns);
     return over(silent) ? fmt::format(
-                              "{}: its process {} on {} has given no sign of life for "
+                              "{}: its process {} on {} has sent no heartbeat for "
                               "{:.1f} s (run.watchdog_seconds = {}); is it stopped?",
                               place_text(row), row.process, board_.slot(rank).host(), silent,
                               board_.info().watchdog_seconds)
@@ -94,8 +95,8 @@ class Look {
                : "";
   }
 
-  /// Its heart has missed many beats, and it will be named as frozen if it misses some more: until
-  /// then it is too early to say that its rank, or that nobody, moves.
+  /// The process has missed many heartbeats, and is_frozen() holds if it misses some more. Until
+  /// then it is too early to report its rank as stuck or all ranks as deadlocked.
   bool may_be_frozen(int rank) const {
     const ProgressSlot::View& row = view(rank);
     return moment_.processes && on_stage(rank) && row.heartbeat_ns != 0 &&
@@ -120,7 +121,7 @@ class Look {
            over(age(rank, view(rank).since_ns));
   }
 
-  /// Waiting for the driver's decision is no deadlock of the stages.
+  /// Waiting for the driver's decision is not a deadlock of the stages.
   bool waits_for_a_stage(int rank) const {
     const Activity activity = view(rank).activity;
     return (activity == Activity::waiting || activity == Activity::communicating) &&
@@ -137,7 +138,7 @@ class Look {
     if (!all || !any) {
       return {};
     }
-    return Finding{-1, fmt::format("nobody has moved for {} s (run.watchdog_seconds): {}",
+    return Finding{-1, fmt::format("no rank has made progress for {} s (run.watchdog_seconds): {}",
                                    board_.info().watchdog_seconds, everybody())};
   }
 
@@ -199,7 +200,7 @@ void Watchdog::on_cause(Hook hook) {
 void Watchdog::run() {
   const auto tick = tick_of(setup_.board->info().watchdog_seconds);
   if (setup_.own_rank >= 0) {
-    setup_.board->slot(setup_.own_rank).beat();  // a process may freeze before the first look
+    setup_.board->slot(setup_.own_rank).beat();  // the process may freeze before the first tick
   }
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, tick, [this] { return stopped_; })) {
@@ -207,7 +208,7 @@ void Watchdog::run() {
   }
 }
 
-/// With the lock: hooks come and go between two looks.
+/// Runs with the lock held, so that hooks change only between two ticks.
 void Watchdog::look() {
   if (setup_.own_rank >= 0) {
     setup_.board->slot(setup_.own_rank).beat();
@@ -228,7 +229,7 @@ void Watchdog::look() {
   }
 }
 
-/// The board's first cause, which this watch may be the one to name.
+/// The board's first cause. Writes it if this watchdog is the first to find a failure.
 std::string Watchdog::find() {
   ProgressBoard& board = *setup_.board;
   if (!board.failed()) {

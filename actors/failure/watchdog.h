@@ -1,6 +1,6 @@
-// Sees that somebody does not move, whoever it is: one thread per process, beside all actors, so
-// that it works before there are any and when they are stuck. What it finds, and what others have
-// found, it reads from and writes to the progress board, which is how a failure spreads.
+// Detects ranks that make no progress. One thread per process, independent of the actors, so that
+// it works before they are spawned and while they are stuck. It writes the failures that it finds
+// to the progress board and reads those that other processes found from there.
 #pragma once
 
 #include <condition_variable>
@@ -18,34 +18,37 @@
 
 namespace stagecraft {
 
-/// Who is to blame, and in which words.
+/// The rank that caused a failure, and the message.
 struct Finding {
-  int rank = -1;  // -1: no one rank
+  int rank = -1;  // -1: no single rank
   std::string text;
 };
 
-/// What a watch knows beside the board. The clocks are of one moment.
+/// What a watchdog knows besides the board. All clocks were read at the same moment.
 struct WatchedMoment {
   std::int64_t now_ns = 0;  // steady clock
   BoardReader reader;       // host, wall clock, who is alive
-  /// Ranks are processes: they may be gone, or not come.
+  /// Ranks are processes, which may die or fail to start.
   bool processes = false;
 };
 
-/// Empty while all is well. Otherwise, the first that holds: a process that is gone without having
-/// ended; one that has given no heartbeat for the board's watchdog_seconds; one that has not come
-/// in that time; a rank at work that has not moved for so long; all ranks waiting for each other.
+/// Empty while no failure is found. Otherwise the first of these that holds:
+/// - a process is gone without having ended;
+/// - a process has written no heartbeat for the board's watchdog_seconds;
+/// - a process has not started within that time;
+/// - a working rank has made no progress for that time;
+/// - all ranks have waited for each other for that time.
 std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment);
 
-/// What a plan's board says from the begin.
+/// The constant part of the board of a plan.
 BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds);
 
 struct WatchdogSetup {
   std::shared_ptr<ProgressBoard> board;
-  /// Whose process this is; -1: all ranks are threads of this one.
+  /// The rank of this process; -1: all ranks are threads of this process.
   int own_rank = -1;
-  /// Ends the process at once. Called when the run has failed and the process is still there a few
-  /// seconds later; empty: never.
+  /// Ends the process at once. Called when the process still runs a few seconds after the run has
+  /// failed. Empty: the process is never ended.
   std::function<void()> end_process = {};
 };
 
@@ -58,8 +61,9 @@ class Watchdog {
   Watchdog(const Watchdog&) = delete;
   Watchdog& operator=(const Watchdog&) = delete;
 
-  /// Called once, from the watch's thread, with the run's first cause; an empty one ends the calls:
-  /// none goes on after this has returned. A failed process without a hook is ended at once.
+  /// `hook` is called once, from the watchdog's thread, with the run's first cause. An empty hook
+  /// removes the previous one, which is not running when this returns. A failed process without a
+  /// hook is ended at once.
   void on_cause(Hook hook);
 
  private:
@@ -74,7 +78,7 @@ class Watchdog {
   std::mutex mutex_;
   std::condition_variable changed_;
   Hook hook_;
-  std::string told_cause_;  // what was found; the hook has it if there is one
+  std::string told_cause_;  // the run's cause; the hook, if any, was called with it
   bool stopped_ = false;
   std::thread thread_;
 };

@@ -45,7 +45,7 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
     case FaultKind::killed_writing:
       return {rank, "gone"};
     case FaultKind::frozen:
-      return {rank, position, "no sign of life"};
+      return {rank, position, "no heartbeat"};
     case FaultKind::mpirun_killed:
       return {"mpirun"};
     case FaultKind::disconnected:
@@ -53,8 +53,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
     case FaultKind::doubles:
       return {edge_in(position)};
     case FaultKind::drops:  // the next envelope shows it, or that none comes
-      return {cause.find("nobody has moved") == std::string::npos ? edge_in(position)
-                                                                  : "waits for"};
+      return {cause.find("no rank has made progress") == std::string::npos ? edge_in(position)
+                                                                           : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
     case FaultKind::disk_full:  // at the metrics, or at a file that is written at the end

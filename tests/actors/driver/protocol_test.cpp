@@ -1,5 +1,5 @@
-// The order of the protocol, without time: CAF's deterministic scheduler runs the driver, and
-// stages that only note say what it sent, after each message that it got.
+// The order of the protocol, without time: CAF's deterministic scheduler runs the driver. Stages
+// that only record messages show what the driver sent after each message that it received.
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 #include <catch2/catch.hpp>
@@ -41,7 +41,7 @@ struct TestingConfig : caf::actor_system_config {
   }
 };
 
-/// A driver and two stages that note. Nothing runs but in `tell` and `pass`.
+/// A driver and two recording stages. Actors run only within `tell` and `pass`.
 class Play {
  public:
   Play() {
@@ -81,7 +81,7 @@ class Play {
     scheduler().run();
   }
 
-  /// Since the last call, both stages got these, in this order, and nothing else.
+  /// Since the last call, both stages received exactly these messages in this order.
   template <class... Messages>
   bool both_got(const Messages&... messages) {
     const std::vector<std::string> images{image(system_, messages)...};
@@ -122,7 +122,7 @@ class Play {
 
 }  // namespace
 
-TEST_CASE("two steps: each waits for all, and the last is followed by the end") {
+TEST_CASE("two steps: each waits for all ranks, and Finish follows the last") {
   Play play;
   CHECK(play.both_got());
   play.tell(Ready{1});
@@ -147,7 +147,7 @@ TEST_CASE("two steps: each waits for all, and the last is followed by the end") 
   CHECK_FALSE(play.result->actor_lost);
 }
 
-TEST_CASE("a failure ends all stages, the first text stands, and no update follows") {
+TEST_CASE("a failure ends all stages, the first text is kept, and no update follows") {
   Play play;
   play.tell(Ready{0});
   play.tell(Ready{1});
@@ -165,7 +165,7 @@ TEST_CASE("a failure ends all stages, the first text stands, and no update follo
   CHECK_FALSE(play.result->actor_lost);
 }
 
-TEST_CASE("who has not ended a while after a failure is given up") {
+TEST_CASE("a stage that has not ended some seconds after a failure is lost") {
   Play play;
   play.tell(RunFailed{"stage 1 fell"});
   play.tell(StageEnded{0});

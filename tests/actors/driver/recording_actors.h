@@ -1,4 +1,4 @@
-// Actors of the protocol's three kinds that do nothing but note what they receive.
+// Actors of the protocol's three kinds that only record what they receive.
 #pragma once
 
 #include <caf/all.hpp>
@@ -15,7 +15,7 @@
 
 namespace stagecraft::test {
 
-/// What actors have noted, for the test's thread.
+/// What actors have recorded, for the test's thread.
 template <class Item>
 class Notes {
  public:
@@ -24,14 +24,14 @@ class Notes {
     items_.push_back(std::move(item));
     changed_.notify_all();
   }
-  /// The first `count`, or fewer if they do not come within ten seconds.
+  /// Returns the first `count` items, or fewer after ten seconds.
   std::vector<Item> first(std::size_t count) {
     std::unique_lock lock(mutex_);
     changed_.wait_for(lock, std::chrono::seconds(10), [&] { return items_.size() >= count; });
     return {items_.begin(),
             items_.begin() + static_cast<std::ptrdiff_t>(std::min(count, items_.size()))};
   }
-  /// What has come since the last call, without waiting.
+  /// Returns the items added since the last call, without waiting.
   std::vector<Item> take() {
     const std::lock_guard lock(mutex_);
     std::vector<Item> all(items_.begin(), items_.end());
@@ -52,7 +52,7 @@ struct Received {
 };
 using ReceivedPtr = std::shared_ptr<Received>;
 
-/// Handlers that note each message of `Messages`, and Connect.
+/// Handlers that record each message of `Messages`, and Connect.
 template <class Behavior, class... Messages, class... More>
 Behavior noting(caf::actor_system& system, const ReceivedPtr& received, MessageList<Messages...>,
                 More... more) {

@@ -1,4 +1,4 @@
-// What is added up of a step and of an evaluation: the order is the program's, not the messages'.
+// The sums of a step and of an evaluation: the order of arrival does not change them.
 #include "actors/driver/step_reduction.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
@@ -21,7 +21,7 @@ TrainingPlan three_data_ranks() {
   return make_plan(gpt(model, 1), {.data = 3}, {.global_batch = 6, .micro_batch = 1});
 }
 
-constexpr double kLarge = 1e16;  // a neighbour is 2 away: what is added to it shows the order
+constexpr double kLarge = 1e16;  // the next double is 2 away, so a sum shows its order
 
 StepDone done(int rank, const std::vector<double>& losses, std::vector<WireSquare> squares = {}) {
   return {rank, 1, to_wire_all(losses), std::move(squares)};
@@ -37,7 +37,7 @@ TEST_CASE("losses of a step: by micro-batch, then along the tree of data ranks")
   CHECK(add_up(plan, all).loss == 6.0 / (6 * 4));
 }
 
-TEST_CASE("squares of a step: what is not finite is named") {
+TEST_CASE("squares of a step: a value that is not finite is named") {
   const TrainingPlan plan = three_data_ranks();
   std::map<int, StepDone> all = {{0, done(0, {1, 1}, {{0, to_wire(9.0)}, {2, to_wire(16.0)}})}};
   CHECK(add_up(plan, all).squared_norm == 25);
@@ -50,7 +50,7 @@ TEST_CASE("squares of a step: what is not finite is named") {
         "the loss is nan, the gradient of " + name + " is not finite");
 }
 
-TEST_CASE("an evaluation's losses have one sum, however its answers come") {
+TEST_CASE("the sum of an evaluation's losses does not depend on the order of its answers") {
   const std::vector<EvaluationDone> answers = {{0, 0, to_wire_all({kLarge, 1})},
                                                {1, 0, {}},
                                                {0, 1, to_wire_all({1})},
@@ -64,7 +64,7 @@ TEST_CASE("an evaluation's losses have one sum, however its answers come") {
     CHECK(forth.add(answers[i]) == last);
     CHECK(back.add(answers[answers.size() - 1 - i]) == last);
   }
-  CHECK(forth.sum() == 0);  // 1e16 takes in neither 1
+  CHECK(forth.sum() == 0);  // each 1 is rounded away beside 1e16
   CHECK(back.sum() == 0);
   back.begin(1, 2);
   CHECK_FALSE(back.add({1, 0, {}}));

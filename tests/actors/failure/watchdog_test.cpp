@@ -1,4 +1,4 @@
-// What the watch finds on a board, and what it says of it.
+// The failures that the watchdog finds on a board, and its messages.
 #include "actors/failure/watchdog.h"
 
 #include <catch2/catch.hpp>
@@ -37,7 +37,7 @@ std::string text_of(const ProgressBoard& board, const WatchedMoment& at) {
 
 }  // namespace
 
-TEST_CASE("the watch finds who does not return, and who all wait for each other") {
+TEST_CASE("the watchdog finds a rank that does not return, and ranks that wait for each other") {
   const auto board = two_stages();
   ProgressSlot& first = board->slot(0);
   ProgressSlot& second = board->slot(1);
@@ -62,17 +62,17 @@ TEST_CASE("the watch finds who does not return, and who all wait for each other"
   second.set(Activity::waiting, 3, {Op::receive_activation, 1, 2});
   CHECK_THAT(
       text_of(*board, later),
-      Contains("nobody has moved") &&
+      Contains("no rank has made progress") &&
           Contains("instruction 0RG1: waits for the gradient of micro-batch 1 from stage 1") &&
           Contains("instruction 1RA2: waits for the activation of micro-batch 2 from stage 0"));
 
-  // Waiting for the driver's decision is no deadlock of the stages.
+  // Waiting for the driver's decision is not a deadlock of the stages.
   first.set(Activity::waiting, 3, {.op = Op::optimizer});
   second.set(Activity::waiting, 3, {.op = Op::optimizer});
   CHECK(text_of(*board, later).empty());
 }
 
-TEST_CASE("the watch names the process that is gone, silent, or never came") {
+TEST_CASE("the watchdog names a process that is gone, sends no heartbeat, or never started") {
   const auto board = two_stages();
   board->slot(0).enter();
   CHECK(text_of(*board, moment(0.5, true)).empty());
@@ -84,21 +84,21 @@ TEST_CASE("the watch names the process that is gone, silent, or never came") {
     board->slot(rank).beat();
   }
   CHECK_THAT(text_of(*board, moment(5, true)),
-             Contains("rank 0, step 3") && Contains("has given no sign of life for"));
+             Contains("rank 0, step 3") && Contains("has sent no heartbeat for"));
 
   WatchedMoment at = moment(0, true);
   at.reader.alive = [](int process) { return process != 4711; };
   CHECK_THAT(text_of(*board, at),
              Contains("rank 1, step 3") && Contains("its process 4711 is gone"));
   CHECK(find_culprit(*board, at)->rank == 1);
-  // One that was sent home, or has come to its end, is missed by nobody.
+  // A process that was dismissed, has ended or has failed is not reported as gone.
   for (const Activity activity : {Activity::dismissed, Activity::ended, Activity::failed}) {
     board->slot(1).set(activity);
     CHECK(text_of(*board, at).empty());
   }
 }
 
-TEST_CASE("the hook gets the cause that anybody names, once, and a failed process is ended") {
+TEST_CASE("the hook gets the first cause once, and a failed process is ended") {
   const auto board = two_stages();
   std::promise<std::string> told;
   std::promise<void> ended;
@@ -109,11 +109,11 @@ TEST_CASE("the hook gets the cause that anybody names, once, and a failed proces
   watchdog.on_cause([&](const std::string& cause) { told.set_value(cause); });
   CHECK(board->name_cause(1, "somebody's fault"));
   CHECK(told.get_future().get() == "somebody's fault");
-  watchdog.on_cause({});  // without anybody to tell, the process is not waited for
+  watchdog.on_cause({});  // without a hook the process is ended at once
   ended.get_future().wait();
 }
 
-TEST_CASE("a cause that came before the hook is told at once") {
+TEST_CASE("a hook that is set after the cause is called at once") {
   const auto board = two_stages();
   board->name_cause(0, "early");
   std::promise<void> seen;
