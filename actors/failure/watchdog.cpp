@@ -21,16 +21,18 @@ std::chrono::milliseconds tick_of(double watchdog_seconds) {
 }
 
 /// One snapshot of the whole board.
-class Look {
+class BoardSnapshot {
  public:
-  Look(const ProgressBoard& board, const WatchedMoment& moment) : board_(board), moment_(moment) {
+  BoardSnapshot(const ProgressBoard& board, const WatchedMoment& moment)
+      : board_(board), moment_(moment) {
     for (int rank = 0; rank < board.ranks(); ++rank) {
       views_.push_back(board.slot(rank).view());
     }
   }
 
   std::optional<Finding> culprit() const {
-    for (const auto rule : {&Look::is_gone, &Look::is_frozen, &Look::is_missing, &Look::is_stuck}) {
+    for (const auto rule : {&BoardSnapshot::is_gone, &BoardSnapshot::is_frozen,
+                            &BoardSnapshot::is_missing, &BoardSnapshot::is_stuck}) {
       for (int rank = 0; rank < board_.ranks(); ++rank) {
         const std::string what = (this->*rule)(rank);
         if (!what.empty()) {
@@ -38,7 +40,7 @@ class Look {
         }
       }
     }
-    return nobody_moves();
+    return all_wait();
   }
 
  private:
@@ -57,14 +59,14 @@ class Look {
 
   bool over(double seconds) const { return seconds > board_.info().watchdog_seconds; }
 
-  bool on_stage(int rank) const {
+  bool is_running(int rank) const {
     const Activity activity = view(rank).activity;
     return view(rank).process != 0 && activity != Activity::ended && activity != Activity::failed &&
            activity != Activity::dismissed;
   }
 
   std::string is_gone(int rank) const {
-    if (!moment_.processes || !on_stage(rank) || !is_here(rank) ||
+    if (!moment_.processes || !is_running(rank) || !is_here(rank) ||
         moment_.reader.alive(view(rank).process)) {
       return "";
     }
@@ -74,7 +76,7 @@ class Look {
 
   std::string is_frozen(int rank) const {
     const ProgressSlot::View& row = view(rank);
-    if (!moment_.processes || !on_stage(rank) || row.heartbeat_ns == 0) {
+    if (!moment_.processes || !is_running(rank) || row.heartbeat_ns == 0) {
       return "";
     }
     const double silent = age(rank, row.heartbeat_ns);
@@ -99,7 +101,7 @@ class Look {
   /// then it is too early to report its rank as stuck or all ranks as deadlocked.
   bool may_be_frozen(int rank) const {
     const ProgressSlot::View& row = view(rank);
-    return moment_.processes && on_stage(rank) && row.heartbeat_ns != 0 &&
+    return moment_.processes && is_running(rank) && row.heartbeat_ns != 0 &&
            over(2 * age(rank, row.heartbeat_ns));
   }
 
@@ -128,7 +130,7 @@ class Look {
            view(rank).instruction.op != Op::optimizer;
   }
 
-  std::optional<Finding> nobody_moves() const {
+  std::optional<Finding> all_wait() const {
     bool all = true;
     bool any = false;
     for (int rank = 0; rank < board_.ranks(); ++rank) {
@@ -139,12 +141,12 @@ class Look {
       return {};
     }
     return Finding{-1, fmt::format("no rank has made progress for {} s (run.watchdog_seconds): {}",
-                                   board_.info().watchdog_seconds, everybody())};
+                                   board_.info().watchdog_seconds, all_locations())};
   }
 
   /// "stage 0, rank 0, step 3, instruction 0RG1: waits for the gradient of micro-batch 1 from stage
   /// 1; ..."
-  std::string everybody() const {
+  std::string all_locations() const {
     std::vector<std::string> texts;
     for (int rank = 0; rank < board_.ranks(); ++rank) {
       const std::string where = rank_text(board_.info().mesh, rank) + ", " + place_text(view(rank));
@@ -166,7 +168,7 @@ class Look {
 }  // namespace
 
 std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment) {
-  return Look(board, moment).culprit();
+  return BoardSnapshot(board, moment).culprit();
 }
 
 BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds) {

@@ -28,14 +28,14 @@ std::string control_version() { return STAGECRAFT_VERSION ", control 1"; }
 
 std::string new_secret() {
   std::string secret(kSecretBytes, '\0');
-  // So few bytes come whole or not at all.
+  // getrandom returns so few bytes completely or fails.
   require(::getrandom(secret.data(), secret.size(), 0) == static_cast<ssize_t>(secret.size()),
-          "control", "the system gives no random bytes, errno {}", errno);
+          "control", "getrandom failed with errno {}", errno);
   return secret;
 }
 
-/// Connections are CAF's own from the moment that they are through the gate: its BASP broker, the
-/// actor that speaks CAF's protocol, takes connected sockets of either side.
+/// CAF owns a connection from the end of the handshake on. Its BASP broker, the actor that
+/// implements CAF's protocol, takes connected sockets of either side.
 struct ControlNetwork::Impl {
   Impl(caf::actor_system& the_system, const ControlOptions& the_options)
       : system(the_system), options(the_options) {
@@ -44,7 +44,7 @@ struct ControlNetwork::Impl {
     exchange = system.spawn<caf::hidden>(peer_exchange, peers);
   }
   ~Impl() {
-    peers->forget();  // the usher itself ends some time later
+    peers->forget();  // the exchange actor itself ends some time later
     caf::anon_send_exit(exchange, caf::exit_reason::kill);
   }
 
@@ -65,7 +65,7 @@ struct ControlNetwork::Impl {
   std::unique_ptr<HandshakeListener> listener;
 };
 
-/// Called by the gate's thread: the broker tells whoever came through where the usher is.
+/// Called by the listener's thread: the broker tells the admitted peer the exchange actor's handle.
 void ControlNetwork::Impl::accept(Socket socket, std::uint16_t port) {
   caf::anon_send(broker, caf::publish_atom::value, scribe(std::move(socket)), port,
                  caf::actor_cast<caf::strong_actor_ptr>(exchange),
@@ -79,7 +79,7 @@ StageActor ControlNetwork::Impl::dial(const std::string& address, Deadline deadl
   return introduce(connect_brokers(std::move(socket), address, deadline), address, deadline);
 }
 
-/// CAF's own: the other broker tells who it is and which actor it offers.
+/// CAF's own handshake: the other broker sends its node and the actor that it publishes.
 PeerExchange ControlNetwork::Impl::connect_brokers(Socket socket, const std::string& address,
                                                    Deadline deadline) {
   const caf::scoped_actor self(system, true);
@@ -95,9 +95,9 @@ PeerExchange ControlNetwork::Impl::connect_brokers(Socket socket, const std::str
             interface = std::move(its_interface);
           },
           [&](caf::error& error) { reason = std::move(error); });
-  require(!reason, address, "let this process in, then: {}", system.render(reason));
+  require(!reason, address, "accepted the handshake, then failed: {}", system.render(reason));
   require(actor != nullptr && system.assignable<PeerExchange>(interface), address,
-          "does not offer what this protocol needs");
+          "publishes no actor of this protocol");
   return caf::actor_cast<PeerExchange>(actor);
 }
 
@@ -110,7 +110,7 @@ StageActor ControlNetwork::Impl::introduce(const PeerExchange& peer, const std::
                 std::int32_t{options.rank}, caf::actor_cast<caf::strong_actor_ptr>(peers->own()))
       .receive([&](caf::strong_actor_ptr& found) { stage = std::move(found); },
                [&](caf::error& error) { reason = std::move(error); });
-  require(!reason, address, "let this process in, then: {}", system.render(reason));
+  require(!reason, address, "accepted the handshake, then failed: {}", system.render(reason));
   require(stage != nullptr, address, "has no stage");
   return caf::actor_cast<StageActor>(stage);
 }
@@ -121,7 +121,8 @@ ControlNetwork::ControlNetwork(caf::actor_system& system, const ControlOptions& 
 ControlNetwork::~ControlNetwork() { close(); }
 
 std::string ControlNetwork::open(const StageActor& stage) {
-  require(impl_->listener == nullptr, "control", "rank {} has its gate open", impl_->options.rank);
+  require(impl_->listener == nullptr, "control", "rank {} is already listening",
+          impl_->options.rank);
   impl_->peers->open(stage);
   const HandshakeListenerOptions options{.interface_address = impl_->options.interface_address,
                                          .version = impl_->options.version,
@@ -139,7 +140,7 @@ StageActor ControlNetwork::connect(const std::string& address, int peer) {
   const Deadline deadline = after_seconds(options.deadline_seconds);
   if (peer == options.rank) {
     StageActor own = impl_->peers->own();
-    require(own != nullptr, "control", "rank {} has not opened its gate", peer);
+    require(own != nullptr, "control", "rank {} is not listening", peer);
     return own;
   }
   try {
@@ -161,7 +162,7 @@ void ControlNetwork::close() {
   }
   const int port = port_of(impl_->listener->address());
   impl_->listener.reset();
-  // No answer is awaited: the broker may have gone.
+  // Do not wait for an answer: the broker may have ended.
   caf::anon_send(impl_->broker, caf::unpublish_atom::value, impl_->exchange.address(),
                  static_cast<std::uint16_t>(port));
 }

@@ -1,6 +1,7 @@
-// Control between the processes of a run, by CAF's network layer behind a gate. CAF 0.17 by itself
-// trusts whoever connects, and allocates what a stranger's header announces; so a peer has to
-// present the run's secret and the version before its socket is handed to CAF.
+// Control messages between the processes of a run, over CAF's network layer. CAF 0.17 trusts every
+// client that connects and allocates as many bytes as its header announces. Therefore a handshake
+// listener accepts connections, and a peer must present the run's secret and the version before
+// its socket is handed to CAF.
 #pragma once
 
 #include <caf/actor_system.hpp>
@@ -12,21 +13,23 @@
 
 namespace stagecraft {
 
-/// Of program and protocol: "0.1.0, control 1". Both ends of a connection have the same.
+/// Version of program and protocol, "0.1.0, control 1". Both ends of a connection must have the
+/// same.
 std::string control_version();
 
 struct ControlOptions {
-  std::string interface_address = "127.0.0.1";  // numeric; what the gate listens on
+  std::string interface_address = "127.0.0.1";  // numeric; the listener's address
   std::string secret;                           // of the run, kSecretBytes random bytes
   int rank = 0;
-  double deadline_seconds = 30;  // for each connection's set-up
+  double deadline_seconds = 30;  // for setting up one connection
   std::string version = control_version();
 };
 
-/// From the system's random source.
+/// kSecretBytes bytes of the system's random source.
 std::string new_secret();
 
-/// One process's end. Made after its actor system and gone before it.
+/// One process's end of the control network. Constructed after the actor system and destroyed
+/// before it.
 class ControlNetwork {
  public:
   ControlNetwork(caf::actor_system& system, const ControlOptions& options);
@@ -34,19 +37,19 @@ class ControlNetwork {
   ControlNetwork(const ControlNetwork&) = delete;
   ControlNetwork& operator=(const ControlNetwork&) = delete;
 
-  /// Opens the gate on a free port; whoever comes through gets `stage`. Returns "ADDRESS:PORT".
+  /// Listens on a free port. A peer that passes the handshake gets `stage`. Returns "ADDRESS:PORT".
   std::string open(const StageActor& stage);
-  /// The stage behind `address`, which is rank `peer`'s. Blocks until it is there; throws Error
-  /// naming the rank, the address and the reason: nobody there, the deadline, another version,
-  /// another run. Called by one thread at a time.
+  /// Returns the stage of rank `peer`, which listens at `address`. Blocks until it is connected.
+  /// Throws Error with the rank, the address and the reason: no listener, the deadline, another
+  /// version, another run. Called by one thread at a time.
   ///
-  /// A pair of ranks has one connection, which gives both of them the other's stage, because CAF
-  /// loses messages when two processes connect to each other at the same time. The lower rank makes
-  /// it; the higher one's connect waits for it. So the lower rank must connect too, in whatever
-  /// order, having opened its own gate before; the higher one need not. One's own rank is answered
-  /// at once.
+  /// A pair of ranks shares one connection, which gives each the other's stage, because CAF loses
+  /// messages when two processes connect to each other at the same time. The lower rank makes the
+  /// connection, and connect() of the higher rank waits for it. Therefore the lower rank must call
+  /// connect(), after open(), in any order of peers; the higher rank need not. For its own rank it
+  /// returns at once.
   StageActor connect(const std::string& address, int peer);
-  /// All ranks have connected: stops listening. Connections stay.
+  /// Stops listening. Connections stay. Called when all ranks have connected.
   void close();
 
  private:

@@ -8,7 +8,7 @@
 namespace stagecraft {
 namespace {
 
-/// Finds the name that a message's inspect gives.
+/// An inspector that finds the type name of a message.
 struct NameSeeker {
   using result_type = caf::error;
   template <class... Ts>
@@ -30,7 +30,7 @@ std::string name_of() {
 template <class... Messages>
 void add_types(caf::actor_system_config& config, MessageList<Messages...>) {
   (config.add_message_type<Messages>(name_of<Messages>()), ...);
-  // Connect's: with a type, CAF adds the vectors of it, but its own it has only singly.
+  // For Connect: CAF adds the vector of a registered type, but not the vectors of its own types.
   config.add_message_type<std::vector<caf::strong_actor_ptr>>("ActorVector");
 }
 
@@ -38,10 +38,10 @@ void add_types(caf::actor_system_config& config, MessageList<Messages...>) {
 
 void configure_control(caf::actor_system_config& config) {
   config.load<caf::io::middleman>();
-  // The network's thread deserialises itself: handing it to workers costs more than it takes.
+  // The network thread deserialises messages itself: handing them to workers costs more.
   config.set("middleman.workers", std::size_t{0});
   config.set("middleman.heartbeat-interval", caf::timespan{0});
-  // It would listen on a port of CAF's own.
+  // Automatic connections would listen on a port of CAF's own, without a handshake listener.
   config.set("middleman.enable-automatic-connections", false);
   add_types(config, AllMessages{});
 }

@@ -17,9 +17,9 @@ static_assert(kHelloMagic.size() == kMagicBytes && kAnswerMagic.size() == kMagic
 template <std::size_t N>
 class Writer {
  public:
-  /// `text`, in a field of `size` bytes.
+  /// Writes `text` into a field of `size` bytes.
   void text(std::string_view text, std::size_t size) {
-    require(text.size() <= size, "hello", "{} bytes in a field of {}", text.size(), size);
+    require(text.size() <= size, "handshake", "{} bytes in a field of {}", text.size(), size);
     std::memcpy(bytes_.data() + at_, text.data(), text.size());
     at_ += size;
   }
@@ -97,7 +97,7 @@ Handshake decode_handshake(const HandshakeBytes& bytes) {
 
 Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint) {
   Reader reader(bytes);
-  require(reader.text(kMagicBytes) == kAnswerMagic, endpoint, "something else listens there");
+  require(reader.text(kMagicBytes) == kAnswerMagic, endpoint, "another program listens there");
   Answer answer;
   answer.version = reader.padded(kVersionBytes);
   answer.verdict = static_cast<HandshakeVerdict>(reader.number());

@@ -1,8 +1,8 @@
-// What a peer says at the gate, and the answer: both of fixed size, so that nobody allocates or
-// waits by what a stranger announces. Numbers are little-endian.
+// The handshake that a client sends, and the listener's answer. Both have a fixed size, so that no
+// length announced by a foreign client causes an allocation or a wait. Numbers are little-endian.
 //
-//   hello   magic 8 | version 24, zero-padded | rank 4 | secret 32
-//   answer  magic 8 | version 24, of the gate | verdict 4
+//   handshake  magic 8 | version 24, zero-padded | rank 4 | secret 32
+//   answer     magic 8 | version 24, of the listener | verdict 4
 #pragma once
 
 #include <array>
@@ -37,14 +37,14 @@ using AnswerBytes = std::array<std::byte, kAnswerBytes>;
 HandshakeBytes encode(const Handshake& handshake);
 AnswerBytes encode(const Answer& answer);
 
-/// Can these first bytes become a hello?
+/// Whether a handshake may begin with these bytes.
 bool begins_handshake(std::span<const std::byte> first_bytes);
-/// Of bytes that begin so.
+/// REQUIRES: begins_handshake(bytes).
 Handshake decode_handshake(const HandshakeBytes& bytes);
-/// Throws Error: that is no gate.
+/// Throws Error when the bytes are not an answer, so that `endpoint` is not a handshake listener.
 Answer decode_answer(const AnswerBytes& bytes, const std::string& endpoint);
 
-/// Takes as long whichever bytes differ, so that its time says nothing about the secret.
+/// Takes the same time wherever the bytes differ, so that it reveals nothing about the secret.
 bool same_secret(const std::string& a, const std::string& b);
 
 }  // namespace stagecraft

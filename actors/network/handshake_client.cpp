@@ -9,8 +9,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kBeforeNextTry{20};
 
-/// One try. None: dropped without an answer.
-Socket try_to_enter(const std::string& endpoint, const Handshake& handshake, Deadline deadline) {
+/// One attempt. Returns an empty socket when the connection was closed without an answer.
+Socket try_handshake(const std::string& endpoint, const Handshake& handshake, Deadline deadline) {
   Socket socket = connect_to(endpoint, deadline);
   const HandshakeBytes said = encode(handshake);
   AnswerBytes bytes{};
@@ -20,7 +20,7 @@ Socket try_to_enter(const std::string& endpoint, const Handshake& handshake, Dea
   }
   const Answer answer = decode_answer(bytes, endpoint);
   require(answer.verdict != HandshakeVerdict::other_version, endpoint,
-          R"(is of version "{}", this program of "{}")", answer.version, handshake.version);
+          R"(has version "{}", this program has "{}")", answer.version, handshake.version);
   require(answer.verdict == HandshakeVerdict::admitted, endpoint, "belongs to another run");
   return socket;
 }
@@ -30,7 +30,7 @@ Socket try_to_enter(const std::string& endpoint, const Handshake& handshake, Dea
 Socket connect_with_handshake(const std::string& endpoint, const Handshake& handshake,
                               Deadline deadline) {
   while (true) {
-    if (Socket socket = try_to_enter(endpoint, handshake, deadline)) {
+    if (Socket socket = try_handshake(endpoint, handshake, deadline)) {
       return socket;
     }
     require(milliseconds_left(deadline) > kBeforeNextTry.count(), endpoint,

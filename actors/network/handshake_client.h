@@ -1,4 +1,4 @@
-// The side of the gate that asks to be let in.
+// The connecting side of the handshake.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 namespace stagecraft {
 
-/// Connects, says `hello`, and returns the connection when it was admitted. Being
-/// dropped without an answer, as happens in a crowd, it tries again. Throws Error naming the
-/// endpoint and the reason.
+/// Connects, sends `handshake`, and returns the connection when it was admitted. Tries again when
+/// the listener closes the connection without an answer, which happens when it has too many pending
+/// connections. Throws Error with the endpoint and the reason.
 Socket connect_with_handshake(const std::string& endpoint, const Handshake& handshake,
                               Deadline deadline);
 

@@ -15,9 +15,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Accepted in one round: a crowd of strangers cannot push out a guest before it was heard.
+/// Accepted per round. The limit keeps many foreign clients from displacing a pending connection
+/// before its bytes were read.
 constexpr int kAcceptedAtOnce = 16;
-/// After accept fails, for want of descriptors for instance.
+/// Pause after accept has failed, for example because no descriptor is free.
 constexpr std::chrono::milliseconds kAcceptPause{100};
 
 struct PendingConnection {
@@ -27,36 +28,37 @@ struct PendingConnection {
   std::size_t received = 0;
 };
 
-enum class Heard : std::uint8_t { more, handshake, nothing };
+enum class ReadState : std::uint8_t { more, handshake, nothing };
 
-/// Takes what has come, at most the rest of the hello: what follows belongs to the protocol behind.
-Heard hear(PendingConnection& connection) {
+/// Reads the bytes that have arrived, at most to the end of the handshake: the following bytes
+/// belong to the next protocol.
+ReadState read_some(PendingConnection& connection) {
   const ssize_t count =
       ::recv(connection.socket.get(), connection.bytes.data() + connection.received,
              kHandshakeBytes - connection.received, 0);
   if (count < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) {
-    return Heard::more;
+    return ReadState::more;
   }
   if (count <= 0) {
-    return Heard::nothing;
+    return ReadState::nothing;
   }
   connection.received += static_cast<std::size_t>(count);
   if (!begins_handshake(std::span(connection.bytes).first(connection.received))) {
-    return Heard::nothing;
+    return ReadState::nothing;
   }
-  return connection.received == kHandshakeBytes ? Heard::handshake : Heard::more;
+  return connection.received == kHandshakeBytes ? ReadState::handshake : ReadState::more;
 }
 
 }  // namespace
 
 struct HandshakeListener::Impl {
-  Impl(const HandshakeListenerOptions& gate_options, Admit to_admit)
-      : options(gate_options),
+  Impl(const HandshakeListenerOptions& the_options, Admit to_admit)
+      : options(the_options),
         admit(std::move(to_admit)),
         listener(listen_on(options.interface_address)),
         address(local_endpoint(listener)),
         wake(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
-    require(static_cast<bool>(wake), "gate", "no eventfd, errno {}", errno);
+    require(static_cast<bool>(wake), "handshake listener", "eventfd failed with errno {}", errno);
     thread = std::thread([this] { run(); });
   }
 
@@ -69,8 +71,8 @@ struct HandshakeListener::Impl {
   void run();
   int milliseconds_to_wait() const;
   void wait();
-  void hear_guests();
-  void accept_guests();
+  void read_pending();
+  void accept_pending();
   void answer(PendingConnection& connection);
   HandshakeVerdict judge(const Handshake& handshake) const;
 
@@ -80,8 +82,8 @@ struct HandshakeListener::Impl {
   std::string address;
   Socket wake;
   std::vector<PendingConnection> pending_connections;  // oldest first
-  std::vector<pollfd> polled;                          // wake, listener, guests
-  Deadline deaf_until{};                               // nobody is accepted before
+  std::vector<pollfd> polled;                          // wake, listener, pending connections
+  Deadline accept_after{};                             // no connection is accepted before
   std::thread thread;                                  // last: it uses all above
 };
 
@@ -98,8 +100,8 @@ void HandshakeListener::Impl::run() {
     if (polled[0].revents != 0) {
       return;
     }
-    hear_guests();
-    accept_guests();
+    read_pending();
+    accept_pending();
   }
 }
 
@@ -108,35 +110,36 @@ int HandshakeListener::Impl::milliseconds_to_wait() const {
   int wait_ms = pending_connections.empty()
                     ? kForEver
                     : milliseconds_left(pending_connections.front().deadline);
-  if (const int deaf = milliseconds_left(deaf_until); deaf > 0) {
-    wait_ms = wait_ms < 0 ? deaf : std::min(wait_ms, deaf);
+  if (const int paused = milliseconds_left(accept_after); paused > 0) {
+    wait_ms = wait_ms < 0 ? paused : std::min(wait_ms, paused);
   }
   return wait_ms;
 }
 
 void HandshakeListener::Impl::wait() {
-  const bool deaf = milliseconds_left(deaf_until) > 0;
-  polled = {{wake.get(), POLLIN, 0}, {deaf ? -1 : listener.get(), POLLIN, 0}};
+  const bool paused = milliseconds_left(accept_after) > 0;
+  polled = {{wake.get(), POLLIN, 0}, {paused ? -1 : listener.get(), POLLIN, 0}};
   for (const PendingConnection& connection : pending_connections) {
     polled.push_back({connection.socket.get(), POLLIN, 0});
   }
   if (::poll(polled.data(), polled.size(), milliseconds_to_wait()) < 0) {
     for (pollfd& each : polled) {
-      each.revents = 0;  // a signal: look again
+      each.revents = 0;  // interrupted by a signal: poll again
     }
   }
 }
 
-void HandshakeListener::Impl::hear_guests() {
-  constexpr std::size_t kFirstGuest = 2;
+void HandshakeListener::Impl::read_pending() {
+  constexpr std::size_t kFirstPending = 2;
   const Deadline now = Clock::now();
   for (std::size_t i = 0; i < pending_connections.size(); ++i) {
     PendingConnection& connection = pending_connections[i];
-    const Heard heard = polled[kFirstGuest + i].revents != 0 ? hear(connection) : Heard::more;
-    if (heard == Heard::handshake) {
+    const ReadState state =
+        polled[kFirstPending + i].revents != 0 ? read_some(connection) : ReadState::more;
+    if (state == ReadState::handshake) {
       answer(connection);
     }
-    if (heard != Heard::more || connection.deadline <= now) {
+    if (state != ReadState::more || connection.deadline <= now) {
       connection.socket.reset();
     }
   }
@@ -144,7 +147,7 @@ void HandshakeListener::Impl::hear_guests() {
                 [](const PendingConnection& connection) { return !connection.socket; });
 }
 
-void HandshakeListener::Impl::accept_guests() {
+void HandshakeListener::Impl::accept_pending() {
   if (polled[1].revents == 0) {
     return;
   }
@@ -152,7 +155,7 @@ void HandshakeListener::Impl::accept_guests() {
     Socket socket = accept_from(listener);
     if (!socket) {
       if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR && errno != ECONNABORTED) {
-        deaf_until = Clock::now() + kAcceptPause;
+        accept_after = Clock::now() + kAcceptPause;
       }
       return;
     }
@@ -171,7 +174,7 @@ HandshakeVerdict HandshakeListener::Impl::judge(const Handshake& handshake) cons
                                                        : HandshakeVerdict::other_run;
 }
 
-/// An answer always fits into the empty buffer of a new connection.
+/// One send is enough: an answer fits into the empty buffer of a new connection.
 void HandshakeListener::Impl::answer(PendingConnection& connection) {
   const Handshake handshake = decode_handshake(connection.bytes);
   const HandshakeVerdict verdict = judge(handshake);

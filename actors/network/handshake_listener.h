@@ -1,6 +1,6 @@
-// The gate before a protocol that trusts whoever speaks it. A peer has to say its hello
-// (handshake.h) within a few seconds; only then is its socket handed on. A stranger costs some
-// hundred bytes for that time, and delays nobody.
+// Accepts connections for a protocol that trusts its clients. A peer must send its handshake
+// (handshake.h) within a few seconds before its socket is handed to that protocol. A foreign client
+// costs a few hundred bytes for that time and delays no peer.
 #pragma once
 
 #include <chrono>
@@ -17,18 +17,18 @@ struct HandshakeListenerOptions {
   std::string interface_address = "127.0.0.1";  // numeric
   std::string version = {};                     // of program and protocol
   std::string secret = {};                      // of the run, kSecretBytes
-  std::chrono::milliseconds patience{5000};     // for the whole hello
-  std::size_t pending_connections = 64;  // with an unfinished hello; one more sends the oldest away
+  std::chrono::milliseconds patience{5000};     // for the whole handshake
+  std::size_t pending_connections = 64;         // at most; one more drops the oldest
 };
 
 class HandshakeListener {
  public:
-  /// Called by the gate's thread with a connection on which everything was read and answered.
+  /// Called by the listener's thread. The handshake has been read from the connection and answered.
   using Admit = std::function<void(Socket socket, std::int32_t rank)>;
 
-  /// Listens from now on.
+  /// Starts to listen.
   HandshakeListener(const HandshakeListenerOptions& options, Admit admit);
-  /// Stops listening and drops the guests; `admit` is not called any more when it returns.
+  /// Stops listening and drops the pending connections. `admit` is not called after it returns.
   ~HandshakeListener();
   HandshakeListener(const HandshakeListener&) = delete;
   HandshakeListener& operator=(const HandshakeListener&) = delete;

@@ -16,7 +16,7 @@ StageActor ConnectedPeers::own() const {
 
 void ConnectedPeers::add(std::int32_t rank, const caf::strong_actor_ptr& stage) {
   const std::lock_guard lock(mutex_);
-  if (stage != nullptr) {  // its gate is open
+  if (stage != nullptr) {  // null before the peer listens
     stages_[rank] = caf::actor_cast<StageActor>(stage);
     changed_.notify_all();
   }

@@ -1,4 +1,4 @@
-// The actor that a gate's connections lead to: it exchanges stages, one's own for the peer's.
+// The actor that connected peers reach first. It exchanges stages: its process's for the peer's.
 #pragma once
 
 #include <caf/typed_actor.hpp>
@@ -13,7 +13,7 @@
 
 namespace stagecraft {
 
-/// Introduces a rank and its stage; is answered with the stage behind the gate.
+/// Receives a peer's rank and stage; answers with the stage of its own process.
 using PeerExchange = caf::typed_actor<
     caf::replies_to<ConnectAtom, std::int32_t, caf::strong_actor_ptr>::with<caf::strong_actor_ptr>>;
 
@@ -23,9 +23,9 @@ class ConnectedPeers {
   void open(const StageActor& stage);
   StageActor own() const;
   void add(std::int32_t rank, const caf::strong_actor_ptr& stage);
-  /// Waits for it until the deadline.
+  /// Waits for the stage of `rank` until the deadline.
   std::optional<StageActor> find(std::int32_t rank, Deadline deadline) const;
-  /// Lets go of all of them: whoever holds a detached actor keeps its system from ending.
+  /// Releases all stages: a handle of a detached actor keeps its actor system from ending.
   void forget();
 
  private:

@@ -20,7 +20,8 @@
 namespace stagecraft {
 namespace {
 
-/// Peers of a run that connect at the same time; strangers cannot make the kernel hold more.
+/// Enough for the peers of a run that connect at the same time. Foreign clients cannot make the
+/// kernel queue more.
 constexpr int kBacklog = 128;
 
 using AddressPtr = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
@@ -32,16 +33,16 @@ using AddressPtr = std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)>;
 AddressPtr resolve(const std::string& address, const std::string& port) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // a name might be another machine tomorrow
+  hints.ai_flags = AI_NUMERICHOST | AI_NUMERICSERV;  // a name may resolve to another machine later
   addrinfo* found = nullptr;
   require(::getaddrinfo(address.c_str(), port.c_str(), &hints, &found) == 0, address,
-          "is not a numeric address of this network (port {})", port);
+          "is not a numeric address (port {})", port);
   return {found, &::freeaddrinfo};
 }
 
 AddressPtr resolve_endpoint(const std::string& endpoint) {
   const std::size_t colon = endpoint.rfind(':');
-  require(colon != std::string::npos, endpoint, "is no ADDRESS:PORT");
+  require(colon != std::string::npos, endpoint, "is not ADDRESS:PORT");
   std::string address = endpoint.substr(0, colon);
   if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
     address = address.substr(1, address.size() - 2);
@@ -60,7 +61,7 @@ bool is_any(const addrinfo& address) {
 Socket stream_socket(const addrinfo& address, const std::string& endpoint) {
   Socket socket(::socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket) {
-    fail(endpoint, "no socket", errno);
+    fail(endpoint, "cannot make a socket", errno);
   }
   return socket;
 }
@@ -105,7 +106,7 @@ void Socket::reset() {
 
 Socket listen_on(const std::string& interface_address) {
   const AddressPtr address = resolve(interface_address, "0");
-  require(!is_any(*address), interface_address, "stands for every interface; name one");
+  require(!is_any(*address), interface_address, "means every interface; name one");
   Socket socket = stream_socket(*address, interface_address);
   if (::bind(socket.get(), address->ai_addr, address->ai_addrlen) != 0 ||
       ::listen(socket.get(), kBacklog) != 0) {

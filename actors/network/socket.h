@@ -1,5 +1,5 @@
-// TCP sockets at numeric addresses. Nothing here waits longer than its deadline, and no socket is
-// inherited by another program. Errors are "[ADDRESS:PORT] what the system said".
+// TCP sockets at numeric addresses. No function waits longer than its deadline, and child processes
+// inherit no socket. Errors are "[ADDRESS:PORT] the system's message".
 #pragma once
 
 #include <chrono>
@@ -11,7 +11,7 @@ namespace stagecraft {
 
 using Deadline = std::chrono::steady_clock::time_point;
 
-/// Owns a descriptor.
+/// Owns a file descriptor.
 class Socket {
  public:
   Socket() = default;
@@ -24,7 +24,7 @@ class Socket {
 
   int get() const { return descriptor_; }
   explicit operator bool() const { return descriptor_ >= 0; }
-  /// The caller owns it now.
+  /// Passes ownership of the descriptor to the caller.
   int release();
   void reset();
 
@@ -32,23 +32,24 @@ class Socket {
   int descriptor_ = -1;
 };
 
-/// Listens on a free port of one interface, never of all; not blocking.
+/// Listens on a free port of one interface. Throws Error for the address of all interfaces. The
+/// socket is non-blocking.
 Socket listen_on(const std::string& interface_address);
-/// The next client, not blocking and without Nagle's delay; none: errno says why.
+/// The next client, non-blocking and without Nagle's delay. An empty socket: errno has the reason.
 Socket accept_from(const Socket& listener);
-/// "127.0.0.1:4711", "[::1]:4711": this end.
+/// The local address and port, as "127.0.0.1:4711" or "[::1]:4711".
 std::string local_endpoint(const Socket& socket);
 int port_of(const std::string& endpoint);
 
-/// Not blocking and without Nagle's delay.
+/// The connected socket is non-blocking and without Nagle's delay.
 Socket connect_to(const std::string& endpoint, Deadline deadline);
-/// False: the other end has closed the connection.
+/// Both return false when the other end has closed the connection.
 bool send_exactly(const Socket& socket, std::span<const std::byte> bytes,
                   const std::string& endpoint, Deadline deadline);
 bool receive_exactly(const Socket& socket, std::span<std::byte> bytes, const std::string& endpoint,
                      Deadline deadline);
 
-/// What is left until `deadline`, rounded up; 0 when it has passed.
+/// Milliseconds until `deadline`, rounded up; 0 when it has passed.
 int milliseconds_left(Deadline deadline);
 
 }  // namespace stagecraft

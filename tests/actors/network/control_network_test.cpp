@@ -1,4 +1,4 @@
-// Control between processes, each played by an actor system of its own.
+// Control between processes. An actor system of its own stands for each process.
 #include "actors/network/control_network.h"
 
 #include <netinet/in.h>
@@ -28,7 +28,7 @@ caf::actor untyped(const caf::strong_actor_ptr& actor) {
   return caf::actor_cast<caf::actor>(actor);
 }
 
-/// Sends one of every message of the list, and says what ought to arrive.
+/// Sends one of every message of the list, and returns what should arrive.
 template <class... Messages>
 std::vector<std::string> send_all(caf::actor_system& system, const caf::strong_actor_ptr& to,
                                   MessageList<Messages...>) {
@@ -43,7 +43,7 @@ constexpr std::size_t size(MessageList<Messages...>) {
 static_assert(size(AllMessages{}) ==
               size(ToStage{}) + size(ToDriver{}) + size(MessageList<StageFailed>{}));
 
-/// "0100007F:1234" of every socket on which this process listens, as /proc/net/tcp writes it.
+/// Every socket on which this process listens, as "0100007F:1234" (the form of /proc/net/tcp).
 std::vector<std::string> listening_here() {
   std::set<std::string> inodes;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
@@ -92,7 +92,7 @@ class Watcher {
   caf::actor actor_;
 };
 
-/// Ends every TCP connection of this process that came in through `address`.
+/// Shuts down every TCP connection that this process accepted at `address`.
 void cut_connections_to(const std::string& address) {
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     const int descriptor = std::stoi(entry.path().filename().string());
@@ -123,7 +123,7 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
 
   const auto connects = b.received->connects.first(1);
   REQUIRE(connects.size() == 1);
-  CHECK(connects[0].at(2) == b.stage);  // its own handle came home as itself
+  CHECK(connects[0].at(2) == b.stage);  // its own handle comes back as the local actor
   auto answered = send_all(b.system, connects[0].at(0), ToDriver{});
   CHECK(a.received->images.first(answered.size()) == answered);
   answered.push_back(send_all(b.system, connects[0].at(1), MessageList<StageFailed>{})[0]);
@@ -132,7 +132,7 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
   caf::anon_send_exit(monitor, caf::exit_reason::user_shutdown);
 }
 
-TEST_CASE("the gate alone listens, on one interface, until it is closed; connections stay") {
+TEST_CASE("only the listener's socket listens, on one interface, until close; connections stay") {
   const Watchdog watchdog("control: closing", 60s);
   ControlProcess a(options_of(0));
   ControlProcess b(options_of(1));
@@ -151,7 +151,7 @@ TEST_CASE("the gate alone listens, on one interface, until it is closed; connect
 TEST_CASE("thousands of envelopes keep their order") {
   const Watchdog watchdog("control: order", 60s);
 #ifdef __SANITIZE_THREAD__
-  constexpr std::size_t kCount = 200;  // CAF's own handing over is looked at, then suppressed: slow
+  constexpr std::size_t kCount = 200;  // slow: TSan reports on CAF, then suppresses them
 #else
   constexpr std::size_t kCount = 10'000;
 #endif
@@ -167,7 +167,7 @@ TEST_CASE("thousands of envelopes keep their order") {
   CHECK((b.received->images.first(kCount) == sent));
 }
 
-TEST_CASE("a lost peer takes its actors down at the others") {
+TEST_CASE("the actors of a lost peer are reported down at the other ranks") {
   const Watchdog watchdog("control: lost", 60s);
   ControlProcess a(options_of(0));
   auto b = std::make_unique<ControlProcess>(options_of(1));
@@ -177,7 +177,7 @@ TEST_CASE("a lost peer takes its actors down at the others") {
   CHECK(watcher.sees_down());
 }
 
-TEST_CASE("a cut connection takes down the actors of both sides at the other") {
+TEST_CASE("after a cut connection each side reports the other's actors down") {
   const Watchdog watchdog("control: cut", 60s);
   ControlProcess a(options_of(0));
   ControlProcess b(options_of(1));
@@ -193,7 +193,7 @@ TEST_CASE("a cut connection takes down the actors of both sides at the other") {
   CHECK(watches_a.sees_down());
 }
 
-TEST_CASE("all connect to all at the same time, themselves included") {
+TEST_CASE("all ranks connect to all ranks at the same time, including themselves") {
   const Watchdog watchdog("control: crosswise", 100s);
   constexpr int kRanks = 4;
   for (int round = 0; round < 10; ++round) {
@@ -221,7 +221,7 @@ TEST_CASE("all connect to all at the same time, themselves included") {
   }
 }
 
-TEST_CASE("an end waits for no peer that has frozen") {
+TEST_CASE("the end of a process does not wait for a frozen peer") {
   const Watchdog watchdog("control: frozen", 60s);
   ControlProcess b(options_of(1));
   std::promise<void> thaw;
@@ -233,13 +233,13 @@ TEST_CASE("an end waits for no peer that has frozen") {
   thaw.set_value();
 }
 
-TEST_CASE("a gate can be opened again once it was closed, not before") {
+TEST_CASE("open after close listens again; open without close is an error") {
   const Watchdog watchdog("control: reopened", 60s);
   ControlProcess a(options_of(0));
   ControlProcess b(options_of(1));
   b.network->open(b.stage);
-  CHECK_THROWS_WITH(b.network->open(b.stage), Contains("rank 1 has its gate open"));
-  CHECK_THROWS_WITH(a.network->connect("", 0), Contains("rank 0 has not opened its gate"));
+  CHECK_THROWS_WITH(b.network->open(b.stage), Contains("rank 1 is already listening"));
+  CHECK_THROWS_WITH(a.network->connect("", 0), Contains("rank 0 is not listening"));
   b.network->close();
   b.network->close();
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);

@@ -1,5 +1,5 @@
-// What would be one process of a run, in a test: an actor system of its own, its end of the control
-// network, and a stage that notes what it receives.
+// Stands for one process of a run in a test: an actor system of its own, its end of the control
+// network, and a stage that records what it receives.
 #pragma once
 
 #include <caf/all.hpp>
@@ -23,7 +23,7 @@ struct ControlConfig : caf::actor_system_config {
   }
 };
 
-/// Of the one run that this test program plays.
+/// The secret of the one run of this test program.
 inline const std::string kRunSecret = new_secret();
 
 inline ControlOptions options_of(int rank) {

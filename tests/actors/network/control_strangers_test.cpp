@@ -1,4 +1,4 @@
-// Who is let in to the control network and who is not, and what is said of it.
+// Which clients the control network admits, and the messages to those that it does not.
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
@@ -26,8 +26,8 @@ std::int64_t resident_bytes() {
 
 }  // namespace
 
-TEST_CASE("strangers before and while peers connect stop nobody and cost no memory") {
-  const Watchdog watchdog("control: strangers", 60s);
+TEST_CASE("foreign clients before and while peers connect stop no peer and cost no memory") {
+  const Watchdog watchdog("control: foreign clients", 60s);
   ControlProcess b(options_of(9));
   const std::string address = b.network->open(b.stage);
   const std::int64_t before = resident_bytes();
@@ -51,7 +51,7 @@ TEST_CASE("strangers before and while peers connect stop nobody and cost no memo
   CHECK(resident_bytes() - before < (std::int64_t{64} << 20));
 }
 
-TEST_CASE("who cannot connect is told to whom, where and why") {
+TEST_CASE("a failed connection names the peer, the address and the reason") {
   const Watchdog watchdog("control: errors", 60s);
   ControlOptions options = options_of(0);
   options.deadline_seconds = 0.2;
@@ -84,7 +84,7 @@ TEST_CASE("who cannot connect is told to whom, where and why") {
                     Contains("rank 9") && Contains(control_version()) && Contains("0.0.9"));
 }
 
-TEST_CASE("a peer that lets in and then says nothing is given up at the deadline") {
+TEST_CASE("the wait for a peer that admits and then sends nothing ends at the deadline") {
   const Watchdog watchdog("control: silent peer", 60s);
   const HandshakeListener listener(
       {.interface_address = "127.0.0.1", .version = control_version(), .secret = kRunSecret},
@@ -94,9 +94,9 @@ TEST_CASE("a peer that lets in and then says nothing is given up at the deadline
   ControlOptions options = options_of(0);
   options.deadline_seconds = 0.2;
   ControlProcess a(options);
-  CHECK_THROWS_WITH(a.network->connect(listener.address(), 7), Contains("rank 7") &&
-                                                                   Contains(listener.address()) &&
-                                                                   Contains("let this process"));
+  CHECK_THROWS_WITH(
+      a.network->connect(listener.address(), 7),
+      Contains("rank 7") && Contains(listener.address()) && Contains("accepted the handshake"));
 }
 
 }  // namespace stagecraft

@@ -8,7 +8,7 @@
 namespace stagecraft::test {
 namespace {
 
-/// A client that says `text`, if anything, and then only holds its connection.
+/// A client that sends `text` and then only keeps its connection open.
 Socket stranger(const std::string& address, std::span<const std::byte> text) {
   const Deadline soon = std::chrono::steady_clock::now() + std::chrono::seconds(10);
   Socket socket = connect_to(address, soon);

@@ -1,4 +1,4 @@
-// Who comes to a run's gates and does not belong to it.
+// Foreign clients: they connect to a run's handshake listeners and do not belong to the run.
 #pragma once
 
 #include <string>
@@ -8,9 +8,10 @@
 
 namespace stagecraft::test {
 
-/// One of each kind: says nothing, speaks HTTP, announces four gigabytes as CAF's header may, says
-/// half a hello, or a whole one of another run or another version. Some are answered and sent away,
-/// the others only hold their connection. Throws Error where nobody listens.
+/// Connects one client of each kind: sends nothing, sends HTTP, announces four gigabytes in CAF's
+/// header, sends half a handshake, or a whole one of another run or another version. The last two
+/// are answered and dropped; the others only keep their connections open. Throws Error where no
+/// process listens.
 std::vector<Socket> send_strangers(const std::string& address);
 
 }  // namespace stagecraft::test
