@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kQuestions = 8;
 
-/// A time in a tensor of the host: a double holds nanoseconds to the last for a hundred days.
+/// A time in a host tensor. A double holds integer nanoseconds exactly for a hundred days.
 class TimeTensor {
  public:
   TimeTensor()
@@ -79,8 +79,8 @@ std::int64_t on_first_clock(std::int64_t time_ns, const ClockReading& begin,
                             const ClockReading& end) {
   const auto span = static_cast<double>(end.at_ns - begin.at_ns);
   const auto drift = static_cast<double>(end.ahead_ns - begin.ahead_ns);
-  // How far the other clock is ahead when it shows time_ns: the line through both readings, along
-  // the other clock's own axis.
+  // The line through both readings is evaluated on the other clock's axis: `along` is the position
+  // of time_ns between the readings.
   const double along =
       span <= 0 ? 0
                 : static_cast<double>(time_ns - (begin.at_ns + begin.ahead_ns)) / (span + drift);

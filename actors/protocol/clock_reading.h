@@ -1,6 +1,6 @@
-// Every process has a steady clock of its own; a trace has one. Rank 0's clock is read against each
-// other rank's at the begin and at the end of a run, and a time in between is put on it by a
-// straight line through both readings, which takes the drift out.
+// Conversion of times to one clock for the trace: every process has a steady clock of its own. Each
+// rank's clock is compared with rank 0's at the start and at the end of a run. A time in between is
+// converted by linear interpolation between both readings, which removes the drift.
 #pragma once
 
 #include <cstdint>
@@ -12,20 +12,20 @@
 
 namespace stagecraft {
 
-/// Another clock shows `ahead_ns` more than rank 0's when rank 0's shows `at_ns`.
+/// The offset of another clock: when rank 0's clock shows `at_ns`, it shows `at_ns + ahead_ns`.
 struct ClockReading {
   std::int64_t at_ns = 0;
   std::int64_t ahead_ns = 0;
 };
 
-/// Collective over `world`, in memory of the host. Rank 0 asks each rank a few times and keeps the
-/// quickest answer, which is wrong by half of its round trip at most; others get nothing.
-/// `same_clock(rank)` says, alike on rank 0 and on that rank, that it reads rank 0's very clock and
-/// need not be asked.
+/// Collective over `world`, on host tensors. Rank 0 asks each rank a few times and keeps the answer
+/// with the shortest round trip, whose error is at most half of that round trip. Other ranks return
+/// an empty vector. `same_clock(rank)`: the rank reads the same clock as rank 0 and is not asked.
+/// It must return the same on rank 0 and on that rank.
 std::vector<ClockReading> read_clocks(Communicator& world,
                                       const std::function<bool(int rank)>& same_clock);
 
-/// A time of the other clock on rank 0's.
+/// Converts a time of the other clock to rank 0's clock.
 std::int64_t on_first_clock(std::int64_t time_ns, const ClockReading& begin,
                             const ClockReading& end);
 

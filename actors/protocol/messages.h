@@ -1,26 +1,26 @@
-// The whole protocol. Messages state issue and decisions; tensors never travel in them. A
-// floating-point number travels as its bits (wire_double.h).
+// The whole protocol. Messages announce issued transfers and decisions; they never carry tensors. A
+// floating-point number is sent as its bits (wire_double.h).
 //
-//   process -> process       Connect                    a rank and its stage, for the other's stage
-//   run_training -> all      Connect                    who is there
-//   driver -> stage          Join, driver               here I am; stages make parameters, then
-//   stage -> driver          Join, rank, guard          whom to tell of a failure
-//   stage -> driver          Ready
+//   process -> process       Connect                    exchange of ranks and their stages
+//   run_training -> all      Connect                    the stages to talk to
+//   driver -> stage          Join, driver               the driver; the stage makes its parameters
+//   stage -> driver          Join, rank, monitor        the failure monitor to tell of failures
+//   stage -> driver          Ready                      parameters are made
 //   driver -> stage          TrainStep, Evaluate        programs to run, one after the other
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
-//   stage -> driver          StepDone                   gradients are there: losses and squares
+//   stage -> driver          StepDone                   gradients are complete: losses and squares
 //   driver -> stage          ApplyUpdate                the optimizer may fire
 //   stage -> driver          EvaluationDone             losses of one batch
-//   driver -> stage          WriteModel                 write your slices
+//   driver -> stage          WriteModel                 write the stage's slices
 //   stage -> driver          ModelWritten
-//   driver -> stage          Finish                     whatever you do, end
+//   driver -> stage          Finish                     end now, whatever is running
 //   stage -> driver          Spans, ClockReadings       for the trace, in bounded pieces
 //   stage -> driver          StageEnded                 the last message of a stage
-//   stage -> guard           StageFailed                what happened; the guard names the cause
-//   watch -> guard           RunFailed                  a cause that somebody named
-//   guard <-> driver         RunFailed                  the first cause; every guard wakes its own
-//   driver -> driver         Tick                       after a failure: who has not ended is lost
-//   run_training -> guard    Finish                     the run has ended
+//   stage -> monitor         StageFailed                an exception or a lost peer
+//   watchdog -> monitor      RunFailed                  the cause on the progress board
+//   monitor <-> driver       RunFailed                  the first cause; wakes each process's waits
+//   driver -> driver         Tick                       after a failure: running stages are lost
+//   run_training -> monitor  Finish                     the run has ended
 #pragma once
 
 #include <caf/atom.hpp>
@@ -41,11 +41,11 @@
 namespace stagecraft {
 
 struct TrainStep {
-  std::int64_t step = 0;  // from 1; 0 primes
+  std::int64_t step = 0;  // from 1; 0: the priming step
 };
 
 struct Evaluate {
-  std::int64_t step = 0;   // that it follows
+  std::int64_t step = 0;   // the training step before it
   std::int64_t batch = 0;  // from 0
 };
 
@@ -104,14 +104,14 @@ struct StageEnded {
   StreamUse use = {};
 };
 
-/// A piece of a rank's trace: no message grows with the length of a run.
+/// A piece of a rank's trace. Its size is bounded, whatever the length of the run.
 struct Spans {
   static constexpr std::size_t kMax = 1024;
   std::int32_t rank = 0;
   std::vector<Span> spans;
 };
 
-/// Of rank 0's stage: every rank's clock against its own (clock_reading.h), by rank.
+/// Sent by rank 0's stage: the offset of every rank's clock (clock_reading.h), by rank.
 struct ClockReadings {
   bool at_end = false;
   std::vector<ClockReading> readings;
@@ -119,8 +119,8 @@ struct ClockReadings {
 
 struct StageFailed {
   std::int32_t rank = 0;
-  std::string text;      // "instruction I: what happened"
-  bool aborted = false;  // it was woken by an abort: never the first cause
+  std::string text;      // "instruction I: the error"
+  bool aborted = false;  // an abort woke the stage, so this is never the first cause
 };
 
 struct RunFailed {
@@ -228,7 +228,7 @@ auto inspect(Inspector& f, RunFailed& x) {
   return f(caf::meta::type_name("RunFailed"), x.text);
 }
 
-/// Everything that an actor may receive, for the tests that look at each type.
+/// Every message type that an actor may receive; the network layer and tests iterate over it.
 template <class... Ts>
 struct MessageList {};
 using AllMessages = MessageList<TrainStep, Evaluate, Envelope, Credit, Ready, StepDone, ApplyUpdate,
@@ -250,8 +250,8 @@ using DriverActor = caf::typed_actor<
     caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
     caf::reacts_to<JoinAtom, std::int32_t, caf::strong_actor_ptr>>;
 
-/// Connect carries the stage actors of the receiver's column of the mesh, by stage; to the driver,
-/// all of them, by rank. Join carries the driver.
+/// Connect carries the stage actors of the receiver's mesh column, by stage. For the driver it
+/// carries all stage actors, by rank. Join carries the driver.
 using StageActor =
     caf::typed_actor<caf::reacts_to<TrainStep>, caf::reacts_to<Evaluate>, caf::reacts_to<Envelope>,
                      caf::reacts_to<Credit>, caf::reacts_to<ApplyUpdate>,

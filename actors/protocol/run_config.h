@@ -1,4 +1,4 @@
-// What a run needs beside its plan.
+// The configuration of a run besides its plan.
 #pragma once
 
 #include <cstdint>
@@ -19,22 +19,22 @@ struct RunConfig {
   RunOptions options;
   OptimizerConfig optimizer;
   SampleOrder order = SampleOrder::shuffled;
-  std::vector<Device> devices = {{}};    // taken by the ranks in turn
+  std::vector<Device> devices = {{}};    // assigned to the ranks round-robin
   int threads = 1;                       // per actor, on the CPU
-  bool prime = false;                    // a step 0 that changes nothing comes first
-  std::int64_t trace_steps = 0;          // spans of this many first steps are recorded
+  bool prime = false;                    // run a priming step first
+  std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
   std::filesystem::path progress_board;  // file of the board; empty: in memory
-  /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the real work as it is.
+  /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the work is not wrapped.
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
   /// A seam for tests: how often a rank sends an envelope. Empty: once.
   std::function<int(int rank, const Envelope&)> envelope_copies;
-  /// A seam for tests: called in a process of rank `rank` before it opens its gate, while the
-  /// others may have opened theirs.
+  /// A seam for tests: called in the process of rank `rank` before it listens; other ranks may
+  /// listen already.
   std::function<void(int rank)> before_listen;
 };
 
-/// Where a rank computes.
+/// The device of a rank.
 inline Device device_of(const RunConfig& config, int rank) {
   return config.devices.at(static_cast<std::size_t>(rank) % config.devices.size());
 }

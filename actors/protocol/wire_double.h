@@ -1,4 +1,4 @@
-// A floating-point number travels as its bits, because CAF 0.17 changes NaN, infinities and
+// Messages carry a floating-point number as its bits, because CAF 0.17 changes NaN, infinities and
 // subnormals between processes.
 #pragma once
 

@@ -30,8 +30,8 @@ RunInputs::RunInputs(const TrainingPlan& the_plan, const RunConfig& the_config,
 }
 
 ActorHost::Config::Config(const std::function<void(caf::actor_system_config&)>& configure) {
-  // Stage and driver have threads of their own; the pool only serves the guard. Its default policy
-  // polls, and every look takes a core from a thread that computes.
+  // Stages and driver have threads of their own; the pool serves the failure monitor alone. The
+  // pool's default policy polls, which takes CPU time from threads that compute.
   set("scheduler.max-threads", 1);
   set("scheduler.policy", caf::atom("sharing"));
   set("logger.verbosity", caf::atom("quiet"));

@@ -1,4 +1,4 @@
-// The actors of one process, and what all of them need.
+// The actors of one process, and the inputs that all of them share.
 #pragma once
 
 #include <caf/actor_system.hpp>
@@ -16,8 +16,8 @@
 
 namespace stagecraft {
 
-/// Everything that a run's actors point to, made before them. Actors that never return go on using
-/// it: then it is leaked with them.
+/// Everything that a run's actors point to. Constructed before them. Actors that never return still
+/// use it; it is then leaked with them.
 struct RunInputs {
   RunInputs(const TrainingPlan& plan, const RunConfig& config, const TextData& data);
   TrainingPlan plan;
@@ -29,9 +29,9 @@ struct RunInputs {
 
 class ActorHost {
  public:
-  /// `configure` may add to the configuration of the actor system.
+  /// `configure` may change the configuration of the actor system.
   explicit ActorHost(const std::function<void(caf::actor_system_config&)>& configure);
-  /// Ends whoever has not ended, so that the actor system can.
+  /// Kills the remaining actors, so that the actor system can end.
   ~ActorHost();
   ActorHost(const ActorHost&) = delete;
   ActorHost& operator=(const ActorHost&) = delete;
@@ -40,13 +40,13 @@ class ActorHost {
   const FailureMonitor& monitor() const { return monitor_; }
   const std::vector<StageActor>& stages() const { return stages_; }
 
-  /// Returns when every actor of this process has ended, and with it what it held.
+  /// Returns when every actor of this process has ended and released what it owned.
   void await_actors();
 
   const FailureMonitor& spawn_failure_monitor(const std::shared_ptr<ProgressBoard>& board,
                                               std::function<void(std::string_view)> abort);
   const StageActor& spawn_stage(const std::shared_ptr<StageSetup>& setup);
-  /// The run's result comes when the driver is done. `stages` by rank, of all processes.
+  /// The future is ready when the driver has ended. `stages` holds those of all processes, by rank.
   std::future<RunResult> spawn_driver(const RunInputs& inputs, RunObserver& observer,
                                       const std::shared_ptr<ProgressBoard>& board,
                                       const std::vector<StageActor>& stages);
@@ -62,12 +62,13 @@ class ActorHost {
   std::vector<StageActor> stages_;
 };
 
-/// The setup of one rank, without its channels.
+/// Makes the setup of one rank, without its channels.
 std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
                                              std::unique_ptr<Communicator> world,
                                              const std::shared_ptr<ProgressBoard>& board);
 
-/// Tells a stage who is in its column of the mesh; `by_rank` may be empty elsewhere.
+/// Sends a stage the stages of its mesh column. Handles of `by_rank` outside that column may be
+/// null.
 void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
                     const std::vector<StageActor>& by_rank);
 

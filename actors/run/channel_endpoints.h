@@ -1,4 +1,4 @@
-// Which ranks the channels of a plan join.
+// The ranks at the two ends of each channel of a plan.
 #pragma once
 
 #include <vector>
@@ -8,14 +8,14 @@
 
 namespace stagecraft {
 
-/// A channel's two ends, by rank; both are of one column of the mesh.
+/// The two ranks of a channel. Both are in the same mesh column.
 struct ChannelEndpoints {
   Edge edge;
   int from = 0;
   int to = 0;
 };
 
-/// Every channel of the mesh in one order, which all ranks see alike.
+/// Every channel of the mesh, in the same order on all ranks.
 std::vector<ChannelEndpoints> channel_endpoints(const TrainingPlan& plan);
 
 }  // namespace stagecraft

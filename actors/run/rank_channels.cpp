@@ -15,7 +15,7 @@
 namespace stagecraft {
 namespace {
 
-/// The windows that a rank made, by the position of their route: "3=KEY 7=KEY".
+/// The keys of the windows that a rank made, by the index of the channel: "3=KEY 7=KEY".
 using WindowKeys = std::map<std::size_t, std::string>;
 
 std::string to_text(const WindowKeys& keys) {
@@ -55,7 +55,7 @@ class Connecting {
             source(endpoints, keys.at(static_cast<std::size_t>(endpoints.to)), i);
       }
     }
-    session_.exchange("");  // a window is there until its source has opened it
+    session_.exchange("");  // a destination keeps its window until the source has opened it
     return std::move(channels_);
   }
 
@@ -93,7 +93,7 @@ class Connecting {
   WindowKeys keys_;
 };
 
-/// Thread blocks of a transfer: enough for NVLink, few beside the computation.
+/// Thread blocks of a transfer: enough to use NVLink, few enough not to slow computation.
 constexpr int kTransferBlocks = 4;
 
 }  // namespace
@@ -112,7 +112,7 @@ Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl
   for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
     const bool source = coordinate.pipeline == edge.source;
     const bool member = source || coordinate.pipeline == edge.destination;
-    // Who is on neither end is alone with his color.
+    // A rank at neither end gets a color of its own.
     auto pair = world.split(member ? column : columns + world.rank(), source ? 0 : 1);
     if (!member) {
       continue;

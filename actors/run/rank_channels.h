@@ -1,4 +1,4 @@
-// The channels of a rank whose neighbours are other processes.
+// The channels of a rank whose pipeline neighbours are other processes.
 #pragma once
 
 #include <memory>
@@ -10,12 +10,12 @@
 
 namespace stagecraft {
 
-/// Collective over the session. Through windows where a neighbour shares them, else by the courier;
-/// `stream` is the rank's own and outlives the channels.
+/// Collective over the session. Uses shared windows with neighbours that can share them, and P2P
+/// transport otherwise. `stream` is the rank's own and outlives the channels.
 Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream);
 
-/// The same between GPUs. Collective over `world`, of all ranks, on the host: one group per edge,
-/// in one order.
+/// The same between GPUs. Collective over `world`, the host communicator of all ranks. Makes one
+/// group per edge, in the same order on all ranks.
 Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
                                  const TrainingPlan& plan, Stream& stream);
 

@@ -18,20 +18,20 @@ ControlOptions control_options(const RunInputs& inputs, const RankProcess& proce
   options.interface_address = process.interface_address;
   options.rank = process.session.rank();
   options.deadline_seconds = inputs.config.options.watchdog_seconds;
-  // Rank 0's secret is the run's.
+  // The secret of the run is made by rank 0.
   options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
   return options;
 }
 
-/// Whom rank `rank` sends to: rank 0, which has the driver, to everybody, the others to the stages
-/// of their column.
+/// Whether rank `rank` sends messages to rank `other`. Rank 0, which has the driver, sends to all
+/// ranks; other ranks send to the stages of their mesh column.
 bool talks_to(const MeshShape& mesh, int rank, int other) {
   const MeshCoordinate here = coordinate_of(mesh, rank);
   const MeshCoordinate there = coordinate_of(mesh, other);
   return rank == 0 || (here.tensor == there.tensor && here.data == there.data);
 }
 
-/// All that the actors of this process stand on, in the order in which it is made.
+/// Everything that the actors of this process use, in order of construction.
 class ProcessRun {
  public:
   ProcessRun(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
@@ -68,7 +68,8 @@ class ProcessRun {
   }
 
  private:
-  /// All that MPI must outlive goes; nobody leaves before all that was sent has come.
+  /// Destroys everything that uses MPI. The exchange first: no process may end before all messages
+  /// have arrived.
   void shut_down() {
     process_.session.exchange("");
     process_.watchdog.on_cause({});
@@ -78,7 +79,7 @@ class ProcessRun {
     setup_->world.reset();
   }
 
-  /// Through memory that processes share and MPI, or between GPUs.
+  /// Makes channels over shared windows and MPI, or over NCCL between GPUs.
   void connect_tensors() {
     Stream& stream = *setup_->stream;
     if (stream.device().kind == DeviceKind::cpu) {
@@ -101,7 +102,7 @@ class ProcessRun {
   }
 
   void start_actors() {
-    // The world's abort may be called as long as the stage's setup, which keeps it, is there.
+    // The captured setup owns the world, so that abort is valid until shut_down().
     const FailureMonitor monitor = actors_.spawn_failure_monitor(
         process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); });
     process_.watchdog.on_cause(
@@ -109,7 +110,7 @@ class ProcessRun {
     actors_.spawn_stage(setup_);
   }
 
-  /// The stages by rank; empty handles for those to whom this process does not talk.
+  /// Returns the stages by rank; null for those that this process sends nothing to.
   std::vector<StageActor> connect() {
     if (inputs_.config.before_listen) {
       inputs_.config.before_listen(rank_);
@@ -146,8 +147,8 @@ RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const Text
   require(process.session.size() == plan.mesh.ranks(), "run_rank",
           "the plan has {} ranks and mpirun started {} processes", plan.mesh.ranks(),
           process.session.size());
-  // Left standing until the process ends: after a failure somebody may still play on it, and with
-  // its network layer CAF 0.17 now and then waits for ever for a detached actor that has ended.
+  // Leaked until the process ends: after a failure an actor may still use it. Also, CAF 0.17 with
+  // its network layer sometimes waits forever for a detached actor that has ended.
   auto* stage = new ProcessRun(plan, config, data, process);
   return stage->run(observer);
 }

@@ -1,5 +1,5 @@
-// One rank of a run whose ranks are processes: the same actors, of which this process has one stage
-// and a guard, and rank 0's the driver too.
+// One rank of a run whose ranks are processes. Each process has one stage and one failure monitor;
+// rank 0's process also has the driver.
 #pragma once
 
 #include <memory>
@@ -12,18 +12,18 @@
 
 namespace stagecraft {
 
-/// What the process has beside the plan.
+/// What run_rank uses of its process.
 struct RankProcess {
   MpiSession& session;                          // of as many ranks as the plan's mesh
-  std::shared_ptr<ProgressBoard> board;         // of all ranks; this one has entered
+  std::shared_ptr<ProgressBoard> board;         // of all ranks; this rank has entered it
   Watchdog& watchdog;                           // of this process
-  std::string interface_address = "127.0.0.1";  // numeric: what control listens on
+  std::string interface_address = "127.0.0.1";  // numeric; control connections listen there
 };
 
-/// Collective: every process calls it with the same plan. The observer is told on rank 0 alone,
-/// whose result is the run's; the others' has the failure only. When it returns and nothing has
-/// failed, MPI may be finalised. The actor system stays: the process has to end by std::_Exit, at
-/// once after a failure.
+/// Collective: every process calls it with the same plan. Only rank 0 calls the observer and
+/// returns the run's result; the results of other ranks contain the failure only. After a
+/// successful run MPI may be finalised. The actor system is not destroyed, so the process must end
+/// with std::_Exit; after a failure it must do so at once.
 RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
                    RunObserver& observer, const RankProcess& process);
 

@@ -41,7 +41,7 @@ std::shared_ptr<ProgressBoard> make_board(const RunInputs& inputs) {
                       : std::make_shared<ProgressBoard>(ProgressBoard::create(info, path));
 }
 
-/// All that the actors of this process stand on, in the order in which it is made.
+/// Everything that the actors of this process use, in order of construction.
 struct ThreadRun {
   ThreadRun(const TrainingPlan& plan, const RunConfig& config, const TextData& data)
       : inputs(plan, config, data),
@@ -83,7 +83,7 @@ RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const 
   RunResult result =
       run->actors.spawn_driver(run->inputs, observer, run->board, run->actors.stages()).get();
   if (result.actor_lost) {
-    static_cast<void>(run.release());  // somebody still plays on it
+    static_cast<void>(run.release());  // leaked: the lost actor still uses it
   } else if (result.failure.empty()) {
     for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
       run->board->slot(rank).set(Activity::ended);

@@ -1,4 +1,4 @@
-// One run of training: actors are made, train, write the model and end.
+// One training run: makes the actors, trains, writes the model and ends the actors.
 #pragma once
 
 #include "actors/protocol/run_config.h"
@@ -8,8 +8,8 @@
 
 namespace stagecraft {
 
-/// Trains as planned. Errors inside actors end up in RunResult::failure; ConfigErrors of data and
-/// init_from are thrown before any actor starts.
+/// Trains as planned, with all ranks as threads of this process. Errors inside actors are returned
+/// in RunResult::failure. ConfigErrors of data and init_from are thrown before any actor starts.
 RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
                        RunObserver& observer);
 

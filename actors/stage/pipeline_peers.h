@@ -1,4 +1,4 @@
-// The stages of a rank's column of the mesh, to which its executor's envelopes and credits go.
+// The stages of a rank's mesh column. Its executor's envelopes and credits are sent to them.
 #pragma once
 
 #include <functional>
@@ -13,14 +13,14 @@ namespace stagecraft {
 
 class PipelinePeers : public ExecutorPort {
  public:
-  /// How often an envelope is sent; empty: once. A seam for tests.
+  /// A seam for tests: how often an envelope is sent. Empty: once.
   using Copies = std::function<int(const Envelope&)>;
 
-  /// `column` by stage, `self` among them, which monitors all others.
+  /// `column` holds the actors by stage, including `self`. `self` monitors all others.
   void connect(StageActor::pointer self, const std::vector<caf::strong_actor_ptr>& column,
                Copies copies);
   bool are_known() const { return !column_.empty(); }
-  /// None for an actor that is no stage of the column.
+  /// Empty for an actor that is not a stage of the column.
   std::optional<int> stage_of(const caf::actor_addr& actor) const;
 
   void send_envelope(const Envelope& envelope) override;

@@ -1,5 +1,5 @@
-// Before step 1: a step that changes nothing, so that memory, algorithms and connections are there
-// when training begins.
+// The priming step: step 0 changes nothing, but allocates memory, selects algorithms and opens
+// connections before training begins.
 #pragma once
 
 #include <memory>
@@ -11,14 +11,14 @@
 
 namespace stagecraft {
 
-/// The memory of one stage's priming step. How many tensors of a channel are under way at a time,
-/// and with them how much memory a step takes, depends on when credits come: a priming step takes
-/// as much more as may ever be under way.
+/// Extra memory of one stage's priming step. The number of a channel's tensors in flight, and so
+/// the memory of a step, depends on when credits arrive. The priming step therefore also allocates
+/// memory for the largest possible number.
 class PrimingStep {
  public:
   bool is_on() const { return on_; }
   void begin(Stream& stream, const TrainingPlan& plan, int stage, const Channels& channels);
-  /// What it took goes back to the pool.
+  /// Returns the extra memory to the pool.
   void end();
 
  private:

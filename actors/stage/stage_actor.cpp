@@ -56,7 +56,7 @@ void StageState::join(const caf::strong_actor_ptr& driver) {
   begin_when_complete();
 }
 
-/// The driver and the neighbours may become known in either order.
+/// Connect (the peers) and Join (the driver) may arrive in either order.
 void StageState::begin_when_complete() {
   if (!peers_.are_known() || !driver_) {
     return;
@@ -73,9 +73,9 @@ void StageState::begin_when_complete() {
   });
 }
 
-/// A neighbour or the driver is gone while it was still needed: its process, or the way to it. One
-/// that ends with the run ends normally, or with a failure that is known already; one that was sent
-/// home is nobody's cause, but the reason why it was is still to be found.
+/// The process of a peer or of the driver, or the connection to it, was lost during the run. An
+/// actor that ends with the run ends normally, or after a failure that is already known. A
+/// dismissed rank is not the root cause, so its loss is reported as `aborted`.
 void StageState::lost(const caf::down_msg& down) {
   if (failed_ || down.reason == caf::exit_reason::normal) {
     return;
@@ -88,7 +88,7 @@ void StageState::lost(const caf::down_msg& down) {
   const int rank = rank_at(setup_->plan->mesh, coordinate);
   const bool dismissed = setup_->board->slot(rank).view().activity == Activity::dismissed;
   fail(rank,
-       fmt::format("{}: its process, or the connection to it, is gone; {} noticed, at {}",
+       fmt::format("{}: its process or the connection to it is gone; noticed by {}, at {}",
                    place_text(*setup_->board, rank), rank_text(setup_->plan->mesh, setup_->rank),
                    place_text(progress().view())),
        dismissed);
@@ -122,7 +122,7 @@ void StageState::make_work() {
                     s.channels);
 }
 
-/// Runs `action`; what it throws ends this stage's part of the run.
+/// Runs `action`. An exception ends this stage's part of the run.
 void StageState::guarded(const std::function<void()>& action) {
   if (failed_) {
     return;
@@ -134,11 +134,11 @@ void StageState::guarded(const std::function<void()>& action) {
   } catch (const std::exception& error) {
     fail_here(error.what(), false);
   } catch (...) {
-    fail_here("something that is no std::exception was thrown", false);
+    fail_here("an exception that is not a std::exception was thrown", false);
   }
 }
 
-/// What was thrown here.
+/// Reports an exception of this stage.
 void StageState::fail_here(std::string_view what, bool aborted) {
   fail(setup_->rank, fmt::format("{}: {}", place_text(*setup_->board, setup_->rank), what),
        aborted);
@@ -181,7 +181,7 @@ void StageState::apply(const ApplyUpdate& m) {
   });
 }
 
-/// Step 0 and its evaluation are the priming step, and nothing that the run did.
+/// Step 0 and its evaluation are the priming step and are not measured.
 void StageState::follow_priming(std::int64_t step) {
   if (step == 0 && !priming_.is_on()) {
     priming_.begin(work_->stream(), *setup_->plan, coordinate_.pipeline, setup_->channels);
@@ -191,7 +191,7 @@ void StageState::follow_priming(std::int64_t step) {
   }
 }
 
-/// Fires what may fire, then waits for the next message.
+/// Runs every instruction that is ready, then returns to wait for the next message.
 void StageState::pump() {
   while (true) {
     if (executor_->ready()) {
@@ -204,7 +204,7 @@ void StageState::pump() {
   }
 }
 
-/// Reports the pass that has come to its end, and begins the next one, if there is one.
+/// Reports the pass that has ended, and begins the next one if there is one.
 bool StageState::take_up_next() {
   if (running_ && executor_->pass().kind == PassKind::evaluate) {
     report();
@@ -227,7 +227,7 @@ bool StageState::take_up_next() {
 void StageState::report() {
   reported_ = true;
   const Pass& pass = executor_->pass();
-  // On a GPU the host waits here for what was issued, and that perhaps for others.
+  // On a GPU the host waits here for issued work, which may itself wait for other ranks.
   const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
   progress().set(on_host ? Activity::reporting : Activity::communicating);
   StreamSpan span(meter_.spans(), work_->stream());
@@ -267,7 +267,7 @@ void StageState::finish(const Finish& m) {
   if (!m.failed && !failed_) {
     progress().set(Activity::leaving);
   }
-  failed_ = true;  // what comes from now on is nobody's business
+  failed_ = true;  // ignore all later messages
   if (driver_) {
     for (Spans& piece : meter_.take_spans(setup_->rank)) {
       self_->send(driver_, std::move(piece));

@@ -21,7 +21,7 @@
 
 namespace stagecraft {
 
-/// What a stage actor is made of. What is pointed to outlives the actor.
+/// What a stage actor is constructed from. The objects behind the pointers outlive the actor.
 struct StageSetup {
   int rank = 0;
   const TrainingPlan* plan = nullptr;
@@ -31,13 +31,14 @@ struct StageSetup {
   std::shared_ptr<const InitialModel> initial;  // null: random weights
   std::unique_ptr<Stream> stream;
   std::unique_ptr<Communicator> world;  // of all ranks; on the host
-  /// Makes of a group on the host one for the stream's tensors. Collective over the group.
+  /// Converts a host communicator of a group to one for the stream's tensors. Collective over the
+  /// group.
   std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)> for_tensors;
   Channels channels;
   std::shared_ptr<ProgressBoard> board;
-  /// Whether a rank reads rank 0's very clock (clock_reading.h).
+  /// Whether a rank reads the same clock as rank 0 (clock_reading.h).
   std::function<bool(int rank)> same_clock;
-  /// Called by the actor's thread when it has sent its last message.
+  /// Called from the actor's thread after its last message.
   std::function<void()> ended;
 };
 
@@ -48,7 +49,7 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
                                       const std::shared_ptr<StageSetup>& setup,
                                       const FailureMonitor& monitor);
 
-/// The actor's state: everything but the mailbox.
+/// The actor's state, everything except the mailbox.
 class StageState : public CommunicationObserver {
  public:
   static inline const char* name = "stage";
@@ -83,7 +84,7 @@ class StageState : public CommunicationObserver {
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;
   std::shared_ptr<StageSetup> setup_;
-  DriverActor driver_;  // none until it has introduced itself
+  DriverActor driver_;  // null until its Join arrives
   FailureMonitor monitor_;
   MeshCoordinate coordinate_;
   PipelinePeers peers_;
@@ -91,12 +92,12 @@ class StageState : public CommunicationObserver {
   ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
-  std::deque<Pass> passes_;  // to be run, first first
+  std::deque<Pass> passes_;  // queued passes, in order
   bool running_ = false;     // a pass has begun and its end was not reported
-  bool reported_ = false;    // the current training pass's StepDone was sent
+  bool reported_ = false;    // the current pass was reported
   bool failed_ = false;
   PrimingStep priming_;
-  std::optional<StreamSpan> communication_;  // while in a collective
+  std::optional<StreamSpan> communication_;  // set during a collective
 };
 
 }  // namespace stagecraft

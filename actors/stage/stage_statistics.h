@@ -1,5 +1,5 @@
-// What a stage measures of itself: spans, where its time went, how its stream was used and the most
-// memory that it held. A priming step is left out.
+// Measurements of one stage: spans, compute, communication and idle time, use of its stream, and
+// peak memory. The priming step is not counted.
 #pragma once
 
 #include <cstdint>
@@ -14,18 +14,19 @@ namespace stagecraft {
 class StageStatistics {
  public:
   SpanRecorder& spans() { return spans_; }
-  /// A pass begins. `traced`: its spans are kept, not only added up.
+  /// Starts a pass. `traced`: its spans are kept, not only added up.
   void begin_pass(bool traced);
-  /// Nothing that was measured until now counts.
+  /// Discards all measurements so far.
   void start_over(Stream& stream);
-  /// What was kept, in pieces of at most Spans::kMax.
+  /// Returns the kept spans in pieces of at most Spans::kMax.
   std::vector<Spans> take_spans(int rank);
-  /// Of everything from the first pass on; waiting is the time in which no span was.
+  /// Totals from the first pass on. Idle time is the time without a compute, optimizer, transfer or
+  /// collective span.
   StageEnded total(int rank, Stream& stream) const;
 
  private:
   SpanRecorder spans_;
-  StreamUse use_before_;  // what does not count
+  StreamUse use_before_;  // before the last start_over(); subtracted
   std::int64_t first_begin_ns_ = 0;
 };
 

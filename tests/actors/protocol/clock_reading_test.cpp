@@ -7,8 +7,8 @@
 namespace stagecraft {
 namespace {
 
-TEST_CASE("a clock that is ahead and drifts is put on the first one") {
-  // Ahead by a second and gaining a thousandth.
+TEST_CASE("times of a clock that is ahead and drifts are converted to rank 0's") {
+  // Ahead by one second and faster by one thousandth.
   const auto other = [](std::int64_t t) { return t + 1'000'000'000 + t / 1000; };
   const auto reading = [&](std::int64_t t) { return ClockReading{t, other(t) - t}; };
   const ClockReading begin = reading(5'000'000'000);
@@ -18,12 +18,12 @@ TEST_CASE("a clock that is ahead and drifts is put on the first one") {
   }
 }
 
-TEST_CASE("one reading alone is a constant difference") {
+TEST_CASE("a single reading is a constant offset") {
   const ClockReading only{5'000, -700};
   CHECK(on_first_clock(10'000, only, only) == 10'700);
 }
 
-TEST_CASE("members that read one clock differ by less than a question's round trip") {
+TEST_CASE("members with the same clock differ by less than a round trip") {
   test::run_local("clocks", 3, [](test::Member& member) {
     const std::int64_t before = now_ns();
     const auto readings = read_clocks(member.group, [](int rank) { return rank == 1; });

@@ -9,7 +9,7 @@
 namespace stagecraft {
 namespace {
 
-/// Looks at every field of a message, and at fields of fields, for a floating-point number.
+/// Searches all fields of a message, recursively, for a floating-point number.
 struct FloatSeeker {
   using result_type = caf::error;
   template <class... Ts>
@@ -52,21 +52,21 @@ std::vector<bool> floats_of(MessageList<Ts...>) {
   return {has_float<Ts>()...};
 }
 
-TEST_CASE("no message carries a floating-point number as such") {
-  CHECK(has_float<WithDouble>());  // the seeker sees
+TEST_CASE("no message has a floating-point field") {
+  CHECK(has_float<WithDouble>());  // the seeker itself works
   for (const bool found : floats_of(AllMessages{})) {
     CHECK_FALSE(found);
   }
 }
 
-TEST_CASE("numbers survive as bits, the odd ones too") {
+TEST_CASE("numbers survive as bits, special values included") {
   for (const double value : {0.0, -0.0, 1.5, std::numeric_limits<double>::infinity(),
                              std::numeric_limits<double>::denorm_min()}) {
     CHECK(to_wire(from_wire(to_wire(value))) == to_wire(value));
   }
 }
 
-TEST_CASE("an envelope keeps all it says through CAF's serialisation") {
+TEST_CASE("an envelope keeps every field through CAF's serialisation") {
   caf::actor_system_config config;
   caf::actor_system system(config);
   Envelope envelope{.generation = 3,

@@ -53,7 +53,7 @@ Message sample() {
   return message;
 }
 
-/// What a message consists of, for comparison.
+/// The serialised form of a message, for comparison.
 template <class Message>
 std::string image(caf::actor_system& system, Message message) {
   std::vector<char> bytes;

@@ -1,4 +1,4 @@
-// What a stage measures, and how the driver puts it together.
+// The measurements of a stage, and the driver's collection of its spans.
 #include "actors/stage/stage_statistics.h"
 
 #include <catch2/catch.hpp>
@@ -9,7 +9,7 @@
 namespace stagecraft {
 namespace {
 
-/// So many spans of a nanosecond each.
+/// Adds `count` spans of one nanosecond each.
 void add_spans(SpanRecorder& spans, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) {
     const auto at = static_cast<std::int64_t>(i);
@@ -19,7 +19,7 @@ void add_spans(SpanRecorder& spans, std::size_t count) {
 
 }  // namespace
 
-TEST_CASE("a meter that starts over has measured nothing") {
+TEST_CASE("after start_over all totals are zero") {
   const auto stream = make_stream({}, {});
   StageStatistics meter;
   meter.begin_pass(true);
@@ -36,7 +36,7 @@ TEST_CASE("a meter that starts over has measured nothing") {
   CHECK(meter.take_spans(5).empty());
 }
 
-TEST_CASE("spans go in pieces and come together again, on one clock where both ends were read") {
+TEST_CASE("spans sent in pieces are collected in order, on rank 0's clock") {
   StageStatistics meter;
   meter.begin_pass(true);
   add_spans(meter.spans(), 2 * Spans::kMax + 1);
@@ -61,7 +61,7 @@ TEST_CASE("spans go in pieces and come together again, on one clock where both e
   }
 }
 
-TEST_CASE("spans whose clock nobody has read keep their times") {
+TEST_CASE("without clock readings spans keep their times") {
   TraceCollector collector;
   collector.add(Spans{3, {{Lane::compute, "F", 5, 6}}});
   CHECK(collector.take(3).front().begin_ns == 5);
