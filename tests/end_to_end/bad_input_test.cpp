@@ -1,4 +1,4 @@
-// What a user can do wrong: one message at its place, exit status 2, and nothing left behind.
+// Mistakes of a user: one message with its location, exit status 2, and nothing left behind.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <fstream>
@@ -41,7 +41,7 @@ std::set<std::string> names_in(const fs::path& folder) {
   return names;
 }
 
-/// A folder with a good configuration and a good text, in which one thing at a time is broken.
+/// A folder with a valid configuration and a valid text. A test breaks one thing at a time.
 class Workplace {
  public:
   Workplace() {
@@ -93,7 +93,7 @@ TEST_CASE("mistakes in the file begin with FILE:LINE:COLUMN") {
              Catch::StartsWith("bad.toml:11:2: train.steps is missing"));
 }
 
-TEST_CASE("sizes that do not divide name the places of all their keys") {
+TEST_CASE("sizes that do not divide give the locations of all their keys") {
   Workplace workplace;
   CHECK_THAT(workplace.refusal_of_file("heads = 4", "heads = 5"),
              Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:4:1") &&
@@ -107,7 +107,7 @@ TEST_CASE("sizes that do not divide name the places of all their keys") {
   CHECK_THAT(workplace.refusal_of("parallel.pipeline=3"), Catch::StartsWith("good.toml:3:1: "));
 }
 
-TEST_CASE("text that is missing, empty, unreadable or too short is told at data.train") {
+TEST_CASE("text that is missing, empty, unreadable or too short is reported at data.train") {
   Workplace workplace;
   write(workplace.path() / "empty.txt", "");
   write(workplace.path() / "short.txt", "short");
@@ -143,7 +143,7 @@ TEST_CASE("a trace file that cannot be written is refused before the run") {
              Catch::StartsWith("--set trace.file=/nonexistent/trace.json: "));
 }
 
-TEST_CASE("a folder to start from that is missing or broken is refused and nothing is left") {
+TEST_CASE("a missing or broken model.init_from is refused and nothing is left") {
   Workplace workplace;
   CHECK_THAT(workplace.refusal_of("model.init_from=nowhere"),
              Catch::StartsWith("--set model.init_from=nowhere: ") && Catch::Contains("nowhere"));
@@ -153,7 +153,7 @@ TEST_CASE("a folder to start from that is missing or broken is refused and nothi
              Catch::StartsWith("bad.toml:6:1: ") && Catch::Contains("model.safetensors"));
 }
 
-TEST_CASE("a configuration that is not there, and words that are not known") {
+TEST_CASE("a configuration that does not exist, and unknown arguments") {
   Workplace workplace;
   CHECK_THAT(workplace.refusal({"train", "missing.toml"}), Catch::StartsWith("missing.toml: "));
   for (const std::vector<std::string>& words :
@@ -196,7 +196,7 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
     CHECK(again.status == 0);
     CHECK_THAT(again.out, Catch::Contains("\"proven\": true"));
   }
-  // Each transfer alone, neighbours wait for each other crosswise.
+  // With each transfer alone, neighbours wait for each other.
   CHECK(schedule({"--verify", "comms.csv"}).status == 1);
   write(folder.path() / "crosswise.program",
         "program stages 2 chunks 2 microbatches 1\n"
@@ -225,7 +225,7 @@ TEST_CASE("schedule proves a program and draws it, or says why not") {
   }
 }
 
-TEST_CASE("help and version are no mistakes") {
+TEST_CASE("--help and --version succeed") {
   const TemporaryFolder folder;
   for (const char* word : {"--help", "--version"}) {
     const Ended ended = run_stagecraft({word}, folder.path());
@@ -234,7 +234,7 @@ TEST_CASE("help and version are no mistakes") {
   }
 }
 
-TEST_CASE("plan and explain: what cannot be used is refused, what can is printed") {
+TEST_CASE("plan and explain refuse bad input and print results for good input") {
   Workplace workplace;
   CHECK_THAT(workplace.refusal({"plan", "good.toml", "--devices", "2"}),
              Catch::Contains("machine.memory_gib is missing"));

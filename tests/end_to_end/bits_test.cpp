@@ -1,4 +1,4 @@
-// The pipeline changes no bit; tensor and data parallelism change rounding only.
+// Pipeline parallelism changes no bit; tensor and data parallelism change rounding only.
 #include <catch2/catch.hpp>
 
 #include "actors/protocol/run_report.h"
@@ -39,7 +39,7 @@ TEST_CASE("pipeline, schedule, partition and threads change no bit of the model"
   }
 }
 
-TEST_CASE("four stages of five layers change no bit, whichever has two") {
+TEST_CASE("four stages of five layers change no bit, whichever stage has two") {
   SmallRun run = with_dropout();
   run.model.layers = 5;
   const test::Outcome reference = test::outcome_of(run);
@@ -74,7 +74,7 @@ TEST_CASE("chunks with tensor and data ranks keep the bits of one chunk") {
   }
 }
 
-TEST_CASE("a priming step changes no bit, and is no step") {
+TEST_CASE("a priming step changes no bit and is not counted as a step") {
   SmallRun run = with_dropout();
   run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = "zb-h1"};
   const test::Outcome without = test::outcome_of(run);
@@ -84,7 +84,7 @@ TEST_CASE("a priming step changes no bit, and is no step") {
   CHECK(with.first_step == 1);
 }
 
-TEST_CASE("another micro-batch size is another rounding, and the same training") {
+TEST_CASE("another micro-batch size changes rounding only") {
   SmallRun run = with_dropout();
   KeepingObserver one;
   test::trained_bytes(run, one);
@@ -153,7 +153,7 @@ TEST_CASE("training learns: the loss falls by half") {
   CHECK(observer.steps.back().loss < 0.5 * observer.steps.front().loss);
 }
 
-TEST_CASE("a stage holds no more activations than its program says") {
+TEST_CASE("a stage holds no more activations than its program predicts") {
   const auto peaks = [](const std::string& schedule, int pipeline, std::int64_t micro_batches) {
     SmallRun run;
     run.parallel.pipeline = pipeline;
@@ -171,7 +171,7 @@ TEST_CASE("a stage holds no more activations than its program says") {
     }
     return bytes;
   };
-  // One micro-batch alone shows what one costs, on every stage.
+  // A single micro-batch shows the cost of one, on every stage.
   const std::vector<std::int64_t> one = peaks("1f1b", 4, 1);
   const std::vector<std::int64_t> flush = peaks("1f1b", 4, 8);
   const std::vector<std::int64_t> all = peaks("gpipe", 4, 8);
@@ -181,7 +181,7 @@ TEST_CASE("a stage holds no more activations than its program says") {
   }
 }
 
-TEST_CASE("the plan's saved activations are what a run holds") {
+TEST_CASE("a run's saved activations are those of the plan") {
   SmallRun run;
   run.parallel = {.pipeline = 2, .tensor = 2};
   run.run.optimizer.steps = 1;

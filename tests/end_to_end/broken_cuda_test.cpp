@@ -1,5 +1,5 @@
-// What a user reads on a host whose GPUs cannot be used, though the program was built for them:
-// NVIDIA's driver is too old (old_driver.cpp stands in for it), or a library is missing.
+// Messages on a host whose GPUs cannot be used although the program was built for them: NVIDIA's
+// driver is too old (old_driver.cpp stands in for it), or a library is missing.
 #include <catch2/catch.hpp>
 
 #include "tests/end_to_end/process.h"
@@ -18,8 +18,8 @@ Ended run_with_old_driver(const std::string& program, const Words& words, const 
   return Process(all, folder).wait();
 }
 
-/// What a run and its launcher are told that ask for GPUs, a run that takes what there is, and who
-/// asks the doctor.
+/// Checks the messages of a run and a launcher that ask for GPUs, of a run with "auto", and of the
+/// doctor.
 void check_words(const std::string& program, const std::string& fault, const std::string& remedy) {
   const TemporaryFolder folder;
   test::write_small_run(folder.path(), 2);
@@ -43,13 +43,13 @@ void check_words(const std::string& program, const std::string& fault, const std
 
 }  // namespace
 
-TEST_CASE("a driver that is too old is told with what is needed") {
+TEST_CASE("the message for a driver that is too old names the needed one") {
   check_words(STAGECRAFT_EXECUTABLE,
               "the driver of this host is for CUDA 12.0, and this build needs one for CUDA 1",
               "install NVIDIA's driver for CUDA 1");
 }
 
-TEST_CASE("modules that cannot be loaded are told with the loader's words and the remedy") {
+TEST_CASE("the message for a module that cannot be loaded has the loader's reason and the remedy") {
   const TemporaryFolder folder;
   fs::create_directory(folder.path() / "bin");
   const std::string program = (folder.path() / "bin/stagecraft").string();

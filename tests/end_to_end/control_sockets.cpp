@@ -12,7 +12,7 @@ namespace {
 
 using Inode = std::string;
 
-/// This process's ends of connections whose other end is no socket of mpirun's.
+/// This process's ends of connections whose other end is not a socket of mpirun.
 std::set<Inode> control_inodes() {
   std::set<Inode> of_mpirun;
   for (const auto& [file, inode] : sockets_of(::getppid())) {
@@ -26,7 +26,7 @@ std::set<Inode> control_inodes() {
   std::set<Inode> control;
   for (const SocketRow& c : all) {
     const auto other = by_local.find(c.remote + c.local);
-    // A gate's port is the system's choice, and so both ends of control are.
+    // The system chose the ports at both ends of a control connection.
     if (has_free_port(c.local) && has_free_port(c.remote) && other != by_local.end() &&
         !of_mpirun.contains(other->second)) {
       control.insert(c.inode);

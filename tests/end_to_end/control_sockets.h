@@ -1,10 +1,10 @@
-// This process's control connections to other ranks, found from outside of CAF.
+// This process's control connections to other ranks, found without CAF.
 #pragma once
 
 namespace stagecraft::test {
 
-/// Shuts both directions of them down, as a network that fails would; the process goes on. Returns
-/// how many there were.
+/// Shuts down both directions of them, like a failing network; the process continues. Returns their
+/// number.
 int shut_down_control_sockets();
 
 }  // namespace stagecraft::test

@@ -9,7 +9,7 @@ bool is_stop(FaultKind kind) {
   return kind == FaultKind::interrupted || kind == FaultKind::terminated;
 }
 
-/// To its last step, as if nothing had been.
+/// The run completes all its steps in spite of the fault.
 bool goes_on(FaultKind kind) {
   return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers;
 }
@@ -52,12 +52,12 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
       return {rank, "connection"};
     case FaultKind::doubles:
       return {edge_in(position)};
-    case FaultKind::drops:  // the next envelope shows it, or that none comes
+    case FaultKind::drops:  // found by the next envelope, or by the watchdog if there is none
       return {cause.find("no rank has made progress") == std::string::npos ? edge_in(position)
                                                                            : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
-    case FaultKind::disk_full:  // at the metrics, or at a file that is written at the end
+    case FaultKind::disk_full:  // found by the metrics, or by a file that is written at the end
       return {cause.find("metrics.jsonl") == std::string::npos ? "No space left" : "disk full"};
     default:
       return {};

@@ -1,4 +1,4 @@
-// How a run has to end, by the fault that befell it.
+// How a run must end after each kind of fault.
 #pragma once
 
 #include <string>
@@ -11,15 +11,16 @@ namespace stagecraft::test {
 inline constexpr double kWatchdogSeconds = 3;  // run.watchdog_seconds of these runs
 /// CUDA and NCCL take some seconds to start, more where processes share a GPU.
 inline constexpr double kGpuWatchdogSeconds = 15;
-inline constexpr double kStartSeconds = 60;  // on a machine that others use too
+inline constexpr double kStartSeconds = 60;  // on a shared machine
 
-/// With status 0 and a model.
+/// Whether the run ends with status 0 and a model.
 bool ends_well(FaultKind kind);
-/// Strikes the run, not a rank of it.
+/// Whether the fault comes from outside the ranks.
 bool comes_from_outside(FaultKind kind);
-/// How long a run may take to end once it was struck.
+/// How long a run may take to end after the fault.
 double limit_seconds(FaultKind kind, double watchdog_seconds);
-/// What the line `cause` has to say; `place` is what the faulty rank wrote down.
+/// Words that the line `cause` must contain. `coordinate` is the location that the faulty rank
+/// wrote.
 std::vector<std::string> owed_words(const FaultWords& fault, const std::string& coordinate,
                                     const std::string& cause);
 

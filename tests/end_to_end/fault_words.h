@@ -1,5 +1,5 @@
-// What befalls one rank of a run of processes: in the faulty program's environment, and what that
-// writes down when it happens.
+// One fault in one rank of a run of processes. The faulty program reads it from its environment,
+// and writes a file when the fault occurs.
 #pragma once
 
 #include <array>
@@ -22,13 +22,13 @@ enum class FaultKind : std::uint8_t {
   late,            // starts a little later
   missing,         // never starts
   killed_writing,  // SIGKILL as soon as the model's file is begun
-  strangers,       // come to the others' gates while this rank's opens late
-  // What befalls the run from outside, once it has done `step` steps.
+  strangers,       // foreign clients connect to the other ranks while this one listens late
+  // Faults from outside the run, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
   terminated,       // SIGTERM to it
-  stopped_twice,    // SIGINT, and once more while the step goes on
-  disk_full         // the run directory's disk takes nothing more
+  stopped_twice,    // SIGINT, and once more while the step still runs
+  disk_full         // the run directory's disk is full
 };
 
 inline constexpr std::array<std::string_view, 18> kFaultNames = {
@@ -41,17 +41,17 @@ inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));
 }
 
-/// Strikes rank `rank` once, at the `call`-th call of its work in step `step`, or at the step after
-/// it when there are fewer calls; drops and doubles at its `call`-th envelope of the step.
+/// The fault occurs once, in rank `rank`, at the `call`-th call of its work in step `step`, or in
+/// the next step when there are fewer calls. Drops and doubles count the rank's envelopes instead.
 struct FaultWords {
   FaultKind kind = FaultKind::none;
   int rank = 0;
   std::int64_t step = 1;
   int call = 0;
-  std::string file;  // of the shut_down, without blanks: "STEADY_NS PLACE"
+  std::string file;  // written when the fault occurs: "STEADY_NS PLACE"; its path has no blanks
 };
 
-/// What may come to be beside the shut_down's file, to let the rank go on.
+/// Suffix added to the name of the fault's file. The rank continues once that file exists.
 inline constexpr const char* kReleased = ".released";
 
 /// "KIND RANK STEP CALL FILE"

@@ -1,5 +1,5 @@
-// Nothing hangs: whatever goes wrong in one actor, the run ends and names it. Faults enter through
-// the StageWork seam.
+// Whatever fails in one actor, the run ends and names the cause. Faults are injected through the
+// StageWork seam.
 #include <catch2/catch.hpp>
 
 #include <chrono>
@@ -78,7 +78,7 @@ TEST_CASE("an operation that throws ends the run with stage, rank and instructio
   }
 }
 
-TEST_CASE("what is no std::exception is reported too") {
+TEST_CASE("an exception that is not a std::exception is reported too") {
   const Outcome outcome = run_with_fault(mesh(2, 1, 1), 0, {Op::forward, 0, 1}, [] { throw 42; });
   CHECK_THAT(outcome.result.failure, Contains("instruction 0F1"));
 }
@@ -97,7 +97,7 @@ TEST_CASE("an actor that never returns is named by the watchdog") {
   for (Case c : cases) {
     c.run.run.options.watchdog_seconds = 1;
     INFO(c.coordinate);
-    // Waits for ever: the thread stays behind, as it would in a device that hangs.
+    // Waits forever: the thread is leaked, as with a device that hangs.
     const Outcome outcome =
         run_with_fault(c.run, 1, c.at, [] { std::promise<void>().get_future().wait(); });
     CHECK_THAT(outcome.result.failure, Contains(c.coordinate) && Contains("has not returned"));
@@ -106,7 +106,7 @@ TEST_CASE("an actor that never returns is named by the watchdog") {
   }
 }
 
-TEST_CASE("a last update that throws is a failure, also where no model is written") {
+TEST_CASE("an exception in the last update is a failure, even when no model is written") {
   SmallRun run = mesh(2, 1, 1);
   run.run.optimizer.steps = 2;
   run.run.optimizer.warmup_steps = 0;
@@ -114,7 +114,7 @@ TEST_CASE("a last update that throws is a failure, also where no model is writte
   CHECK_THAT(outcome.result.failure, Contains("rank 0, step 2, instruction U"));
 }
 
-TEST_CASE("a failing member of a group of transfers is the one that is named") {
+TEST_CASE("the failing instruction of a transfer group is the one that is named") {
   const Outcome outcome =
       run_with_fault(mesh(2, 1, 1), 1, {Op::receive_activation, 1, 1}, [] { throw 42; });
   CHECK_THAT(outcome.result.failure, Contains("instruction 1RA1"));
@@ -141,7 +141,7 @@ TEST_CASE("a failed run leaves no model behind") {
   CHECK_FALSE(std::filesystem::exists(run.run.model_folder / "model.safetensors"));
 }
 
-TEST_CASE("an observer that throws ends the run by name") {
+TEST_CASE("an observer that throws ends the run with a named cause") {
   struct Throwing : RunObserver {
     void on_step(const StepReport&) override { throw Error("metrics.jsonl", "No space left"); }
   } observer;

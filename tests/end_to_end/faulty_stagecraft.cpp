@@ -1,4 +1,4 @@
-// The program, with one fault in one rank: what STAGECRAFT_TEST_FAULT says (fault_words.h).
+// The program with the fault that STAGECRAFT_TEST_FAULT describes (fault_words.h).
 #include <fmt/format.h>
 #include <unistd.h>
 
@@ -41,7 +41,7 @@ FaultWords words_from_environment() {
   return words;
 }
 
-/// As the board names it.
+/// The location of a call as the progress board writes it.
 std::string place_of_call(const Pass& pass, const Instruction& at) {
   if (at == kAtBegin) {
     return fmt::format("beginning step {}", pass.step);
@@ -50,7 +50,7 @@ std::string place_of_call(const Pass& pass, const Instruction& at) {
                        : fmt::format("step {}, instruction {}", pass.step, to_string(at));
 }
 
-/// Whole, or not there: whoever reads it does not wait for this process.
+/// The file is written atomically: its reader does not wait for this process.
 void write_strike(const std::string& file, const std::string& coordinate) {
   std::ofstream(file + ".tmp") << now_ns() << ' ' << coordinate;
   std::rename((file + ".tmp").c_str(), file.c_str());
@@ -72,7 +72,7 @@ void befall(FaultKind kind) {
       ::kill(::getpid(), SIGKILL);
       wait_for_ever();
     case FaultKind::frozen:
-      ::raise(SIGSTOP);  // to this thread, which goes no step further
+      ::raise(SIGSTOP);  // to this thread, which stops here
       return;
     case FaultKind::mpirun_killed:
       ::kill(::getppid(), SIGKILL);
@@ -85,12 +85,12 @@ void befall(FaultKind kind) {
   }
 }
 
-/// Counts one rank's calls, and strikes at one of them.
+/// Counts one rank's calls, and injects the fault at one of them.
 class Striker {
  public:
   explicit Striker(FaultWords words) : words_(std::move(words)) {}
 
-  /// Whether it is now; once.
+  /// True once, at the call of the fault.
   bool due(const Pass& pass) {
     if (struck_ || pass.kind != PassKind::train || pass.step < words_.step ||
         (pass.step == words_.step && calls_++ < words_.call)) {
@@ -123,13 +123,13 @@ void wait_before_gate(const FaultWords& words, int rank) {
   if (rank != words.rank) {
     return;
   }
-  write_strike(words.file, "before its gate");
+  write_strike(words.file, "before it listens");
   while (!std::filesystem::exists(words.file + kReleased)) {
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 }
 
-/// Kills this process when the model's file is begun, or already whole.
+/// Kills this process when the model's file is begun or complete.
 void kill_at_writing(const FaultWords& words, const std::filesystem::path& folder) {
   std::thread([=] {
     const std::filesystem::path weights = folder / "model.safetensors";
@@ -170,7 +170,7 @@ void adjust(RunConfig& config, const FaultWords& words) {
   };
 }
 
-/// What happens before the program begins.
+/// Faults that occur before the program begins.
 void befall_start(const FaultWords& words) {
   const auto me = mpi_environment();
   if (!me || me->rank != words.rank) {

@@ -1,4 +1,4 @@
-// Real work that something may befall before each of its calls.
+// Real work, with a callback before each of its calls that may inject a fault.
 #pragma once
 
 #include <functional>
@@ -11,7 +11,7 @@
 
 namespace stagecraft::test {
 
-// Places that are no instruction.
+// Locations that are not instructions.
 inline constexpr Instruction kAtBegin{Op::forward, -1, 0};
 inline constexpr Instruction kAtNorm{Op::forward, -2, 0};
 

@@ -1,5 +1,5 @@
-// Runs whose ranks are processes with GPUs: the losses of the CPU, the bits of threads on the same
-// GPUs, and faults that end them in time and by name. Skipped where there is no GPU.
+// Runs whose ranks are processes with GPUs: the CPU's losses, the bits of threads on the same GPUs,
+// and faults that end the run in time with a named cause. Skipped where there is no GPU.
 #include <fmt/core.h>
 
 #include <catch2/catch.hpp>
@@ -22,7 +22,7 @@ using Words = std::vector<std::string>;
 
 int gpu_count() {
   static const int count = [] {
-    const auto places = stagecraft::testing::placements();  // says so where there is none
+    const auto places = stagecraft::testing::placements();  // prints a note where there is no GPU
     return places.empty() ? 0 : count_devices(DeviceKind::cuda).count;
   }();
   return count;
@@ -80,7 +80,7 @@ Words run_words(const std::string& name, const std::string& mode, const std::str
 
 struct Precision {
   std::string name;
-  double tolerance;  // of its losses beside the CPU's in float32
+  double tolerance;  // of its losses relative to the CPU's in float32
 };
 
 void check_mesh(int pipeline, int tensor, int data, const Precision& precision) {
@@ -148,7 +148,7 @@ TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GP
   }
 }
 
-TEST_CASE("more processes than GPUs are an error that names what helps") {
+TEST_CASE("more processes than GPUs are an error with the remedy") {
   if (gpu_count() == 0 || gpu_count() > 7) {
     return;
   }
@@ -159,7 +159,7 @@ TEST_CASE("more processes than GPUs are an error that names what helps") {
   CHECK_THAT(ended.err, Catch::Contains("--share-gpu") && Catch::Contains("\"threads\""));
 }
 
-TEST_CASE("a fault in a process with a GPU ends the run in time and by name") {
+TEST_CASE("a fault in a process with a GPU ends the run in time, with a named cause") {
   if (gpu_count() == 0) {
     return;
   }

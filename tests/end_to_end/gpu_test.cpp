@@ -1,5 +1,5 @@
-// Training on GPUs: the losses of the CPU, and bits that neither pipeline nor schedule change.
-// Skipped where there is no GPU.
+// Training on GPUs: the CPU's losses, and bits that neither pipeline nor schedule changes. Skipped
+// where there is no GPU.
 #include <catch2/catch.hpp>
 
 #include "actors/protocol/run_report.h"
@@ -126,7 +126,7 @@ TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
   }
 }
 
-/// The run's reports by rank; it has to go well.
+/// The run's reports by rank. The run must succeed.
 std::vector<RankReport> reports_of(const SmallRun& run) {
   KeepingObserver observer;
   RunResult result = run_training(run.plan(), run.run, run.data(), observer);
@@ -134,8 +134,7 @@ std::vector<RankReport> reports_of(const SmallRun& run) {
   return std::move(result.ranks);
 }
 
-TEST_CASE(
-    "after the priming step a step waits once, and nothing is asked of the device's allocator") {
+TEST_CASE("after the priming step a step waits once and does not call the device's allocator") {
   constexpr std::int64_t kSteps = 12;
   for (const testing::Placement& coordinate : gpus()) {
     for (const char* schedule : {"1f1b", "gpipe", "zb-h1"}) {
@@ -189,13 +188,13 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
         }
       }
       CHECK(last <= end);
-      CHECK(seen >= 3 * 2 * 8);  // a forward and a backward of eight micro-batches
+      CHECK(seen >= 3 * 2 * 8);  // a forward and a backward of each of eight micro-batches
       CHECK(rank.compute_seconds > 0);
     }
   }
 }
 
-TEST_CASE("a GPU that is full ends the run by name, with the bytes") {
+TEST_CASE("a full GPU ends the run with a named cause and the bytes") {
   for (const testing::Placement& coordinate : gpus()) {
     const auto other = make_stream(coordinate.at(0), {});
     std::vector<std::shared_ptr<Buffer>> taken;
@@ -218,15 +217,15 @@ TEST_CASE("a GPU that is full ends the run by name, with the bytes") {
   }
 }
 
-/// Memory that is not there.
+/// An address without memory.
 class WildPool : public MemoryPool {
  public:
   void* take(std::int64_t /*bytes*/) override { return reinterpret_cast<void*>(0x10000); }
   void give_back(void* /*data*/, std::int64_t /*bytes*/) noexcept override {}
 };
 
-/// Ends the process's use of the device, so that it runs alone (ctest's gpu_failing_kernel).
-TEST_CASE("a kernel that fails ends the run by name", "[.failing]") {
+/// The process cannot use the device afterwards, so this test runs alone (gpu_failing_kernel).
+TEST_CASE("a kernel that fails ends the run with a named cause", "[.failing]") {
   for (const testing::Placement& coordinate : gpus()) {
     SmallRun run = run_on({coordinate.at(0)});
     run.run.wrap_work = [](int /*rank*/, std::unique_ptr<StageWork> real) {
@@ -247,7 +246,7 @@ TEST_CASE("a kernel that fails ends the run by name", "[.failing]") {
          {"stage 0, rank 0", "step 2", "cuda:0", "cudaErrorIllegalAddress", "compute-sanitizer"}) {
       CHECK_THAT(result.failure, Catch::Contains(word));
     }
-    break;  // the device is of no use to this process any more
+    break;  // this process can no longer use the device
   }
 }
 

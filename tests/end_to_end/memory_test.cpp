@@ -1,4 +1,4 @@
-// The plan's bytes against the account that a run's tensors are charged to.
+// The plan's bytes compared with the memory account of a run's tensors.
 #include <catch2/catch.hpp>
 
 #include "actors/protocol/run_report.h"
@@ -24,7 +24,7 @@ SmallRun run_of(const ParallelConfig& parallel, double dropout = 0) {
   return run;
 }
 
-TEST_CASE("predicted peak bytes are within 5 % of what a run holds") {
+TEST_CASE("predicted peak bytes are within 5 % of a run's peak") {
   const ParallelConfig one{.pipeline = 1};
   const std::vector<ParallelConfig> splits = {
       one,

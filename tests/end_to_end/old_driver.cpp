@@ -1,5 +1,5 @@
-// Stands in for NVIDIA's driver where libcuda.so.1 is looked for: one for CUDA 12.0, which tells
-// its version and does nothing else.
+// A substitute for NVIDIA's libcuda.so.1: a driver for CUDA 12.0 that reports its version and does
+// nothing else.
 #include <cstdint>
 #include <cstring>
 
@@ -23,7 +23,7 @@ __attribute__((visibility("default"))) int cuDriverGetVersion(int* version) {
   return get_version(version);
 }
 
-/// How the runtime asks for every function of the driver, this one included.
+/// The CUDA runtime gets every function of the driver through this one.
 __attribute__((visibility("default"))) int cuGetProcAddress_v2(const char* name, void** function,
                                                                int /*version*/,
                                                                std::uint64_t /*flags*/,

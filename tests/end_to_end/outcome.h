@@ -1,4 +1,4 @@
-// What a run leaves and no split may change.
+// The results of a run that no split may change.
 #pragma once
 
 #include <catch2/catch.hpp>
@@ -19,7 +19,7 @@ struct Outcome {
   std::optional<double> validation_loss;
 };
 
-/// Trains.
+/// Trains and returns the results.
 inline Outcome outcome_of(const SmallRun& run) {
   KeepingObserver observer;
   std::string model = trained_bytes(run, observer);
@@ -27,23 +27,24 @@ inline Outcome outcome_of(const SmallRun& run) {
           observer.steps.back().validation_loss};
 }
 
-/// The same to the last bit.
+/// Checks that both are equal to the last bit.
 inline void check_same(const Outcome& outcome, const Outcome& reference) {
-  const bool same_model = outcome.model == reference.model;  // too long to be shown
+  const bool same_model = outcome.model == reference.model;  // too long to print
   CHECK(same_model);
   CHECK(outcome.first_step == reference.first_step);
   CHECK(outcome.losses == reference.losses);
   CHECK(outcome.validation_loss == reference.validation_loss);
 }
 
-/// Every schedule of up to two chunks a stage, over 2 and 4 stages, does what one stage does.
+/// Checks that every schedule of up to two chunks per stage, over 2 and 4 stages, gives the results
+/// of one stage.
 inline void check_every_schedule(SmallRun run) {
   run.model.layers = 8;
   const Outcome reference = outcome_of(run);
   for (const int pipeline : {2, 4}) {
     for (const NamedProgram& each : every_schedule(pipeline, 8)) {
       if (each.shape.chunks > 2) {
-        continue;  // 8 blocks make no 12 chunks
+        continue;  // 8 blocks cannot be cut into 12 chunks
       }
       INFO("pipeline " << pipeline << ", " << each.name << ", chunks " << each.shape.chunks);
       run.parallel.pipeline = pipeline;

@@ -1,4 +1,4 @@
-// Programs from files: they train as the schedules do, or are refused at their place.
+// Programs from files: they train like the built-in schedules, or are refused with a location.
 #include <catch2/catch.hpp>
 #include <fstream>
 
@@ -47,7 +47,7 @@ class Workplace {
 
   Ended run(std::vector<std::string> words) const { return run_stagecraft(words, path()); }
 
-  /// The bytes that a training leaves in model.safetensors.
+  /// The bytes of model.safetensors after training.
   std::string trained(const std::vector<std::string>& settings) {
     const std::string directory = "run-" + std::to_string(++runs_);
     std::vector<std::string> words = {"train", "run.toml", "--set", "run.directory=" + directory};
@@ -60,7 +60,7 @@ class Workplace {
     return read_file(path() / directory / "model" / "model.safetensors");
   }
 
-  /// What is said about the program when a training with it is refused.
+  /// The message when training with this program is refused.
   std::string refusal(const std::string& program) const {
     write(path() / "bad.sched", program);
     const Ended ended = run({"train", "run.toml", "--set", "parallel.schedule=file:bad.sched"});
@@ -83,7 +83,7 @@ TEST_CASE("a program from a file trains to gpipe's bytes") {
               .run({"schedule", "--schedule", "zb-h1", "--stages", "2", "--microbatches", "4",
                     "--text", "zb.sched", "--csv", "zb.csv"})
               .status == 0);
-  // One that no builder makes: stage 0 has three of four chunks, and transfers of its own.
+  // A program that no builder makes: stage 0 has three of four chunks, and transfers of its own.
   write(workplace.path() / "mine.sched",
         "program stages 2 chunks 4 microbatches 4\n"
         "0: 0F0 1F0 2F0 2SA0 0F1 1F1 2F1 (2RG0 2SA1) 2I0 1B0 0I0 2W0 0W0 0F2 1F2 2F2 (2RG1 2SA2) "
@@ -93,7 +93,7 @@ TEST_CASE("a program from a file trains to gpipe's bytes") {
   CHECK(workplace.trained({"parallel.schedule=file:zb.sched"}) == reference);
   CHECK(workplace.trained({"parallel.schedule=file:zb.csv"}) == reference);
   CHECK(workplace.trained({"parallel.schedule=file:mine.sched", "parallel.chunks=2"}) == reference);
-  // What the run leaves gives the same run from anywhere.
+  // The configuration that a run leaves gives the same run from any folder.
   const fs::path again = workplace.path() / "run-2" / "config.toml";
   fs::rename(workplace.path() / "run-2" / "model", workplace.path() / "model-2");
   CHECK(run_stagecraft({"check", again.string(), "--set", "run.directory=x", "--set",
@@ -102,7 +102,7 @@ TEST_CASE("a program from a file trains to gpipe's bytes") {
             .status == 0);
 }
 
-TEST_CASE("a program that does not fit is refused at its place") {
+TEST_CASE("a program that does not fit is refused with its location") {
   const Workplace workplace;
   const std::string header = "program stages 2 chunks 2 microbatches 4\n";
   CHECK_THAT(workplace.refusal(header + "0: 0F0 0Q0\n"),
@@ -127,7 +127,7 @@ TEST_CASE("a program that does not fit is refused at its place") {
              Catch::Contains("\"file:PATH\""));
 }
 
-TEST_CASE("the example trains, with the program that lies beside its configuration") {
+TEST_CASE("the example trains, with the program beside its configuration") {
   const Workplace workplace;
   const fs::path example = fs::current_path() / "examples" / "own_schedule" / "own_schedule.toml";
   const Ended ended = workplace.run({"train", example.string(), "--set", "train.steps=2", "--set",

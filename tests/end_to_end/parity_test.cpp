@@ -1,5 +1,5 @@
-// It is the same model as everybody's: ten AdamW steps from a hub-made model agree with PyTorch's
-// (tests/fixtures/make_gpt2_parity.py made what is compared), on one actor and on a mesh.
+// Parity with PyTorch: ten AdamW steps from a hub-made model agree with PyTorch's, on one actor and
+// on a mesh. tests/fixtures/make_gpt2_parity.py made the reference.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -14,7 +14,7 @@ namespace {
 
 const std::filesystem::path kFixture = "tests/fixtures/gpt2_tiny";
 
-/// A safetensors file's tensors as numbers.
+/// The tensors of a safetensors file as floats.
 std::map<std::string, std::vector<float>> tensors_of(const std::filesystem::path& file) {
   const MappedFile mapped(file, MappedFile::Access::read);
   const SafetensorsLayout layout = read_safetensors_layout(file, mapped.bytes());
@@ -29,7 +29,7 @@ std::map<std::string, std::vector<float>> tensors_of(const std::filesystem::path
   return tensors;
 }
 
-/// |a - b| / |b|; the key's bias, which has no gradient but rounding, left out.
+/// |a - b| / |b|, without the key's bias: its gradient is rounding error alone.
 double relative_difference(const std::string& name, const std::vector<float>& a,
                            const std::vector<float>& b) {
   const bool qkv_bias = name.ends_with("c_attn.bias");
@@ -106,7 +106,7 @@ TEST_CASE("ten AdamW steps agree with PyTorch on a mesh") {
   check_against_pytorch({.pipeline = 3, .tensor = 2, .data = 2});
 }
 
-TEST_CASE("a hub-made model goes through and comes out as it was, whatever the split") {
+TEST_CASE("a hub-made model is read and written unchanged, whatever the split") {
   const auto before = tensors_of(kFixture / "model.safetensors");
   for (const ParallelConfig& parallel : {ParallelConfig{},
                                          {.pipeline = 3},

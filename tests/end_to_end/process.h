@@ -66,7 +66,7 @@ class Process {
     words.push_back(nullptr);
     ::dup2(::open((output_.path() / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
     ::dup2(::open((output_.path() / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
-    // Of a test in the background it would be ignored, and ignored by all that the child starts.
+    // SIGINT is ignored in a background job, and the child and its children would inherit that.
     ::signal(SIGINT, SIG_DFL);
     if (::chdir(folder.c_str()) == 0) {
       ::execv(words[0], words.data());
@@ -78,7 +78,7 @@ class Process {
   pid_t pid_ = -1;
 };
 
-/// The executable with these words.
+/// Runs the executable with these arguments.
 inline Process start_stagecraft(std::vector<std::string> words,
                                 const std::filesystem::path& folder) {
   words.insert(words.begin(), STAGECRAFT_EXECUTABLE);

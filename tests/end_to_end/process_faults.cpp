@@ -28,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A fact, asked for again and again.
+/// Polls `fact` until it is true or `seconds` have passed.
 template <typename Fact>
 bool becomes_true(double seconds, const Fact& fact) {
   const std::int64_t deadline = now_ns() + static_cast<std::int64_t>(seconds * 1e9);
@@ -41,13 +41,13 @@ bool becomes_true(double seconds, const Fact& fact) {
   return true;
 }
 
-/// Without the table of ranks, which says where everybody was; all of it when there is none.
+/// The line of the first cause, without the table of ranks; all of `err` when it has none.
 std::string line_of_cause(const std::string& err) {
   const std::size_t begin = err.find("First cause");
   return begin == std::string::npos ? err : err.substr(begin, err.find('\n', begin) - begin);
 }
 
-/// One run in a folder of its own, which is its processes' folder for temporary files too.
+/// One run in a folder of its own, which also holds the temporary files of its processes.
 class Running {
  public:
   explicit Running(const FaultyRun& run) : run_(run), shared_memory_(names_in_folder("/dev/shm")) {
@@ -79,7 +79,7 @@ class Running {
   FaultKind kind() const { return run_.fault.kind; }
   double watchdog_seconds() const {
     if (kind() == FaultKind::strangers) {
-      return kStartSeconds;  // the others wait for the rank that they come before
+      return kStartSeconds;  // the other ranks wait for the late one
     }
     return run_.on_gpus ? kGpuWatchdogSeconds : kWatchdogSeconds;
   }
@@ -131,7 +131,7 @@ class Running {
     return fs::exists(run_.fault.file, absent);
   }
 
-  /// What comes from outside comes now; for what comes from inside its report is awaited.
+  /// Injects a fault from outside; waits for the file of a fault inside a rank.
   void shut_down() {
     if (kind() == FaultKind::none) {
       return;
@@ -144,7 +144,7 @@ class Running {
                                          : struck_within());
     };
     if (!becomes_true(kStartSeconds, time_has_come)) {
-      outcome_.wrong.emplace_back("the fault did not come about");
+      outcome_.wrong.emplace_back("the fault did not occur");
       return;
     }
     begin_ns_ = now_ns();
@@ -166,7 +166,7 @@ class Running {
     return found;
   }
 
-  /// Where ranks listen for control: "ADDRESS:PORT".
+  /// Addresses at which ranks listen for control connections: "ADDRESS:PORT".
   std::vector<std::string> gates() const {
     std::set<std::string> inodes;
     for (const int process : rank_processes()) {
@@ -183,15 +183,15 @@ class Running {
     return open;
   }
 
-  /// A crowd before the gates of all ranks but one, which then opens its own; others come while the
-  /// ranks connect, until nobody listens any more.
+  /// Foreign clients connect to all ranks but one, which then listens too. More connect while the
+  /// ranks connect, until no rank listens any more.
   void attack() {
     std::vector<std::string> open;
     const auto others = static_cast<std::size_t>(run_.mesh.ranks()) - 1;
     expect(becomes_true(kStartSeconds, [&] { return (open = gates()).size() >= others; }),
-           fmt::format("{} gates are open, not {}", open.size(), others));
+           fmt::format("{} ranks listen, not {}", open.size(), others));
     for (const std::string& listener : open) {
-      expect(listener.starts_with("127.0.0.1:"), listener + " is not the loopback's");
+      expect(listener.starts_with("127.0.0.1:"), listener + " is not a loopback address");
     }
     std::vector<Socket> waiting;
     for (int turn = 0; turn < 12; ++turn) {
@@ -207,10 +207,10 @@ class Running {
     });
     std::erase_if(open, [&](const auto& listener) { return !crowd(listener); });
     std::ranges::move(gates(), std::back_inserter(open));
-    expect(open.empty(), fmt::format("in the first step {} listens", fmt::join(open, ", ")));
+    expect(open.empty(), fmt::format("{} listens in the first step", fmt::join(open, ", ")));
   }
 
-  /// Whether anybody listens.
+  /// Whether a process listens at `listener`.
   bool crowd(const std::string& listener) {
     try {
       outcome_.strangers += static_cast<std::int64_t>(send_strangers(listener).size());
@@ -299,7 +299,7 @@ class Running {
 
   void look_at_words() {
     if (kind() == FaultKind::launcher_killed) {
-      return;  // no word is owed
+      return;  // no message is required
     }
     expect((outcome_.status == 0) == ends_well(kind()),
            fmt::format("the status is {}", outcome_.status));
@@ -312,7 +312,7 @@ class Running {
 
   void look_at_board() {
     if (kind() == FaultKind::missing && run_.fault.rank == 0) {
-      return;  // the board is rank 0's
+      return;  // rank 0 makes the board
     }
     for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
       expect(outcome_.board.find(fmt::format("\n     {}  ", rank)) != std::string::npos,
@@ -320,7 +320,7 @@ class Running {
     }
   }
 
-  /// Whole or absent; and there when all went well.
+  /// The model must be complete or absent, and present after a run that ended well.
   void look_at_model() {
     const fs::path model = directory() / "model/model.safetensors";
     if (!fs::exists(model)) {
@@ -333,23 +333,23 @@ class Running {
       read_safetensors_layout(model, file.bytes());
       expect(fs::exists(directory() / "model/config.json"), "the model has no config.json");
     } catch (const std::exception& error) {
-      outcome_.wrong.push_back(fmt::format("the model is not whole: {}", error.what()));
+      outcome_.wrong.push_back(fmt::format("the model is incomplete: {}", error.what()));
     }
   }
 
-  /// A socket or a window without a name is gone with the last process that has it.
+  /// Sockets and unnamed windows end with the last process that has them; only files can be left.
   void look_for_leavings() {
     const auto temporary = names_in_folder(path() / "tmp");
     expect(temporary.empty(), fmt::format("files are left: {}", fmt::join(temporary, " ")));
     for (const std::string& name : names_in_folder("/dev/shm")) {
-      // Others may use shared memory meanwhile; Stagecraft's has no name, so it can be MPI's alone.
+      // Other programs may use shared memory too. Stagecraft's has no name, so leftovers are MPI's.
       const bool of_mpi = name.starts_with("vader") || name.starts_with("ompi");
       expect(!of_mpi || shared_memory_.contains(name), "shared memory is left: " + name);
     }
   }
 
   FaultyRun run_;
-  std::set<std::string> shared_memory_;  // that was there before
+  std::set<std::string> shared_memory_;  // existed before the run
   TemporaryFolder folder_;
   std::optional<SmallDisk> disk_;
   std::unique_ptr<Process> process_;

@@ -1,5 +1,5 @@
-// Runs of launch/train whose ranks are processes and that something befalls, and whether they end
-// as they should. Shared by the test of one fault each and by the long run (reliability.cpp).
+// Runs of launch/train with processes and one fault, and checks of how they end. Shared by the test
+// of one fault of each kind and by the long run (reliability.cpp).
 #pragma once
 
 #include <string>
@@ -10,36 +10,35 @@
 
 namespace stagecraft::test {
 
-/// Whether the program was built for runs of several processes, and may be run here.
+/// Whether the program was built with MPI and can be run here.
 bool can_run_processes();
 
 struct FaultyRun {
-  FaultWords fault;  // the harness gives the file
+  FaultWords fault;  // the harness sets its file
   MeshShape mesh{.pipeline = 2, .tensor = 2, .data = 1};
   std::vector<std::string> sets = {};  // further "section.key=value"
   bool on_gpus = false;                // which the processes may share
 };
 
 struct FaultOutcome {
-  int status = -1;  // of launch/train
-  double seconds =
-      0;  // from the fault, or the start where there is none, to the last process's end
-  std::string coordinate;  // where it struck, as the board says it
+  int status = -1;         // of launch/train
+  double seconds = 0;      // from the fault, or else from the start, to the end of the last process
+  std::string coordinate;  // the location of the fault, as the board writes it
   std::string out;         // what launch/train printed
   std::string err;
   std::string model;               // the bytes of model.safetensors, if it is there
-  std::int64_t most_resident = 0;  // bytes of the largest rank, ever, as far as was looked
-  std::int64_t strangers = 0;      // that connected to gates
-  std::string board;               // what `stagecraft status` says afterwards
-  std::vector<std::string> wrong;  // what should not be so: empty when all is well
-  std::string not_tried;           // why this machine cannot have the fault; then nothing was run
+  std::int64_t most_resident = 0;  // peak bytes of the largest rank, as far as sampled
+  std::int64_t strangers = 0;      // foreign clients that connected
+  std::string board;               // output of `stagecraft status` afterwards
+  std::vector<std::string> wrong;  // violated expectations; empty: the run ended as it should
+  std::string not_tried;           // why this machine cannot have the fault; nothing was run then
 };
 
-/// Starts the run, has the fault befall it, waits for its last process no longer than is allowed,
-/// and ends what is left then.
+/// Starts the run, injects the fault, waits for the last process within the allowed time, and kills
+/// the processes that are left.
 FaultOutcome run_with_fault(const FaultyRun& run);
 
-/// Everything about an outcome in one text, for a failed check.
+/// The whole outcome in one text, for a failed check.
 std::string describe(const FaultyRun& run, const FaultOutcome& outcome);
 
 }  // namespace stagecraft::test

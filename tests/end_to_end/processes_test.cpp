@@ -1,5 +1,5 @@
-// Runs whose ranks are processes: the bits of `threads`, one of each fault, and nothing left
-// behind. The long run is reliability.cpp.
+// Runs whose ranks are processes: the same bits as with threads, one fault of each kind, and no
+// leftovers. The long run is reliability.cpp.
 #include <catch2/catch.hpp>
 
 #include <fmt/format.h>
@@ -29,7 +29,7 @@ class Workplace {
   Workplace() { write_small_run(path(), 3); }
   const fs::path& path() const { return folder_.path(); }
 
-  /// launch/train, with these values set.
+  /// Runs launch/train with `--set` for each of these values.
   Ended train(const Words& sets, const Words& where = {},
               const std::string& config = "run.toml") const {
     Words words = {STAGECRAFT_LAUNCH_TRAIN, config, "--program", STAGECRAFT_EXECUTABLE};
@@ -53,7 +53,7 @@ nlohmann::json last_line(const fs::path& metrics) {
   return nlohmann::json::parse(last);
 }
 
-/// Trains in both modes and compares all that should be alike.
+/// Trains in both modes and compares everything that must be equal.
 void check_twins(const Words& sets, const std::string& transport = "auto",
                  const std::string& config = "run.toml") {
   const Workplace coordinate;
@@ -104,7 +104,7 @@ FaultyRun fault(FaultKind kind, int rank, std::int64_t step, int call) {
   return {.fault = {.kind = kind, .rank = rank, .step = step, .call = call, .file = ""}};
 }
 
-/// All ranks are there, and nothing is received before it was sent, by whichever process.
+/// All ranks are in the trace, and no transfer is received before it was sent, on any process.
 void check_trace(const nlohmann::json& trace) {
   std::set<int> processes;
   std::map<std::string, double> sent;
@@ -159,7 +159,7 @@ TEST_CASE("processes give the bits of threads: pipelines") {
   check_twins(chunks);
 }
 
-TEST_CASE("processes give the bits of threads: weight gradients apart, chunks in a V") {
+TEST_CASE("processes give the bits of threads: separate weight gradients, chunks in a V") {
   if (skipped()) {
     return;
   }
@@ -217,7 +217,7 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
   }
 }
 
-TEST_CASE("ten runs of two steps in a row leave nothing") {
+TEST_CASE("ten runs of two steps in a row leave nothing behind") {
   if (skipped()) {
     return;
   }
@@ -228,7 +228,7 @@ TEST_CASE("ten runs of two steps in a row leave nothing") {
   }
 }
 
-TEST_CASE("a fault inside a rank ends the run in time and by name") {
+TEST_CASE("a fault inside a rank ends the run in time, with a named cause") {
   if (skipped()) {
     return;
   }
@@ -242,7 +242,7 @@ TEST_CASE("a fault inside a rank ends the run in time and by name") {
   check_fault(fault(FaultKind::missing, 0, 1, 0));
 }
 
-TEST_CASE("a fault between ranks ends the run in time and by name") {
+TEST_CASE("a fault between ranks ends the run in time, with a named cause") {
   if (skipped()) {
     return;
   }
@@ -253,7 +253,7 @@ TEST_CASE("a fault between ranks ends the run in time and by name") {
   check_fault(fault(FaultKind::doubles, 2, 3, 2));
 }
 
-TEST_CASE("a fault around the ranks ends the run in time") {
+TEST_CASE("a fault outside the ranks ends the run in time") {
   if (skipped()) {
     return;
   }
@@ -262,7 +262,7 @@ TEST_CASE("a fault around the ranks ends the run in time") {
   check_fault(fault(FaultKind::disk_full, 0, 3, 0));
 }
 
-TEST_CASE("a rank that starts late is waited for") {
+TEST_CASE("the other ranks wait for a rank that starts late") {
   if (skipped()) {
     return;
   }
@@ -273,7 +273,7 @@ TEST_CASE("a rank that starts late is waited for") {
   }
 }
 
-TEST_CASE("a rank that is killed while the model is written leaves it whole or absent") {
+TEST_CASE("a rank that is killed while the model is written leaves it complete or absent") {
   if (skipped()) {
     return;
   }
@@ -284,7 +284,7 @@ TEST_CASE("a rank that is killed while the model is written leaves it whole or a
   }
 }
 
-TEST_CASE("strangers at the gates of a run change nothing in it, and cost no memory") {
+TEST_CASE("foreign clients do not change a run, and cost no memory") {
   if (skipped()) {
     return;
   }
@@ -311,7 +311,7 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
   check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
 }
 
-TEST_CASE("what a user can do wrong with processes is told in one message, and nothing is left") {
+TEST_CASE("a mistake of the user with processes gives one message and leaves nothing behind") {
   if (skipped()) {
     return;
   }
@@ -338,7 +338,7 @@ TEST_CASE("what a user can do wrong with processes is told in one message, and n
   const Ended unknown = coordinate.train({"run.mode=mpi", "parallel.pipelin=2"});
   check_refusal(unknown, "parallel.pipeline");
   CHECK(lines(unknown.err) == 1);
-  // A slot for two ranks. Where cores are short, mpirun is told to take more ranks than slots.
+  // One slot for two ranks. Where cores are short, mpirun gets --oversubscribe instead.
   if (std::thread::hardware_concurrency() > 1) {
     const Ended crowded = coordinate.train(
         {"run.mode=mpi", "device.threads=1", "parallel.pipeline=2"}, {"--hosts", "localhost:1"});
@@ -347,7 +347,7 @@ TEST_CASE("what a user can do wrong with processes is told in one message, and n
                                 Catch::Contains("slots"));
     CHECK(names_in_folder(coordinate.path()) == before);
   }
-  // By hand, with too few processes: mpirun adds words of its own, but ours come once.
+  // mpirun by hand, with too few processes: it adds its own messages, but ours appears once.
   const Ended few =
       Process({"/usr/bin/env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
                "mpirun", "--quiet", "--oversubscribe", "-n", "2", STAGECRAFT_EXECUTABLE, "train",

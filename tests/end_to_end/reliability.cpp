@@ -1,5 +1,5 @@
-// The long run: random faults at random moments of runs of 4 and 8 processes, then runs that
-// nothing befalls, in a row. Prints the table of docs/reliability.md.
+// The long run: random faults at random moments of runs of 4 and 8 processes, then runs in a row
+// without a fault. Prints the table of docs/reliability.md.
 //   reliability [FAULTS] [SEED] [RUNS]
 #include <fmt/format.h>
 
@@ -27,7 +27,7 @@ class LongRun {
  public:
   explicit LongRun(unsigned seed) : random_(seed) {}
 
-  /// Kinds take turns, so that a hundred rounds hold several of each; all else is random.
+  /// Cycles through the kinds, so that a hundred rounds have several of each. All else is random.
   void befall(int round) {
     FaultyRun run;
     run.mesh = kMeshes[at_most(kMeshes.size() - 1)];
@@ -79,7 +79,7 @@ class LongRun {
     return std::uniform_int_distribution<std::size_t>(0, most)(random_);
   }
 
-  /// One that was not killed yet, as long as there is one.
+  /// A rank that was not killed yet, as long as there is one.
   int next_victim(int ranks) {
     std::set<int>& killed = victims_[ranks];
     int rank = static_cast<int>(at_most(static_cast<std::size_t>(ranks) - 1));

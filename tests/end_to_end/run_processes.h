@@ -1,4 +1,4 @@
-// What a run of processes is and leaves on this machine: found by a mark in their environment.
+// The processes of a run on this machine, found by a mark in their environment, and leftovers.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,19 @@
 
 namespace stagecraft::test {
 
-/// Processes, and not yet dead, whose environment has exactly this "NAME=VALUE".
+/// Living processes whose environment contains exactly this "NAME=VALUE".
 std::vector<int> processes_with(const std::string& variable);
 
-/// The most memory that a process ever had at once, in bytes; 0 when it is gone.
+/// The peak memory of a process, in bytes; 0 when it is gone.
 std::int64_t most_resident_bytes(int process);
 
 /// SIGKILL to all of them.
 void kill_processes_with(const std::string& variable);
 
-/// What lies in a folder; nothing where there is none.
+/// Names of the entries of a folder; empty when there is no folder.
 std::set<std::string> names_in_folder(const std::filesystem::path& folder);
 
-/// A small file system in memory, mounted over a folder until the end.
+/// A small file system in memory, mounted over a folder until destruction.
 class SmallDisk {
  public:
   explicit SmallDisk(std::filesystem::path folder);
@@ -29,9 +29,9 @@ class SmallDisk {
   SmallDisk(const SmallDisk&) = delete;
   SmallDisk& operator=(const SmallDisk&) = delete;
 
-  /// Not everybody may mount.
+  /// False where this user may not mount.
   bool mounted() const { return mounted_; }
-  /// Writes until it takes no byte more.
+  /// Writes until the disk is full.
   void fill() const;
 
  private:

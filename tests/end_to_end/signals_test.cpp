@@ -31,7 +31,7 @@ train = ["text.txt"]
 validation_fraction = 0
 )";
 
-/// Asks again and again; what is waited for is a fact, never a time.
+/// Polls a condition, so that the test does not depend on durations.
 template <typename Fact>
 bool becomes_true(const Fact& fact) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);

@@ -1,4 +1,4 @@
-// A configuration that trains in a moment and can be cut in up to four along every axis.
+// A configuration that trains quickly and can be split in up to four along every mesh axis.
 #pragma once
 
 #include <fmt/format.h>
@@ -12,7 +12,7 @@
 
 namespace stagecraft::test {
 
-/// Writes run.toml, of so many steps, and its text into `folder`.
+/// Writes run.toml, with `steps` steps, and its text into `folder`.
 inline void write_small_run(const std::filesystem::path& folder, std::int64_t steps) {
   const auto text = made_up_text(4000);
   std::ofstream(folder / "text.txt") << std::string(text.begin(), text.end());

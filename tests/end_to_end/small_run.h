@@ -1,4 +1,4 @@
-// Small real runs: a GPT on a text made up here, trained by run_training.
+// Small real runs: run_training trains a GPT on a generated text.
 #pragma once
 
 #include <atomic>
@@ -15,7 +15,7 @@
 
 namespace stagecraft::test {
 
-/// Words that repeat with a pattern, so that there is something to learn.
+/// Words repeat in a pattern, so that the model can learn something.
 inline std::vector<std::uint8_t> made_up_text(std::size_t bytes) {
   const std::vector<std::string> words = {"stage ", "micro ", "batch ", "pipe ", "tensor\n"};
   std::string text;
@@ -25,7 +25,7 @@ inline std::vector<std::uint8_t> made_up_text(std::size_t bytes) {
   return {text.begin(), text.begin() + static_cast<std::ptrdiff_t>(bytes)};
 }
 
-/// What a small run is made of; every field may be changed.
+/// The settings of a small run; every field may be changed.
 struct SmallRun {
   ModelConfig model;
   ParallelConfig parallel;
@@ -68,7 +68,7 @@ struct KeepingObserver : RunObserver {
   std::int64_t stop_after = 0;
 };
 
-/// Trains, and gives the bytes of model.safetensors.
+/// Trains and returns the bytes of model.safetensors.
 inline std::string trained_bytes(SmallRun run, KeepingObserver& observer) {
   const TemporaryFolder folder;
   run.run.model_folder = folder.path() / "model";

@@ -1,4 +1,4 @@
-// The TCP sockets of this machine's processes, as the system lists them.
+// The TCP sockets of this machine's processes, from /proc/net.
 #pragma once
 
 #include <map>
@@ -16,17 +16,17 @@ struct SocketRow {
 inline constexpr const char* kEstablished = "01";
 inline constexpr const char* kListening = "0A";
 
-/// Those in one state, over IPv4 and IPv6.
+/// The sockets in one state, of IPv4 and IPv6.
 std::vector<SocketRow> tcp_sockets(const std::string& state);
 
 /// A process's sockets: file descriptor to inode.
 std::map<int, std::string> sockets_of(int process);
 
-/// Whether the port of "ADDRESS:PORT" is one that the system chose, as a gate's is; MPI's lie
-/// below.
+/// Whether the system chose the port of "ADDRESS:PORT", as it does for a handshake listener. MPI's
+/// ports are below that range.
 bool has_free_port(const std::string& end);
 
-/// "127.0.0.1:36138" of "0100007F:8D2A"; of IPv6 as it is.
+/// Converts "0100007F:8D2A" to "127.0.0.1:36138"; an IPv6 address is returned unchanged.
 std::string readable(const std::string& end);
 
 }  // namespace stagecraft::test
