@@ -22,7 +22,7 @@ struct GivenKey {
   KeyLocation location;
 };
 
-/// Those of the error's keys that the user gave, the file's before those of --set.
+/// The error's keys that the user gave: those of the file before those of --set.
 std::vector<GivenKey> given_keys(const ConfigFile& config, const ConfigError& error) {
   std::vector<GivenKey> given;
   for (const std::string& key : split(error.keys())) {
@@ -36,7 +36,7 @@ std::vector<GivenKey> given_keys(const ConfigFile& config, const ConfigError& er
   return given;
 }
 
-/// REQUIRES: at least one key.
+/// The error's text with the locations of several keys. REQUIRES: at least one key.
 std::string text_with_places(const std::vector<GivenKey>& given, const ConfigError& error) {
   const std::string& first = given.front().name;
   if (given.size() == 1) {

@@ -1,5 +1,5 @@
-// A configuration file once it is read, with the place of every key, so that any later message can
-// begin with one.
+// A parsed configuration file with the location of every key, so that a later error message can
+// begin with a location.
 #pragma once
 
 #include <map>
@@ -12,19 +12,19 @@
 
 namespace stagecraft {
 
-/// A user's mistake with its whole message; where there is a place the message begins
-/// "FILE:LINE:COLUMN: ".
+/// A mistake of the user, with the complete message. When the location is known, the message begins
+/// with "FILE:LINE:COLUMN: ".
 class BadInput : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-/// Where a key was given.
+/// Location of a given key.
 struct KeyLocation {
   std::string text;      // "FILE:LINE:COLUMN", or "--set section.key=value"
   bool in_file = false;  // false: --set
 };
 
-/// A file, read: the settings, with defaults where it says nothing, and the places.
+/// A parsed file: settings, with defaults for keys that are not given, and locations.
 struct ConfigFile {
   std::string name;  // as the user wrote it
   RunSettings settings;
@@ -34,8 +34,9 @@ struct ConfigFile {
   bool has(std::string_view key) const { return locations.find(key) != locations.end(); }
 };
 
-/// Gives an error from below its places: begins with that of the first of its keys that the file
-/// contains (else that was given by --set, else the file's name), and names those of the others.
+/// Adds locations to an error from an inner room. The message begins with the location of the first
+/// of the error's keys that the file contains, or else that --set gave, or else with the file's
+/// name. It lists the locations of the other keys.
 BadInput located(const ConfigFile& config, const ConfigError& error);
 
 }  // namespace stagecraft

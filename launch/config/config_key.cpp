@@ -42,8 +42,8 @@ template <typename Number>
 void check_number(const ConfigKey& key, Number value) {
   const auto real = static_cast<double>(value);
   if (!std::isfinite(real) || !inside(key.range, real)) {
-    throw ConfigError(
-        key.name, fmt::format("{} must be {}, and {} is not", key.name, describe_type(key), value));
+    throw ConfigError(key.name,
+                      fmt::format("{} must be {}, not {}", key.name, describe_type(key), value));
   }
 }
 
@@ -68,10 +68,9 @@ void check_choice(const ConfigKey& key, const std::string& value) {
     for (const Choice& choice : key.choices) {
       names.push_back(choice.name + choice.argument);
     }
-    throw ConfigError(key.name, fmt::format("{} must be {}, and \"{}\" is not; the nearest is "
-                                            "\"{}\"",
-                                            key.name, describe_choices(key.choices), value,
-                                            nearest(value, names)));
+    throw ConfigError(key.name,
+                      fmt::format("{} must be {}, not \"{}\"; the nearest is \"{}\"", key.name,
+                                  describe_choices(key.choices), value, nearest(value, names)));
   }
   if (!found->built) {
     throw ConfigError(key.name, fmt::format("{} = \"{}\" is not built yet; use {}", key.name, value,
@@ -79,7 +78,7 @@ void check_choice(const ConfigKey& key, const std::string& value) {
   }
 }
 
-/// JSON-like escapes of TOML's basic strings.
+/// A TOML basic string, with escapes.
 std::string quoted(std::string_view text) {
   std::string result = "\"";
   for (const char c : text) {
@@ -95,7 +94,7 @@ std::string quoted(std::string_view text) {
   return result + '"';
 }
 
-/// The shortest text that reads back to the same bits, and never as an integer.
+/// The shortest text that reads back to the same bits and is not an integer.
 std::string real_text(double value) {
   std::string text = fmt::format("{}", value);
   return text.find_first_of(".en") == std::string::npos ? text + ".0" : text;
@@ -137,12 +136,12 @@ std::string describe_type(const ConfigKey& key) {
     case KeyType::boolean:
       return "true or false";
     case KeyType::text:
-      return "a text in quotes";
+      return "a string in quotes";
     case KeyType::choice:
       return describe_choices(key.choices);
     case KeyType::text_list:
-      return key.least_entries > 0 ? R"(a list of at least one text, as ["a", "b"])"
-                                   : R"(a list of texts, as ["a", "b"])";
+      return key.least_entries > 0 ? R"(a list of at least one string, such as ["a", "b"])"
+                                   : R"(a list of strings, such as ["a", "b"])";
     case KeyType::block_list:
       return "\"auto\" or a list of integers" + describe_range(key.range);
   }

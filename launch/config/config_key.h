@@ -1,4 +1,4 @@
-// One key of a configuration: its type, its range, and the field that it fills.
+// One configuration key: its type, its range, and the field that it fills.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@
 
 namespace stagecraft {
 
-/// A value as a file writes it.
+/// A value as written in a file.
 using ConfigValue = std::variant<std::int64_t, double, bool, std::string, std::vector<std::int64_t>,
                                  std::vector<std::string>>;
 
@@ -20,13 +20,13 @@ enum class KeyType : std::uint8_t {
   integer,
   real,        // an integer is accepted too
   boolean,     // true or false
-  text,        // anything in quotes
+  text,        // any string in quotes
   choice,      // one of ConfigKey::choices
   text_list,   // ["a", "b"]
   block_list,  // "auto" (an empty list) or [1, 2, ...]
 };
 
-/// What numbers, and the numbers in lists, may be. A bound that is open is excluded itself.
+/// Bounds of a number, and of each number in a list. An open bound is excluded.
 struct Range {
   double least = -std::numeric_limits<double>::infinity();
   double most = std::numeric_limits<double>::infinity();
@@ -40,24 +40,23 @@ enum class Need : std::uint8_t {
   without_preset,  // required unless model.preset is given
 };
 
-/// A word that a choice knows; one that is documented and not built yet is refused with that
-/// reason.
+/// A value of a choice key. One that is documented but not built yet is refused with that reason.
 struct Choice {
   std::string name;
   bool built = true;
-  std::string argument = {};  // what follows the word, if anything, as "PATH" behind "file:"
+  std::string argument = {};  // name of the text after the word, such as "PATH" after "file:"
 };
 
 struct ConfigKey {
   std::string name;  // "section.key"
   KeyType type = KeyType::integer;
-  std::string help;  // one sentence without its full stop
+  std::string help;  // one sentence without the full stop
   void (*set)(RunSettings&, const ConfigValue&) = nullptr;
   ConfigValue (*get)(const RunSettings&) = nullptr;
   Range range;
   std::vector<Choice> choices;
   Need need = Need::optional;
-  std::string computed;  // what the default follows from, where it is not a constant
+  std::string computed;  // how the default is computed, where it is not a constant
   std::size_t least_entries = 0;
 
   std::string section() const { return name.substr(0, name.find('.')); }
@@ -67,13 +66,13 @@ struct ConfigKey {
 using Keys = std::vector<ConfigKey>;
 
 /// Throws ConfigError with the key's name for a value that is out of range, not finite, or not
-/// among the choices. The value has the key's type.
+/// among the choices. REQUIRES: the value has the key's type.
 void check_value(const ConfigKey& key, const ConfigValue& value);
 
-/// As a message says what the key takes: "an integer from 1 to 64", "\"a\" or \"b\"".
+/// The key's allowed values in words, for messages: "an integer from 1 to 64", "\"a\" or \"b\"".
 std::string describe_type(const ConfigKey& key);
 
-/// As TOML; reads back to the same value. An empty block list is "auto".
+/// The value as TOML, which reads back to the same value. An empty block list is "auto".
 std::string to_toml(const ConfigKey& key, const ConfigValue& value);
 
 }  // namespace stagecraft

@@ -15,7 +15,7 @@ namespace {
 
 using enum KeyType;
 
-constexpr double kMaxDevices = 65536;  // of a node
+constexpr double kMaxDevices = 65536;  // per node
 
 constexpr auto kRun = &RunSettings::run;
 constexpr auto kSession = &RunSettings::session;
@@ -35,19 +35,21 @@ std::vector<Choice> schedule_choices() {
 Keys run_keys() {
   return {
       computed(key<kSession, &SessionConfig::directory>(
-                   "run.directory", text, "Where the run leaves its files; must be new or empty"),
-               "runs/NAME, NAME being the configuration's without its ending; runs/NAME-2, ... "
-               "when taken"),
+                   "run.directory", text, "Directory for the run's files; must be new or empty"),
+               "runs/NAME, where NAME is the configuration's file name without its extension; "
+               "runs/NAME-2, ... if that is taken"),
       among(key<kSession, &SessionConfig::mode>(
-                "run.mode", choice, "Actors as threads of one process, or as processes"),
+                "run.mode", choice, "Run actors as threads of one process or as processes (MPI)"),
             {{"threads"}, {"mpi"}}),
       among(key<kSession, &SessionConfig::transport>(
                 "run.transport", choice,
-                "How bytes go between processes: by shared windows within a node, or all by MPI"),
+                "Transport between processes: auto uses shared windows within a node and MPI "
+                "between nodes; window and mpi use only one of them"),
             {{"auto"}, {"window"}, {"mpi"}}),
       key<kRun, &RunOptions::watchdog_seconds>(
           "run.watchdog_seconds", real,
-          "An instruction without progress for so long ends the run, naming who waits for what",
+          "The run ends when an instruction makes no progress for this long; the message names the "
+          "ranks and what they wait for",
           above(0)),
   };
 }
@@ -58,29 +60,29 @@ Keys parallel_keys() {
       key<kParallel, &ParallelConfig::pipeline>("parallel.pipeline", integer,
                                                 "Pipeline stages; at most model.layers", ranks),
       key<kParallel, &ParallelConfig::tensor>(
-          "parallel.tensor", integer, "Ranks that share each layer; divides model.heads", ranks),
+          "parallel.tensor", integer, "Ranks that split each layer; divides model.heads", ranks),
       key<kParallel, &ParallelConfig::data>(
-          "parallel.data", integer, "Ranks that share each batch; divides train.global_batch",
+          "parallel.data", integer, "Ranks that split each batch; divides train.global_batch",
           ranks),
       key<kParallel, &ParallelConfig::chunks>(
           "parallel.chunks", integer,
-          "Runs of layers per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
+          "Model chunks per stage; more than 1 with interleaved and looped-bfs, 2 with zb-v and "
           "dualpipe-v",
           within(1, kMaxLayers)),
-      among(
-          key<kParallel, &ParallelConfig::schedule>(
-              "parallel.schedule", choice,
-              "The order of forwards and backwards; PATH, of a program as text or CSV, is relative "
-              "to the configuration, with --set to the current directory"),
-          schedule_choices()),
+      among(key<kParallel, &ParallelConfig::schedule>(
+                "parallel.schedule", choice,
+                "Order of forwards and backwards; PATH names a program as text or CSV, relative to "
+                "the configuration file, or with --set to the current directory"),
+            schedule_choices()),
       key<kParallel, &ParallelConfig::memory_gib>("parallel.memory_gib", real,
-                                                  "Memory that one rank may hold: what plans more "
-                                                  "is refused, and auto keeps to it; 0: no limit",
+                                                  "Memory limit of one rank in GiB: a plan above "
+                                                  "it is refused, and auto searches within it; 0: "
+                                                  "no limit",
                                                   from(0)),
       key<kParallel, &ParallelConfig::partition>(
           "parallel.partition", block_list,
-          "Transformer blocks per chunk, or by cost; the embedding joins the first chunk, norm and "
-          "head the last",
+          "Transformer blocks per chunk; auto balances the cost; the embedding belongs to the "
+          "first chunk, norm and head to the last",
           within(1, kMaxLayers)),
   };
 }
@@ -88,28 +90,29 @@ Keys parallel_keys() {
 Keys trace_and_device_keys() {
   return {
       computed(key<kSession, &SessionConfig::trace_file>("trace.file", text,
-                                                         "Trace for Perfetto; \"\" writes none"),
+                                                         "Trace file for Perfetto; \"\": none"),
                "trace.json in the run directory"),
       key<kSession, &SessionConfig::trace_steps>(
-          "trace.steps", integer, "How many first steps the trace holds", within(0, kMaxSteps)),
+          "trace.steps", integer, "Number of first steps in the trace", within(0, kMaxSteps)),
       key<kSession, &SessionConfig::trace_calibrate>(
           "trace.calibrate", boolean,
-          "Predict the traced steps from costs that the first of them show, unless trace.cost is "
+          "Predict the traced steps from costs measured in the first of them, unless trace.cost is "
           "given"),
-      computed(key<kSession, &SessionConfig::trace_cost>(
-                   "trace.cost", text,
-                   "Predict the traced steps from these costs in milliseconds, as "
-                   "\"F=1.5,B=[3,4],U=2\", "
-                   "and let parallel.schedule = \"auto\" search by them (docs/prediction.md)"),
-               "none"),
+      computed(
+          key<kSession, &SessionConfig::trace_cost>(
+              "trace.cost", text,
+              "Costs in milliseconds, such as \"F=1.5,B=[3,4],U=2\", for the prediction of the "
+              "traced "
+              "steps and the search of parallel.schedule = \"auto\" (docs/prediction.md)"),
+          "none"),
       among(
           key<kSession, &SessionConfig::backend>(
               "device.backend", choice,
-              "What computes; auto: GPUs where every actor has one of its own, else the CPU; with "
-              "cuda actors share what there are"),
+              "Device that computes; auto uses GPUs if there is one per actor, otherwise the CPU; "
+              "with cuda, actors may share GPUs"),
           {{"auto"}, {"cpu"}, {"cuda"}}),
-      computed(key<kSession, &SessionConfig::threads>(
-                   "device.threads", integer, "Threads per actor, on the CPU", within(1, 4096)),
+      computed(key<kSession, &SessionConfig::threads>("device.threads", integer,
+                                                      "CPU threads per actor", within(1, 4096)),
                "cores / actors, at least 1"),
   };
 }
@@ -118,35 +121,34 @@ Keys machine_keys() {
   const auto of_preset = [](ConfigKey entry) { return computed(std::move(entry), "the preset's"); };
   const Range size = above(0);
   return {
-      computed(
-          among(key<kMachine, &MachineConfig::preset>(
-                    "machine.preset", choice,
-                    "A known machine, for stagecraft plan; values given beside it replace its"),
-                choices_of(machine_presets())),
-          "none"),
+      computed(among(key<kMachine, &MachineConfig::preset>(
+                         "machine.preset", choice,
+                         "A known machine, for stagecraft plan; other keys override its values"),
+                     choices_of(machine_presets())),
+               "none"),
       of_preset(key<kMachine, &MachineConfig::memory_gib>(
-          "machine.memory_gib", real, "Memory of a device that a program can use, in GiB", size)),
+          "machine.memory_gib", real, "Usable memory of a device, in GiB", size)),
       of_preset(key<kMachine, &MachineConfig::tflops>(
           "machine.tflops", real, "Peak of a device's matrix products, in TFLOP/s", size)),
       of_preset(key<kMachine, &MachineConfig::efficiency>(
-          "machine.efficiency", real, "Share of the peak that products of a layer's size reach",
+          "machine.efficiency", real, "Share of the peak that a layer's matrix products reach",
           Range{.least = 0, .most = 1, .least_open = true})),
       of_preset(key<kMachine, &MachineConfig::memory_gb_s>(
           "machine.memory_gb_s", real, "Bandwidth of a device's memory, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::node_devices>(
-          "machine.node_devices", integer, "Devices of a node", within(1, kMaxDevices))),
+          "machine.node_devices", integer, "Devices per node", within(1, kMaxDevices))),
       of_preset(key<kMachine, &MachineConfig::within_gb_s>(
-          "machine.within_gb_s", real, "From a device to another of its node, in GB/s", size)),
+          "machine.within_gb_s", real, "Bandwidth between devices of one node, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::between_gb_s>(
-          "machine.between_gb_s", real, "From a device to one of another node, in GB/s", size)),
+          "machine.between_gb_s", real, "Bandwidth between devices of two nodes, in GB/s", size)),
       of_preset(
           key<kMachine, &MachineConfig::within_us>("machine.within_us", real,
-                                                   "What the smallest message takes within a node, "
-                                                   "in microseconds; without a preset nothing",
+                                                   "Latency within a node, in microseconds; 0 "
+                                                   "without a preset",
                                                    size)),
       of_preset(key<kMachine, &MachineConfig::between_us>(
-          "machine.between_us", real,
-          "What it takes between nodes, in microseconds; without a preset nothing", size)),
+          "machine.between_us", real, "Latency between nodes, in microseconds; 0 without a preset",
+          size)),
   };
 }
 

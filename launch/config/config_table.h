@@ -1,5 +1,5 @@
-// The one table of keys. Parsing, `check --resolved`, docs/configuration.md and the tests of bad
-// input follow from it: a new key is one entry here.
+// The table of all keys. Parsing, `check --resolved`, docs/configuration.md and the tests of bad
+// input are generated from it: a new key is one entry here.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace stagecraft {
 
-/// In the order in which they are printed.
+/// All keys, in the order in which they are printed.
 const std::vector<ConfigKey>& config_table();
 
 /// Null for a name that is not in the table.

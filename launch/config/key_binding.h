@@ -1,5 +1,5 @@
-// How the table's entries are written: key<&RunSettings::model, &ModelConfig::layers>(...) joins a
-// key to the field of a room's struct that it fills. The field's type decides the conversion.
+// Functions that make the table's entries. key<&RunSettings::model, &ModelConfig::layers>(...)
+// binds a key to the field that it fills. The field's type determines the conversion.
 #pragma once
 
 #include <cstdint>
@@ -16,8 +16,8 @@
 
 namespace stagecraft {
 
-/// Reads and writes one field; the general case is a field that holds an alternative of
-/// ConfigValue.
+/// Converts between a field and a ConfigValue. In the general case the field's type is an
+/// alternative of ConfigValue.
 template <typename Field>
 struct FieldValue {
   static Field from(const ConfigValue& value) { return std::get<Field>(value); }
@@ -50,7 +50,7 @@ struct FieldValue<std::optional<std::string>> {
 
 template <>
 struct FieldValue<ModelFamily> {
-  static ModelFamily from(const ConfigValue&) { return ModelFamily::gpt; }  // the one that is built
+  static ModelFamily from(const ConfigValue&) { return ModelFamily::gpt; }  // the only one so far
   static ConfigValue to(ModelFamily) { return std::string("gpt"); }
 };
 
@@ -90,7 +90,7 @@ struct KeyBinding {
   }
 };
 
-/// An entry of the table: a key that fills a field, with a default of its own.
+/// Makes an entry of the table: a key that fills a field. The field's initial value is the default.
 template <auto Table, auto Field>
 ConfigKey key(std::string name, KeyType type, std::string help, Range range = {}) {
   ConfigKey entry;
@@ -103,7 +103,7 @@ ConfigKey key(std::string name, KeyType type, std::string help, Range range = {}
   return entry;
 }
 
-// The same entry with more said of it.
+// These return the entry with one more property.
 inline ConfigKey needed(ConfigKey entry, Need need = Need::always) {
   entry.need = need;
   return entry;
@@ -139,7 +139,7 @@ std::vector<Choice> choices_of(const Presets& presets) {
   return choices;
 }
 
-/// All sections' keys behind each other.
+/// The keys of all sections, concatenated.
 inline Keys joined(const std::vector<Keys>& sections) {
   Keys all;
   for (const Keys& section : sections) {

@@ -1,4 +1,4 @@
-// Programs as files: the text form and CSV (docs/file_formats/program.md).
+// Programs in files: the text form and CSV (docs/file_formats/program.md).
 #pragma once
 
 #include <filesystem>
@@ -10,15 +10,16 @@
 
 namespace stagecraft {
 
-/// The file that [parallel] schedule names; empty where it names a schedule. What stands in the
-/// configuration is relative to its folder, what --set says to the current one.
+/// The file that parallel.schedule names; empty where it names a built-in schedule. A path in the
+/// configuration is relative to the configuration's folder, a path of --set to the current folder.
 std::filesystem::path schedule_file(const ConfigFile& config);
 
-/// Text or CSV by its content. Throws BadInput "FILE:LINE:COLUMN: ..." with the remedy for wrong
-/// text, and Error for a file that cannot be read.
+/// Reads a program. The content tells text from CSV. Throws BadInput "FILE:LINE:COLUMN: ..." with
+/// the remedy for wrong text, and Error for a file that cannot be read.
 WrittenProgram read_schedule_file(const std::filesystem::path& file);
 
-/// "FILE:LINE:COLUMN" of what the file has; of what was added to it the place on the stage's line.
+/// Formats an instruction of the file as "FILE:LINE:COLUMN", and an instruction that was added to
+/// the program as its position in the stage.
 SiteFormatter locations_in(const std::filesystem::path& file, const WrittenProgram& written);
 
 }  // namespace stagecraft

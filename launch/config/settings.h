@@ -1,4 +1,4 @@
-// Everything that a configuration file can say: the plain structs of the rooms, joined.
+// The settings of a configuration file: the plain structs of all rooms in one.
 #pragma once
 
 #include <cstdint>
@@ -17,18 +17,18 @@ namespace stagecraft {
 
 /// What the [run], [trace] and [device] tables say to launch/ alone.
 struct SessionConfig {
-  std::string directory;  // "": runs/NAME, the first that is free
+  std::string directory;  // "": the first free one of runs/NAME, runs/NAME-2, ...
   std::string mode = "threads";
   std::string transport = "auto";
   std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
   std::int64_t trace_steps = 10;
-  bool trace_calibrate = true;  // costs of the prediction from the first traced steps
-  std::string trace_cost;       // cost_option.h, in milliseconds; "": none given
+  bool trace_calibrate = true;  // measure the prediction's costs in the first traced steps
+  std::string trace_cost;       // cost_option.h, in milliseconds; "": none
   std::string backend = "auto";
   int threads = 0;  // per actor; 0: cores / actors, at least 1
 };
 
-/// What [parallel] schedule begins with where it names a file.
+/// Prefix of parallel.schedule where it names a file.
 inline constexpr std::string_view kScheduleFile = "file:";
 
 struct RunSettings {

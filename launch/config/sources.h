@@ -1,4 +1,4 @@
-// Where the values of a resolved configuration came from.
+// The source of each value of a resolved configuration.
 #pragma once
 
 #include <functional>
@@ -7,7 +7,7 @@
 
 namespace stagecraft {
 
-/// Where each value came from, by "section.key": a place, "default", "preset gpt2-124m", ...
+/// By "section.key": a location, "default", "preset gpt2-124m", ...
 using Sources = std::map<std::string, std::string, std::less<>>;
 
 }  // namespace stagecraft

@@ -32,11 +32,11 @@ std::string_view type_name(const toml::node& node) {
     case toml::node_type::array:
       return "a list";
     case toml::node_type::string:
-      return "a text";
+      return "a string";
     case toml::node_type::integer:
       return "an integer";
     case toml::node_type::floating_point:
-      return "a number with a point";
+      return "a floating-point number";
     case toml::node_type::boolean:
       return "a boolean";
     default:
@@ -69,7 +69,7 @@ std::optional<ConfigValue> real_value(const toml::node& node) {
   return integer ? std::optional<ConfigValue>(static_cast<double>(*integer)) : scalar<double>(node);
 }
 
-/// Empty where the node is of another type than the key.
+/// Empty when the node has another type than the key.
 std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node) {
   switch (key.type) {
     case KeyType::integer:
@@ -93,15 +93,15 @@ std::optional<ConfigValue> value_of(const ConfigKey& key, const toml::node& node
   return std::nullopt;
 }
 
-/// REQUIRES: `key` is in the table and was not given at this level before.
+/// Stores the value of a key. REQUIRES: `key` is in the table.
 void apply(ConfigFile& config, const ConfigKey& key, const toml::node& node,
            const KeyLocation& location) {
   const std::optional<ConfigValue> value = value_of(key, node);
   if (!value) {
     const bool list =
         node.is_array() && (key.type == KeyType::text_list || key.type == KeyType::block_list);
-    refuse(location.text, "{} must be {}, and this is {}", key.name, describe_type(key),
-           list ? "another list" : type_name(node));
+    refuse(location.text, "{} must be {}, not {}", key.name, describe_type(key),
+           list ? "a list of another type" : type_name(node));
   }
   try {
     check_value(key, *value);
@@ -129,7 +129,7 @@ void collect_section(const std::string& section, const toml::table& table,
   }
 }
 
-/// Every key of the file in the order of the file.
+/// Every key of the file, in the file's order.
 std::vector<Entry> collect(ConfigFile& config, const toml::table& root) {
   const std::vector<std::string> sections = section_names();
   std::vector<Entry> entries;
@@ -137,14 +137,13 @@ std::vector<Entry> collect(ConfigFile& config, const toml::table& root) {
     const std::string section(key.str());
     const std::string location = place_text(config.name, key.source().begin);
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
-      node.is_table()
-          ? refuse(location, "unknown table [{}]; the nearest is [{}]", section,
-                   nearest(section, sections))
-          : refuse(location, "unknown key {}, which stands in no table; the nearest is {}", section,
-                   nearest_key(section, key_names()));
+      node.is_table() ? refuse(location, "unknown table [{}]; the nearest is [{}]", section,
+                               nearest(section, sections))
+                      : refuse(location, "unknown key {} outside of all tables; the nearest is {}",
+                               section, nearest_key(section, key_names()));
     }
     if (!node.is_table()) {
-      refuse(location, "{} must be a table, written as [{}], and this is {}", section, section,
+      refuse(location, "{} must be a table, written as [{}], not {}", section, section,
              type_name(node));
     }
     config.sections[section] = location;
@@ -165,7 +164,8 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   }
 }
 
-/// What stands behind "=" on the command line: TOML where it is some, else a bare text.
+/// Parses the value after "=" on the command line: as TOML if it is valid TOML, or else as a string
+/// without quotes.
 toml::table parse_override(const std::string& value) {
   try {
     toml::table table = toml::parse("value = " + value);
@@ -173,7 +173,7 @@ toml::table parse_override(const std::string& value) {
       return table;
     }
   } catch (const toml::parse_error&) {
-    static_cast<void>(value);  // a bare text, which the caller's types judge
+    static_cast<void>(value);  // a string without quotes; the caller checks its type
   }
   return toml::table{{"value", value}};
 }
@@ -203,7 +203,7 @@ std::string without_place(std::string_view what) {
   return std::string(end == std::string_view::npos ? what : what.substr(end + 2));
 }
 
-/// Throws BadInput for a required key that was not given, at the place of its table.
+/// Throws BadInput for a missing required key, with the location of its table.
 void require_keys(const ConfigFile& config);
 void require_keys(const ConfigFile& config) {
   for (const ConfigKey& key : config_table()) {

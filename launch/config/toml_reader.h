@@ -1,4 +1,4 @@
-// Reads a configuration file strictly.
+// Reads a configuration file and refuses everything that is not in the table of keys.
 #pragma once
 
 #include <filesystem>
@@ -10,13 +10,13 @@
 
 namespace stagecraft {
 
-/// Reads `file`, then each "section.key=value" of `overrides`. Values are checked one by one, rules
-/// over several keys are not. Throws BadInput for a file that cannot be read, bad syntax, an
-/// unknown key, a wrong type, a value out of range, or a required key that is missing.
+/// Reads `file`, then applies each "section.key=value" of `overrides`. Checks single values; rules
+/// over several keys are checked later. Throws BadInput for a file that cannot be read, bad syntax,
+/// an unknown key, a wrong type, a value out of range, or a missing required key.
 ConfigFile read_config(const std::filesystem::path& file,
                        const std::vector<std::string>& overrides);
 
-/// The same from text; `name` stands for the file in places.
+/// The same from text. `name` is the file name in locations.
 ConfigFile parse_config(std::string_view toml, const std::string& name,
                         const std::vector<std::string>& overrides);
 

@@ -1,4 +1,4 @@
-// Keys of what is trained: the model, how it learns, and from which text.
+// Keys of the model, of training, and of the data.
 #pragma once
 
 #include "launch/config/config_key.h"

@@ -13,7 +13,7 @@ namespace {
 bool left_out(const ConfigKey& key, const ConfigValue& value, const RunSettings& settings) {
   const auto* text = std::get_if<std::string>(&value);
   if (key.section() == "machine" && key.get(RunSettings{}) == value) {
-    return true;  // nothing was said of it
+    return true;  // not given
   }
   if (key.type == KeyType::choice && text != nullptr && text->empty()) {
     return true;
@@ -21,14 +21,16 @@ bool left_out(const ConfigKey& key, const ConfigValue& value, const RunSettings&
   return key.name == "data.validation_fraction" && !settings.data.validation.empty();
 }
 
-/// A trace that lies in the run directory goes where that goes, so a resolved file may not pin it.
+/// The default trace file is in the run directory. A resolved file must not fix its path, so that
+/// another run directory gets its own trace.
 bool follows_directory(const ConfigKey& key, const RunSettings& settings) {
   const auto& trace = settings.session.trace_file;
   return key.name == "trace.file" && trace &&
          *trace == (std::filesystem::path(settings.session.directory) / "trace.json").string();
 }
 
-/// A place may hold whatever a file name or a word of the command line holds; a comment may not.
+/// Replaces characters that a TOML comment may not contain. A source quotes file names and
+/// arguments of the command line, which may contain any.
 std::string comment_text(std::string text) {
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c >= 0x7F; }, '?');
@@ -37,26 +39,25 @@ std::string comment_text(std::string text) {
 
 std::string_view introduction(const std::string& section) {
   if (section == "run") {
-    return "How the run is carried out.";
+    return "How the run is executed.";
   }
   if (section == "model") {
-    return "What is trained: a family with a preset, or with its sizes.";
+    return "The model: a family, with a preset or with sizes.";
   }
   if (section == "parallel") {
-    return "How the work is split: pipeline x tensor x data actors. The split never changes the "
-           "model.";
+    return "The split over pipeline x tensor x data actors. It never changes the model.";
   }
   if (section == "train") {
-    return "How long, on how much at once, and by which optimizer.";
+    return "Number of steps, batch sizes and optimizer.";
   }
   if (section == "data") {
-    return "The text. Files are read as they are and joined with nothing between.";
+    return "The text. Files are read unchanged and joined without a separator.";
   }
   if (section == "machine") {
-    return "What `stagecraft plan` plans for; a run does not look at it.";
+    return "The machine for `stagecraft plan`; a run ignores this section.";
   }
-  return section == "trace" ? "What happened when, for https://ui.perfetto.dev."
-                            : "What computes, with how many threads.";
+  return section == "trace" ? "The trace of the run, for https://ui.perfetto.dev."
+                            : "The devices of the actors.";
 }
 
 std::string default_text(const ConfigKey& key) {
@@ -80,16 +81,17 @@ std::string not_built(const ConfigKey& key) {
 constexpr std::string_view kPageHead =
     R"(# Configuration
 
-This page is what `stagecraft config-reference` prints; a test keeps the two equal.
+This page is the output of `stagecraft config-reference`; a test keeps the two equal.
 
-A configuration is a TOML file. Unknown keys, wrong types and values out of range are errors that
-begin `FILE:LINE:COLUMN: ` and say what to do. An integer may stand where a number is wanted, not
-the other way round. Relative paths, in the file and in `--set`, start from the current directory,
-unless the key says otherwise.
+A configuration is a TOML file. Unknown keys, wrong types and values out of range are errors. Their
+messages begin with `FILE:LINE:COLUMN: ` and name the remedy. Where a number is expected, an integer
+is accepted too; where an integer is expected, a number with a decimal point is not. Relative paths
+in the file and in `--set` are relative to the current directory, unless the key says otherwise.
 
-`--set section.key=value` on the command line replaces what the file says, and the last one of a
-key counts; the value is TOML, and quotes around a plain text may be left out. `stagecraft check CONFIG --resolved` prints
-every value with its source, as a file that gives the same run.
+`--set section.key=value` on the command line overrides the value of the file. If a key is given
+several times, the last value is used. The value is TOML; the quotes around a plain string may be
+omitted. `stagecraft check CONFIG --resolved` prints every value with its source, as a file that
+gives the same run.
 )";
 
 }  // namespace

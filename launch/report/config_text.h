@@ -1,4 +1,4 @@
-// What the table of keys says in text: a resolved configuration, and the reference page.
+// Texts generated from the table of keys: a resolved configuration, and the reference page.
 #pragma once
 
 #include <string>
@@ -8,11 +8,12 @@
 
 namespace stagecraft {
 
-/// TOML that reads back to the same settings, each value with its source in a comment. Keys without
-/// a value (no preset) are left out, and so is a fraction that a validation text replaces.
+/// TOML that reads back to the same settings. A comment after each value gives its source. Keys
+/// without a value (such as no preset) are left out; so is data.validation_fraction when
+/// data.validation is given.
 std::string resolved_toml(const RunSettings& settings, const Sources& sources);
 
-/// docs/configuration.md, whole.
+/// The whole text of docs/configuration.md.
 std::string configuration_page();
 
 }  // namespace stagecraft

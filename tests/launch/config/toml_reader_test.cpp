@@ -55,7 +55,7 @@ TEST_CASE("syntax errors have their line and column") {
 TEST_CASE("unknown tables and keys outside tables name the nearest") {
   CHECK(message_for("\n[modle]\n") == "f.toml:2:2: unknown table [modle]; the nearest is [model]");
   CHECK(message_for("layers = 4\n") ==
-        "f.toml:1:1: unknown key layers, which stands in no table; the nearest is model.layers");
+        "f.toml:1:1: unknown key layers outside of all tables; the nearest is model.layers");
   CHECK_THAT(message_for("model = 3\n"), Catch::StartsWith("f.toml:1:1: model must be a table"));
   CHECK_THAT(message_for("[model.gpt]\n"), Catch::StartsWith("f.toml:1:8: unknown key model.gpt"));
   CHECK_THAT(message_for("[[model]]\n"), Catch::StartsWith("f.toml:1:3: model must be a table"));
