@@ -1,4 +1,4 @@
-// RUN/metrics.jsonl: one JSON object a line and a step. See docs/file_formats/metrics.md.
+// RUN/metrics.jsonl: one JSON object per line, one line per step. See docs/file_formats/metrics.md.
 #pragma once
 
 #include <filesystem>
@@ -9,14 +9,15 @@
 
 namespace stagecraft {
 
-/// Without the line's end; nine significant digits, and null for what is not finite.
+/// The JSON object of one step, without a newline. Numbers have nine significant digits; a value
+/// that is not finite is null.
 std::string metrics_line(const StepReport& report);
 
 class MetricsFile {
  public:
-  /// Throws Error naming the path.
+  /// Opens the file. Throws Error with the path.
   explicit MetricsFile(std::filesystem::path path);
-  /// The line is in the file when this returns. Throws Error when the disk does not take it.
+  /// Writes and flushes one line. Throws Error when the write fails.
   void add(const StepReport& report);
 
  private:

@@ -7,10 +7,10 @@
 
 namespace stagecraft {
 
-/// Safe from any thread. A line that the disk does not take is lost; a log ends no run.
+/// Safe from any thread. A line that cannot be written is lost: a log never ends a run.
 class RankLog {
  public:
-  /// Makes the folder and the file of this rank. Throws Error naming the path.
+  /// Makes the folder and the file of this rank. Throws Error with the path.
   RankLog(const std::filesystem::path& folder, int rank, int stage);
   ~RankLog();
   RankLog(const RankLog&) = delete;
@@ -19,7 +19,7 @@ class RankLog {
   void info(std::string_view text);
   void error(std::string_view text);
 
-  /// From now on what the process prints lands in the log's file too.
+  /// Redirects the process's stdout and stderr to the log file.
   void take_output();
 
  private:

@@ -74,8 +74,8 @@ void RunDirectory::make_folders() {
   }
 }
 
-/// Files in the run's own folder were all made by this run, since it was empty; outer folders go
-/// only while they are empty.
+/// Removes all files in the run's folder: this run made them, since the folder was empty. Removes
+/// parent folders that this run made if they are empty.
 void RunDirectory::take_back() noexcept {
   std::error_code ignored;
   std::vector<fs::path> entries;

@@ -1,4 +1,4 @@
-// The folder that holds all that a run leaves.
+// The folder of a run's files.
 #pragma once
 
 #include <filesystem>
@@ -8,21 +8,21 @@
 
 namespace stagecraft {
 
-/// PARENT/NAME, or the first of PARENT/NAME-2, PARENT/NAME-3, ... that is not there or empty.
+/// The first of PARENT/NAME, PARENT/NAME-2, PARENT/NAME-3, ... that does not exist or is empty.
 std::filesystem::path free_run_directory(const std::filesystem::path& parent,
                                          const std::string& name);
 
-/// What lies where in a run directory.
+/// Paths within a run directory.
 std::filesystem::path model_folder(const std::filesystem::path& run);
 std::filesystem::path trace_summary_file(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
 
-/// Makes the folder; until keep() is called its destructor takes back everything that was made, so
-/// that a run which never began leaves nothing.
+/// Makes the folder. Unless keep() is called, the destructor removes everything that was made, so
+/// that a run that never began leaves nothing behind.
 class RunDirectory {
  public:
   /// Throws ConfigError with the key run.directory when the folder is not empty or cannot be
-  /// written; nothing is left then.
+  /// written. Leaves nothing behind in that case.
   RunDirectory(std::filesystem::path path, std::string_view resolved_config);
   ~RunDirectory();
   RunDirectory(const RunDirectory&) = delete;
@@ -43,7 +43,7 @@ class RunDirectory {
   bool kept_ = false;
 };
 
-/// Throws ConfigError with the key trace.file unless a file can be made there later. "" is fine.
+/// Throws ConfigError with the key trace.file when no file can be made there later. Accepts "".
 void check_trace_file(const std::string& file, const RunDirectory& directory);
 
 }  // namespace stagecraft

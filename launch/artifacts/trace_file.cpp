@@ -16,10 +16,10 @@ std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-/// A span takes at least a nanosecond, since a slice of no length cannot hold an arrow's end.
+/// Makes a span at least one nanosecond long: an arrow cannot end in a slice of length 0.
 std::int64_t end_of(const Span& span) { return std::max(span.end_ns, span.begin_ns + 1); }
 
-/// Where a group of lanes stands, and what its flows are called.
+/// Position and name suffix of a group of lanes, and the name of its flows.
 struct GroupPlace {
   int pid = 0;
   int row = 0;
@@ -69,8 +69,8 @@ class TraceWriter {
           quoted(span.name), time(span.begin_ns), micros(end_of(span) - span.begin_ns), args);
   }
 
-  // The arrow leaves where the send begins and arrives at the last nanosecond of the receive, which
-  // cannot be earlier.
+  // An arrow starts at the start of the send and ends at the last nanosecond of the receive, which
+  // is never earlier.
   void arrow_end(const Span& span) {
     const bool starts = span.lane == Lane::send;
     event(static_cast<int>(span.lane), R"("ph":"{}",{}"cat":"{}","name":"{}","id":{},"ts":{})",

@@ -1,4 +1,4 @@
-// RUN/trace.json: what every actor did, when, in Chrome's JSON as Perfetto reads it. See
+// RUN/trace.json: the timeline of every actor in Chrome's trace format, which Perfetto reads. See
 // docs/file_formats/trace.md.
 #pragma once
 
@@ -13,10 +13,10 @@ namespace stagecraft {
 
 std::string_view lane_name(Lane lane);
 
-/// A group of lanes per actor for what it did (pid = rank), and one for what was `predicted` (pid =
-/// number of ranks + rank), one below the other; one thread per lane (tid = lane), times in
-/// microseconds from `origin_ns`. A flow that has both its send and its receive becomes an arrow;
-/// others are left out.
+/// One group of lanes per actor for its measured spans (pid = rank), and one for the `predicted`
+/// spans (pid = number of ranks + rank), drawn one below the other. One thread per lane (tid =
+/// lane). Times are microseconds since `origin_ns`. A flow with both send and receive becomes an
+/// arrow; other flows are left out.
 std::string trace_json(const std::vector<RankReport>& measured,
                        const std::vector<RankReport>& predicted, std::int64_t origin_ns);
 

@@ -46,10 +46,12 @@ std::string text_lines(const ResolvedRun& run, const TextData& text) {
 }
 
 std::string device_line(const ResolvedRun& run) {
+  const std::string devices = devices_text(run.devices);
   const std::string cores =
       run.devices.on_gpus() ? ""
-                            : fmt::format(" with {} core{}", run.cores, run.cores == 1 ? "" : "s");
-  return fmt::format("Devices   {}{}: {}\n", devices_text(run.devices), cores, run.devices.why);
+                            : fmt::format(" ({} core{})", run.cores, run.cores == 1 ? "" : "s");
+  return run.devices.open ? fmt::format("Devices   {}: {}{}\n", devices, run.devices.why, cores)
+                          : fmt::format("Devices   {}{}: {}\n", devices, cores, run.devices.why);
 }
 
 std::string split_lines(const ResolvedRun& run) {

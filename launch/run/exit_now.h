@@ -1,4 +1,4 @@
-// The end of a process in which an actor may still run.
+// Ends a process in which an actor may still run.
 #pragma once
 
 #include <cstdio>
@@ -6,8 +6,8 @@
 
 namespace stagecraft {
 
-/// Writes out what was printed and ends the process without destructors, which would pull the data
-/// from under whoever still runs.
+/// Flushes all output and ends the process without destructors, which would destroy data that
+/// running threads still use.
 [[noreturn]] inline void exit_now(int status) {
   std::fflush(nullptr);
   std::_Exit(status);

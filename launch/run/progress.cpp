@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::int64_t kTerminalPause_ns = 100'000'000;
 constexpr std::int64_t kFilePause_ns = 10'000'000'000;
-constexpr double kNewShare = 0.1;  // of a step in the smoothed duration
+constexpr double kNewShare = 0.1;  // weight of the newest step in the smoothed duration
 
 }  // namespace
 
@@ -86,7 +86,7 @@ bool Progress::due(const StepReport& report) const {
 void Progress::show(const std::string& text) {
   shown_ns_ = now_ns();
   if (terminal_) {
-    fmt::print(out_, "\r\x1b[K{}", text);  // to the line's begin, and erase it
+    fmt::print(out_, "\r\x1b[K{}", text);  // return to the start of the line and erase it
     open_line_ = true;
   } else {
     fmt::print(out_, "{}\n", text);

@@ -1,4 +1,4 @@
-// What a person sees while a run goes on, and the metrics file: one observer of the run.
+// The observer that shows the progress of a run to a person and writes the metrics file.
 #pragma once
 
 #include <cstdio>
@@ -11,13 +11,13 @@
 
 namespace stagecraft {
 
-/// What the live line is computed from.
+/// Constants from which the live line is computed.
 struct LiveNumbers {
   std::int64_t steps = 0;
   double flops_per_step = 0;
 };
 
-/// Keeps the last values and turns them into one line; a pure function of the reports.
+/// Formats the latest values as one line. The line depends on the reports alone.
 class LiveLine {
  public:
   explicit LiveLine(LiveNumbers numbers) : numbers_(numbers) {}
@@ -33,8 +33,8 @@ class LiveLine {
 
 class Progress : public RunObserver {
  public:
-  /// Writes to `out`; on a terminal one line is rewritten in place, elsewhere a line comes every
-  /// ten seconds, with every evaluation, and for the first and the last step.
+  /// Writes to `out`. On a terminal, one line is rewritten in place. Elsewhere, a line is written
+  /// every ten seconds, after every evaluation, and for the first and the last step.
   Progress(LiveNumbers numbers, RunDirectory& directory, std::FILE* out, bool terminal);
 
   void on_start() override;
@@ -43,7 +43,7 @@ class Progress : public RunObserver {
   bool stop_requested() override;
   void on_model_written(const std::filesystem::path& folder) override;
 
-  /// Ends a line that is being rewritten.
+  /// Ends the line that is rewritten in place.
   void finish_line();
 
  private:

@@ -18,7 +18,7 @@ void on_signal(int number) {
     ::_exit(128 + number);
   }
   const int saved_errno = errno;
-  constexpr char kText[] = "\nstopping after this step; once more ends at once\n";
+  constexpr char kText[] = "\nstopping after this step; a second signal ends the run at once\n";
   const auto written = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
   static_cast<void>(written);
   errno = saved_errno;

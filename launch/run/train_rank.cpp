@@ -24,7 +24,7 @@ namespace {
 
 using Board = std::shared_ptr<ProgressBoard>;
 
-/// Rank 0's board of this very run; a folder may still hold that of an earlier one.
+/// Whether rank 0 of this run made the board. The folder may still contain an earlier run's board.
 bool is_ours(const ProgressBoard& board) {
   constexpr std::int64_t kFresh_ns = 60'000'000'000;
   return board.slot(0).host() == host_name()
@@ -40,7 +40,7 @@ std::optional<ProgressBoard> try_open(const std::filesystem::path& path) {
   return is_ours(board) ? std::optional(std::move(board)) : std::nullopt;
 }
 
-/// Rank 0 may come later than this process.
+/// Waits for the board, since rank 0 may start later than this process.
 Board await_board(const std::filesystem::path& path, double seconds) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
@@ -62,12 +62,12 @@ Board make_board(const TrainingPlan& plan, const RunConfig& config) {
   return std::make_shared<ProgressBoard>(ProgressBoard::create(info, config.progress_board));
 }
 
-/// What a rank other than 0 has to say goes to its log.
+/// The observer of ranks other than 0, which report to their logs only.
 struct Silent : RunObserver {
   void on_step(const StepReport& /*report*/) override {}
 };
 
-/// This process from its row on the board to its end.
+/// This process from entering the board to its end.
 class RankRun {
  public:
   RankRun(const ResolvedRun& run, const RunConfig& config, const RankOptions& words, int rank)
@@ -95,7 +95,7 @@ class RankRun {
       start_session();
       const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface)};
       RunResult result = run_rank(run_.plan, config_, text, observer, process);
-      log_.info(result.failure.empty() ? "all steps are done" : result.failure);
+      log_.info(result.failure.empty() ? "all steps are complete" : result.failure);
       return result;
     } catch (const std::exception& error) {
       board_->name_cause(rank_, fmt::format("{}: {}", place_text(*board_, rank_), error.what()));
@@ -109,18 +109,18 @@ class RankRun {
     session_.reset();
     watch_.reset();
     board_->slot(rank_).set(Activity::ended);
-    log_.info("the end");
+    log_.info("the process ends");
   }
 
-  /// Nothing is taken down: whoever still runs would stand in the way, and mpirun ends the others.
+  /// Destroys nothing, because threads may still use it. mpirun ends the other processes.
   [[noreturn]] void end_failed() {
     const std::optional<Cause> cause = board_->cause();
-    log_.error(cause ? cause->text : "the run has failed, and whoever found out died of it");
+    log_.error(cause ? cause->text : "the run has failed; no process could record the cause");
     exit_now(1);
   }
 
-  /// Rank 0 may still have something to write; the watch ends this process, if mpirun does not
-  /// because rank 0 has ended.
+  /// Waits while rank 0 writes its files. mpirun ends this process when rank 0 has ended; otherwise
+  /// the watchdog ends it.
   [[noreturn]] static void await_the_end() {
     while (true) {
       ::pause();
@@ -133,8 +133,8 @@ class RankRun {
     session_ = start_mpi({.shared_windows = transport != "mpi"});
     for (int other = 0; other < session_->size(); ++other) {
       require(transport != "window" || session_->shares_windows_with(other), "run.transport",
-              "ranks {} and {} are on different hosts and share no window; take run.transport = "
-              "\"auto\"",
+              "ranks {} and {} are on different hosts and cannot share a window; set "
+              "run.transport = \"auto\"",
               rank_, other);
     }
     log_.info(fmt::format("all {} ranks have started", session_->size()));
@@ -155,7 +155,7 @@ class RankRun {
                               const RankOptions& words, RunDirectory& directory) {
   Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
                     !words.plain && ::isatty(STDOUT_FILENO) == 1);
-  directory.keep();  // from now on others find their board in it
+  directory.keep();  // other ranks open the board in it from now on
   RankRun rank_run(run, config, words, 0);
   const RunResult result = rank_run.train(text, progress);
   progress.finish_line();
@@ -186,12 +186,12 @@ int mpi_rank(const TrainingPlan& plan) {
   if (!me) {
     throw ConfigError("run.mode",
                       "with run.mode = \"mpi\" every rank is a process that mpirun starts; run "
-                      "launch/train with the same words");
+                      "launch/train with the same arguments");
   }
   if (me->size != plan.mesh.ranks()) {
     throw ConfigError("parallel.pipeline parallel.tensor parallel.data",
                       fmt::format("the plan has {} ranks and mpirun started {} processes; run "
-                                  "launch/train with the same words, which starts as many as are "
+                                  "launch/train with the same arguments, which starts as many as "
                                   "needed",
                                   plan.mesh.ranks(), me->size));
   }

@@ -1,4 +1,4 @@
-// `stagecraft train` as one rank of a run whose ranks are processes under mpirun.
+// `stagecraft train` as one rank of a run whose ranks are processes started by mpirun.
 #pragma once
 
 #include <functional>
@@ -12,17 +12,17 @@
 namespace stagecraft {
 
 struct RankOptions {
-  std::string configuration;  // as the user named it, with what was set
-  std::string interface;      // of the network for control; "": loopback
-  bool plain = false;         // no line is rewritten in place
+  std::string configuration;  // as the user named it, with its --set options
+  std::string interface;      // network interface for control connections; "": loopback
+  bool plain = false;         // rewrite no line in place
 };
 
-/// This process's rank. Throws ConfigError when mpirun did not start it, or not as many as the plan
-/// has ranks.
+/// This process's rank. Throws ConfigError when mpirun did not start this process, or started
+/// another number of processes than the plan has ranks.
 int mpi_rank(const TrainingPlan& plan);
 
-/// Rank 0 makes the run directory and reports; the others' output goes to their logs. The process
-/// ends within, with status 0 or 1; what is thrown was found before the run began.
+/// Runs this rank and ends the process with status 0 or 1. Rank 0 makes the run directory and
+/// reports; the output of other ranks goes to their logs. Throws only before the run has begun.
 [[noreturn]] void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                              const RankOptions& words);
 

@@ -11,7 +11,7 @@ namespace {
 
 DeviceChoice on_cpu(std::string why) { return {.why = std::move(why)}; }
 
-/// Gives `choice` GPU `index`.
+/// Adds GPU `index` to `choice`.
 void take(DeviceChoice& choice, const DeviceCensus& census, int index) {
   choice.devices.push_back({DeviceKind::cuda, index});
   if (!census.bytes.empty()) {
@@ -19,7 +19,7 @@ void take(DeviceChoice& choice, const DeviceCensus& census, int index) {
   }
 }
 
-/// GPUs for threads, one after the other.
+/// GPUs for actors that are threads.
 DeviceChoice on_gpus(const DeviceCensus& census, int actors) {
   const int count = census.count;
   DeviceChoice choice{
@@ -31,15 +31,15 @@ DeviceChoice on_gpus(const DeviceCensus& census, int actors) {
   return choice;
 }
 
-/// A process's own GPU.
+/// The GPU of one process.
 DeviceChoice on_own_gpu(const DeviceCensus& census, int processes, const GpuSharing& sharing) {
   const int count = census.count;
   DeviceChoice choice{
       .devices = {},
       .why = count >= processes
                  ? fmt::format("one for each of {} processes of this host", processes)
-                 : fmt::format("{} for {} processes of this host, which share by --share-gpu: "
-                               "for tests, since they talk through sockets",
+                 : fmt::format("{} for {} processes of this host, shared because of --share-gpu; "
+                               "for tests, since they communicate through sockets",
                                count, processes)};
   take(choice, census, sharing.local_rank % count);
   return choice;
@@ -55,8 +55,9 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
   const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{actors, ""};
   if (census.count == 0) {
     throw ConfigError("device.backend",
-                      fmt::format("no GPU can be used: {}; stagecraft doctor says what helps; take "
-                                  "device.backend = \"cpu\", or \"auto\", which looks for one",
+                      fmt::format("no GPU can be used: {}; stagecraft doctor shows how to fix it; "
+                                  "or set device.backend = \"cpu\", or \"auto\", which falls back "
+                                  "to the CPU",
                                   census.why_none));
   }
   if (session.mode != "mpi") {
@@ -66,8 +67,8 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
   if (census.count < processes && !sharing.allowed) {
     throw ConfigError(
         "device.backend run.mode",
-        fmt::format("{}: take run.mode = \"threads\", where actors share GPUs, or for "
-                    "tests give --share-gpu",
+        fmt::format("{}: set run.mode = \"threads\", where actors can share GPUs, or, for tests, "
+                    "give --share-gpu",
                     too_few(census.count, processes)));
   }
   return on_own_gpu(census, processes, sharing);
@@ -76,7 +77,7 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
 DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus,
                         const GpuSharing& sharing) {
   if (!count_gpus) {
-    return {.why = "auto, which a run settles when it starts", .open = true};
+    return {.why = "one GPU per actor if available, otherwise the CPU", .open = true};
   }
   const DeviceCensus census = count_gpus();
   if (census.count == 0) {
@@ -86,11 +87,13 @@ DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpu
     return census.count >= actors
                ? on_gpus(census, actors)
                : on_cpu(fmt::format("{} GPU{} for {} actors; device.backend = \"cuda\" lets actors "
-                                    "share what there are",
+                                    "share GPUs",
                                     census.count, census.count == 1 ? "" : "s", actors));
   }
   if (sharing.local_size != 0 && sharing.local_size < actors) {
-    return on_cpu("the hosts of a run have to agree; device.backend = \"cuda\" takes their GPUs");
+    return on_cpu(
+        "auto is the CPU on several hosts, since all must choose alike; device.backend = \"cuda\" "
+        "uses their GPUs");
   }
   return census.count >= actors || sharing.allowed
              ? on_own_gpu(census, actors, sharing)
@@ -115,7 +118,7 @@ DeviceChoice choose_devices(const SessionConfig& session, int actors, const Coun
 
 std::string devices_text(const DeviceChoice& choice) {
   if (!choice.on_gpus()) {
-    return choice.open ? "GPUs where every actor has one of its own, else the CPU" : "CPU";
+    return choice.open ? "auto" : "CPU";
   }
   const std::string first = to_string(choice.devices.front());
   return choice.devices.size() == 1

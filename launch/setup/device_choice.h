@@ -1,4 +1,4 @@
-// device.backend on this host: which devices the actors compute on, and why.
+// Resolves device.backend on this host: the devices of the actors, and the reason for the choice.
 #pragma once
 
 #include <functional>
@@ -10,31 +10,31 @@
 
 namespace stagecraft {
 
-/// How the run's processes, if it has any, share the GPUs of a host.
+/// How the processes of a run share the GPUs of a host.
 struct GpuSharing {
   bool allowed = false;  // --share-gpu
-  int local_rank = 0;    // this process's number on its host
-  int local_size = 0;    // how many there are on it; 0: all of the run's
+  int local_rank = 0;    // of this process, among those of its host
+  int local_size = 0;    // number of processes on this host; 0: all of the run's
 };
 
 struct DeviceChoice {
-  std::vector<Device> devices = {{}};    // taken by the ranks in turn; of a process, its own
-  std::vector<std::int64_t> bytes = {};  // of each one's memory; empty: nobody looked
-  std::string why;                       // half a sentence
-  bool open = false;                     // "auto", and nobody has looked: the run will
+  std::vector<Device> devices = {{}};    // assigned to ranks round-robin; in a process, its own
+  std::vector<std::int64_t> bytes = {};  // memory of each device; empty: not queried
+  std::string why;                       // reason, as part of a sentence
+  bool open = false;                     // "auto", and GPUs not counted: the run decides
   bool on_gpus() const { return devices.front().kind == DeviceKind::cuda; }
 };
 
-/// How many GPUs there are, asked where the answer matters. Empty: nobody looks; "auto" stays open
-/// then, and "cuda" is taken at its word.
+/// Counts the GPUs. Called only when the number matters. Empty: GPUs are not counted; then "auto"
+/// stays open, and "cuda" is accepted unchecked.
 using CountGpus = std::function<DeviceCensus()>;
 
-/// "auto" takes GPUs where every actor has one of its own, "cuda" lets actors share what there are;
-/// processes only where that is allowed. Throws ConfigError for what cannot be had.
+/// "auto" chooses GPUs if there is one per actor, otherwise the CPU. With "cuda", actors may share
+/// GPUs; processes only when `sharing` allows it. Throws ConfigError for an impossible choice.
 DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
                             const GpuSharing& sharing = {});
 
-/// "CPU", "cuda:0", "cuda:0 to cuda:3"; of an open choice, the rule.
+/// "CPU", "cuda:0", "cuda:0 to cuda:3", or "auto" for an open choice.
 std::string devices_text(const DeviceChoice& choice);
 
 }  // namespace stagecraft

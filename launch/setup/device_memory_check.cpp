@@ -16,10 +16,10 @@ std::int64_t planned_bytes(const TrainingPlan& plan, int rank) {
 
 struct Load {
   std::int64_t bytes = 0;
-  std::string words;  // whose
+  std::string words;  // whose bytes: the subject and verb of a message
 };
 
-/// Of the ranks first, first + step, ..
+/// The load of the ranks first, first + step, ...
 Load load_together(const TrainingPlan& plan, int first, int step) {
   Load load;
   int ranks = 0;
@@ -40,9 +40,9 @@ Load load_of_largest(const TrainingPlan& plan) {
 [[noreturn]] void refuse(const Load& load, std::int64_t bytes, const std::string& device) {
   throw ConfigError(
       "parallel.pipeline parallel.tensor train.micro_batch parallel.schedule",
-      fmt::format("{} has {} of memory, and {} {} at the peak; take more stages or tensor shards, "
-                  "smaller micro-batches, or a schedule that holds fewer of them (stagecraft plan "
-                  "ranks the splits that fit, stagecraft check shows what needs how much)",
+      fmt::format("{} has {} of memory, and {} {} at the peak; use more stages or tensor shards, "
+                  "smaller micro-batches, or a schedule that keeps fewer of them (stagecraft plan "
+                  "ranks the splits that fit; stagecraft check shows the memory of each stage)",
                   device, bytes_text(bytes), load.words, bytes_text(load.bytes)));
 }
 

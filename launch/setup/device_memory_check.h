@@ -1,4 +1,4 @@
-// Whether a run's plan has room on its devices, asked before anything is started.
+// Checks before a run starts that its plan fits the memory of its devices.
 #pragma once
 
 #include "launch/setup/device_choice.h"
@@ -6,9 +6,10 @@
 
 namespace stagecraft {
 
-/// Throws ConfigError where the ranks of a device plan more bytes at their peak than the device, or
-/// the host, has in all. Says nothing of a choice whose memory nobody looked at. `sharing` is of
-/// processes: one that does not know which others share its device counts the largest rank alone.
+/// Throws ConfigError when the planned peak bytes of the ranks on a device exceed the total memory
+/// of the device or the host. Accepts a choice whose memory was not queried. `sharing` is that of
+/// processes: a process that does not know which ranks share its device checks the largest rank
+/// alone.
 void check_device_memory(const TrainingPlan& plan, const SessionConfig& session,
                          const DeviceChoice& choice, const GpuSharing& sharing);
 

@@ -10,15 +10,15 @@ namespace {
 
 using Setting = std::pair<const char*, const char*>;
 
-// A communication kernel that waits for its peer must not hold back the stream behind it in one
-// queue of the device: there are 8, unless more are asked for, and 32 at most. Kernels are loaded
-// before they are needed: loading may wait for a kernel that waits for another process.
+// A communication kernel that waits for its peer must not block another stream in the same device
+// queue: the default is 8 queues, the maximum 32. Kernels are loaded eagerly, because lazy loading
+// may wait for a kernel that waits for another process.
 constexpr std::array<Setting, 3> kAlways = {{{"CUDA_DEVICE_MAX_CONNECTIONS", "32"},
                                              {"CUDA_MODULE_LOADING", "EAGER"},
                                              {"NCCL_LAUNCH_ORDER_IMPLICIT", "1"}}};
 
-// Nothing that would reach another process's GPU memory directly, since it is the same GPU; and few
-// blocks, since all ranks' kernels have to fit the GPU beside each other.
+// No direct access to another process's GPU memory, since it is the same GPU. Few blocks, since the
+// kernels of all ranks must fit on the GPU at the same time.
 constexpr std::array<Setting, 14> kShared = {{{"NCCL_NET", "Socket"},
                                               {"NCCL_NET_PLUGIN", "none"},
                                               {"NCCL_IB_DISABLE", "1"},

@@ -1,12 +1,13 @@
-// What CUDA and NCCL read from a process's environment when they are first used.
+// Environment variables that CUDA and NCCL read when they are first used.
 #pragma once
 
 namespace stagecraft {
 
-/// For a process that is rank `rank` and has a GPU: queues enough for every stream, and NCCL's
-/// operations of several groups in the order in which the host issues them. `shared`: several ranks
-/// have one GPU, which NCCL refuses unless it takes them for hosts of their own; it then sends
-/// through sockets, slowly. What the user has set stays. Before any thread is started.
+/// Sets the variables for the process of rank `rank` with a GPU: enough device queues for all
+/// streams, and NCCL operations of several groups in the order in which the host issues them.
+/// `shared`: several ranks share one GPU. NCCL refuses this unless each rank appears to be its own
+/// host; it then communicates through sockets, which is slow. Variables that the user has set are
+/// not changed. Call before any thread is started.
 void set_gpu_environment(int rank, bool shared);
 
 }  // namespace stagecraft

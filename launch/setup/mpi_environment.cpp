@@ -28,7 +28,7 @@ std::optional<int> number_from(const char* variable) {
   return fault == std::errc() && end == digits.end() ? std::optional(value) : std::nullopt;
 }
 
-/// Numeric; "" for what is neither IPv4 nor IPv6.
+/// The numeric address; "" when it is neither IPv4 nor IPv6.
 std::string numeric(const sockaddr* address) {
   std::array<char, INET6_ADDRSTRLEN> text{};
   if (address != nullptr && address->sa_family == AF_INET) {
@@ -60,7 +60,7 @@ std::string address_of_interface(const std::string& name) {
     return "127.0.0.1";
   }
   ifaddrs* first = nullptr;
-  require(::getifaddrs(&first) == 0, "address_of_interface", "the system names no interfaces");
+  require(::getifaddrs(&first) == 0, "address_of_interface", "the system lists no interfaces");
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> list(first, &::freeifaddrs);
   std::set<std::string> names;
   for (const ifaddrs* entry = list.get(); entry != nullptr; entry = entry->ifa_next) {
@@ -71,8 +71,8 @@ std::string address_of_interface(const std::string& name) {
     names.insert(entry->ifa_name);
   }
   throw ConfigError("run.mode",
-                    fmt::format("--interface {} is no network interface with an address "
-                                "here; there are {}",
+                    fmt::format("--interface {} is not a network interface of this host with an "
+                                "address; there are {}",
                                 name, fmt::join(names, ", ")));
 }
 

@@ -1,4 +1,4 @@
-// Who this process is among those that mpirun started, known before MPI is.
+// Rank and size of this process as set by mpirun, available before MPI is initialised.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@ namespace stagecraft {
 struct MpiEnvironment {
   int rank = 0;
   int size = 1;
-  int local_rank = 0;  // among those of this host
+  int local_rank = 0;  // among the processes of this host
   int local_size = 1;
 };
 
-/// From the environment that mpirun gives; empty for a process that it did not start.
+/// Reads mpirun's environment variables. Empty when mpirun did not start this process.
 std::optional<MpiEnvironment> mpi_environment();
 
 /// The numeric address of a network interface of this host; "" means loopback. Throws ConfigError
-/// naming the interfaces that there are.
+/// with the list of interfaces when there is no such interface.
 std::string address_of_interface(const std::string& name);
 
 }  // namespace stagecraft

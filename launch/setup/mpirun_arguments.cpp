@@ -20,8 +20,8 @@ using Lines = std::vector<std::string>;
 void check_interface(const HostOptions& where) {
   if (where.several && where.interface.empty()) {
     throw ConfigError("run.mode",
-                      "on several hosts the processes need a network that they share; name its "
-                      "interface, as --interface eth0");
+                      "processes on several hosts need a common network; name its interface, such "
+                      "as --interface eth0");
   }
 }
 
@@ -29,7 +29,7 @@ void check_mpi() {
   if (!mpi_is_built()) {
     throw ConfigError("run.mode",
                       "this program was built without MPI; install libopenmpi-dev and openmpi-bin "
-                      "and build again, or take run.mode = \"threads\"");
+                      "and build again, or set run.mode = \"threads\"");
   }
 }
 
@@ -37,7 +37,7 @@ bool is_this_machine(std::string_view host) {
   return host == "localhost" || host == "127.0.0.1" || host == host_name();
 }
 
-/// Some host of "a:4,b:4" is another machine.
+/// Whether a host of "a:4,b:4" is another machine.
 bool leaves_this_machine(std::string_view hosts) {
   while (!hosts.empty()) {
     const std::string_view entry = hosts.substr(0, hosts.find(','));
@@ -49,7 +49,7 @@ bool leaves_this_machine(std::string_view hosts) {
   return false;
 }
 
-/// mpirun takes Slurm's allocation as it is.
+/// Whether Slurm's allocation, which mpirun uses, has more than one node.
 bool allocation_leaves_this_machine() {
   const char* nodes = std::getenv("SLURM_JOB_NUM_NODES");
   return nodes != nullptr && std::string_view(nodes) != "1";
@@ -61,13 +61,14 @@ HostOptions with_machines(HostOptions where) {
   return where;
 }
 
-/// Every actor has cores of its own on this machine.
+/// Whether this machine has enough cores for the threads of all actors.
 bool fits(const ResolvedRun& run) {
   return run.plan.mesh.ranks() * run.settings.session.threads <= run.cores;
 }
 
-/// Bound where each has its cores, free and polite where they share them. How many cores another
-/// host has is not known here: there they are bound, and share where they have to.
+/// Processes are bound to cores when there are enough cores for all, and not bound otherwise. The
+/// number of cores of other hosts is unknown here: on several hosts processes are bound, and cores
+/// may be overloaded.
 Lines binding(const ResolvedRun& run, const HostOptions& where) {
   if (!where.several && !fits(run)) {
     return {"--oversubscribe", "--bind-to", "none"};
@@ -76,10 +77,10 @@ Lines binding(const ResolvedRun& run, const HostOptions& where) {
           where.several ? "core:overload-allowed" : "core"};
 }
 
-/// On this machine bytes go through windows of our own, and MPI carries a few small texts: over
-/// sockets, because Open MPI's shared-memory transport would leave its files behind when everything
-/// is killed at once, and over nothing else, because looking for fast networks takes more than half
-/// a second at the begin and a whole one at the end. Between machines it has to look for them.
+/// On one machine tensors go through Stagecraft's own shared windows, and MPI carries a few small
+/// texts. It uses sockets, because Open MPI's shared-memory transport leaves files behind when all
+/// processes are killed at once. It uses nothing else, because probing for fast networks takes more
+/// than half a second at the start and one second at the end. Between machines it must probe.
 Lines transports(const HostOptions& where) {
   if (where.several) {
     return {"--mca", "btl", "^vader"};
@@ -113,13 +114,13 @@ Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   const HostOptions where = with_machines(asked);
   const SessionConfig& session = run.settings.session;
-  // Threads that wait for work must not spin: actors share the cores.
+  // Waiting threads must not spin, because actors share the cores.
   std::string text = fmt::format("mode {}\ndirectory {}\nenvironment OMP_WAIT_POLICY=passive\n",
                                  session.mode, session.directory);
   if (session.mode == "mpi") {
     check_mpi();
     check_interface(where);
-    if (::geteuid() == 0) {  // as in containers; Open MPI wants to be told twice
+    if (::geteuid() == 0) {  // as in containers; Open MPI requires both variables
       text +=
           "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";
     }

@@ -1,5 +1,5 @@
-// What `launch/train` needs in order to start a run: it asks with `stagecraft check --launch` and
-// knows nothing of TOML.
+// The output of `stagecraft check --launch`: everything that `launch/train` needs to start a run,
+// so that the script need not parse TOML.
 #pragma once
 
 #include <string>
@@ -8,20 +8,20 @@
 
 namespace stagecraft {
 
-/// Where the processes go, as the script was told.
+/// The script's options for the placement of processes.
 struct HostOptions {
   std::string hosts;       // "a:4,b:4"; "": this machine, or the allocation of a batch system
-  bool several = false;    // not on this machine alone; mpirun_arguments() finds out
+  bool several = false;    // more than this machine; set by mpirun_arguments()
   std::string interface;   // network interface that the hosts share; "": loopback
   bool share_gpu = false;  // processes may share a GPU
 };
 
-/// One "KEY VALUE" a line:
+/// One "KEY VALUE" per line:
 ///   mode threads | mpi
-///   directory PATH            the run's, chosen now, so that all processes agree on it
+///   directory PATH            of the run, chosen now so that all processes use the same
 ///   environment NAME=VALUE    of every process
 ///   word WORD                 for mpirun, in order, before the program
-/// Throws ConfigError when the run wants what this program or the words cannot give.
+/// Throws ConfigError when this program or the given options do not support the run.
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
 
 }  // namespace stagecraft

@@ -29,7 +29,7 @@ void check_learning_rate(const OptimizerConfig& train) {
   if (train.min_learning_rate > train.learning_rate) {
     throw ConfigError("train.min_learning_rate train.learning_rate",
                       fmt::format("min_learning_rate is {} and learning_rate is {}; the rate falls "
-                                  "from the second to the first, so lower min_learning_rate",
+                                  "to min_learning_rate, so lower min_learning_rate",
                                   train.min_learning_rate, train.learning_rate));
   }
 }
@@ -39,18 +39,18 @@ void check_validation(const ConfigFile& config) {
   const RunOptions& run = config.settings.run;
   if (!data.validation.empty() && config.has("data.validation_fraction")) {
     throw ConfigError("data.validation data.validation_fraction",
-                      "validation names texts of its own and validation_fraction cuts them from "
+                      "validation names separate texts and validation_fraction takes a part of "
                       "the training text; keep one of the two");
   }
   const bool none = data.validation.empty() && data.validation_fraction == 0;
   if (none && (run.eval_every > 0 || run.eval_batches > 0)) {
     throw ConfigError("train.eval_every train.eval_batches data.validation_fraction",
                       "there is no text to evaluate on; raise validation_fraction, name texts in "
-                      "data.validation, or leave eval_every and eval_batches out");
+                      "data.validation, or remove eval_every and eval_batches");
   }
 }
 
-/// Read before a run spends time on what they are for.
+/// Parses trace.cost before the run starts, since a mistake in it should not show at the end.
 std::optional<CostTable> given_costs(const RunSettings& settings) {
   const std::string& words = settings.session.trace_cost;
   try {
@@ -100,7 +100,7 @@ void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig
   }
 }
 
-/// From the schedule's name, or from the file that is named in its place.
+/// Makes the plan from the schedule's name, or from the file that parallel.schedule names.
 TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
   const ModelSpec model = gpt(settings.model, settings.parallel.tensor);
   const std::optional<CostTable> costs = given_costs(settings);
@@ -121,7 +121,7 @@ TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
   return make_plan(model, parallel, settings.batch, written.program, locations_in(file, written));
 }
 
-/// What "auto" came to goes into the settings, and why into the sources.
+/// Writes the choice of "auto" to the settings, and its reason to the sources.
 void settle_backend(ResolvedRun& run) {
   std::string& backend = run.settings.session.backend;
   if (backend == "auto" && !run.devices.open) {
@@ -130,7 +130,7 @@ void settle_backend(ResolvedRun& run) {
   }
 }
 
-/// Why the CPU does not compute in `precision`; empty where it does.
+/// Why the CPU does not support `precision`; empty if it does.
 std::string fault_of_cpu(Precision precision) {
   if (precision == Precision::tf32) {
     return "which has no tf32";
@@ -140,7 +140,7 @@ std::string fault_of_cpu(Precision precision) {
                                                            : fmt::format("and {}", reason);
 }
 
-/// An open choice may still find GPUs.
+/// Refuses a precision that the chosen CPU lacks. Accepts an open choice: the run may find GPUs.
 void check_precision(const ConfigFile& config, const DeviceChoice& choice) {
   if (choice.on_gpus() || choice.open) {
     return;
@@ -148,8 +148,8 @@ void check_precision(const ConfigFile& config, const DeviceChoice& choice) {
   const std::string fault = fault_of_cpu(config.settings.batch.precision);
   if (!fault.empty()) {
     throw ConfigError("train.precision device.backend",
-                      fmt::format("this run computes on the CPU ({}), {}; take train.precision = "
-                                  "\"float32\", or a GPU",
+                      fmt::format("this run computes on the CPU ({}), {}; set train.precision = "
+                                  "\"float32\", or use a GPU",
                                   choice.why, fault));
   }
 }

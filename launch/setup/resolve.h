@@ -1,4 +1,4 @@
-// From what a file says to what a run does: every value filled, every rule checked, the plan made.
+// Resolves a configuration file to a run: fills in every value, checks every rule, makes the plan.
 #pragma once
 
 #include "launch/config/config_file.h"
@@ -9,22 +9,22 @@
 namespace stagecraft {
 
 struct ResolvedRun {
-  RunSettings settings;  // nothing left to be computed
+  RunSettings settings;  // with all computed values filled in
   Sources sources;
   TrainingPlan plan;
   DeviceChoice devices;
   int cores = 1;
 };
 
-/// Rules over several keys; throws ConfigError naming all of them.
+/// Checks the rules over several keys. Throws ConfigError with the names of all keys of the rule.
 void check_rules(const ConfigFile& config);
 
-/// `cores`, `count_gpus` and `sharing` are what the machine offers. Looks at the disk only for a
-/// free name under runs/. Throws BadInput.
+/// `cores`, `count_gpus` and `sharing` describe the machine. Reads the disk only for a free name
+/// under runs/ and for a schedule file. Throws BadInput.
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {},
                     const GpuSharing& sharing = {});
 
-/// Calls `work` and gives ConfigErrors that come out of it their places.
+/// Calls `work` and adds locations to a ConfigError that it throws.
 template <typename Work>
 auto with_locations(const ConfigFile& config, const Work& work) {
   try {

@@ -329,7 +329,7 @@ TEST_CASE("a mistake of the user with processes gives one message and leaves not
   const Ended alone = Process({STAGECRAFT_EXECUTABLE, "train", "run.toml", "--set", "run.mode=mpi"},
                               coordinate.path())
                           .wait();
-  check_refusal(alone, "run launch/train with the same words");
+  check_refusal(alone, "run launch/train with the same arguments");
   CHECK(lines(alone.err) == 1);
   const Ended occupied =
       coordinate.train({"run.mode=mpi", "parallel.pipeline=2", "run.directory=."});

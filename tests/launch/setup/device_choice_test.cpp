@@ -26,7 +26,7 @@ DeviceChoice choice_of(const std::string& backend, int actors, int count) {
 
 }  // namespace
 
-TEST_CASE("auto takes GPUs where every actor has one, else the CPU, and says why") {
+TEST_CASE("auto chooses GPUs if there is one per actor, else the CPU, and gives the reason") {
   const DeviceChoice enough = choice_of("auto", 2, 4);
   CHECK(enough.devices == std::vector<Device>{{DeviceKind::cuda, 0}, {DeviceKind::cuda, 1}});
   CHECK(devices_text(enough) == "cuda:0 to cuda:1");
@@ -49,7 +49,7 @@ TEST_CASE("cuda lets actors share GPUs, and is an error without one") {
                  Catch::Contains("no GPU can be used: the driver is too old"));
 }
 
-TEST_CASE("the CPU, where it is asked for, looks for no GPU") {
+TEST_CASE("device.backend = \"cpu\" does not count GPUs") {
   SessionConfig session;
   session.backend = "cpu";
   CHECK_FALSE(choose_devices(session, 1, []() -> DeviceCensus {
@@ -57,7 +57,7 @@ TEST_CASE("the CPU, where it is asked for, looks for no GPU") {
               }).on_gpus());
 }
 
-TEST_CASE("tf32 is for GPUs, and so is bf16 where the processor does not multiply it") {
+TEST_CASE("tf32 needs GPUs, and so does bf16 where the processor has no bfloat16") {
   const bool cpu_has_bfloat16 = without_bfloat16(*make_stream({}, {})).empty();
   for (const char* precision : {"tf32", "bf16"}) {
     const std::string word = fmt::format("train.precision={}", precision);
@@ -78,7 +78,7 @@ TEST_CASE("tf32 is for GPUs, and so is bf16 where the processor does not multipl
   }
 }
 
-TEST_CASE("a process has a GPU of its own, or shares one where that is allowed") {
+TEST_CASE("a process has its own GPU, or shares one when that is allowed") {
   SessionConfig session;
   session.mode = "mpi";
   session.backend = "cuda";
@@ -93,13 +93,13 @@ TEST_CASE("a process has a GPU of its own, or shares one where that is allowed")
   CHECK_THROWS_WITH(choose(2, {.local_rank = 1, .local_size = 4}),
                     Catch::Contains("2 GPUs for 4 processes") && Catch::Contains("--share-gpu") &&
                         Catch::Contains("\"threads\""));
-  CHECK_THROWS_AS(choose(2, {}), ConfigError);  // what the launcher asks
+  CHECK_THROWS_AS(choose(2, {}), ConfigError);  // as the launcher calls it
   const DeviceChoice shared = choose(2, {.allowed = true, .local_rank = 3, .local_size = 4});
   CHECK(shared.devices == std::vector<Device>{{DeviceKind::cuda, 1}});
   CHECK_THAT(shared.why, Catch::Contains("for tests"));
 }
 
-TEST_CASE("auto takes GPUs for processes where each has one, and all hosts see the same") {
+TEST_CASE("auto chooses GPUs for processes only on one host with a GPU for each") {
   SessionConfig session;
   session.mode = "mpi";
   const auto on_gpus = [&](int gpu_count, const GpuSharing& sharing) {
@@ -113,24 +113,24 @@ TEST_CASE("auto takes GPUs for processes where each has one, and all hosts see t
   CHECK_FALSE(on_gpus(2, {.local_rank = 0, .local_size = 1}));
 }
 
-TEST_CASE("threads share GPUs without being told") {
+TEST_CASE("threads share GPUs without --share-gpu") {
   CHECK_THROWS_WITH(choose_devices({}, 2, gpus(1), {.allowed = true}),
                     Catch::Contains("--share-gpu is for processes"));
 }
 
-TEST_CASE("the resolved configuration names the backend and what it came from") {
+TEST_CASE("the resolved configuration has the chosen backend and its source") {
   const ResolvedRun run = resolve(example(), 2, gpus(2));
   CHECK(run.settings.session.backend == "cuda");
   CHECK(run.sources.at("device.backend") == "default; auto: one for each actor");
   CHECK(resolve(example(), 2, gpus(1)).settings.session.backend == "cpu");
 }
 
-TEST_CASE("where nobody looks for GPUs, auto stays open") {
+TEST_CASE("when GPUs are not counted, auto stays open") {
   const ResolvedRun run = resolve(example(), 2);
   CHECK(run.devices.open);
   CHECK(run.settings.session.backend == "auto");
   CHECK(run.sources.at("device.backend") == "default");
-  CHECK(devices_text(run.devices) == "GPUs where every actor has one of its own, else the CPU");
+  CHECK(devices_text(run.devices) == "auto");
   CHECK_FALSE(resolve(example({"device.backend=cpu"}), 2).devices.open);
   CHECK(resolve(example({"device.backend=cuda"}), 2).devices.on_gpus());
 }
