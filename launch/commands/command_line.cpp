@@ -25,8 +25,7 @@ constexpr int kBadInput = 2;
 CLI::Option* add_config(CLI::App& command, ConfigOptions& options) {
   CLI::Option* config =
       command.add_option("CONFIG", options.file, "TOML file; docs/configuration.md lists its keys");
-  command
-      .add_option("--set", options.overrides, "section.key=value, in place of what the file says")
+  command.add_option("--set", options.overrides, "section.key=value; overrides the file")
       ->take_all()
       ->allow_extra_args(false);
   return config;
@@ -77,115 +76,119 @@ int run_command(const CLI::App& app, const Words& words) {
 void describe_train(CLI::App& train, Words& words) {
   add_config(train, words.train.config)->required();
   train.add_option("--interface", words.train.interface,
-                   "Network interface between the processes of run.mode = \"mpi\"; loopback if not "
-                   "given");
+                   "Network interface for the processes of run.mode = \"mpi\"; default: loopback");
   train.add_flag("--share-gpu", words.train.share_gpu,
-                 "Let processes of run.mode = \"mpi\" share a GPU, through sockets: for tests");
-  train.add_flag("--plain", words.train.plain, "Rewrite no line in place, as for a file");
+                 "Let processes of run.mode = \"mpi\" share a GPU; slow, for tests");
+  train.add_flag("--plain", words.train.plain, "Print progress as lines, also on a terminal");
 }
 
 void describe_check(CLI::App& check, Words& words) {
   add_config(check, words.train.config)->required();
-  CLI::Option* resolved =
-      check.add_flag("--resolved", words.resolved, "Print every value with its source instead");
+  CLI::Option* resolved = check.add_flag("--resolved", words.resolved,
+                                         "Print every value with its source instead of the plan");
   CLI::Option* launch =
-      check.add_flag("--launch", words.launch, "Print what launch/train needs instead")
+      check
+          .add_flag("--launch", words.launch, "Print the input of launch/train instead of the plan")
           ->excludes(resolved);
   check.add_flag("--json", words.json, "Print the plan as JSON")
       ->excludes(resolved)
       ->excludes(launch);
-  check.add_option("--hosts", words.hosts.hosts, "Hosts for mpirun, as a:4,b:4");
-  check.add_option("--interface", words.hosts.interface, "Network interface that they share");
+  check.add_option("--hosts", words.hosts.hosts, "Hosts for mpirun, such as a:4,b:4");
+  check.add_option("--interface", words.hosts.interface, "Network interface common to the hosts");
   check.add_flag("--share-gpu", words.hosts.share_gpu, "Processes may share a GPU, for tests");
 }
 
 void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   CLI::Option* config = add_config(command, options.config);
-  CLI::Option* file = command.add_option(
-      "--verify", options.program, "A program as text or CSV: prove it, then predict and draw it");
+  CLI::Option* file =
+      command.add_option("--verify", options.program,
+                         "File with a program as text or CSV: verify, predict and draw it");
   file->excludes(config);
   constexpr int kMax = 1 << 20;
   for (CLI::Option* option :
        {command.add_option(
             "--schedule", options.name,
             fmt::format("Without CONFIG: {} or auto", fmt::join(schedule_names(), ", "))),
-        command.add_option("--stages", options.stages, "How many")->check(CLI::Range(1, kMax)),
-        command.add_option("--microbatches", options.microbatches, "How many a step")
+        command.add_option("--stages", options.stages, "Number of stages")
             ->check(CLI::Range(1, kMax)),
-        command.add_option("--chunks", options.chunks, "How many a stage")
+        command.add_option("--microbatches", options.microbatches, "Micro-batches per step")
+            ->check(CLI::Range(1, kMax)),
+        command.add_option("--chunks", options.chunks, "Chunks per stage")
             ->check(CLI::Range(1, kMax))}) {
     option->capture_default_str()->excludes(config)->excludes(file);
   }
   command.add_option("--cost", options.costs,
-                     "What instructions cost, as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, I, "
-                     "W and B also as a list over chunks, F=[1,1,2]");
+                     "Costs of instructions, such as F=1,I=1,W=1,B=2,transfer=0.1,T=0,D=0,U=0; F, "
+                     "I, W and B may list one number per chunk, as F=[1,1,2]");
   command
       .add_option("--bytes", options.bytes,
-                  "What stages hold, and may hold: stash=100,weight_stash=60,tensor=1,stage=1000,"
-                  "limit=1560; the first two also as a list over chunks, stage over stages")
+                  "Memory sizes and limit: stash=100,weight_stash=60,tensor=1,stage=1000,"
+                  "limit=1560; stash and weight_stash may list one number per chunk, and stage one "
+                  "per stage")
       ->excludes(config);
-  command.add_option("--svg", options.svg, "Write the picture to this file");
+  command.add_option("--svg", options.svg, "Write the diagram as SVG to this file");
   command.add_option("--trace", options.trace, "Write the predicted step as a trace to this file");
   command.add_option("--text", options.text, "Write the program as text to this file");
   command.add_option("--csv", options.csv,
-                     "Write the compute as CSV, as torch.distributed.pipelining reads it");
+                     "Write the compute instructions as CSV for torch.distributed.pipelining");
   command.add_option("--csv-comms", options.csv_comms,
-                     "Write the program as CSV with its transfers, each alone, as torch reads it; "
-                     "here it may then not be proven");
+                     "Write the program with its transfers, not grouped, as CSV for torch; "
+                     "stagecraft may not be able to prove it");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 
 void describe_plan(CLI::App& command, PlanOptions& options) {
   add_config(command, options.config)->required();
   constexpr int kMax = 65536;
-  command.add_option("--devices", options.devices, "How many there are")
+  command.add_option("--devices", options.devices, "Number of devices")
       ->required()
       ->check(CLI::Range(1, kMax));
   command.add_option("--memory", options.memory,
-                     "Of one device, as 80GiB; machine.memory_gib if not given");
+                     "Memory of one device, such as 80GiB; default: machine.memory_gib");
   CLI::Option* toml =
-      command.add_option("--toml", options.toml, "Print the lines of this one of the splits")
+      command.add_option("--toml", options.toml, "Print the configuration lines of this split")
           ->check(CLI::Range(1, 10))
           ->capture_default_str();
   command.add_flag("--json", options.json, "Print the splits as JSON")->excludes(toml);
 }
 
 void describe_explain(CLI::App& command, ExplainOptions& options) {
-  command.add_option("RUN", options.run, "The run's directory")->required();
+  command.add_option("RUN", options.run, "Run directory")->required();
   command.add_option("--svg", options.svg,
-                     "Write the picture of a typical step, predicted and measured, to this file");
+                     "Write a diagram of a typical step, predicted and measured, as SVG to this "
+                     "file");
 }
 
 void describe(CLI::App& app, Words& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0; 1 when a run failed, a program is not proven or no split fits; 2 for bad "
-      "input.");
-  describe_train(*app.add_subcommand("train", "Train as the configuration says"), words);
-  describe_check(*app.add_subcommand("check", "Print the plan and its verdict, train nothing"),
+      "Exit status: 0 for success; 1 when a run failed, a program is not proven or no split fits; "
+      "2 for bad input.");
+  describe_train(*app.add_subcommand("train", "Train a model"), words);
+  describe_check(*app.add_subcommand("check", "Print the plan and its verdict; train nothing"),
                  words);
   CLI::App* status =
-      app.add_subcommand("status", "Print where every rank of a run is, live or dead");
-  status->add_option("RUN", words.run, "The run's directory")->required();
+      app.add_subcommand("status", "Print the state of every rank of a running or ended run");
+  status->add_option("RUN", words.run, "Run directory")->required();
   status->add_flag(
       "--failure", words.failure,
-      "Wait for its last process, and print nothing for a run that ended well; status 1 "
-      "where no rank had begun");
+      "Wait for the last process of the run, and print the status only if the run failed; exit "
+      "status 1 if no rank had begun");
   describe_schedule(
-      *app.add_subcommand("schedule", "Prove, predict and draw a schedule; run nothing"),
+      *app.add_subcommand("schedule", "Verify, predict and draw a schedule; train nothing"),
       words.schedule);
   app.add_subcommand("doctor",
-                     "Print what this program and this host have, and how to get what is missing");
+                     "Print the devices and libraries of this host, and how to get missing ones");
   describe_plan(*app.add_subcommand("plan", "Find the fastest splits over a machine's devices"),
                 words.plan);
-  describe_explain(
-      *app.add_subcommand("explain", "Print where a run's time went, and why stages were idle"),
-      words.explain);
+  describe_explain(*app.add_subcommand(
+                       "explain", "Print the times of a run's steps and the causes of idle time"),
+                   words.explain);
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
-/// The one place where exceptions become messages.
+/// Converts exceptions to messages and exit statuses.
 int guarded_run(const CLI::App& app, const Words& words) {
   try {
     return run_command(app, words);
@@ -201,7 +204,7 @@ int guarded_run(const CLI::App& app, const Words& words) {
 }  // namespace
 
 int run_command_line(int argc, char** argv, std::function<void(RunConfig&)> adjust) {
-  CLI::App app("Stagecraft trains transformer language models, split over actors on stages.",
+  CLI::App app("Stagecraft trains language models split over pipeline, tensor and data ranks.",
                "stagecraft");
   Words words;
   words.train.adjust = std::move(adjust);

@@ -1,4 +1,4 @@
-// Words to commands, exceptions to messages and exit statuses.
+// Parses the command line, runs the command, and converts exceptions to messages and exit statuses.
 #pragma once
 
 #include <functional>
@@ -7,9 +7,9 @@
 
 namespace stagecraft {
 
-/// The whole program. Returns the exit status: 0; 1 when a run failed, a program is not proven or
-/// no split fits; 2 for input that cannot be used. `adjust` is a seam for tests, which may change
-/// what a run is made with.
+/// The whole program. Returns the exit status: 0 for success; 1 when a run failed, a program is not
+/// proven or no split fits; 2 for bad input. `adjust` is a seam for tests: it may change the
+/// configuration of a run.
 int run_command_line(int argc, char** argv, std::function<void(RunConfig&)> adjust = {});
 
 }  // namespace stagecraft

@@ -15,7 +15,7 @@
 namespace stagecraft {
 namespace {
 
-/// The first in PATH; "" where there is none.
+/// The path of a program, found in PATH; "" if there is none.
 std::string program_path(const std::string& name) {
   const char* const path = std::getenv("PATH");
   std::istringstream folders(path == nullptr ? "" : path);
@@ -66,7 +66,7 @@ std::string mpi_lines(const Findings& found) {
          line("", found.mpirun.empty() ? "no mpirun in PATH" : found.mpirun);
 }
 
-/// One line for each thing that would give more than there is.
+/// One line for each missing component, with the remedy.
 std::string missing_lines(const Findings& found) {
   std::string text;
   if (!found.cuda.fault.empty()) {

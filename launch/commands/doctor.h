@@ -1,4 +1,5 @@
-// `stagecraft doctor`: what this program and this host have, what is missing, and how to get it.
+// `stagecraft doctor`: the devices and libraries of this program and host, and how to get missing
+// ones.
 #pragma once
 
 #include <string>
@@ -8,14 +9,14 @@
 
 namespace stagecraft {
 
-/// What the doctor has found out.
+/// The facts that `stagecraft doctor` prints.
 struct Findings {
   BackendReport cpu;
   BackendReport cuda;
-  std::string nccl = {};        // its version; "": it cannot be used
-  std::string nccl_fault = {};  // why, and what to do
-  std::string mpi;              // the library's own words; "": the program was built without MPI
-  std::string mpirun;           // its path; "": there is none
+  std::string nccl = {};        // version; "": NCCL cannot be used
+  std::string nccl_fault = {};  // the reason, and the remedy
+  std::string mpi;              // version text of the library; "": built without MPI
+  std::string mpirun;           // path; "": not found
 };
 
 Findings find_out();

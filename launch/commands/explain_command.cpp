@@ -18,7 +18,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-constexpr double kWorthTelling = 1e-3;  // of the step
+constexpr double kWorthTelling = 1e-3;  // smallest share of a step that is printed
 
 std::string ms_text(double ms) { return fmt::format("{:.{}f}", ms, ms < 9.995 ? 3 : 1); }
 std::string share_text(double share) { return fmt::format("{:+.1f} %", 100 * share); }
@@ -29,7 +29,7 @@ std::string steps_text(const Json& steps) {
   return first == last ? fmt::format("step {}", first) : fmt::format("steps {}-{}", first, last);
 }
 
-/// "stage 1", or with several ranks a stage "stage 1 (rank 5)".
+/// "stage 1", or with several ranks per stage "stage 1 (rank 5)".
 std::string who(const Json& summary, int rank) {
   const Json& entry = summary.at("ranks").at(static_cast<std::size_t>(rank));
   const bool several = summary.at("tensor").get<int>() * summary.at("data").get<int>() > 1;
@@ -71,8 +71,7 @@ std::string times(const Json& summary) {
     }
     table.add(std::move(row));
   }
-  return "\nWhere the time of a step went (ms, mean; communication: what nothing was computed "
-         "beside)\n" +
+  return "\nTime per step and rank (ms, mean; communication: not overlapped with compute)\n" +
          table.text();
 }
 
@@ -82,12 +81,11 @@ std::string cause_text(const Json& summary, const Json& entry) {
   const std::string op = entry.value("op", "");
   return cause == "instruction" ? fmt::format("{} on {}", op, whom)
          : cause == "credit"    ? fmt::format("a free slot at {}", whom)
-         : cause == "partner"   ? fmt::format("{} to come to a collective of {}", whom, op)
-         : cause == "optimizer"
-             ? fmt::format("{}, last to come to the optimizer, behind {}", whom, op)
-         : cause == "driver" ? "the driver's decision or order"
-         : cause == "engine" ? "the next instruction, which might have begun at once"
-                             : fmt::format("the step's end on {}", whom);
+         : cause == "partner"   ? fmt::format("{} to reach a collective of {}", whom, op)
+         : cause == "optimizer" ? fmt::format("{}, last to reach the optimizer, after {}", whom, op)
+         : cause == "driver"    ? "a message of the driver"
+         : cause == "engine"    ? "the next instruction, which was ready"
+                                : fmt::format("the end of the step on {}", whom);
 }
 
 double predicted_ms(const Json& rank, const Json& cause, const Json& summary) {
@@ -127,7 +125,7 @@ std::string faults(const Json& summary) {
       }
     }
   }
-  return "\nWhose fault the idle time is (from 0.1 % of the step on)\n" + table.text();
+  return "\nCauses of idle time (at least 0.1 % of the step)\n" + table.text();
 }
 
 std::string kinds(const Json& summary) {
@@ -138,7 +136,7 @@ std::string kinds(const Json& summary) {
                ms_text(kind.at("measured")), predicted ? ms_text(kind.at("predicted")) : "-",
                predicted ? share_text(kind.at("error")) : "-"});
   }
-  return "\nWhat an instruction takes (ms, mean)\n" + table.text();
+  return "\nDuration of instructions (ms, mean)\n" + table.text();
 }
 
 std::string path_entry(const Json& summary, const Json& entry) {
@@ -147,7 +145,7 @@ std::string path_entry(const Json& summary, const Json& entry) {
                                              who(summary, entry.at("rank").get<int>()))
          : kind == "transfer"  ? fmt::format("transfers to {}", who(summary, entry.at("rank")))
          : kind == "driver"
-             ? fmt::format("the driver's word to {}", who(summary, entry.at("rank")))
+             ? fmt::format("a message of the driver to {}", who(summary, entry.at("rank")))
              : fmt::format("between instructions on {}", who(summary, entry.at("rank")));
 }
 
@@ -164,7 +162,7 @@ std::string path(const Json& summary) {
       table.add({ms_text(ms), percent_text(ms / step), path_entry(summary, piece)});
     }
   }
-  return "\nThe critical path: what the step's length consists of (from 0.1 % on)\n" + table.text();
+  return "\nCritical path of the step (at least 0.1 % of the step)\n" + table.text();
 }
 
 Instruction instruction_of(const Json& text) { return parse_instruction(text.get<std::string>()); }
@@ -192,7 +190,7 @@ SvgRow row_of(const Json& summary, const Json& step, std::size_t rank, std::stri
   return row;
 }
 
-/// The shortest kind of compute, so that micro-batches can be read in most of the others.
+/// The shortest mean duration of a compute kind: numbers then fit into most instructions.
 double shortest_kind(const Json& summary) {
   double shortest = summary.at("step").at("measured");
   for (const Json& kind : summary.at("kinds")) {
@@ -229,7 +227,7 @@ Json read_summary(const std::filesystem::path& run) {
   if (!std::filesystem::exists(file)) {
     throw BadInput(
         fmt::format("{} has no trace_summary.json; name the directory of a run that has ended and "
-                    "traced a step (trace.steps, trace.file), as runs/first_run",
+                    "traced a step (trace.steps, trace.file), such as runs/first_run",
                     run.string()));
   }
   return Json::parse(read_file(file));
@@ -247,7 +245,7 @@ int explain(const ExplainOptions& options) {
       write_svg(summary, options.svg);
     }
   } catch (const Json::exception& error) {
-    throw BadInput(fmt::format("{} is no summary of a trace: {}", file.string(), error.what()));
+    throw BadInput(fmt::format("{} is not a trace summary: {}", file.string(), error.what()));
   } catch (const Error& error) {
     throw BadInput(error.what());
   }

@@ -1,5 +1,5 @@
-// `stagecraft explain RUN`: where the time of a run's traced steps went, beside what was predicted,
-// and whose fault the idle time is.
+// `stagecraft explain RUN`: measured and predicted times of a run's traced steps, and the causes of
+// idle time.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +7,8 @@
 namespace stagecraft {
 
 struct ExplainOptions {
-  std::filesystem::path run;  // its directory
-  std::filesystem::path svg;  // file for the picture of a typical step; "": none
+  std::filesystem::path run;  // run directory
+  std::filesystem::path svg;  // file for the diagram of a typical step; "": none
 };
 
 /// Reads RUN/trace_summary.json (docs/file_formats/trace_summary.md). Returns 0.

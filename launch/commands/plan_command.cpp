@@ -64,13 +64,13 @@ std::string table(const SearchRequest& request, const SplitSearch& found) {
                fmt::format("{} of {}", split.microbatches, split.micro_batch),
                split.parallel.schedule});
   }
-  return "\nThe shortest predicted steps (memory: of the stage that holds most)\n" + table.text();
+  return "\nShortest predicted steps (memory: of the stage with the highest peak)\n" + table.text();
 }
 
 std::string others(const SplitSearch& found) {
   std::string text = fmt::format(
-      "\n{} splits were looked at and {} simulated; not among them\n"
-      "  {:>7}  cannot be as fast as these, whatever the order: a stage's work and the way to it "
+      "\n{} splits were considered and {} simulated; the others\n"
+      "  {:>7}  cannot be as fast with any schedule: the work of a stage and the time to reach it "
       "take longer\n",
       with_separators(found.considered), with_separators(found.simulated),
       with_separators(found.too_slow));
@@ -82,7 +82,7 @@ std::string others(const SplitSearch& found) {
 
 std::string toml(const RankedSplit& split, int number) {
   return fmt::format(
-      "\nLines of number {} for the configuration\n\n"
+      "\nConfiguration lines of split {}\n\n"
       "[parallel]\npipeline = {}\ntensor = {}\ndata = {}\nchunks = {}\nschedule = \"{}\"\n\n"
       "[train]\nmicro_batch = {}\n",
       number, split.parallel.pipeline, split.parallel.tensor, split.parallel.data,
@@ -107,7 +107,8 @@ std::int64_t parse_memory(const std::string& text) {
       return static_cast<std::int64_t>(number * unit.bytes);
     }
   }
-  throw BadInput(fmt::format("--memory {}: write a number and its unit, as 80GiB or 64GB", text));
+  throw BadInput(
+      fmt::format("--memory {}: write a number and its unit, such as 80GiB or 64GB", text));
 }
 
 int plan(const PlanOptions& options) {
@@ -121,7 +122,7 @@ int plan(const PlanOptions& options) {
   fmt::print("{}{}{}", head(request), found.best.empty() ? "" : table(request, found),
              others(found));
   if (found.best.empty()) {
-    fmt::print("\nNo split of {} devices fits; take more of them, or a smaller model\n",
+    fmt::print("\nNo split over {} devices fits; use more devices or a smaller model\n",
                options.devices);
     return 1;
   }

@@ -1,4 +1,4 @@
-// `stagecraft plan CONFIG --devices N`: the splits whose step is shortest on a machine.
+// `stagecraft plan CONFIG --devices N`: the splits with the shortest step on a machine.
 #pragma once
 
 #include <cstdint>
@@ -11,16 +11,16 @@ namespace stagecraft {
 struct PlanOptions {
   ConfigOptions config;
   int devices = 1;
-  std::string memory;  // of a device, "80GiB"; "": the machine's
-  int toml = 1;        // print the lines of this one of the splits
-  bool json = false;   // print all of it for other programs instead
+  std::string memory;  // of a device, "80GiB"; "": machine.memory_gib
+  int toml = 1;        // number of the split whose configuration lines are printed
+  bool json = false;   // print the splits as JSON instead
 };
 
-/// "80GiB", "64GB", "512MiB" in bytes; throws BadInput for another text.
+/// Converts "80GiB", "64GB", "512MiB" to bytes. Throws BadInput for another text.
 std::int64_t parse_memory(const std::string& text);
 
-/// Prints the best splits, how many others there were and why they are not among them, and the TOML
-/// lines of one; or the same as JSON. Returns 0, or 1 when none fits.
+/// Prints the best splits, the number of other splits by reason of rejection, and the configuration
+/// lines of one split; or the splits as JSON. Returns 0, or 1 when no split fits.
 int plan(const PlanOptions& options);
 
 }  // namespace stagecraft

@@ -33,14 +33,14 @@
 namespace stagecraft {
 namespace {
 
-/// A program, what to call it, and how its verdict words places.
+/// A program, its name, and the formatter of instruction sites for its verdict.
 struct Named {
   std::string name;
   Program program;
   SiteFormatter hosts = site_text;
 };
 
-/// The reductions that the program has, so that they are checked for being whole.
+/// The reductions that occur in the program. The verifier checks that they are complete.
 ReductionShape reductions_in(const Program& program) {
   ReductionShape shape;
   for (const StageProgram& order : program.stages) {
@@ -146,7 +146,7 @@ std::string title(const Named& named, const Timeline& timeline) {
                      named.program.chunks, timeline.makespan, percent_text(timeline.bubble));
 }
 
-/// With bytes where they were given.
+/// With a column of bytes if sizes were given.
 std::string table(const Timeline& timeline, const Verdict& verdict, bool bytes) {
   std::vector<std::string> head = {"stage", "busy", "idle", "activations", "for W", "idle share"};
   if (bytes) {
@@ -167,8 +167,8 @@ std::string table(const Timeline& timeline, const Verdict& verdict, bool bytes) 
     }
     table.add(row);
   }
-  return "\nTime, and the most of each that a stage holds (activations of a chunk and micro-batch; "
-         "what only W needs)\n" +
+  return "\nTime and peak memory per stage (activations: of one chunk and micro-batch; for W: kept "
+         "for W only)\n" +
          table.text();
 }
 
@@ -239,7 +239,7 @@ int schedule(const ScheduleOptions& options) {
   const CostTable costs = costs_of(options, named.program.chunks);
   const Timeline timeline = simulate(named.program, costs);
   if (timeline.makespan <= 0) {
-    throw BadInput("--cost: this program would take no time; let some compute cost something");
+    throw BadInput("--cost: the program takes no time; give some compute a cost above 0");
   }
   write_files(options, named, timeline, verdict);
   fmt::print("{}", options.json ? json_text(timeline_json(named, timeline, verdict))

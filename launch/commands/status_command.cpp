@@ -21,7 +21,7 @@ void print_status(const std::filesystem::path& run, const ProgressBoard& board) 
   }
 }
 
-/// Without mpirun the processes end by themselves within a few seconds (actors/failure/watchdog.h).
+/// Without mpirun the processes end on their own within a few seconds (actors/failure/watchdog.h).
 void await_end(const ProgressBoard& board) {
   using Clock = std::chrono::steady_clock;
   const auto deadline = Clock::now() + std::chrono::seconds(8);
@@ -35,8 +35,9 @@ void await_end(const ProgressBoard& board) {
 int run_status(const std::filesystem::path& run) {
   const std::filesystem::path file = progress_board_file(run);
   if (!std::filesystem::exists(file)) {
-    throw BadInput(fmt::format(
-        "{} has no progress board; name the directory of a run, as runs/first_run", run.string()));
+    throw BadInput(
+        fmt::format("{} has no progress board; name the directory of a run, such as runs/first_run",
+                    run.string()));
   }
   print_status(run, ProgressBoard::open(file, MappedFile::Access::read));
   return 0;

@@ -1,15 +1,15 @@
-// `stagecraft status`: where every rank of a run is.
+// `stagecraft status`: the state of every rank of a run.
 #pragma once
 
 #include <filesystem>
 
 namespace stagecraft {
 
-/// Prints the progress board of a run, live or dead.
+/// Prints the progress board of a running or ended run.
 int run_status(const std::filesystem::path& run);
 
-/// Waits for the last of a run's processes, a few seconds at most, and prints the board of one that
-/// did not end well. 1 when there is none: no rank had begun.
+/// Waits a few seconds at most for the last process of a run, and prints the board if the run
+/// failed. Returns 1 when there is no board, since no rank had begun.
 int last_words(const std::filesystem::path& run);
 
 }  // namespace stagecraft

@@ -49,7 +49,7 @@ TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
                         [&] { return load_text(run.settings.data, run.settings.model.sequence); });
 }
 
-/// The weights to start from, if any, are there, whole and of the right shapes.
+/// Checks that the initial weights, if any, exist, are complete and have the right shapes.
 void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   const std::string& folder = run.settings.model.init_from;
   if (!folder.empty()) {
@@ -57,7 +57,7 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   }
 }
 
-/// With processes, what one of them would refuse is refused before any is started.
+/// With processes, checks the run directory before any process is started.
 void check_run_directory(const ResolvedRun& run) {
   const SessionConfig& session = run.settings.session;
   if (session.mode == "mpi") {
@@ -66,8 +66,8 @@ void check_run_directory(const ResolvedRun& run) {
   }
 }
 
-/// The configuration with the words that were set, so that a suggestion changes one thing alone;
-/// but another run wants a directory of its own.
+/// The configuration with its --set options, so that a suggested command changes one thing only.
+/// run.directory is left out, since another run needs a directory of its own.
 std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
   std::string words = config.name;
   for (const std::string& override_text : options.overrides) {
@@ -98,7 +98,7 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
 }
 
 int report_failure(const RunResult& result, const RunDirectory& directory) {
-  fmt::print(stderr, "the run failed: {}\nwhat was measured until then is in {}\n", result.failure,
+  fmt::print(stderr, "the run failed: {}\nits measurements so far are in {}\n", result.failure,
              directory.path().string());
   if (result.actor_lost) {
     exit_now(1);
@@ -125,8 +125,9 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   return 0;
 }
 
-/// What is wrong for every rank is said once: rank 0's end ends the others. What is wrong on this
-/// rank's host alone it says itself, a little later.
+/// Delays the message of ranks other than 0. A mistake that concerns all ranks is then reported
+/// once, by rank 0, whose end ends the others. A mistake on this rank's host alone is still
+/// reported.
 void leave_the_word_to_rank_0() {
   if (const auto me = mpi_environment(); me && me->rank != 0) {
     std::this_thread::sleep_for(std::chrono::seconds(2));
@@ -178,7 +179,7 @@ int train(const TrainOptions& options) {
 
 int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts) {
   const ConfigFile config = read_config(options.file, options.overrides);
-  // A run follows what launch/train asks, and needs them counted; nothing else touches a device.
+  // Only the check for launch/train, which precedes a run, counts GPUs; others touch no device.
   const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
   const ResolvedRun run =
       resolve(config, cores(), count, {.allowed = hosts.share_gpu, .local_size = 0});

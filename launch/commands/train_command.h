@@ -1,6 +1,5 @@
-// Commands about one configuration, once their words are parsed. As all commands, each returns the
-// exit status: 0, or 1 when a run failed or a program is not proven. A user's mistake is thrown as
-// BadInput.
+// Commands that take one configuration. Like all commands, each returns the exit status: 0, or 1
+// when a run failed or a program is not proven. Throws BadInput for a mistake of the user.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +20,10 @@ struct ConfigOptions {
 
 struct TrainOptions {
   ConfigOptions config;
-  std::string interface;   // of the network between processes; "": loopback
+  std::string interface;   // network interface between processes; "": loopback
   bool plain = false;      // rewrite no line in place
   bool share_gpu = false;  // processes may share a GPU
-  /// For tests: may change what the run is made with.
+  /// A seam for tests: may change the configuration of the run.
   std::function<void(RunConfig&)> adjust = {};
 };
 
@@ -32,13 +31,13 @@ int train(const TrainOptions& options);
 
 enum class CheckOutput : std::uint8_t { plan, json, resolved, launch };
 
-/// Prints the plan, as text or JSON, every value with its source, or what launch/train needs
+/// Prints the plan as text or JSON, or every value with its source, or the input of launch/train
 /// (mpirun_arguments.h).
 int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts);
 
 int config_reference();
 
-/// The terminal's width for pictures, or what a page holds.
+/// The width of diagrams: the terminal's, or a default where there is no terminal.
 int diagram_columns();
 
 }  // namespace stagecraft

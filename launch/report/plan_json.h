@@ -1,4 +1,4 @@
-// The plan as JSON, for other programs (docs/prediction.md).
+// The plan as JSON for other programs (docs/prediction.md).
 #pragma once
 
 #include <string>

@@ -47,9 +47,9 @@ std::string text_lines(const ResolvedRun& run, const TextData& text) {
 
 std::string device_line(const ResolvedRun& run) {
   const std::string devices = devices_text(run.devices);
-  const std::string cores =
-      run.devices.on_gpus() ? ""
-                            : fmt::format(" ({} core{})", run.cores, run.cores == 1 ? "" : "s");
+  const std::string cores = run.devices.on_gpus()
+                                ? ""
+                                : fmt::format(" ({} core{})", run.cores, run.cores == 1 ? "" : "s");
   return run.devices.open ? fmt::format("Devices   {}: {}{}\n", devices, run.devices.why, cores)
                           : fmt::format("Devices   {}{}: {}\n", devices, cores, run.devices.why);
 }
@@ -90,8 +90,8 @@ std::string ownership(const TrainingPlan& plan) {
                fmt::format("{}", plan.verdict.peaks[stage].activations),
                stage_layers(plan, stage)});
   }
-  return "\nWho owns what (GFLOP: of one rank and step; live: most micro-batches whose activations "
-         "it holds)\n" +
+  return "\nStages (GFLOP: per rank and step; live: peak number of micro-batches with activations "
+         "in memory)\n" +
          table.text();
 }
 
@@ -106,13 +106,13 @@ std::string memory_table(const TrainingPlan& plan) {
                bytes_text(memory.transfer_slots), bytes_text(memory.workspace),
                bytes_text(memory.total())});
   }
-  return "\nMemory of one rank, at its peak\n" + table.text();
+  return "\nPeak memory of one rank\n" + table.text();
 }
 
 std::string communication_lines(const TrainingPlan& plan) {
   const CommunicationBytes sent = communication_of(plan);
   return fmt::format(
-      "\nCommunication of a step, over all ranks: pipeline {}, tensor {}, data {}, tied {}\n",
+      "\nCommunication per step, over all ranks: pipeline {}, tensor {}, data {}, tied {}\n",
       bytes_text(sent.pipeline), bytes_text(sent.tensor), bytes_text(sent.data),
       bytes_text(sent.tied));
 }
@@ -120,7 +120,7 @@ std::string communication_lines(const TrainingPlan& plan) {
 std::string schedule_lines(const TrainingPlan& plan, int columns) {
   const TextDiagram picture = draw(plan.program, columns);
   return fmt::format(
-      "\nOne step (a row a stage; a forward takes one unit of time, a backward two)\n{}{}"
+      "\nOne step (one row per stage; a forward takes one unit of time, a backward two)\n{}{}"
       "idle {} of the time by the schedule alone, {} with the FLOPs of this partition\n"
       "Verdict   proven: every execution of this program ends\n",
       picture.text, picture.text.ends_with('\n') ? "" : "\n", percent_text(picture.bubble),

@@ -1,4 +1,4 @@
-// What a run will do, in text.
+// The report that is printed before a run.
 #pragma once
 
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace stagecraft {
 
-/// Model, text, split, who owns which layers, memory per stage, the schedule as a picture, verdict.
-/// The picture's rows are at most `columns` wide.
+/// Model, text, split, the layers and memory of each stage, the schedule as a text diagram, and the
+/// verdict. The diagram is at most `columns` wide.
 std::string plan_report(const ResolvedRun& run, const TextData& text, int columns);
 
-/// A tensor that a stage uses twice counts once.
+/// Number of parameters of a stage. A tensor that the stage uses twice counts once.
 std::int64_t stage_parameters(const TrainingPlan& plan, int stage);
 
-/// Idle share by simulate where compute costs its FLOPs and everything else nothing.
+/// Idle share of a simulated step whose compute costs its FLOPs; everything else costs nothing.
 double planned_bubble(const TrainingPlan& plan);
 
 /// "embedding, blocks 0-1" for layers [first, last) of the model.

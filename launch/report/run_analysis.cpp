@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::size_t kCalibrationSteps = 3;
 
-/// The steps from number `first` on; all, when there is none.
+/// Indices of the steps from number `first` on; of all steps when there is none.
 std::vector<std::size_t> steps_from(const std::vector<StepTimeline>& steps, std::int64_t first) {
   std::vector<std::size_t> positions;
   for (std::size_t i = 0; i < steps.size(); ++i) {
@@ -21,7 +21,7 @@ std::vector<std::size_t> steps_from(const std::vector<StepTimeline>& steps, std:
   return positions.empty() && first > 0 ? steps_from(steps, 0) : positions;
 }
 
-/// Step 1 warms up.
+/// Step 1 is the warm-up.
 constexpr std::int64_t kFirstWarmStep = 2;
 
 std::vector<StepTimeline> calibration_steps(const std::vector<StepTimeline>& steps) {

@@ -1,4 +1,4 @@
-// A run's traced steps beside their prediction.
+// A run's traced steps and their prediction.
 #pragma once
 
 #include <cstddef>
@@ -17,17 +17,17 @@ namespace stagecraft {
 
 struct Prediction {
   CostTable costs;                       // milliseconds
-  std::vector<std::int64_t> calibrated;  // the steps that they were measured in; empty: given
+  std::vector<std::int64_t> calibrated;  // steps in which the costs were measured; empty: given
   Timeline timeline;
 };
 
 struct RunAnalysis {
-  std::vector<StepTimeline> steps;       // every traced step that is whole, in milliseconds
-  std::optional<Prediction> prediction;  // none: not wanted, or no step to calibrate on
-  /// Positions in `steps`: those that the prediction is judged by. Without step 1, which warms up,
-  /// and those of the calibration, as long as others are there.
+  std::vector<StepTimeline> steps;       // every completely traced step, in milliseconds
+  std::optional<Prediction> prediction;  // empty: not requested, or no step to calibrate on
+  /// Indices in `steps` of those compared with the prediction. Step 1, which warms up, and the
+  /// steps of the calibration are left out, unless no other step was traced.
   std::vector<std::size_t> judged;
-  std::size_t typical = 0;  // of `judged`, the one of median length
+  std::size_t typical = 0;  // the step of median duration among `judged`
 };
 
 RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,

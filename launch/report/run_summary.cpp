@@ -18,7 +18,7 @@ std::string result_lines(const ResolvedRun& run, const RunResult& result) {
   const double tokens =
       steps * static_cast<double>(run.settings.batch.global_batch * run.plan.model.config.sequence);
   std::string text = fmt::format("\n{} after {} of {} steps, {}: {} tokens/s, {:.1f} GFLOP/s\n",
-                                 result.stopped_early ? "Stopped as asked" : "Done", result.steps,
+                                 result.stopped_early ? "Stopped on request" : "Done", result.steps,
                                  run.settings.optimizer.steps, seconds_text(result.seconds),
                                  throughput_text(tokens / result.seconds),
                                  steps * run.plan.flops_per_step / result.seconds * 1e-9);
@@ -29,7 +29,7 @@ std::string result_lines(const ResolvedRun& run, const RunResult& result) {
   return text + " (nats a token)\n";
 }
 
-/// Sums over the ranks of one stage.
+/// Times are sums over the ranks of one stage; memory is the maximum.
 struct StageTime {
   double compute = 0, communication = 0, idle = 0;
   std::int64_t peak_bytes = 0;
@@ -58,7 +58,7 @@ std::string time_table(const ResolvedRun& run, const RunResult& result) {
                percent_text(time.idle / time.total()), bytes_text(time.peak_bytes),
                bytes_text(run.plan.memory[stage].total())});
   }
-  return "\nWhere the time went\n" + table.text();
+  return "\nTime and memory per stage\n" + table.text();
 }
 
 std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
@@ -69,13 +69,13 @@ std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
   if (!trace.empty()) {
     text += fmt::format(
         "Trace     {} (open it at https://ui.perfetto.dev)\n"
-        "Bubble    stagecraft explain {} says whose fault idle time is\n",
+        "Bubble    stagecraft explain {} shows the causes of idle time\n",
         trace, directory.path().string());
   }
   return text;
 }
 
-/// Whether the run's sizes fit the schedule and the number of stages.
+/// Whether the run's sizes allow this split and schedule.
 bool fits(const ResolvedRun& run, const ParallelConfig& parallel) {
   try {
     make_plan(run.plan.model, parallel, run.settings.batch);
@@ -85,7 +85,7 @@ bool fits(const ResolvedRun& run, const ParallelConfig& parallel) {
   }
 }
 
-/// Another schedule for as many chunks; empty where none fits.
+/// Another schedule for the same number of chunks; empty if none fits.
 std::string other_schedule(const ResolvedRun& run) {
   for (const std::string& name : schedule_names()) {
     ParallelConfig other = run.settings.parallel;
@@ -110,15 +110,15 @@ std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
   const std::string schedule = other_schedule(run);
   if (parallel.pipeline > 1 && !schedule.empty()) {
     suggest("parallel.schedule=" + schedule,
-            "another order of the same work: the same model, bit for bit");
+            "another order of the same work; the model is the same, bit for bit");
   } else if (parallel.pipeline == 1 && fits(run, two_stages)) {
-    suggest("parallel.pipeline=2", "two stages: the same model, bit for bit");
+    suggest("parallel.pipeline=2", "two stages; the model is the same, bit for bit");
   }
   if (parallel.tensor == 1 && model.heads % 2 == 0) {
-    suggest("parallel.tensor=2", "each layer on two actors");
+    suggest("parallel.tensor=2", "each layer split over two actors");
   }
   suggest(fmt::format("model.init_from={}", directory.model().string()),
-          "go on from the weights that lie there now");
+          "continue from these weights");
   return text;
 }
 

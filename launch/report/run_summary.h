@@ -1,4 +1,4 @@
-// What a run did, in text.
+// The report that is printed after a run.
 #pragma once
 
 #include <string>
@@ -10,7 +10,7 @@
 
 namespace stagecraft {
 
-/// Losses, speed, where each stage's time went, where the files are, and what to try next.
+/// Losses, speed, the time and memory of each stage, the files, and suggestions for the next run.
 /// `config_name` is the configuration as the user named it.
 std::string run_summary(const ResolvedRun& run, const RunResult& result,
                         const RunDirectory& directory, const std::string& config_name);

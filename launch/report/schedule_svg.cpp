@@ -18,9 +18,9 @@ constexpr double kRow = 26;
 constexpr double kRowGap = 4;
 constexpr double kRight = 240;
 constexpr double kBottom = 66;
-constexpr double kShortest = 18;  // an instruction's width, so that two digits can be read
+constexpr double kShortest = 18;  // smallest width of an instruction: two digits fit
 constexpr double kWidest = 30'000;
-constexpr double kDigit = 6.2;  // a digit's width
+constexpr double kDigit = 6.2;  // width of a digit
 
 constexpr const char* kIdle = "#f1f1f1";
 constexpr const char* kCommunication = "#cfe8e3";
@@ -36,7 +36,7 @@ struct Kind {
   Rgb colour;
 };
 
-/// Colours that stay apart for the colour-blind, light enough for black digits.
+/// Colours that colour-blind people can tell apart, light enough for black digits.
 const std::map<Op, Kind>& kinds() {
   static const std::map<Op, Kind> kKinds = {
       {Op::forward, {"F forward", {156, 196, 240}}},
@@ -124,7 +124,7 @@ class SvgWriter {
     return std::max(kLeft, static_cast<double>(longest) * kDigit + 16);
   }
 
-  /// Each chunk's position among its stage's.
+  /// The index of each chunk among the chunks of its stage.
   std::vector<int> places() const {
     std::map<int, int> next;
     std::vector<int> places;

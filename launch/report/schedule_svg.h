@@ -1,4 +1,4 @@
-// A timeline as a picture for slides, as the papers draw schedules.
+// Draws a timeline as an SVG diagram, in the style of the papers on pipeline schedules.
 #pragma once
 
 #include <string>
@@ -10,12 +10,12 @@
 
 namespace stagecraft {
 
-/// A time in which a row's stage was idle.
+/// An interval in which the stage of a row was idle.
 struct SvgGap {
   double begin = 0;
   double end = 0;
-  std::string label;  // written in it where it fits
-  std::string cause;  // shown by a pointer that rests on it
+  std::string label;  // drawn inside if it fits
+  std::string cause;  // shown as a tooltip
 };
 
 struct SvgRow {
@@ -23,24 +23,25 @@ struct SvgRow {
   std::vector<Action> actions;
   std::vector<SvgGap> gaps;
   double end = 0;
-  std::string note;  // at the right
+  std::string note;  // to the right of the row
 };
 
 struct SvgDiagram {
   std::string title;
-  std::string notes;  // above the rows' notes
+  std::string notes;  // heading of the rows' notes
   std::vector<int> stage_of_chunk;
   std::vector<SvgRow> rows;
-  double unit = 0;  // a time that two digits need to be read in; 0: the shortest action's
+  double unit = 0;  // shortest duration in which two digits must fit; 0: of the shortest action
 };
 
-/// An SVG file: time to the right, rows down, to scale; colours by kind, a stage's later chunks
-/// darker; numbers are micro-batches. What of a row is neither an action nor a gap, where it has
-/// gaps, is communication. Requires a row with compute that takes time.
+/// Returns an SVG file, to scale: time to the right, one row below the other. Colours show the kind
+/// of instruction, and later chunks of a stage are darker. Numbers are micro-batches. In a row with
+/// gaps, time that is neither an action nor a gap is communication. REQUIRES: some compute takes
+/// time.
 std::string svg(const SvgDiagram& picture);
 
-/// A row a stage; at the right the most activations, and weight stashes, that it holds, and bytes
-/// where `peaks` has any.
+/// Draws one row per stage. To the right of a row are the stage's peak numbers of activations and
+/// weight stashes, and its peak bytes if `peaks` has any.
 std::string schedule_svg(const Program& program, const Timeline& timeline, const std::string& title,
                          const std::vector<StagePeak>& peaks = {});
 

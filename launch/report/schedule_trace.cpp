@@ -43,7 +43,7 @@ class SpanWriter {
       add(lane_of(i.op), name, action.begin, action.end, step, i);
       if (is_transfer(i.op)) {
         spans_.back().flow = flow_of(i, coordinate, index);
-        spans_.back().end_ns = spans_.back().begin_ns + 1;  // it takes no time of its stage
+        spans_.back().end_ns = spans_.back().begin_ns + 1;  // a transfer does not occupy the stage
       }
       now = std::max(now, action.end);
     }
@@ -59,8 +59,8 @@ class SpanWriter {
                       .instruction = to_string(i)});
   }
 
-  /// The same number at both ends of a transfer: its step and column, what it carries, its source's
-  /// chunk, its micro-batch.
+  /// The same number at both ends of a transfer, computed from its step, mesh column, payload,
+  /// source chunk and micro-batch.
   std::uint64_t flow_of(const Instruction& i, const MeshCoordinate& coordinate,
                         std::size_t step) const {
     const bool activation = carries_activation(i.op);

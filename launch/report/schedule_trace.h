@@ -1,4 +1,4 @@
-// A predicted timeline as spans, so that a trace viewer shows it as it shows a run.
+// Converts a predicted timeline to spans, so that a trace viewer shows it like a measured run.
 #pragma once
 
 #include <cstdint>
@@ -10,15 +10,15 @@
 
 namespace stagecraft {
 
-/// Where a predicted step is drawn.
+/// Number and start time of a step in the trace.
 struct PredictedStep {
   std::int64_t step = 0;
   double begin_ms = 0;
 };
 
-/// One report a rank of `mesh`, in the lanes of trace_file.h; a unit of the timeline is shown as a
-/// millisecond. Every rank of a stage does as its stage. Waits stand in the schedule lane, sends
-/// and receives where they fire, joined by flows.
+/// One report per rank of `mesh`, in the lanes of trace_file.h. A unit of the timeline is one
+/// millisecond. All ranks of a stage have the timeline of the stage. Waits are in the schedule
+/// lane; sends and receives are at the times when they fire, joined by flows.
 std::vector<RankReport> predicted_spans(const Program& program, const Timeline& timeline,
                                         const MeshShape& mesh,
                                         const std::vector<PredictedStep>& steps);

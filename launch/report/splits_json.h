@@ -1,4 +1,4 @@
-// The splits that `stagecraft plan` found, for other programs.
+// The result of `stagecraft plan` as JSON for other programs.
 #pragma once
 
 #include <string>
@@ -7,7 +7,7 @@
 
 namespace stagecraft {
 
-/// docs/prediction.md lists the names.
+/// docs/prediction.md documents the keys.
 std::string splits_json(const SearchRequest& request, const SplitSearch& found);
 
 }  // namespace stagecraft

@@ -16,10 +16,10 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-/// Milliseconds to the nanosecond.
+/// Rounds milliseconds to whole nanoseconds.
 double ms(double value) { return std::round(value * 1e6) * 1e-6; }
 
-/// Whose fault, and of which kind of work.
+/// Cause of idle time, the rank that caused it (-1: none), and its kind of instruction.
 using Fault = std::tuple<IdleCause, int, std::string>;
 
 Fault fault_of(const Gap& gap) {
@@ -121,7 +121,7 @@ class StepMeans {
   std::map<std::tuple<int, std::string_view, std::string>, double> path_;
 };
 
-/// One step, instruction by instruction.
+/// Every instruction and gap of one step.
 Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeline& step,
                int slots) {
   const Explanation explanation = explain_step(plan.program, mesh, step, slots);
@@ -155,8 +155,8 @@ Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeli
   return json;
 }
 
-/// Mean length of what each kind of instruction of each chunk took. T counts from when both stages
-/// had come to it, U from when all ranks had until the last has ended.
+/// Mean duration per kind of instruction and chunk. T counts from the moment when both stages have
+/// reached it; U from the moment when all ranks have reached it to the end of the last.
 class KindMeans {
  public:
   using Kind = std::pair<Op, int>;

@@ -1,4 +1,4 @@
-// RUN/trace_summary.json: where the time of the traced steps went, beside what was predicted. See
+// RUN/trace_summary.json: measured and predicted times of the traced steps. See
 // docs/file_formats/trace_summary.md.
 #pragma once
 
@@ -9,7 +9,7 @@
 
 namespace stagecraft {
 
-/// Requires a step.
+/// REQUIRES: at least one step was traced.
 std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis);
 
 }  // namespace stagecraft

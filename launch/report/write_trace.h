@@ -1,4 +1,4 @@
-// A run's trace and its summary, as files.
+// Writes the trace of a run and its summary.
 #pragma once
 
 #include "actors/protocol/run_report.h"
@@ -7,8 +7,8 @@
 
 namespace stagecraft {
 
-/// Writes the trace where the settings want it, if they do, with what was predicted, and beside the
-/// run's other files RUN/trace_summary.json, if a step was whole.
+/// Writes the measured and predicted spans to trace.file, unless that is "". Also writes
+/// RUN/trace_summary.json if a step was traced completely.
 void write_trace(const TrainingPlan& plan, const RunSettings& settings, const RunResult& result);
 
 }  // namespace stagecraft

@@ -254,7 +254,7 @@ TEST_CASE("plan and explain refuse bad input and print results for good input") 
   const Ended planned = run_stagecraft(good, workplace.path());
   CHECK(planned.status == 0);
   CHECK_THAT(planned.out, Catch::Contains("[parallel]\npipeline = ") &&
-                              Catch::Contains("micro_batch = ") && Catch::Contains("looked at"));
+                              Catch::Contains("micro_batch = ") && Catch::Contains("considered"));
   CHECK(run_stagecraft(with("--memory", "0.01MiB"), workplace.path()).status == 1);
   CHECK_THAT(workplace.refusal({"explain", "runs/none"}), Catch::Contains("no trace_summary.json"));
   for (const char* cost : {"trace.cost=F=x", "trace.cost=F=1:2:3"}) {

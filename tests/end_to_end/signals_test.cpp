@@ -67,7 +67,7 @@ void check_stops(int signal) {
   CHECK(ended.status == 0);
   CHECK_THAT(ended.err, Catch::Contains("stopping after this step"));
   CHECK_THAT(ended.out, Catch::Contains("model written to run/model"));
-  CHECK_THAT(ended.out, Catch::Contains("Stopped as asked after"));
+  CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
   CHECK(has_bytes(folder.path() / "run/model/model.safetensors"));
 }
 

@@ -32,7 +32,7 @@ inline ConfigFile example(const std::vector<std::string>& overrides = {}) {
   return parse_config(kExample, "example.toml", overrides);
 }
 
-/// What BadInput says when `call` throws it; "" when nothing is thrown.
+/// The message of the BadInput that `call` throws; "" when nothing is thrown.
 template <typename Call>
 std::string message_of(const Call& call) {
   try {

@@ -45,13 +45,13 @@ TEST_CASE("a metrics line has exactly its keys and nine significant digits") {
   CHECK(diagnose["tokens_per_second"] == 8192);
 }
 
-TEST_CASE("a validation loss is there where it was measured") {
+TEST_CASE("a line has a validation loss if it was measured") {
   StepReport measured = report();
   measured.validation_loss = 2.5;
   CHECK(nlohmann::json::parse(metrics_line(measured))["validation_loss"] == 2.5);
 }
 
-TEST_CASE("what is not finite is null, so that the line stays JSON") {
+TEST_CASE("a value that is not finite is null, so that the line is valid JSON") {
   StepReport broken = report();
   broken.loss = std::numeric_limits<double>::quiet_NaN();
   broken.gradient_norm = std::numeric_limits<double>::infinity();
@@ -74,7 +74,7 @@ TEST_CASE("a line is in the file as its step ends") {
   }
 }
 
-TEST_CASE("a full disk and a folder that is not there are errors with the path") {
+TEST_CASE("a full disk and a missing folder are errors with the path") {
   CHECK_THROWS_WITH(MetricsFile("/nonexistent/metrics.jsonl"),
                     Catch::Contains("/nonexistent/metrics.jsonl"));
   MetricsFile full("/dev/full");

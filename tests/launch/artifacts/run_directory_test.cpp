@@ -49,7 +49,7 @@ TEST_CASE("a kept run directory stays, with its configuration") {
   CHECK(line == "[run]");
 }
 
-TEST_CASE("a run that never began leaves nothing, outer folders included") {
+TEST_CASE("a run that never began leaves nothing, not even parent folders") {
   const TemporaryFolder folder;
   {
     const RunDirectory directory(folder.path() / "runs" / "first", "[run]\n");
@@ -59,7 +59,7 @@ TEST_CASE("a run that never began leaves nothing, outer folders included") {
   CHECK(fs::is_empty(folder.path()));
 }
 
-TEST_CASE("a folder that was there before stays, empty as it was") {
+TEST_CASE("a folder that existed before stays, empty as before") {
   const TemporaryFolder folder;
   const fs::path path = folder.path() / "mine";
   fs::create_directory(path);
@@ -78,7 +78,7 @@ TEST_CASE("a run directory that is not empty or not writable is refused and left
   CHECK(fs::file_size(folder.path() / "file") == 1);
 }
 
-TEST_CASE("a trace file that could not be written is refused before the run") {
+TEST_CASE("a trace file that cannot be written is refused before the run") {
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run", "");
   CHECK_NOTHROW(check_trace_file("", directory));

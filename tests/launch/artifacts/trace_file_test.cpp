@@ -12,7 +12,7 @@ using nlohmann::json;
 
 namespace {
 
-// Two stages, one micro-batch; the last send never arrived.
+// Two stages, one micro-batch; the last send has no receive.
 std::vector<RankReport> two_ranks() {
   RankReport first;
   first.spans = {{Lane::schedule, "step 1", 1000, 9000, 0},
@@ -109,7 +109,7 @@ TEST_CASE("slices keep their names, count from the origin and nest in every lane
   }
 }
 
-TEST_CASE("every arrow has one begin and one later end, each inside a slice") {
+TEST_CASE("every arrow has one start and one later end, each inside a slice") {
   const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
   const Lanes lanes = slices_of(trace);
   std::map<std::uint64_t, json> begins, ends;

@@ -35,7 +35,7 @@ TEST_CASE("the doctor lists devices, versions and MPI") {
   CHECK_THAT(text, Catch::EndsWith("Nothing is missing\n"));
 }
 
-TEST_CASE("the doctor says what is missing and how to get it") {
+TEST_CASE("the doctor lists missing components with the remedy") {
   Findings found = complete();
   found.cuda = {.fault = "built without CUDA", .remedy = "install the toolkit"};
   found.nccl = "";
@@ -52,7 +52,7 @@ TEST_CASE("the doctor says what is missing and how to get it") {
   CHECK_THAT(doctor_text(found), Catch::Contains("apt-get install openmpi-bin"));
 }
 
-TEST_CASE("what the doctor finds is what the program finds") {
+TEST_CASE("the doctor reports the same facts as the program") {
   const Findings found = find_out();
   CHECK(found.mpi.empty() == !mpi_is_built());
   CHECK(found.nccl.empty() != found.nccl_fault.empty());

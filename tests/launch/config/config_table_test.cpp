@@ -1,4 +1,4 @@
-// Bad input, key by key: whatever is in the table is tested here.
+// Bad input, key by key: these tests cover every key of the table.
 #include "launch/config/config_table.h"
 
 #include <fmt/format.h>
@@ -16,14 +16,14 @@ namespace {
 
 constexpr const char* kWhere = "bad.toml:2:1: ";
 
-// A file in which the key stands alone, on line 2.
+// A file with this key alone, on line 2.
 std::string message_for(const ConfigKey& key, const std::string& value) {
   const std::string text = fmt::format("[{}]\n{} = {}\n", key.section(), key.leaf(), value);
   return message_of([&] { parse_config(text, "bad.toml", {}); });
 }
 
-// Refused where it stands, naming the key. (A value that is accepted would give another message,
-// since required keys are missing.)
+// Checks that the value is refused with its location and the key's name. (An accepted value gives
+// another message, since required keys are missing.)
 void check_refused(const ConfigKey& key, const std::string& value) {
   CAPTURE(key.name, value);
   const std::string message = message_for(key, value);
@@ -78,7 +78,7 @@ std::vector<std::string> out_of_range(const ConfigKey& key) {
 
 }  // namespace
 
-TEST_CASE("every key refuses every wrong type, at its place") {
+TEST_CASE("every key refuses every wrong type, with its location") {
   for (const ConfigKey& key : config_table()) {
     for (const std::string& value : wrong_types(key)) {
       check_refused(key, value);
@@ -86,7 +86,7 @@ TEST_CASE("every key refuses every wrong type, at its place") {
   }
 }
 
-TEST_CASE("every key refuses what lies just outside its range, and takes what lies just inside") {
+TEST_CASE("every key refuses values just outside its range, and accepts values just inside") {
   for (const ConfigKey& key : config_table()) {
     for (const std::string& value : out_of_range(key)) {
       check_refused(key, value);
@@ -110,12 +110,12 @@ TEST_CASE("every number has a lower bound, and every integer an upper one") {
   }
 }
 
-TEST_CASE("every choice refuses another word, naming the nearest, and what is not built") {
+TEST_CASE("every choice refuses another word, naming the nearest, and a value not built yet") {
   int refused = 0;
   for (const ConfigKey& key : config_table()) {
     for (const Choice& choice : key.choices) {
       CAPTURE(key.name, choice.name);
-      if (!choice.argument.empty()) {  // any text may follow, but some must
+      if (!choice.argument.empty()) {  // any text that is not empty may follow
         check_accepted(key, "\"" + choice.name + "x\"");
         check_refused(key, "\"" + choice.name + "\"");
         check_refused(key, "\"x" + choice.name + "x\"");
@@ -145,7 +145,7 @@ TEST_CASE("every key misspelt is unknown, and the nearest is the key") {
   }
 }
 
-TEST_CASE("an integer is taken where a number is wanted") {
+TEST_CASE("an integer is accepted where a number is expected") {
   for (const ConfigKey& key : config_table()) {
     if (key.type == KeyType::real) {
       check_accepted(key, key.range.least_open ? "1" : "0");
@@ -163,7 +163,7 @@ TEST_CASE("a zero byte in a text is refused") {
   check_refused(*find_key("data.train"), R"(["a\u0000b"])");
 }
 
-TEST_CASE("the table has every key once, each with help, and defaults that it accepts itself") {
+TEST_CASE("the table has every key once, each with help, and defaults that pass its own checks") {
   std::set<std::string> seen;
   for (const ConfigKey& key : config_table()) {
     CAPTURE(key.name);

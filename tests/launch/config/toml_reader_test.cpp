@@ -26,7 +26,7 @@ std::string without(const std::string& line) {
 
 }  // namespace
 
-TEST_CASE("a file fills the settings and remembers the places") {
+TEST_CASE("a file fills the settings and their locations") {
   const ConfigFile config = example();
   CHECK(config.settings.model.layers == 4);
   CHECK(config.settings.parallel.pipeline == 2);
@@ -36,7 +36,7 @@ TEST_CASE("a file fills the settings and remembers the places") {
   CHECK_FALSE(config.has("train.beta1"));
 }
 
-TEST_CASE("inline tables and dotted keys have places too") {
+TEST_CASE("inline tables and dotted keys have locations too") {
   const ConfigFile config =
       parse_config(std::string("run = {mode = \"threads\"}\n") + kExample, "f.toml", {});
   CHECK(config.places.at("run.mode").text == "f.toml:1:8");
@@ -52,7 +52,7 @@ TEST_CASE("syntax errors have their line and column") {
              Catch::StartsWith("f.toml:2:"));
 }
 
-TEST_CASE("unknown tables and keys outside tables name the nearest") {
+TEST_CASE("errors for unknown tables and keys outside tables name the nearest") {
   CHECK(message_for("\n[modle]\n") == "f.toml:2:2: unknown table [modle]; the nearest is [model]");
   CHECK(message_for("layers = 4\n") ==
         "f.toml:1:1: unknown key layers outside of all tables; the nearest is model.layers");
@@ -61,12 +61,12 @@ TEST_CASE("unknown tables and keys outside tables name the nearest") {
   CHECK_THAT(message_for("[[model]]\n"), Catch::StartsWith("f.toml:1:3: model must be a table"));
 }
 
-TEST_CASE("the first mistake in the file is the one that is told") {
+TEST_CASE("the first mistake in the file is reported") {
   CHECK_THAT(message_for("[train]\nsteps = 0\n[model]\nlayers = 0\n"),
              Catch::StartsWith("f.toml:2:1: train.steps"));
 }
 
-TEST_CASE("a missing key is told at its table, with what to add") {
+TEST_CASE("a missing key is reported at its table, with what to add") {
   CHECK(message_of([&] { parse_config(without("heads = 4"), "f.toml", {}); }) ==
         "f.toml:1:2: model.heads is missing; add heads to [model]: an integer from 1 to 16777216, "
         "or give model.preset");
@@ -74,12 +74,12 @@ TEST_CASE("a missing key is told at its table, with what to add") {
   CHECK_THAT(message_for(""), Catch::StartsWith("f.toml: model.family is missing"));
 }
 
-TEST_CASE("a preset stands for the sizes") {
+TEST_CASE("a preset replaces the sizes") {
   const std::string text = without("layers = 4");
   CHECK_NOTHROW(parse_config(text, "f.toml", {"model.preset=gpt2-124m"}));
 }
 
-TEST_CASE("--set replaces what the file says; quotes may be left out") {
+TEST_CASE("--set overrides the file; quotes may be left out") {
   const ConfigFile config =
       example({"model.layers=8", "train.learning_rate=1e-3", "train.clip=2", "run.mode=threads",
                "run.directory=2024", "run.directory=a b", "parallel.partition=[2, 6]"});
@@ -96,7 +96,7 @@ TEST_CASE("--set replaces what the file says; quotes may be left out") {
   CHECK(example({"trace.file="}).settings.session.trace_file == "");
 }
 
-TEST_CASE("mistakes in --set name it") {
+TEST_CASE("errors of --set begin with it") {
   CHECK(message_for_set("train.step=3") ==
         "--set train.step=3: unknown key train.step; the nearest is train.steps");
   CHECK(message_for_set("train.steps") == "--set train.steps: write --set section.key=value");
@@ -106,7 +106,7 @@ TEST_CASE("mistakes in --set name it") {
   CHECK_THAT(message_for_set("data.train=/tmp"), Catch::Contains("must be a list"));
 }
 
-TEST_CASE("errors from below begin with the first key that the file has and name the others") {
+TEST_CASE("errors of inner rooms begin with the location of the first key that the file has") {
   const ConfigFile config = example({"train.global_batch=7"});
   const auto text = [&](const std::string& keys) {
     return std::string(located(config, ConfigError(keys, "nonsense")).what());
@@ -122,7 +122,7 @@ TEST_CASE("errors from below begin with the first key that the file has and name
   CHECK(text("train.beta1") == "example.toml: train.beta1: nonsense");
 }
 
-TEST_CASE("a file that cannot be read is told with its name") {
+TEST_CASE("the error for a file that cannot be read has its name") {
   const TemporaryFolder folder;
   const auto text = [&](const std::filesystem::path& path) {
     return message_of([&] { read_config(path, {}); });

@@ -4,7 +4,7 @@
 
 using namespace stagecraft;
 
-TEST_CASE("numbers read as people write them") {
+TEST_CASE("numbers are formatted for people") {
   CHECK(bytes_text(0) == "0 B");
   CHECK(bytes_text(1023) == "1023 B");
   CHECK(bytes_text(1536) == "1.50 KiB");

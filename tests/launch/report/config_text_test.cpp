@@ -53,6 +53,6 @@ TEST_CASE("a resolved configuration names the source of every value") {
   CHECK(text.find("threads = 1  # default: cores / actors") != std::string::npos);
 }
 
-TEST_CASE("the reference page is what the table says") {
+TEST_CASE("docs/configuration.md is the page generated from the table") {
   CHECK(read_file("docs/configuration.md") == configuration_page());
 }

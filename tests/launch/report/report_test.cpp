@@ -44,7 +44,7 @@ RunResult result_of(const ResolvedRun& run) {
 
 }  // namespace
 
-TEST_CASE("the plan says who owns what, what it needs, and how a step goes") {
+TEST_CASE("the plan report shows stages, memory and the schedule of a step") {
   const ResolvedRun run = resolve(example({"parallel.partition=[1, 3]"}), 2);
   const std::string plan = plan_report(run, text_of(3201), 100);
   CAPTURE(plan);
@@ -73,11 +73,11 @@ TEST_CASE("the plan as JSON adds up") {
     CHECK(bytes == stage["bytes"]["total"]);
     parameters += stage["parameters"].get<std::int64_t>();
   }
-  // The tied table lies on both stages.
+  // The tied embedding is on both stages.
   CHECK(parameters == json["model"]["parameters"].get<std::int64_t>() + 256 * 64);
   // One activation and one gradient per micro-batch and column, of 2 x 32 x 64 numbers.
   CHECK(json["sent_bytes"]["pipeline"] == 2 * 2 * 4 * (4 * 2 * 32 * 64));
-  // Both halves of the table, added between two stages, on two data ranks.
+  // Both halves of the embedding, added between two stages, on two data ranks.
   CHECK(json["sent_bytes"]["tied"] == 2 * 4 * 256 * 64 * 2);
   CHECK(json["sent_bytes"]["data"] > 0);
 }
@@ -90,7 +90,7 @@ TEST_CASE("several ranks of a stage are a range") {
   CHECK_THAT(plan, Catch::Contains("  4-7  "));
 }
 
-TEST_CASE("the summary says losses, shares of time, files and commands to go on with") {
+TEST_CASE("the summary has losses, shares of time, files and suggested commands") {
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run", "");
   const ResolvedRun run = resolve(example(), 2);
@@ -131,7 +131,7 @@ TEST_CASE("every command that the summary suggests is a valid configuration") {
   }
 }
 
-TEST_CASE("a run that was stopped says so") {
+TEST_CASE("the summary of a stopped run says so") {
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run", "");
   const ResolvedRun run = resolve(example(), 2);
@@ -139,5 +139,5 @@ TEST_CASE("a run that was stopped says so") {
   result.stopped_early = true;
   result.steps = 3;
   CHECK_THAT(run_summary(run, result, directory, "example.toml"),
-             Catch::Contains("Stopped as asked after 3 of 10 steps"));
+             Catch::Contains("Stopped on request after 3 of 10 steps"));
 }

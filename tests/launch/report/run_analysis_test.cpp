@@ -39,8 +39,8 @@ Traced traced_run(const ParallelConfig& parallel, std::int64_t steps) {
   return traced;
 }
 
-/// Of one rank within a step's window, how long none of that step's compute or optimizer spans ran,
-/// or one of its collectives did; from the spans alone, moment by moment between their ends.
+/// For one rank within a step: the time in which none of the step's compute or optimizer spans ran,
+/// or one of its collectives did. Computed from the spans alone, interval by interval.
 double milliseconds_without_compute(const RankReport& rank, std::int64_t step,
                                     std::int64_t begin_ns, std::int64_t end_ns) {
   std::vector<std::int64_t> moments = {begin_ns, end_ns};
@@ -70,7 +70,7 @@ double milliseconds_without_compute(const RankReport& rank, std::int64_t step,
   return static_cast<double>(sum) * 1e-6;
 }
 
-TEST_CASE("what a run's ranks did in a step adds up, and idle time has its causes") {
+TEST_CASE("the times of a rank add up to the step, and the causes to its idle time") {
   for (const ParallelConfig& parallel :
        {ParallelConfig{.pipeline = 2},
         ParallelConfig{.pipeline = 2, .chunks = 2, .schedule = "zb-v"},
@@ -101,7 +101,7 @@ TEST_CASE("what a run's ranks did in a step adds up, and idle time has its cause
   }
 }
 
-TEST_CASE("the first steps calibrate, the later ones judge") {
+TEST_CASE("the first steps calibrate, the later ones are compared") {
   const Traced traced = traced_run({.pipeline = 2}, 6);
   const RunAnalysis analysis = analyse(traced.plan, {}, traced.result);
   REQUIRE(analysis.prediction);
@@ -165,7 +165,7 @@ TEST_CASE("the summary of a trace: causes add up to idle, and explain reads it")
                                         "stage 1 rank 1 data 0 tensor 0 predicted"});
 }
 
-TEST_CASE("T counts from when the stages of its own column had come to it") {
+TEST_CASE("T counts from when both stages of its own column have reached it") {
   TrainingPlan plan;
   plan.mesh = {.pipeline = 1, .tensor = 2};
   plan.program = with_reductions(
@@ -198,14 +198,14 @@ TEST_CASE("T counts from when the stages of its own column had come to it") {
   CHECK(measured("U") == Approx(22 - 12));
 }
 
-TEST_CASE("explain says what is missing, and what is no summary") {
+TEST_CASE("explain refuses a run without a summary, and a file that is not a summary") {
   const TemporaryFolder folder;
   CHECK_THROWS_WITH(explain({.run = folder.path(), .svg = {}}),
                     Catch::Contains("has no trace_summary.json"));
   for (const char* text : {"{", "{}", "[1]", R"({"ranks": 3})"}) {
     write_file(trace_summary_file(folder.path()), text);
     CHECK_THROWS_WITH(explain({.run = folder.path(), .svg = {}}),
-                      Catch::Contains("is no summary of a trace"));
+                      Catch::Contains("is not a trace summary"));
   }
 }
 

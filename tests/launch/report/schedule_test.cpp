@@ -32,12 +32,12 @@ std::size_t count(const std::string& text, const std::string& pattern) {
       std::distance(std::sregex_iterator(text.begin(), text.end(), regex), {}));
 }
 
-TEST_CASE("the drawing is to scale: a box an instruction, as wide as it takes") {
+TEST_CASE("the diagram is to scale: one box per instruction, as wide as its duration") {
   const Program program = small_program();
   const CostTable costs{.chunks = {{.forward = 1, .backward = 3}}, .transfer = 0.5};
   const std::string svg = schedule_svg(program, simulate(program, costs), "a < b");
   CHECK_THAT(svg, Contains("a &lt; b"));
-  // Of 2 stages and 3 micro-batches; the legend has one box of 14 a kind.
+  // 2 stages and 3 micro-batches; the legend has one box of width 14 per kind.
   CHECK(count(svg, "<rect [^>]*width=\"18.00\" [^>]*fill=\"#9cc4f0\"") == 6);
   CHECK(count(svg, "<rect [^>]*width=\"54.00\" [^>]*fill=\"#fac878\"") == 6);
   CHECK(count(svg, "<rect [^>]*width=\"14.00\"") == 2);
@@ -63,7 +63,7 @@ TEST_CASE("a stage's later chunks are darker") {
   CHECK_THAT(svg, Contains("darker: a later chunk") && Contains("2 activations, 1 for W"));
 }
 
-TEST_CASE("the predicted trace: compute apart, waits between, flows that join") {
+TEST_CASE("the predicted trace: no overlapping compute, waits in between, joined flows") {
   const Program program = small_program();
   const Timeline timeline = simulate(program, {.transfer = 0.5, .optimizer = 2});
   const std::vector<RankReport> reports = predicted_spans(program, timeline, {.pipeline = 2}, {{}});
@@ -71,7 +71,7 @@ TEST_CASE("the predicted trace: compute apart, waits between, flows that join") 
   std::multiset<std::uint64_t> sent;
   std::multiset<std::uint64_t> received;
   for (const RankReport& report : reports) {
-    std::int64_t in_lanes = 0;  // what runs and what waits fill the stage's time
+    std::int64_t in_lanes = 0;  // compute and waits fill the stage's time
     std::int64_t last = 0;
     for (const Span& span : report.spans) {
       if (span.lane == Lane::send || span.lane == Lane::receive) {

@@ -7,7 +7,7 @@
 namespace stagecraft {
 namespace {
 
-TEST_CASE("the splits that plan found, as JSON") {
+TEST_CASE("the result of plan as JSON") {
   ModelConfig model;
   model.layers = 4;
   model.hidden = 64;

@@ -33,7 +33,7 @@ std::string contents(std::FILE* file) {
 
 }  // namespace
 
-TEST_CASE("the live line says step, losses, rates and the time that is left") {
+TEST_CASE("the live line has step, losses, rates and the remaining time") {
   LiveLine line({.steps = 10, .flops_per_step = 5e9});
   line.add(at(1));
   CHECK(line.text() == "step 1/10  loss 2.5000  2,000 tokens/s  10.0 GFLOP/s  4.50 s left");
@@ -45,7 +45,7 @@ TEST_CASE("the live line says step, losses, rates and the time that is left") {
         "step 3/10  loss 2.5000  validation 2.7500  2,000 tokens/s  10.0 GFLOP/s  3.50 s left");
 }
 
-TEST_CASE("away from a terminal lines are few: first, last and evaluations") {
+TEST_CASE("without a terminal few lines are printed: first, last and evaluations") {
   const TemporaryFolder folder;
   RunDirectory directory(folder.path() / "run", "");
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);

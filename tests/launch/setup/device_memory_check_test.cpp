@@ -10,7 +10,7 @@ using namespace stagecraft;
 
 namespace {
 
-/// The example's plan: two stages, the first of which holds more.
+/// The example's plan: two stages, of which the first needs more memory.
 TrainingPlan two_stages() { return resolve(example(), 2).plan; }
 
 std::int64_t planned(const TrainingPlan& plan, std::size_t stage) {
@@ -41,7 +41,7 @@ GpuSharing of_processes(int on_this_host) {
 
 }  // namespace
 
-TEST_CASE("ranks that share a device have to fit together") {
+TEST_CASE("ranks that share a device must fit together") {
   const TrainingPlan plan = two_stages();
   const std::int64_t both = planned(plan, 0) + planned(plan, 1);
   CHECK_NOTHROW(check_device_memory(plan, mode("threads"), gpus_of({both}), {}));
@@ -51,7 +51,7 @@ TEST_CASE("ranks that share a device have to fit together") {
                         Catch::Contains("stagecraft plan"));
 }
 
-TEST_CASE("a rank with a device of its own has to fit there") {
+TEST_CASE("a rank with its own device must fit there") {
   const TrainingPlan plan = two_stages();
   REQUIRE(planned(plan, 0) > planned(plan, 1));
   CHECK_NOTHROW(check_device_memory(plan, mode("threads"),
@@ -61,7 +61,7 @@ TEST_CASE("a rank with a device of its own has to fit there") {
                     Catch::Contains("cuda:1 has") && Catch::Contains("rank 1 plans"));
 }
 
-TEST_CASE("processes count those that are known to be on their host") {
+TEST_CASE("processes count the ranks that are known to be on their host") {
   const TrainingPlan plan = two_stages();
   const std::int64_t largest = planned(plan, 0);
   DeviceChoice small_host;
@@ -74,11 +74,11 @@ TEST_CASE("processes count those that are known to be on their host") {
                     Catch::Contains("cuda:0 has") && Catch::Contains("a rank of stage 0 plans"));
 }
 
-TEST_CASE("where nobody looked at the memory nothing is refused") {
+TEST_CASE("a choice whose memory was not queried is accepted") {
   CHECK_NOTHROW(check_device_memory(two_stages(), mode("threads"), {}, {}));
 }
 
-TEST_CASE("a run that this host has no memory for is refused with its places") {
+TEST_CASE("a run that does not fit this host's memory is refused with locations") {
   const auto huge = [] {
     resolve(example({"model.hidden=16384", "model.layers=4096", "device.backend=cpu"}), 2,
             [] { return DeviceCensus{.why_none = "none"}; });

@@ -18,12 +18,12 @@ std::string words_for(const HostOptions& where, const std::string& mode = "mpi",
 
 }  // namespace
 
-TEST_CASE("threads need a directory and threads that do not spin") {
+TEST_CASE("mode threads gives a directory and an environment in which threads do not spin") {
   CHECK(words_for({}, "threads") ==
         "mode threads\ndirectory runs/example\nenvironment OMP_WAIT_POLICY=passive\n");
 }
 
-TEST_CASE("on one machine MPI speaks over sockets of the loopback, and looks for nothing else") {
+TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks") {
   if (!mpi_is_built()) {
     return;
   }
@@ -36,7 +36,7 @@ TEST_CASE("on one machine MPI speaks over sockets of the loopback, and looks for
   }
 }
 
-TEST_CASE("actors that share cores are not bound, and those that have cores are") {
+TEST_CASE("actors are bound to cores if there are enough, and not bound otherwise") {
   if (!mpi_is_built()) {
     return;
   }
@@ -45,7 +45,7 @@ TEST_CASE("actors that share cores are not bound, and those that have cores are"
   CHECK_THAT(words_for({}, "mpi", 2), Contains("word slot:PE=1\n") && Contains("word core\n"));
 }
 
-TEST_CASE("several machines need an interface, and take the network that MPI finds") {
+TEST_CASE("several machines need an interface, and MPI probes for networks") {
   if (!mpi_is_built()) {
     return;
   }

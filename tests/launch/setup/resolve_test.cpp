@@ -14,13 +14,13 @@ std::string message_for(const std::vector<std::string>& overrides) {
 
 }  // namespace
 
-TEST_CASE("threads share the cores among the actors, one at least") {
+TEST_CASE("the cores are divided among the actors, with at least one thread each") {
   CHECK(resolve(example(), 8).settings.session.threads == 4);
   CHECK(resolve(example(), 1).settings.session.threads == 1);
   CHECK(resolve(example({"device.threads=3"}), 1).settings.session.threads == 3);
 }
 
-TEST_CASE("the run directory follows from the configuration's name, the trace from it") {
+TEST_CASE("the run directory's default comes from the configuration's name, the trace's from it") {
   const ResolvedRun run =
       resolve(parse_config(kExample, "some/where/example_of_a_name.toml", {}), 2);
   CHECK(run.settings.session.directory == "runs/example_of_a_name");
@@ -36,7 +36,7 @@ TEST_CASE("the plan is the one of the settings") {
   CHECK(run.settings.model.vocab == 256);
 }
 
-TEST_CASE("rules over several keys name all that were given") {
+TEST_CASE("errors of rules over several keys name all given keys") {
   CHECK_THAT(message_for({"train.warmup_steps=11"}),
              Catch::StartsWith("example.toml:12:1: ") &&
                  Catch::Contains("train.warmup_steps: --set train.warmup_steps=11"));
