@@ -87,8 +87,8 @@ class ProcessRun {
       return;
     }
     ProgressSlot& progress = process_.board->slot(rank_);
-    progress.set(
-        Activity::starting);  // CUDA has started, which is progress, and so is each of these
+    // CUDA has started. The watchdog counts this and each of the following as progress.
+    progress.set(Activity::starting);
     const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
     progress.set(Activity::starting);
     setup_->channels = connect_device_channels(*setup_->world, nccl, inputs_.plan, stream);
@@ -126,7 +126,7 @@ class ProcessRun {
         stages[index] = network_.connect(addresses[index], other);
       }
     }
-    process_.session.exchange("");  // all are connected
+    process_.session.exchange("");  // all ranks are connected
     network_.close();
     return stages;
   }

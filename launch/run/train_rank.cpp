@@ -89,7 +89,7 @@ class RankRun {
         WatchdogSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
   }
 
-  /// After a failure only end_failed() may follow.
+  /// After a failure only end_failed() may be called.
   RunResult train(const TextData& text, RunObserver& observer) {
     try {
       start_session();

@@ -191,7 +191,7 @@ TEST_CASE("processes give the bits of threads: the examples, two steps of each")
   if (skipped()) {
     return;
   }
-  // gpt2_124m would take minutes.
+  // gpt2_124m is left out: it would take minutes.
   for (const std::string name : {"first_run", "hybrid", "own_schedule"}) {
     const fs::path launch = fs::path(STAGECRAFT_LAUNCH_TRAIN).parent_path();
     const fs::path config = launch.parent_path() / "examples" / name / (name + ".toml");
