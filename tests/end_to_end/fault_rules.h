@@ -19,9 +19,9 @@ bool ends_well(FaultKind kind);
 bool comes_from_outside(FaultKind kind);
 /// How long a run may take to end after the fault.
 double limit_seconds(FaultKind kind, double watchdog_seconds);
-/// Words that the line `cause` must contain. `coordinate` is the location that the faulty rank
+/// Words that the line `cause` must contain. `position` is the location that the faulty rank
 /// wrote.
-std::vector<std::string> owed_words(const FaultWords& fault, const std::string& coordinate,
+std::vector<std::string> owed_words(const FaultWords& fault, const std::string& position,
                                     const std::string& cause);
 
 }  // namespace stagecraft::test

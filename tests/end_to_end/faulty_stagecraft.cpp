@@ -51,8 +51,8 @@ std::string place_of_call(const Pass& pass, const Instruction& at) {
 }
 
 /// The file is written atomically: its reader does not wait for this process.
-void write_strike(const std::string& file, const std::string& coordinate) {
-  std::ofstream(file + ".tmp") << now_ns() << ' ' << coordinate;
+void write_strike(const std::string& file, const std::string& position) {
+  std::ofstream(file + ".tmp") << now_ns() << ' ' << position;
   std::rename((file + ".tmp").c_str(), file.c_str());
 }
 

@@ -85,7 +85,7 @@ struct Precision {
 
 void check_mesh(int pipeline, int tensor, int data, const Precision& precision) {
   CAPTURE(pipeline, tensor, data, precision.name);
-  const Workplace coordinate;
+  const Workplace workplace;
   Words threads = run_words("threads", "threads", "cuda");
   Words processes = run_words("processes", "mpi", "cuda");
   for (Words* words : {&threads, &processes}) {
@@ -93,20 +93,20 @@ void check_mesh(int pipeline, int tensor, int data, const Precision& precision) 
   }
   processes.emplace_back("--share-gpu");
   for (const Words& words : {run_words("cpu", "threads", "cpu"), threads, processes}) {
-    const Ended ended = coordinate.train(with_mesh(pipeline, tensor, data, words));
+    const Ended ended = workplace.train(with_mesh(pipeline, tensor, data, words));
     CAPTURE(words, ended.out, ended.err);
     REQUIRE(ended.status == 0);
   }
-  const Losses cpu = coordinate.losses("cpu");
-  const Losses gpus = coordinate.losses("processes");
+  const Losses cpu = workplace.losses("cpu");
+  const Losses gpus = workplace.losses("processes");
   REQUIRE(cpu.training.size() == 20);
   REQUIRE(gpus.training.size() == 20);
   for (std::size_t step = 0; step < cpu.training.size(); ++step) {
     CHECK(gpus.training[step] == Approx(cpu.training[step]).epsilon(precision.tolerance));
   }
   CHECK(gpus.validation == Approx(cpu.validation).epsilon(precision.tolerance));
-  CHECK(gpus.training == coordinate.losses("threads").training);
-  CHECK((coordinate.model("processes") == coordinate.model("threads")));
+  CHECK(gpus.training == workplace.losses("threads").training);
+  CHECK((workplace.model("processes") == workplace.model("threads")));
 }
 
 void check_mesh(int pipeline, int tensor, int data) {
@@ -152,9 +152,9 @@ TEST_CASE("more processes than GPUs are an error with the remedy") {
   if (gpu_count() == 0 || gpu_count() > 7) {
     return;
   }
-  const Workplace coordinate;
+  const Workplace workplace;
   const Ended ended =
-      coordinate.train(with_mesh(1, 1, gpu_count() < 2 ? 2 : 8, run_words("few", "mpi", "cuda")));
+      workplace.train(with_mesh(1, 1, gpu_count() < 2 ? 2 : 8, run_words("few", "mpi", "cuda")));
   CHECK(ended.status == 2);
   CHECK_THAT(ended.err, Catch::Contains("--share-gpu") && Catch::Contains("\"threads\""));
 }

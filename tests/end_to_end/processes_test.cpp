@@ -56,7 +56,7 @@ nlohmann::json last_line(const fs::path& metrics) {
 /// Trains in both modes and compares everything that must be equal.
 void check_twins(const Words& sets, const std::string& transport = "auto",
                  const std::string& config = "run.toml") {
-  const Workplace coordinate;
+  const Workplace workplace;
   INFO(config << ", sets " << Catch::StringMaker<Words>::convert(sets));
   for (const std::string mode : {"threads", "mpi"}) {
     Words all = sets;
@@ -64,16 +64,16 @@ void check_twins(const Words& sets, const std::string& transport = "auto",
     if (mode == "mpi") {
       all.push_back("run.transport=" + transport);
     }
-    const Ended ended = coordinate.train(all, {}, config);
+    const Ended ended = workplace.train(all, {}, config);
     CAPTURE(mode, ended.err);
     REQUIRE(ended.status == 0);
   }
   const auto bytes = [&](const char* mode) {
-    return read_file(coordinate.path() / mode / "model/model.safetensors");
+    return read_file(workplace.path() / mode / "model/model.safetensors");
   };
   CHECK((bytes("mpi") == bytes("threads")));
-  const nlohmann::json threads = last_line(coordinate.path() / "threads/metrics.jsonl");
-  const nlohmann::json mpi = last_line(coordinate.path() / "mpi/metrics.jsonl");
+  const nlohmann::json threads = last_line(workplace.path() / "threads/metrics.jsonl");
+  const nlohmann::json mpi = last_line(workplace.path() / "mpi/metrics.jsonl");
   CHECK(mpi["loss"] == threads["loss"]);
   CHECK(mpi["validation_loss"] == threads["validation_loss"]);
 }
@@ -205,15 +205,15 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
   if (skipped()) {
     return;
   }
-  const Workplace coordinate;
+  const Workplace workplace;
   Words sets = mesh(2, 2, 1);
   sets.insert(sets.end(), {"run.mode=mpi", "run.directory=run"});
-  const Ended ended = coordinate.train(sets);
+  const Ended ended = workplace.train(sets);
   CAPTURE(ended.err);
   REQUIRE(ended.status == 0);
-  check_trace(nlohmann::json::parse(read_file(coordinate.path() / "run/trace.json")));
+  check_trace(nlohmann::json::parse(read_file(workplace.path() / "run/trace.json")));
   for (int rank = 0; rank < 4; ++rank) {
-    check_log(read_file(coordinate.path() / "run/logs" / fmt::format("rank-{}.log", rank)), rank);
+    check_log(read_file(workplace.path() / "run/logs" / fmt::format("rank-{}.log", rank)), rank);
   }
 }
 
@@ -315,44 +315,44 @@ TEST_CASE("a mistake of the user with processes gives one message and leaves not
   if (skipped()) {
     return;
   }
-  const Workplace coordinate;
-  const auto before = names_in_folder(coordinate.path());
+  const Workplace workplace;
+  const auto before = names_in_folder(workplace.path());
   const auto check_refusal = [&](const Ended& ended, const std::string& words) {
     CAPTURE(ended.out, ended.err);
     CHECK(ended.status == 2);
     CHECK_THAT(ended.err, Catch::Contains(words));
-    CHECK(names_in_folder(coordinate.path()) == before);
+    CHECK(names_in_folder(workplace.path()) == before);
   };
   const auto lines = [](const std::string& text) {
     return std::count(text.begin(), text.end(), '\n');
   };
   const Ended alone = Process({STAGECRAFT_EXECUTABLE, "train", "run.toml", "--set", "run.mode=mpi"},
-                              coordinate.path())
+                              workplace.path())
                           .wait();
   check_refusal(alone, "run launch/train with the same arguments");
   CHECK(lines(alone.err) == 1);
   const Ended occupied =
-      coordinate.train({"run.mode=mpi", "parallel.pipeline=2", "run.directory=."});
+      workplace.train({"run.mode=mpi", "parallel.pipeline=2", "run.directory=."});
   check_refusal(occupied, "not an empty folder");
   CHECK(lines(occupied.err) == 1);
-  const Ended unknown = coordinate.train({"run.mode=mpi", "parallel.pipelin=2"});
+  const Ended unknown = workplace.train({"run.mode=mpi", "parallel.pipelin=2"});
   check_refusal(unknown, "parallel.pipeline");
   CHECK(lines(unknown.err) == 1);
   // One slot for two ranks. Where cores are short, mpirun gets --oversubscribe instead.
   if (std::thread::hardware_concurrency() > 1) {
-    const Ended crowded = coordinate.train(
+    const Ended crowded = workplace.train(
         {"run.mode=mpi", "device.threads=1", "parallel.pipeline=2"}, {"--hosts", "localhost:1"});
     CHECK(crowded.status == 1);
     CHECK_THAT(crowded.err, Catch::Contains("before any rank had begun; its reasons:") &&
                                 Catch::Contains("slots"));
-    CHECK(names_in_folder(coordinate.path()) == before);
+    CHECK(names_in_folder(workplace.path()) == before);
   }
   // mpirun by hand, with too few processes: it adds its own messages, but ours appears once.
   const Ended few =
       Process({"/usr/bin/env", "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1",
                "mpirun", "--quiet", "--oversubscribe", "-n", "2", STAGECRAFT_EXECUTABLE, "train",
                "run.toml", "--set", "run.mode=mpi", "--set", "parallel.pipeline=4"},
-              coordinate.path())
+              workplace.path())
           .wait();
   check_refusal(few, "the plan has 4 ranks and mpirun started 2 processes");
   CHECK(few.err.find("the plan has 4 ranks") == few.err.rfind("the plan has 4 ranks"));
