@@ -84,7 +84,7 @@ struct Stretch {
 };
 
 /// The child process: sends all tensors, then exits.
-[[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const StartSignal& gate,
+[[noreturn]] void be_source(const Stretch& stretch, Counters& counters, const StartSignal& start,
                             const std::string& key) {
   bind_to_core(1);
   const auto stream = make_stream({}, {});
@@ -93,7 +93,7 @@ struct Stretch {
   std::memset(x.raw(), 1, static_cast<std::size_t>(stretch.bytes));
   for (std::uint64_t sequence = 0; sequence < stretch.tensors * (kRounds + 1); ++sequence) {
     if (sequence % stretch.tensors == 0) {
-      gate.pass();
+      start.pass();
     }
     if (sequence >= kReceiveSlots) {
       wait_until(counters.received, sequence - kReceiveSlots + 1);
@@ -151,10 +151,10 @@ void measure(const Stretch& stretch) {
   auto& counters = *new (shared.bytes().data()) Counters;
   SharedWindow window = make_channel_window(stretch.bytes);
   const std::string key = window.key();
-  const StartSignal gate;
+  const StartSignal start;
   const pid_t source = ::fork();
   if (source == 0) {
-    be_source(stretch, counters, gate, key);
+    be_source(stretch, counters, start, key);
   }
   const auto stream = make_stream({}, {});
   const auto channel = make_window_destination(std::move(window), stream->memory().account());
@@ -163,7 +163,7 @@ void measure(const Stretch& stretch) {
   for (std::uint64_t round = 0; round <= kRounds; ++round) {  // the first round is the warm-up
     const std::uint64_t first = round * stretch.tensors;
     alone.push_back(memcpy_rate(stretch, *stream));
-    gate.open();
+    start.open();
     through.push_back(receive_stretch(stretch, *stream, *channel, counters, first));
   }
   ::waitpid(source, nullptr, 0);

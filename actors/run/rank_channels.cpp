@@ -20,36 +20,36 @@ using WindowKeys = std::map<std::size_t, std::string>;
 
 std::string to_text(const WindowKeys& keys) {
   std::string text;
-  for (const auto& [endpoints, key] : keys) {
-    text += fmt::format("{}={} ", endpoints, key);
+  for (const auto& [channel, key] : keys) {
+    text += fmt::format("{}={} ", channel, key);
   }
   return text;
 }
 
-std::string key_in(const std::string& text, std::size_t endpoints) {
+std::string key_in(const std::string& text, std::size_t channel) {
   std::istringstream words(text);
-  const std::string prefix = fmt::format("{}=", endpoints);
+  const std::string prefix = fmt::format("{}=", channel);
   for (std::string word; words >> word;) {
     if (word.starts_with(prefix)) {
       return word.substr(prefix.size());
     }
   }
-  throw Error("connect_channels", fmt::format("no window was made for channel {}", endpoints));
+  throw Error("connect_channels", fmt::format("no window was made for channel {}", channel));
 }
 
 class Connecting {
  public:
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
       : session_(session),
-        routes_(channel_endpoints(plan)),
+        endpoints_(channel_endpoints(plan)),
         capacity_(transfer_bytes(plan.model, plan.batch)),
         stream_(stream) {}
 
   Channels connect() {
     make_destinations();
     const std::vector<std::string> keys = session_.exchange(to_text(keys_));
-    for (std::size_t i = 0; i < routes_.size(); ++i) {
-      const ChannelEndpoints& endpoints = routes_[i];
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      const ChannelEndpoints& endpoints = endpoints_[i];
       if (endpoints.from == session_.rank()) {
         channels_[endpoints.edge] =
             source(endpoints, keys.at(static_cast<std::size_t>(endpoints.to)), i);
@@ -61,8 +61,8 @@ class Connecting {
 
  private:
   void make_destinations() {
-    for (std::size_t i = 0; i < routes_.size(); ++i) {
-      const ChannelEndpoints& endpoints = routes_[i];
+    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
+      const ChannelEndpoints& endpoints = endpoints_[i];
       if (endpoints.to != session_.rank()) {
         continue;
       }
@@ -86,7 +86,7 @@ class Connecting {
   }
 
   MpiSession& session_;
-  std::vector<ChannelEndpoints> routes_;
+  std::vector<ChannelEndpoints> endpoints_;
   std::int64_t capacity_;
   Stream& stream_;
   Channels channels_;

@@ -20,7 +20,7 @@ std::string quoted(const std::string& text) {
 std::int64_t end_of(const Span& span) { return std::max(span.end_ns, span.begin_ns + 1); }
 
 /// Position and name suffix of a group of lanes, and the name of its flows.
-struct GroupPlace {
+struct TraceGroup {
   int pid = 0;
   int row = 0;
   std::string_view suffix;
@@ -31,9 +31,9 @@ class TraceWriter {
  public:
   explicit TraceWriter(std::int64_t origin_ns) : origin_ns_(origin_ns) {}
 
-  void group(const RankReport& report, const GroupPlace& coordinate,
+  void group(const RankReport& report, const TraceGroup& where,
              const std::set<std::uint64_t>& arrows) {
-    place_ = coordinate;
+    group_ = where;
     name_group(report);
     for (const Span& span : report.spans) {
       slice(span);
@@ -51,8 +51,8 @@ class TraceWriter {
         0,
         R"("ph":"M","name":"process_name","args":{{"name":"stage {} rank {} data {} tensor {}{}"}})",
         report.coordinate.pipeline, report.rank, report.coordinate.data, report.coordinate.tensor,
-        place_.suffix);
-    event(0, R"("ph":"M","name":"process_sort_index","args":{{"sort_index":{}}})", place_.row);
+        group_.suffix);
+    event(0, R"("ph":"M","name":"process_sort_index","args":{{"sort_index":{}}})", group_.row);
     for (int lane = 0; lane < kLanes; ++lane) {
       event(lane, R"("ph":"M","name":"thread_name","args":{{"name":"{}"}})",
             lane_name(static_cast<Lane>(lane)));
@@ -74,7 +74,7 @@ class TraceWriter {
   void arrow_end(const Span& span) {
     const bool starts = span.lane == Lane::send;
     event(static_cast<int>(span.lane), R"("ph":"{}",{}"cat":"{}","name":"{}","id":{},"ts":{})",
-          starts ? "s" : "f", starts ? "" : R"("bp":"e",)", place_.flows, place_.flows, span.flow,
+          starts ? "s" : "f", starts ? "" : R"("bp":"e",)", group_.flows, group_.flows, span.flow,
           time(starts ? span.begin_ns : end_of(span) - 1));
   }
 
@@ -86,13 +86,13 @@ class TraceWriter {
   template <typename... Args>
   void event(int lane, fmt::format_string<Args...> rest, Args&&... args) {
     events_ +=
-        fmt::format("{}\n{{\"pid\":{},\"tid\":{},", events_.empty() ? "" : ",", place_.pid, lane);
+        fmt::format("{}\n{{\"pid\":{},\"tid\":{},", events_.empty() ? "" : ",", group_.pid, lane);
     fmt::format_to(Out(events_), rest, std::forward<Args>(args)...);
     events_ += '}';
   }
 
   std::int64_t origin_ns_;
-  GroupPlace place_;
+  TraceGroup group_;
   std::string events_;
 };
 

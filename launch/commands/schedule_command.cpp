@@ -37,7 +37,7 @@ namespace {
 struct Named {
   std::string name;
   Program program;
-  SiteFormatter hosts = site_text;
+  SiteFormatter format_site = site_text;
 };
 
 /// The reductions that occur in the program. The verifier checks that they are complete.
@@ -57,7 +57,7 @@ Named from_file(const std::filesystem::path& file) try {
   const Program& program = written.program;
   return {.name = file.filename().string(),
           .program = is_whole(program) ? program : lower_program(program, reductions_in(program)),
-          .hosts = locations_in(file, written)};
+          .format_site = locations_in(file, written)};
 } catch (const Error& unreadable) {
   throw BadInput(fmt::format("{}; name a program as text or CSV", unreadable.what()));
 }
@@ -217,7 +217,7 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
       json["steps"].push_back({{"stage", step.stage},
                                {"position", step.position},
                                {"instruction", to_string(step.instruction)},
-                               {"where", named.hosts(step)}});
+                               {"where", named.format_site(step)}});
     }
     fmt::print("{}", json_text(json));
   } else {
@@ -232,7 +232,8 @@ int schedule(const ScheduleOptions& options) {
   const Named named = program_of(options);
   const Limits limits =
       limits_of(options, named.program.chunks, static_cast<int>(named.program.stages.size()));
-  const Verdict verdict = verify(named.program, reductions_in(named.program), limits, named.hosts);
+  const Verdict verdict =
+      verify(named.program, reductions_in(named.program), limits, named.format_site);
   if (!verdict.proven) {
     return refused(options, named, verdict);
   }

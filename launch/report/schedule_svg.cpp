@@ -70,7 +70,11 @@ std::string escaped(const std::string& text) {
 class SvgWriter {
  public:
   explicit SvgWriter(const SvgDiagram& picture)
-      : picture_(picture), end_(end()), scale_(scale()), left_(left()), coordinate_(places()) {}
+      : picture_(picture),
+        end_(end()),
+        scale_(scale()),
+        left_(left()),
+        local_chunk_(local_chunks()) {}
 
   std::string run() {
     const double right = x_of(end_);
@@ -125,13 +129,13 @@ class SvgWriter {
   }
 
   /// The index of each chunk among the chunks of its stage.
-  std::vector<int> places() const {
+  std::vector<int> local_chunks() const {
     std::map<int, int> next;
-    std::vector<int> places;
+    std::vector<int> local_chunks;
     for (const int stage : picture_.stage_of_chunk) {
-      places.push_back(next[stage]++);
+      local_chunks.push_back(next[stage]++);
     }
-    return places;
+    return local_chunks;
   }
 
   template <typename... Args>
@@ -195,9 +199,9 @@ class SvgWriter {
   double shade(const Instruction& i) const {
     constexpr double kStep = 0.18;
     constexpr double kDarkest = 0.6;
-    const int coordinate =
-        i.op == Op::optimizer ? 0 : coordinate_[static_cast<std::size_t>(i.chunk)];
-    return std::max(1 - kStep * coordinate, kDarkest);
+    const int local_chunk =
+        i.op == Op::optimizer ? 0 : local_chunk_[static_cast<std::size_t>(i.chunk)];
+    return std::max(1 - kStep * local_chunk, kDarkest);
   }
 
   void axis() {
@@ -228,8 +232,8 @@ class SvgWriter {
       entry(kCommunication, "exposed communication");
       entry(kIdle, "idle, and what it waits for");
     }
-    if (std::any_of(coordinate_.begin(), coordinate_.end(),
-                    [](int coordinate) { return coordinate > 0; })) {
+    if (std::any_of(local_chunk_.begin(), local_chunk_.end(),
+                    [](int local_chunk) { return local_chunk > 0; })) {
       constexpr std::string_view kDarker = "darker: a later chunk of the stage";
       text(x, y + 11, "start", 11, kDarker);
       x += static_cast<double>(kDarker.size()) * kDigit;
@@ -249,7 +253,7 @@ class SvgWriter {
   double end_;
   double scale_;
   double left_;
-  std::vector<int> coordinate_;
+  std::vector<int> local_chunk_;
   double width_ = 0;
   double height_ = 0;
   std::string body_;

@@ -87,7 +87,7 @@ TEST_CASE("an actor that never returns is named by the watchdog") {
   struct Case {
     SmallRun run;
     Instruction at;
-    std::string coordinate;
+    std::string position;
   };
   const std::vector<Case> cases = {
       {mesh(2, 1, 1), {Op::forward, 1, 4}, "rank 1, step 2, instruction 1F4"},
@@ -96,11 +96,11 @@ TEST_CASE("an actor that never returns is named by the watchdog") {
       {mesh(2, 1, 1), kAtNorm, "rank 1, step 2, adding up losses and gradient norm"}};
   for (Case c : cases) {
     c.run.run.options.watchdog_seconds = 1;
-    INFO(c.coordinate);
+    INFO(c.position);
     // Waits forever: the thread is leaked, as with a device that hangs.
     const Outcome outcome =
         run_with_fault(c.run, 1, c.at, [] { std::promise<void>().get_future().wait(); });
-    CHECK_THAT(outcome.result.failure, Contains(c.coordinate) && Contains("has not returned"));
+    CHECK_THAT(outcome.result.failure, Contains(c.position) && Contains("has not returned"));
     CHECK(outcome.result.actor_lost);
     CHECK(outcome.seconds < 10);
   }

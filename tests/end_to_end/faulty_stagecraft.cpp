@@ -98,7 +98,7 @@ class Striker {
     }
     return struck_ = true;
   }
-  void shut_down(const Pass& pass, const Instruction& at) {
+  void inject(const Pass& pass, const Instruction& at) {
     if (due(pass)) {
       write_strike(words_.file, place_of_call(pass, at));
       befall(words_.kind);
@@ -166,7 +166,7 @@ void adjust(RunConfig& config, const FaultWords& words) {
     }
     return std::make_unique<FaultyWork>(
         std::move(real),
-        [=](const Pass& pass, const Instruction& at) { striker->shut_down(pass, at); });
+        [=](const Pass& pass, const Instruction& at) { striker->inject(pass, at); });
   };
 }
 

@@ -19,8 +19,8 @@ class FaultyWork : public StageWork {
  public:
   using Strike = std::function<void(const Pass& pass, const Instruction& at)>;
 
-  FaultyWork(std::unique_ptr<StageWork> real, Strike shut_down)
-      : real_(std::move(real)), strike_(std::move(shut_down)) {}
+  FaultyWork(std::unique_ptr<StageWork> real, Strike inject)
+      : real_(std::move(real)), strike_(std::move(inject)) {}
   Stream& stream() override { return real_->stream(); }
   void begin(const Pass& pass) override {
     pass_ = pass;

@@ -19,8 +19,8 @@ using test::SmallRun;
 const std::vector<testing::Placement>& gpus() {
   static const std::vector<testing::Placement> all = [] {
     std::vector<testing::Placement> found = testing::placements();
-    std::erase_if(found, [](const testing::Placement& coordinate) {
-      return coordinate.devices.front().kind == DeviceKind::cpu;
+    std::erase_if(found, [](const testing::Placement& placement) {
+      return placement.devices.front().kind == DeviceKind::cpu;
     });
     return found;
   }();
@@ -60,14 +60,14 @@ void check_losses(const KeepingObserver& gpu, const KeepingObserver& cpu,
 }
 
 TEST_CASE("twenty steps on GPUs have the CPU's losses, on every mesh of ones and twos") {
-  for (const testing::Placement& coordinate : gpus()) {
+  for (const testing::Placement& placement : gpus()) {
     for (const ParallelConfig& mesh : meshes_of_two()) {
-      INFO(coordinate.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
+      INFO(placement.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
       SmallRun run = run_on({{}});
       run.parallel = mesh;
       KeepingObserver cpu;
       test::trained_bytes(run, cpu);
-      run.run.devices = coordinate.devices;
+      run.run.devices = placement.devices;
       KeepingObserver gpu;
       test::trained_bytes(run, gpu);
       check_losses(gpu, cpu);
@@ -76,15 +76,15 @@ TEST_CASE("twenty steps on GPUs have the CPU's losses, on every mesh of ones and
 }
 
 TEST_CASE("twenty steps in bfloat16 have the losses of float32 on the CPU, on every mesh") {
-  for (const testing::Placement& coordinate : gpus()) {
+  for (const testing::Placement& placement : gpus()) {
     for (const ParallelConfig& mesh : meshes_of_two()) {
-      INFO(coordinate.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
+      INFO(placement.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
       SmallRun run = run_on({{}});
       run.model.dropout = 0;  // cuDNN draws masks of its own
       run.parallel = mesh;
       KeepingObserver cpu;
       test::trained_bytes(run, cpu);
-      run.run.devices = coordinate.devices;
+      run.run.devices = placement.devices;
       run.batch.precision = Precision::bf16;
       KeepingObserver gpu;
       test::trained_bytes(run, gpu);
@@ -94,12 +94,12 @@ TEST_CASE("twenty steps in bfloat16 have the losses of float32 on the CPU, on ev
 }
 
 TEST_CASE("in bfloat16 pipeline and schedule change no bit of the model") {
-  for (const testing::Placement& coordinate : gpus()) {
-    SmallRun run = run_on(coordinate.devices);
+  for (const testing::Placement& placement : gpus()) {
+    SmallRun run = run_on(placement.devices);
     run.batch.precision = Precision::bf16;
     const test::Outcome reference = test::outcome_of(run);
     for (const char* schedule : {"gpipe", "1f1b", "zb-h1"}) {
-      INFO(coordinate.name << ", " << schedule);
+      INFO(placement.name << ", " << schedule);
       run.parallel = {.pipeline = 2, .schedule = schedule};
       test::check_same(test::outcome_of(run), reference);
     }
@@ -107,17 +107,17 @@ TEST_CASE("in bfloat16 pipeline and schedule change no bit of the model") {
 }
 
 TEST_CASE("on a GPU pipeline and schedule change no bit of the model") {
-  for (const testing::Placement& coordinate : gpus()) {
-    INFO(coordinate.name);
-    SmallRun run = run_on(coordinate.devices);
+  for (const testing::Placement& placement : gpus()) {
+    INFO(placement.name);
+    SmallRun run = run_on(placement.devices);
     run.run.optimizer.steps = 8;
     test::check_every_schedule(run);
   }
 }
 
 TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
-  for (const testing::Placement& coordinate : gpus()) {
-    SmallRun run = run_on(coordinate.devices);
+  for (const testing::Placement& placement : gpus()) {
+    SmallRun run = run_on(placement.devices);
     run.parallel = {.pipeline = 2, .tensor = 2, .data = 2};
     const test::Outcome reference = test::outcome_of(run);
     for (int again = 0; again < 5; ++again) {
@@ -136,19 +136,19 @@ std::vector<RankReport> reports_of(const SmallRun& run) {
 
 TEST_CASE("after the priming step a step waits once and does not call the device's allocator") {
   constexpr std::int64_t kSteps = 12;
-  for (const testing::Placement& coordinate : gpus()) {
+  for (const testing::Placement& placement : gpus()) {
     for (const char* schedule : {"1f1b", "gpipe", "zb-h1"}) {
-      SmallRun run = run_on(coordinate.devices);
+      SmallRun run = run_on(placement.devices);
       run.run.prime = true;
       run.run.optimizer.steps = kSteps;
       run.parallel = {.pipeline = 2, .tensor = 2, .data = 2, .schedule = schedule};
       const std::int64_t batch = run.batch.global_batch;
       const std::int64_t batches = (run.data().validation->samples() + batch - 1) / batch;
       for (const RankReport& rank : reports_of(run)) {
-        INFO(coordinate.name << ", " << schedule << ", rank " << rank.rank);
+        INFO(placement.name << ", " << schedule << ", rank " << rank.rank);
         CHECK(rank.use.memory_calls == 0);
-        const bool has_squares = rank.coordinate.data == 0;
-        const bool has_losses = rank.coordinate.pipeline == 1 && rank.coordinate.tensor == 0;
+        const bool has_squares = rank.placement.data == 0;
+        const bool has_losses = rank.placement.pipeline == 1 && rank.placement.tensor == 0;
         CHECK(rank.use.full_waits ==
               (has_squares || has_losses ? kSteps : 0) + (has_losses ? batches : 0));
       }
@@ -157,8 +157,8 @@ TEST_CASE("after the priming step a step waits once and does not call the device
 }
 
 TEST_CASE("a priming step changes no bit on a GPU") {
-  for (const testing::Placement& coordinate : gpus()) {
-    SmallRun run = run_on(coordinate.devices);
+  for (const testing::Placement& placement : gpus()) {
+    SmallRun run = run_on(placement.devices);
     run.parallel = {.pipeline = 2, .tensor = 2};
     const test::Outcome without = test::outcome_of(run);
     run.run.prime = true;
@@ -167,8 +167,8 @@ TEST_CASE("a priming step changes no bit on a GPU") {
 }
 
 TEST_CASE("spans of a GPU's work follow each other within the run") {
-  for (const testing::Placement& coordinate : gpus()) {
-    SmallRun run = run_on(coordinate.devices);
+  for (const testing::Placement& placement : gpus()) {
+    SmallRun run = run_on(placement.devices);
     run.parallel.pipeline = 2;
     run.run.prime = true;
     run.run.trace_steps = 3;
@@ -176,7 +176,7 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
     const std::vector<RankReport> ranks = reports_of(run);
     const std::int64_t end = now_ns();
     for (const RankReport& rank : ranks) {
-      INFO(coordinate.name << ", rank " << rank.rank);
+      INFO(placement.name << ", rank " << rank.rank);
       std::int64_t last = begin;
       int seen = 0;
       for (const Span& span : rank.spans) {
@@ -195,8 +195,8 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
 }
 
 TEST_CASE("a full GPU ends the run with a named cause and the bytes") {
-  for (const testing::Placement& coordinate : gpus()) {
-    const auto other = make_stream(coordinate.at(0), {});
+  for (const testing::Placement& placement : gpus()) {
+    const auto other = make_stream(placement.at(0), {});
     std::vector<std::shared_ptr<Buffer>> taken;
     try {
       while (true) {
@@ -204,7 +204,7 @@ TEST_CASE("a full GPU ends the run with a named cause and the bytes") {
       }
     } catch (const Error&) {  // less than a GiB is left
     }
-    SmallRun run = run_on({coordinate.at(0)});
+    SmallRun run = run_on({placement.at(0)});
     run.model.layers = 8;
     run.model.hidden = 1056;
     KeepingObserver observer;
@@ -226,18 +226,18 @@ class WildPool : public MemoryPool {
 
 /// The process cannot use the device afterwards, so this test runs alone (gpu_failing_kernel).
 TEST_CASE("a kernel that fails ends the run with a named cause", "[.failing]") {
-  for (const testing::Placement& coordinate : gpus()) {
-    SmallRun run = run_on({coordinate.at(0)});
+  for (const testing::Placement& placement : gpus()) {
+    SmallRun run = run_on({placement.at(0)});
     run.run.wrap_work = [](int /*rank*/, std::unique_ptr<StageWork> real) {
       StageWork& work = *real;
-      const auto shut_down = [&work](const Pass& pass, const Instruction& at) {
+      const auto inject = [&work](const Pass& pass, const Instruction& at) {
         if (pass.step == 2 && at == Instruction{Op::backward, 0, 3}) {
           MemoryResource wild(std::make_shared<WildPool>(), std::make_shared<MemoryAccount>());
           const Tensor nowhere(wild, {1000}, DType::float32, MemoryLabel::workspace);
           add(work.stream(), {nowhere, nowhere, nowhere});
         }
       };
-      return std::make_unique<test::FaultyWork>(std::move(real), shut_down);
+      return std::make_unique<test::FaultyWork>(std::move(real), inject);
     };
     KeepingObserver observer;
     const RunResult result = run_training(run.plan(), run.run, run.data(), observer);

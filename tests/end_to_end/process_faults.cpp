@@ -56,7 +56,7 @@ class Running {
     if (run.fault.kind == FaultKind::disk_full) {
       disk_.emplace(path() / "disk");
     }
-    run_.fault.file = path() / "shut_down";
+    run_.fault.file = path() / "inject";
   }
 
   FaultOutcome outcome() {
@@ -66,7 +66,7 @@ class Running {
     }
     begin_ns_ = now_ns();
     process_ = std::make_unique<Process>(command(), path());
-    shut_down();
+    inject();
     await_end();
     look();
     return std::move(outcome_);
@@ -132,7 +132,7 @@ class Running {
   }
 
   /// Injects a fault from outside; waits for the file of a fault inside a rank.
-  void shut_down() {
+  void inject() {
     if (kind() == FaultKind::none) {
       return;
     }
@@ -244,7 +244,7 @@ class Running {
   void read_strike() {
     std::ifstream file(run_.fault.file);
     file >> begin_ns_ >> std::ws;
-    std::getline(file, outcome_.coordinate);
+    std::getline(file, outcome_.position);
   }
 
   void await_end() {
@@ -304,7 +304,7 @@ class Running {
     expect((outcome_.status == 0) == ends_well(kind()),
            fmt::format("the status is {}", outcome_.status));
     const std::string cause = line_of_cause(outcome_.err);
-    for (const std::string& word : owed_words(run_.fault, outcome_.coordinate, cause)) {
+    for (const std::string& word : owed_words(run_.fault, outcome_.position, cause)) {
       expect(cause.find(word) != std::string::npos,
              fmt::format("the cause does not say \"{}\"", word));
     }
@@ -369,7 +369,7 @@ std::string describe(const FaultyRun& run, const FaultOutcome& outcome) {
       "{} rank {} step {} call {} on {} x {} x {} at \"{}\": status {}, {:.1f} s\n"
       "wrong: {}\n--- err\n{}\n--- board\n{}\n",
       name_of(f.kind), f.rank, f.step, f.call, run.mesh.pipeline, run.mesh.tensor, run.mesh.data,
-      outcome.coordinate, outcome.status, outcome.seconds, fmt::join(outcome.wrong, "; "),
+      outcome.position, outcome.status, outcome.seconds, fmt::join(outcome.wrong, "; "),
       outcome.err, outcome.board);
 }
 

@@ -21,10 +21,10 @@ struct FaultyRun {
 };
 
 struct FaultOutcome {
-  int status = -1;         // of launch/train
-  double seconds = 0;      // from the fault, or else from the start, to the end of the last process
-  std::string coordinate;  // the location of the fault, as the board writes it
-  std::string out;         // what launch/train printed
+  int status = -1;       // of launch/train
+  double seconds = 0;    // from the fault, or else from the start, to the end of the last process
+  std::string position;  // the location of the fault, as the board writes it
+  std::string out;       // what launch/train printed
   std::string err;
   std::string model;               // the bytes of model.safetensors, if it is there
   std::int64_t most_resident = 0;  // peak bytes of the largest rank, as far as sampled

@@ -31,15 +31,15 @@ TEST_CASE("a file fills the settings and their locations") {
   CHECK(config.settings.model.layers == 4);
   CHECK(config.settings.parallel.pipeline == 2);
   CHECK(config.settings.data.train == std::vector<std::string>{"/usr/share/common-licenses"});
-  CHECK(config.places.at("model.hidden").text == "example.toml:4:1");
-  CHECK(config.places.at("model.hidden").in_file);
+  CHECK(config.locations.at("model.hidden").text == "example.toml:4:1");
+  CHECK(config.locations.at("model.hidden").in_file);
   CHECK_FALSE(config.has("train.beta1"));
 }
 
 TEST_CASE("inline tables and dotted keys have locations too") {
   const ConfigFile config =
       parse_config(std::string("run = {mode = \"threads\"}\n") + kExample, "f.toml", {});
-  CHECK(config.places.at("run.mode").text == "f.toml:1:8");
+  CHECK(config.locations.at("run.mode").text == "f.toml:1:8");
   CHECK(message_for("train.step = 1\n") ==
         "f.toml:1:7: unknown key train.step; the nearest is train.steps");
 }
@@ -88,7 +88,7 @@ TEST_CASE("--set overrides the file; quotes may be left out") {
   CHECK(config.settings.optimizer.clip == 2);
   CHECK(config.settings.session.directory == "a b");
   CHECK(config.settings.parallel.partition == std::vector<std::int64_t>{2, 6});
-  CHECK(config.places.at("model.layers").text == "--set model.layers=8");
+  CHECK(config.locations.at("model.layers").text == "--set model.layers=8");
   CHECK(example({"parallel.schedule=1f1b"}).settings.parallel.schedule == "1f1b");
   CHECK(example({"parallel.schedule=\"1f1b\""}).settings.parallel.schedule == "1f1b");
   CHECK(example({"run.directory=2024"}).settings.session.directory == "2024");
