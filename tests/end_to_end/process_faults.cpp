@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <chrono>
 #include <csignal>
+#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -359,7 +360,13 @@ class Running {
 
 }  // namespace
 
-bool can_run_processes() { return mpi_is_built(); }
+bool skips_processes() {
+  const bool has_mpirun = is_in_path("mpirun");
+  if (!has_mpirun || !mpi_is_built()) {
+    std::printf("skipped, no MPI (%s)\n", has_mpirun ? "the build has none" : "no mpirun in PATH");
+  }
+  return !has_mpirun || !mpi_is_built();
+}
 
 FaultOutcome run_with_fault(const FaultyRun& run) { return Running(run).outcome(); }
 

@@ -10,8 +10,9 @@
 
 namespace stagecraft::test {
 
-/// Whether the program was built with MPI and can be run here.
-bool can_run_processes();
+/// Whether no run of several processes can be started here. If so, it prints the words by which
+/// ctest reports the entry as skipped.
+bool skips_processes();
 
 struct FaultyRun {
   FaultWords fault;  // the harness sets its file

@@ -83,13 +83,6 @@ Words mesh(int pipeline, int tensor, int data) {
           "parallel.tensor=" + std::to_string(tensor), "parallel.data=" + std::to_string(data)};
 }
 
-bool skipped() {
-  if (!can_run_processes()) {
-    WARN("skipped: this program was built without MPI");
-  }
-  return !can_run_processes();
-}
-
 void check_fault(FaultyRun run) {
   const FaultOutcome outcome = run_with_fault(run);
   if (!outcome.not_tried.empty()) {
@@ -144,7 +137,7 @@ void check_log(const std::string& log, int rank) {
 }  // namespace
 
 TEST_CASE("processes give the bits of threads: pipelines") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   for (const int pipeline : {1, 2, 4}) {
@@ -160,7 +153,7 @@ TEST_CASE("processes give the bits of threads: pipelines") {
 }
 
 TEST_CASE("processes give the bits of threads: separate weight gradients, chunks in a V") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   struct Schedule {
@@ -177,7 +170,7 @@ TEST_CASE("processes give the bits of threads: separate weight gradients, chunks
 }
 
 TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   for (const Words& sets :
@@ -188,7 +181,7 @@ TEST_CASE("processes give the bits of threads: tensor, data and mixtures") {
 }
 
 TEST_CASE("processes give the bits of threads: the examples, two steps of each") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   // gpt2_124m is left out: it would take minutes.
@@ -202,7 +195,7 @@ TEST_CASE("processes give the bits of threads: the examples, two steps of each")
 }
 
 TEST_CASE("a run's processes have one trace, on one clock, and logs of one format") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   const Workplace workplace;
@@ -218,7 +211,7 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
 }
 
 TEST_CASE("ten runs of two steps in a row leave nothing behind") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   for (int i = 0; i < 10; ++i) {
@@ -229,7 +222,7 @@ TEST_CASE("ten runs of two steps in a row leave nothing behind") {
 }
 
 TEST_CASE("a fault inside a rank ends the run in time, with a named cause") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   check_fault(fault(FaultKind::throws, 1, 2, 7));
@@ -243,7 +236,7 @@ TEST_CASE("a fault inside a rank ends the run in time, with a named cause") {
 }
 
 TEST_CASE("a fault between ranks ends the run in time, with a named cause") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   check_fault(fault(FaultKind::disconnected, 3, 3, 5));
@@ -254,7 +247,7 @@ TEST_CASE("a fault between ranks ends the run in time, with a named cause") {
 }
 
 TEST_CASE("a fault outside the ranks ends the run in time") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   check_fault(fault(FaultKind::mpirun_killed, 1, 3, 6));
@@ -263,7 +256,7 @@ TEST_CASE("a fault outside the ranks ends the run in time") {
 }
 
 TEST_CASE("the other ranks wait for a rank that starts late") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   for (const int rank : {0, 3}) {
@@ -274,7 +267,7 @@ TEST_CASE("the other ranks wait for a rank that starts late") {
 }
 
 TEST_CASE("a rank that is killed while the model is written leaves it complete or absent") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   for (const int rank : {0, 1, 2, 3}) {
@@ -285,7 +278,7 @@ TEST_CASE("a rank that is killed while the model is written leaves it complete o
 }
 
 TEST_CASE("foreign clients do not change a run, and cost no memory") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   FaultyRun run = fault(FaultKind::strangers, 3, 1, 0);
@@ -303,7 +296,7 @@ TEST_CASE("foreign clients do not change a run, and cost no memory") {
 }
 
 TEST_CASE("the first signal to launch/train finishes the step, the second ends at once") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   check_fault(fault(FaultKind::interrupted, 0, 3, 0));
@@ -312,7 +305,7 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
 }
 
 TEST_CASE("a mistake of the user with processes gives one message and leaves nothing behind") {
-  if (skipped()) {
+  if (skips_processes()) {
     return;
   }
   const Workplace workplace;

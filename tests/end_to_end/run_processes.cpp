@@ -1,9 +1,11 @@
 #include "tests/end_to_end/run_processes.h"
 
 #include <sys/mount.h>
+#include <unistd.h>
 
 #include <charconv>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <sstream>
 #include <utility>
@@ -55,6 +57,17 @@ void kill_processes_with(const std::string& variable) {
   for (const int process : processes_with(variable)) {
     ::kill(process, SIGKILL);
   }
+}
+
+bool is_in_path(const std::string& program) {
+  const char* const path = std::getenv("PATH");
+  std::istringstream folders(path == nullptr ? "" : path);
+  for (std::string folder; std::getline(folders, folder, ':');) {
+    if (::access((folder + "/" + program).c_str(), X_OK) == 0) {
+      return true;
+    }
+  }
+  return false;
 }
 
 std::set<std::string> names_in_folder(const fs::path& folder) {

@@ -18,7 +18,10 @@ std::int64_t most_resident_bytes(int process);
 /// SIGKILL to all of them.
 void kill_processes_with(const std::string& variable);
 
-/// Names of the entries of a folder; empty when there is no folder.
+/// Whether a folder of PATH has this program.
+bool is_in_path(const std::string& program);
+
+/// What lies in a folder; nothing where there is none.
 std::set<std::string> names_in_folder(const std::filesystem::path& folder);
 
 /// A small file system in memory, mounted over a folder until destruction.

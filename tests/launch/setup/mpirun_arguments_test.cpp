@@ -25,6 +25,7 @@ TEST_CASE("mode threads gives a directory and an environment in which threads do
 
 TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks") {
   if (!mpi_is_built()) {
+    WARN("skipped, no MPI (the build has none)");
     return;
   }
   ::unsetenv("SLURM_JOB_NUM_NODES");
@@ -38,6 +39,7 @@ TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks"
 
 TEST_CASE("actors are bound to cores if there are enough, and not bound otherwise") {
   if (!mpi_is_built()) {
+    WARN("skipped, no MPI (the build has none)");
     return;
   }
   CHECK_THAT(words_for({}, "mpi", 1),
@@ -47,6 +49,7 @@ TEST_CASE("actors are bound to cores if there are enough, and not bound otherwis
 
 TEST_CASE("several machines need an interface, and MPI probes for networks") {
   if (!mpi_is_built()) {
+    WARN("skipped, no MPI (the build has none)");
     return;
   }
   CHECK_THROWS_AS(words_for({.hosts = "a:4,b:4", .several = false, .interface = ""}), ConfigError);
