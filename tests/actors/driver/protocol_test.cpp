@@ -1,7 +1,6 @@
 // The order of the protocol, without time: CAF's deterministic scheduler runs the driver. Stages
 // that only record messages show what the driver sent after each message that it received.
 #include <caf/all.hpp>
-#include <caf/scheduler/test_coordinator.hpp>
 #include <catch2/catch.hpp>
 #include <optional>
 
@@ -12,6 +11,7 @@
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "models/optim/optimizer_config.h"
+#include "tests/actors/deterministic.h"
 #include "tests/actors/driver/recording_actors.h"
 
 namespace stagecraft {
@@ -19,26 +19,9 @@ namespace {
 
 using namespace test;
 
-TrainingPlan two_stages() {
-  ModelConfig model;
-  model.layers = 2;
-  model.hidden = 8;
-  model.heads = 2;
-  model.sequence = 4;
-  model.vocab = 256;
-  return make_plan(gpt(model, 1), {.pipeline = 2}, {.global_batch = 2, .micro_batch = 1});
-}
-
 struct StepNotes : RunObserver {
   void on_step(const StepReport& report) override { losses.push_back(report.loss); }
   std::vector<double> losses;
-};
-
-struct TestingConfig : caf::actor_system_config {
-  TestingConfig() {
-    set("scheduler.policy", caf::atom("testing"));
-    set("logger.verbosity", caf::atom("quiet"));
-  }
 };
 
 /// A driver and two recording stages. Actors run only within `tell` and `pass`.
@@ -58,14 +41,14 @@ class Play {
       all.push_back(caf::actor_cast<caf::strong_actor_ptr>(stages_.back()));
     }
     caf::anon_send(driver_, ConnectAtom::value, all);
-    scheduler().run();
+    scheduler_of(system_).run();
   }
   ~Play() {
     for (const StageActor& stage : stages_) {
       caf::anon_send_exit(stage, caf::exit_reason::user_shutdown);
     }
     caf::anon_send_exit(driver_, caf::exit_reason::user_shutdown);
-    scheduler().run();
+    scheduler_of(system_).run();
   }
   Play(const Play&) = delete;
   Play& operator=(const Play&) = delete;
@@ -73,12 +56,12 @@ class Play {
   template <class Message>
   void tell(const Message& message) {
     caf::anon_send(driver_, message);
-    scheduler().run();
+    scheduler_of(system_).run();
   }
 
   void pass(std::chrono::seconds time) {
-    scheduler().advance_time(time);
-    scheduler().run();
+    scheduler_of(system_).advance_time(time);
+    scheduler_of(system_).run();
   }
 
   /// Since the last call, both stages received exactly these messages in this order.
@@ -106,10 +89,6 @@ class Play {
   std::optional<RunResult> result;
 
  private:
-  caf::scheduler::test_coordinator& scheduler() {
-    return dynamic_cast<caf::scheduler::test_coordinator&>(system_.scheduler());
-  }
-
   TrainingPlan plan_ = two_stages();
   RunConfig config_;
   std::shared_ptr<DriverSetup> setup_ = std::make_shared<DriverSetup>();
