@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/ops/op_table.h"
 #include "tests/conformance/communicators/collective_values.h"
 
 namespace stagecraft::test {
@@ -33,8 +34,7 @@ void check_gather(Member& member, std::int64_t count) {
                    MemoryLabel::workspace);
   member.group.all_gather(member.stream, part, out);
   expect_elements<T>(member, out, [&](std::int64_t i) {
-    return static_cast<T>(value(static_cast<int>(i / count), i % count) *
-                          (std::is_integral_v<T> ? 1e6F : 1.0F));
+    return element<T>(static_cast<int>(i / count), i % count);
   });
 }
 
@@ -48,20 +48,48 @@ void check_reduce_scatter(Member& member, std::int64_t count) {
   expect_elements<T>(member, part, [&](std::int64_t i) {
     return expected_sum<T>(member.size(), member.rank() * count + i);
   });
-  expect(values_of<T>(member.stream, x) == before, "reduce_scatter does not change its input");
+  expect_elements<T>(member, x, [&](std::int64_t i) { return before[i]; });
 }
 
+template <typename T>
 void check_broadcast(Member& member, std::int64_t count) {
   for (int root = 0; root < member.size(); ++root) {
     member.doing(fmt::format("broadcast of {} from {}", count, root));
-    const Tensor x = tensor_of(member.stream, values<std::int32_t>(member.rank(), count));
+    const Tensor x = tensor_of(member.stream, values<T>(member.rank(), count));
     member.group.broadcast(member.stream, x, root);
-    expect(values_of<std::int32_t>(member.stream, x) == values<std::int32_t>(root, count),
-           "every member has the root's values");
+    expect_elements<T>(member, x, [&](std::int64_t i) { return element<T>(root, i); });
   }
 }
 
-/// Two rounds around the ring, to test the order of messages.
+/// In any order each of size - 1 joins is off by 1/256 of what it adds up at most.
+void expect_near_sums(Member& member, const Tensor& x, std::int64_t first) {
+  const auto sums = values_of<BFloat16>(member.stream, x);
+  for (std::int64_t i = 0; i < x.elements(); ++i) {
+    double sum = 0;
+    double magnitude = 0;
+    for (int rank = 0; rank < member.size(); ++rank) {
+      const double part = to_float(element<BFloat16>(rank, first + i));
+      sum += part;
+      magnitude += std::abs(part);
+    }
+    const double most = (member.size() - 1) * magnitude / 256 * 1.02;
+    expect(std::abs(to_float(sums[i]) - sum) <= most, "the sum in any order is near the exact one");
+  }
+}
+
+void check_any_order_in_bfloat16(Member& member, std::int64_t count) {
+  member.doing(fmt::format("bfloat16 sums of {} in any order", count));
+  const Tensor x = tensor_of(member.stream, values<BFloat16>(member.rank(), count));
+  const Tensor whole =
+      tensor_of(member.stream, values<BFloat16>(member.rank(), member.size() * count));
+  const Tensor part(member.stream.memory(), {count}, DType::bfloat16, MemoryLabel::workspace);
+  member.group.all_reduce(member.stream, x, ReduceOp::sum, Order::any);
+  member.group.reduce_scatter(member.stream, whole, part, Order::any);
+  expect_near_sums(member, x, 0);
+  expect_near_sums(member, part, member.rank() * count);
+}
+
+/// Around the ring, twice, so that the order of messages shows.
 void check_ring(Member& member, std::int64_t count) {
   const int size = member.size();
   const int next = (member.rank() + 1) % size;
@@ -160,7 +188,26 @@ TEST_CASE("every communicator: gather, scatter and broadcast") {
       check_gather<std::int32_t>(member, count);
       check_reduce_scatter<float>(member, count);
       check_reduce_scatter<double>(member, count);
-      check_broadcast(member, count);
+      check_broadcast<std::int32_t>(member, count);
+    }
+  }));
+}
+
+TEST_CASE("every communicator: bfloat16, rounded at each join") {
+  const auto factory = any_factory();
+  INFO(factory.name);
+  REQUIRE_NOTHROW(factory.run("bfloat16", [&](Member& member) {
+    const std::string_view reason = member.stream.ops().without_bfloat16;
+    if (!reason.empty()) {
+      fmt::print("bfloat16 in {}: skipped, {}\n", factory.name, reason);
+      return;
+    }
+    for (const std::int64_t count : kCounts) {
+      check_all_reduce<BFloat16>(member, count);
+      check_reduce_scatter<BFloat16>(member, count);
+      check_any_order_in_bfloat16(member, count);
+      check_gather<BFloat16>(member, count);
+      check_broadcast<BFloat16>(member, count);
     }
   }));
 }
