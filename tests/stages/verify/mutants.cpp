@@ -19,10 +19,12 @@ Mutant Mutants::next() {
   if (chance(50)) {
     bound(mutant);
   }
+  const Program built = mutant.program;
   const int changes = chance(5) ? 0 : chance(75) ? 1 : 2;
   for (int i = 0; i < changes; ++i) {
     mutate(mutant);
   }
+  mutant.changed = mutant.program != built;
   return mutant;
 }
 
@@ -42,6 +44,7 @@ Mutant Mutants::original() {
                                     shape.stages, shape.chunks, shape.microbatches),
               .program = evaluation ? with_transfers(forwards_of(compute))
                                     : with_reductions(with_transfers(compute), reductions),
+              .changed = false,
               .reductions = reductions,
               .bounds = {}};
     } catch (const Error&) {

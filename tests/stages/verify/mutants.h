@@ -15,6 +15,7 @@ namespace stagecraft::test {
 struct Mutant {
   std::string origin;  // the schedule, its sizes, and the changes
   Program program;
+  bool changed = false;  // the program is not its schedule's
   ReductionShape reductions;
   Bounds bounds;
 };
