@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "kernels/backends/make_stream.h"
 #include "tests/conformance/ops/attention_reference.h"
@@ -14,6 +15,7 @@ constexpr std::uint32_t kStep = 3;
 constexpr std::uint64_t kFirstSample = 0x100000005ULL;  // more than 32 bits
 constexpr double kForwardTolerance = 5e-6;
 constexpr double kBackwardTolerance = 2e-5;
+constexpr PartTolerance kPartTolerance{.largest = 2e-5, .rms = 5e-6};
 
 AttentionShape shape_of(std::int64_t samples, std::int64_t sequence, std::int64_t heads,
                         std::int64_t head_size, float dropout = 0, std::int64_t first_head = 0) {
@@ -158,6 +160,38 @@ TEST_CASE("attention_backward") {
     const Values dout = random_dout(shape);
     conform([&](Stream& stream) { return backward(stream, shape, qkv, dout); },
             {attention_reference_gradient(shape, qkv, dout)}, kBackwardTolerance);
+  }
+}
+
+TEST_CASE("attention_backward: queries, keys and values each by itself") {
+  for (const AttentionShape& shape : shapes()) {
+    CAPTURE(shape.samples, shape.sequence, shape.heads, shape.head_size, shape.dropout.probability);
+    const Values qkv = random_qkv(shape);
+    const Values dout = random_dout(shape);
+    const Values expected = attention_reference_gradient(shape, qkv, dout);
+    for (DeviceUnderTest& device : devices_under_test()) {
+      INFO("device " << device.name);
+      check_parts(shape, backward(*device.streams.back(), shape, qkv, dout).front(), expected,
+                  kPartTolerance);
+    }
+  }
+}
+
+TEST_CASE("attention_backward: 200 repeats have one hash") {
+  const auto shape = shape_of(2, 130, 3, 64, 0.3F);
+  const Values qkv = random_qkv(shape);
+  const Values dout = random_dout(shape);
+  for (DeviceUnderTest& device : devices_under_test()) {
+    INFO("device " << device.name);
+    std::set<std::size_t> hashes;
+    for (const auto& stream : device.streams) {
+      const AttentionBackward args = backward_args(*stream, shape, qkv, dout);
+      for (int repeat = 0; repeat < 200; ++repeat) {
+        attention_backward(*stream, args);
+        hashes.insert(hash_of(values_of(*stream, args.dqkv)));
+      }
+    }
+    CHECK(hashes.size() == 1);
   }
 }
 

@@ -1,46 +1,106 @@
 #include <array>
+#include <set>
 
 #include "kernels/ops/attention.h"
+#include "tests/conformance/ops/attention_reference.h"
 #include "tests/conformance/ops/bfloat16.h"
 
 namespace stagecraft::testing {
 
+namespace {
+
+constexpr PartTolerance kPartTolerance{.largest = kTwice, .rms = 1.5 / 256};
+
+/// Heads of a multiple of 8 numbers and others: two ways to compute them on CUDA.
+const std::vector<std::array<std::int64_t, 4>> kShapes{{1, 1, 1, 1},     {2, 7, 3, 12},
+                                                       {2, 33, 2, 64},   {1, 130, 3, 40},
+                                                       {2, 200, 2, 128}, {1, 65, 2, 256}};
+
+AttentionShape shape_of(std::int64_t samples, std::int64_t sequence, std::int64_t heads,
+                        std::int64_t size) {
+  AttentionShape shape;
+  shape.samples = samples;
+  shape.sequence = sequence;
+  shape.heads = heads;
+  shape.head_size = size;
+  return shape;
+}
+
+/// The arguments of a backward pass, after its forward.
+AttentionBackward backward_args(Stream& stream, const AttentionShape& shape, DType dtype) {
+  const std::int64_t rows = shape.samples * shape.sequence;
+  const std::int64_t width = shape.heads * shape.head_size;
+  const AttentionForward forward = {
+      .shape = shape,
+      .qkv = activation(stream, {rows, 3 * width}, 1, dtype),
+      .out = poisoned(stream, {rows, width}, dtype),
+      .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
+  attention_forward(stream, forward);
+  return {.shape = shape,
+          .dout = activation(stream, {rows, width}, 2, dtype),
+          .qkv = forward.qkv,
+          .out = forward.out,
+          .lse = forward.lse,
+          .dqkv = poisoned(stream, {rows, 3 * width}, dtype)};
+}
+
+std::vector<Values> attend(Stream& stream, const AttentionShape& shape, DType dtype) {
+  const AttentionBackward args = backward_args(stream, shape, dtype);
+  attention_backward(stream, args);
+  return {values_of(stream, args.out), values_of(stream, args.lse), values_of(stream, args.dqkv)};
+}
+
+/// Calls f for every device that computes in bfloat16.
+template <typename F>
+void for_each_device(F&& f) {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    if (device.streams.front()->ops().without_bfloat16.empty()) {
+      INFO("device " << device.name);
+      f(device);
+    }
+  }
+}
+
+}  // namespace
+
 TEST_CASE("bfloat16: attention") {
-  // Heads of a multiple of 8 numbers and others: two ways to compute them on CUDA.
-  for (const auto& [samples, sequence, heads, size] :
-       std::vector<std::array<std::int64_t, 4>>{{1, 1, 1, 1},
-                                                {2, 7, 3, 12},
-                                                {2, 33, 2, 64},
-                                                {1, 130, 3, 40},
-                                                {2, 200, 2, 128},
-                                                {1, 65, 2, 256}}) {
+  for (const auto& [samples, sequence, heads, size] : kShapes) {
     CAPTURE(samples, sequence, heads, size);
-    AttentionShape shape;
-    shape.samples = samples;
-    shape.sequence = sequence;
-    shape.heads = heads;
-    shape.head_size = size;
-    const std::int64_t rows = samples * sequence;
-    const std::int64_t width = heads * size;
+    const AttentionShape shape = shape_of(samples, sequence, heads, size);
     const auto attention = [&](Stream& stream, DType dtype) {
-      const AttentionForward forward = {
-          .shape = shape,
-          .qkv = activation(stream, {rows, 3 * width}, 1, dtype),
-          .out = poisoned(stream, {rows, width}, dtype),
-          .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
-      attention_forward(stream, forward);
-      const AttentionBackward backward = {.shape = shape,
-                                          .dout = activation(stream, {rows, width}, 2, dtype),
-                                          .qkv = forward.qkv,
-                                          .out = forward.out,
-                                          .lse = forward.lse,
-                                          .dqkv = poisoned(stream, {rows, 3 * width}, dtype)};
-      attention_backward(stream, backward);
-      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, forward.lse),
-                                 values_of(stream, backward.dqkv)};
+      return attend(stream, shape, dtype);
     };
     conform_in_bfloat16(attention, {kTwice, 1e-4, kTwice});
   }
+}
+
+TEST_CASE("bfloat16: attention's gradients of queries, keys and values each by itself") {
+  const auto cpu = make_stream({}, {.threads = 2});
+  for (const auto& [samples, sequence, heads, size] : kShapes) {
+    CAPTURE(samples, sequence, heads, size);
+    const AttentionShape shape = shape_of(samples, sequence, heads, size);
+    const Values expected = attend(*cpu, shape, DType::float32).back();
+    for_each_device([&](DeviceUnderTest& device) {
+      const Values dqkv = attend(*device.streams.back(), shape, DType::bfloat16).back();
+      check_parts(shape, dqkv, expected, kPartTolerance);
+    });
+  }
+}
+
+TEST_CASE("bfloat16: 200 repeats of attention's backward pass have one hash") {
+  AttentionShape shape = shape_of(2, 130, 3, 64);
+  shape.dropout = {.probability = 0.25F, .key = 9, .step = 1, .first_sample = 8};
+  for_each_device([&](DeviceUnderTest& device) {
+    std::set<std::size_t> hashes;
+    for (const auto& stream : device.streams) {
+      const AttentionBackward args = backward_args(*stream, shape, DType::bfloat16);
+      for (int repeat = 0; repeat < 200; ++repeat) {
+        attention_backward(*stream, args);
+        hashes.insert(hash_of(values_of(*stream, args.dqkv)));
+      }
+    }
+    CHECK(hashes.size() == 1);
+  });
 }
 
 TEST_CASE(

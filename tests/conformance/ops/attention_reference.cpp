@@ -1,6 +1,7 @@
 #include "tests/conformance/ops/attention_reference.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "kernels/base/random.h"
@@ -94,6 +95,24 @@ double lse_of(const Values& scores) {
   return maximum + std::log(sum);
 }
 
+/// Queries, keys and values of [samples * T, 3, heads, D].
+std::array<Values, 3> parts_of(const AttentionShape& shape, const Values& qkv) {
+  const auto width = static_cast<std::size_t>(shape.heads * shape.head_size);
+  std::array<Values, 3> parts;
+  for (std::size_t i = 0; i < qkv.size(); ++i) {
+    parts.at(i / width % 3).push_back(qkv[i]);
+  }
+  return parts;
+}
+
+double largest_of(const Values& values) {
+  double largest = 0;
+  for (const double value : values) {
+    largest = std::max(largest, std::abs(value));
+  }
+  return largest;
+}
+
 }  // namespace
 
 Attended attention_reference(const AttentionShape& shape, const Values& qkv) {
@@ -144,6 +163,23 @@ Values attention_reference_gradient(const AttentionShape& shape, const Values& q
     }
   });
   return dqkv;
+}
+
+void check_parts(const AttentionShape& shape, const Values& dqkv, const Values& expected,
+                 const PartTolerance& tolerance) {
+  constexpr std::array<const char*, 3> kNames = {"queries", "keys", "values"};
+  REQUIRE(dqkv.size() == expected.size());
+  const std::array<Values, 3> actual = parts_of(shape, dqkv);
+  const std::array<Values, 3> wanted = parts_of(shape, expected);
+  for (std::size_t part = 0; part < 3; ++part) {
+    INFO("the gradient of the " << kNames.at(part));
+    if (shape.sequence == 1 && part < 2) {
+      CHECK(largest_of(actual.at(part)) <= tolerance.largest * largest_of(wanted[2]));
+      continue;
+    }
+    CHECK(max_relative_error(actual.at(part), wanted.at(part)) <= tolerance.largest);
+    CHECK(rms_relative_error(actual.at(part), wanted.at(part)) <= tolerance.rms);
+  }
 }
 
 }  // namespace stagecraft::testing

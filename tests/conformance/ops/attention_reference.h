@@ -17,4 +17,15 @@ Attended attention_reference(const AttentionShape& shape, const Values& qkv);
 Values attention_reference_gradient(const AttentionShape& shape, const Values& qkv,
                                     const Values& dout);
 
+/// How far a gradient is from what it should be, of queries, keys and values each by itself:
+/// relative to that part alone.
+struct PartTolerance {
+  double largest;  // max_relative_error
+  double rms;      // rms_relative_error
+};
+/// Checks dqkv [samples * T, 3, heads, D]. With one token the gradients of queries and keys are
+/// zero; then what is there is compared with the gradient of the values.
+void check_parts(const AttentionShape& shape, const Values& dqkv, const Values& expected,
+                 const PartTolerance& tolerance);
+
 }  // namespace stagecraft::testing

@@ -9,6 +9,7 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "kernels/base/random.h"
@@ -123,6 +124,23 @@ inline double max_relative_error(const Values& actual, const Values& expected) {
     scale = std::max(scale, std::abs(expected[i]));
   }
   return error / scale;
+}
+
+/// The root of the mean square of actual - expected over that of expected; infinite likewise.
+inline double rms_relative_error(const Values& actual, const Values& expected) {
+  double error = actual.size() == expected.size() ? 0 : std::numeric_limits<double>::infinity();
+  double scale = std::numeric_limits<double>::min();
+  for (std::size_t i = 0; i < std::min(actual.size(), expected.size()); ++i) {
+    error += (actual[i] - expected[i]) * (actual[i] - expected[i]);
+    scale += expected[i] * expected[i];
+  }
+  return std::isnan(error) ? std::numeric_limits<double>::infinity() : std::sqrt(error / scale);
+}
+
+/// Of all the numbers' bits.
+inline std::size_t hash_of(const Values& values) {
+  return std::hash<std::string_view>()(
+      {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(double)});
 }
 
 inline bool same_bits(const std::vector<Values>& a, const std::vector<Values>& b) {
