@@ -250,7 +250,7 @@ class Running {
 
   void await_end() {
     const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
-    const double allowed = limit_seconds(kind(), watchdog_seconds()) - late;
+    const double allowed = limit_seconds(kind(), watchdog_seconds()) + run_.more_seconds - late;
     const bool ended = becomes_true(allowed, [&] {
       for (const int process : rank_processes()) {
         outcome_.most_resident = std::max(outcome_.most_resident, most_resident_bytes(process));

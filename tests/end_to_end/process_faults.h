@@ -19,6 +19,7 @@ struct FaultyRun {
   MeshShape mesh{.pipeline = 2, .tensor = 2, .data = 1};
   std::vector<std::string> sets = {};  // further "section.key=value"
   bool on_gpus = false;                // which the processes may share
+  double more_seconds = 0;             // than are promised, where ranks have no cores of their own
 };
 
 struct FaultOutcome {

@@ -24,10 +24,11 @@ class Notes {
     items_.push_back(std::move(item));
     changed_.notify_all();
   }
-  /// Returns the first `count` items, or fewer after ten seconds.
+  /// The first `count`, or fewer if they do not come within 30 seconds: long, since it only ends
+  /// the wait for one that never comes.
   std::vector<Item> first(std::size_t count) {
     std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, std::chrono::seconds(10), [&] { return items_.size() >= count; });
+    changed_.wait_for(lock, std::chrono::seconds(30), [&] { return items_.size() >= count; });
     return {items_.begin(),
             items_.begin() + static_cast<std::ptrdiff_t>(std::min(count, items_.size()))};
   }

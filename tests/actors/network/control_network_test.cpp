@@ -83,7 +83,7 @@ class Watcher {
   Watcher(const Watcher&) = delete;
   Watcher& operator=(const Watcher&) = delete;
 
-  /// Within ten seconds.
+  /// As long as Notes wait.
   bool sees_down() const { return downs_->first(1) == std::vector{watched_}; }
 
  private:
