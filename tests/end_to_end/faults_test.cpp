@@ -4,6 +4,8 @@
 
 #include <future>
 
+#include "actors/protocol/run_report.h"
+#include "stages/channels/pass.h"
 #include "tests/conformance/watchdog.h"
 #include "tests/end_to_end/faulty_work.h"
 #include "tests/end_to_end/small_run.h"

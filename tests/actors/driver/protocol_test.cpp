@@ -37,7 +37,7 @@ class Play {
     driver_ = system_.spawn(driver_actor, setup_);
     std::vector<caf::strong_actor_ptr> all;
     for (const ReceivedPtr& received : received_) {
-      stages_.push_back(system_.spawn(noting_stage, received));
+      stages_.push_back(system_.spawn(recording_stage, received));
       all.push_back(caf::actor_cast<caf::strong_actor_ptr>(stages_.back()));
     }
     caf::anon_send(driver_, ConnectAtom::value, all);

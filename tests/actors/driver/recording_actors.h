@@ -55,13 +55,13 @@ using ReceivedPtr = std::shared_ptr<Received>;
 
 /// Handlers that record each message of `Messages`, and Connect.
 template <class Behavior, class... Messages, class... More>
-Behavior noting(caf::actor_system& system, const ReceivedPtr& received, MessageList<Messages...>,
-                More... more) {
+Behavior recording(caf::actor_system& system, const ReceivedPtr& received, MessageList<Messages...>,
+                   More... more) {
   return {[&system, received](const Messages& m) { received->images.add(image(system, m)); }...,
           more...};
 }
 
-inline auto noting_connect(const ReceivedPtr& received) {
+inline auto recording_connect(const ReceivedPtr& received) {
   return [received](ConnectAtom, const std::vector<caf::strong_actor_ptr>& all) {
     received->connects.add(all);
   };
@@ -71,17 +71,17 @@ using ToStage = MessageList<TrainStep, Evaluate, Envelope, Credit, ApplyUpdate, 
 using ToDriver = MessageList<Ready, StepDone, EvaluationDone, ModelWritten, Spans, ClockReadings,
                              StageEnded, RunFailed>;
 
-inline StageActor::behavior_type noting_stage(StageActor::pointer self,
-                                              const ReceivedPtr& received) {
-  return noting<StageActor::behavior_type>(self->system(), received, ToStage{},
-                                           noting_connect(received),
-                                           [](JoinAtom, const caf::strong_actor_ptr&) {});
+inline StageActor::behavior_type recording_stage(StageActor::pointer self,
+                                                 const ReceivedPtr& received) {
+  return recording<StageActor::behavior_type>(self->system(), received, ToStage{},
+                                              recording_connect(received),
+                                              [](JoinAtom, const caf::strong_actor_ptr&) {});
 }
 
-inline DriverActor::behavior_type noting_driver(DriverActor::pointer self,
-                                                const ReceivedPtr& received) {
-  return noting<DriverActor::behavior_type>(
-      self->system(), received, ToDriver{}, [](TickAtom) {}, noting_connect(received),
+inline DriverActor::behavior_type recording_driver(DriverActor::pointer self,
+                                                   const ReceivedPtr& received) {
+  return recording<DriverActor::behavior_type>(
+      self->system(), received, ToDriver{}, [](TickAtom) {}, recording_connect(received),
       [](JoinAtom, std::int32_t, const caf::strong_actor_ptr&) {});
 }
 

@@ -112,7 +112,7 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
   ControlProcess a(options_of(0));
   ControlProcess b(options_of(1));
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
-  const auto driver = a.system.spawn(noting_driver, a.received);
+  const auto driver = a.system.spawn(recording_driver, a.received);
   const auto monitor = a.system.spawn(recording_monitor, a.received);
   caf::anon_send(stage, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(driver),

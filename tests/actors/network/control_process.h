@@ -42,7 +42,7 @@ class ControlProcess {
       : system(config),
         received(std::make_shared<Received>()),
         network(std::make_unique<ControlNetwork>(system, options)),
-        stage(system.spawn(noting_stage, received)) {}
+        stage(system.spawn(recording_stage, received)) {}
   ~ControlProcess() {
     caf::anon_send_exit(stage, caf::exit_reason::user_shutdown);
     network.reset();

@@ -1,4 +1,4 @@
-// What a guard does with each message, under CAF's deterministic scheduler.
+// What the failure monitor does with each message, under CAF's deterministic scheduler.
 #include <caf/all.hpp>
 #include <catch2/catch.hpp>
 
@@ -13,7 +13,7 @@ namespace {
 using namespace test;
 using Texts = std::vector<std::string>;
 
-/// A guard and a driver that notes, which the guard does not know until join().
+/// A failure monitor and a recording driver, which the monitor does not know until join().
 class Guarded {
  public:
   Guarded() {
@@ -21,7 +21,7 @@ class Guarded {
     setup_->abort = [this](std::string_view culprit) { aborts.emplace_back(culprit); };
     monitor_ = system_.spawn(failure_monitor, setup_);
     monitor_->attach_functor([this] { ended = true; });
-    driver_ = system_.spawn(noting_driver, received_);
+    driver_ = system_.spawn(recording_driver, received_);
     scheduler_of(system_).run();
   }
   ~Guarded() {
@@ -61,7 +61,8 @@ class Guarded {
 
 }  // namespace
 
-TEST_CASE("guard: the first failure is named, aborts the world and reaches the driver, once") {
+TEST_CASE(
+    "failure monitor: the first failure is named, aborts the world and reaches the driver, once") {
   Guarded play;
   play.join();
   CHECK(play.driver_got());
@@ -78,7 +79,7 @@ TEST_CASE("guard: the first failure is named, aborts the world and reaches the d
   CHECK(play.board->cause()->text == "stage 1 fell");
 }
 
-TEST_CASE("guard: a stage that was woken by an abort is no cause") {
+TEST_CASE("failure monitor: a stage that was woken by an abort is no cause") {
   Guarded play;
   play.join();
   play.tell(StageFailed{0, "aborted", true});
@@ -91,7 +92,8 @@ TEST_CASE("guard: a stage that was woken by an abort is no cause") {
 }
 
 TEST_CASE(
-    "guard: a failure before the driver is known wakes all at once, and is told at its join") {
+    "failure monitor: a failure before the driver is known wakes all at once, and is told at its "
+    "join") {
   Guarded play;
   play.tell(StageFailed{0, "no weights", false});
   CHECK(play.aborts == Texts{"no weights"});
@@ -101,19 +103,19 @@ TEST_CASE(
   CHECK(play.aborts.size() == 1);
 }
 
-TEST_CASE("guard: where the board has a cause already, that one is told") {
+TEST_CASE("failure monitor: where the board has a cause already, that one is told") {
   Guarded play;
   play.join();
   CHECK(play.board->name_cause(0, "rank 0 was first"));
   SECTION("by a stage of this process") { play.tell(StageFailed{1, "later", false}); }
-  SECTION("by the watch, or by another process's guard through the driver") {
+  SECTION("by the watchdog, or by another process's monitor through the driver") {
     play.tell(RunFailed{"later"});
   }
   CHECK(play.aborts == Texts{"rank 0 was first"});
   CHECK(play.driver_got(RunFailed{"rank 0 was first"}));
 }
 
-TEST_CASE("guard: a cause without a stage is nobody's, and ends the run alike") {
+TEST_CASE("failure monitor: a cause without a stage is nobody's, and ends the run alike") {
   Guarded play;
   play.join();
   play.tell(RunFailed{"all ranks wait for each other"});
@@ -122,7 +124,7 @@ TEST_CASE("guard: a cause without a stage is nobody's, and ends the run alike") 
   CHECK(play.board->cause()->culprit_rank == -1);
 }
 
-TEST_CASE("guard: it lives until the run has ended, through every failure") {
+TEST_CASE("failure monitor: it lives until the run has ended, through every failure") {
   Guarded play;
   play.join();
   play.tell(StageFailed{1, "stage 1 fell", false});

@@ -61,8 +61,8 @@ class Play {
     setup->same_clock = [](int) { return true; };
     setup->ended = [this] { ++ends; };
     monitor_ = system_.spawn(recording_monitor, guard_notes_);
-    driver_ = system_.spawn(noting_driver, driver_notes_);
-    neighbour_ = system_.spawn(noting_stage, neighbour_notes_);
+    driver_ = system_.spawn(recording_driver, driver_notes_);
+    neighbour_ = system_.spawn(recording_stage, neighbour_notes_);
     stage_ = system_.spawn(stage_actor, setup, monitor_);
     stage_->attach_functor([this] { gone = true; });
     run();
