@@ -46,7 +46,7 @@ class FakeLink : public nccl::Link {
 
   void carry(Stream& stream, std::span<const nccl::Transfer> transfers, int peer, Direction way) {
     for (const nccl::Transfer& transfer : transfers) {
-      if (transfer.peer != peer || transfer.way != way || transfer.tensor.bytes() == 0) {
+      if (transfer.peer != peer || transfer.direction != way || transfer.tensor.bytes() == 0) {
         continue;
       }
       if (way == Direction::send) {
