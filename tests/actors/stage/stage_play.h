@@ -1,0 +1,206 @@
+// Stage 1 of two as a real stage actor under CAF's deterministic scheduler: its work only notes,
+// and so do stage 0, the driver and the guard around it.
+#pragma once
+
+#include <caf/all.hpp>
+#include <catch2/catch.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "actors/failure/watchdog.h"
+#include "actors/stage/stage_actor.h"
+#include "tests/actors/deterministic.h"
+#include "tests/actors/driver/recording_actors.h"
+#include "tests/actors/one_rank_world.h"
+#include "tests/stages/execute/pipeline_loop.h"
+
+namespace stagecraft::test {
+
+inline const Edge kForward{0, 1, Payload::activation};
+inline const Edge kBackward{1, 0, Payload::gradient};
+
+/// Notes, and first does what a test wants to happen at an instruction.
+struct TestedWork : NotingWork {
+  void run(const Instruction& i) override {
+    if (before) {
+      before(i);
+    }
+    NotingWork::run(i);
+  }
+  PassResults results() override { return {.losses = {2.5}, .squares = {{4, 9.0}}}; }
+
+  std::function<void(const Instruction&)> before;
+  std::unique_ptr<StageWork> real;  // the actor keeps a pointer to it
+};
+
+/// Notes, and ends with any reason that it is told; by default an actor ignores the normal one.
+inline StageActor::behavior_type ending_stage(StageActor::pointer self,
+                                              const ReceivedPtr& received) {
+  self->set_exit_handler([self](const caf::exit_msg& m) { self->quit(m.reason); });
+  return recording_stage(self, received);
+}
+
+/// Nothing runs but in `tell` and its like.
+class StagePlay {
+ public:
+  explicit StagePlay(int microbatches = 2) : plan_(two_stages(microbatches)) {
+    config_.wrap_work = [this](int, std::unique_ptr<StageWork> real) {
+      auto made = std::make_unique<TestedWork>();
+      made->before = before;
+      made->real = std::move(real);
+      work = made.get();
+      return made;
+    };
+    board->slot(0).enter(1, "here");
+    auto setup = std::make_shared<StageSetup>();
+    setup->rank = 1;
+    setup->plan = &plan_;
+    setup->config = &config_;
+    setup->stream = make_stream({}, {.threads = 1});
+    setup->world = std::make_unique<OneRankWorld>(1, 2);
+    setup->for_tensors = [](std::unique_ptr<Communicator> group) { return group; };
+    for (const Edge& edge : {kForward, kBackward}) {
+      channels_[edge] = make_local_channel(sender_->memory().account());
+    }
+    setup->channels = channels_;
+    setup->board = board;
+    setup->same_clock = [](int) { return true; };
+    setup->ended = [this] { ++ends; };
+    monitor_ = system_.spawn(recording_monitor, guard_notes_);
+    driver_ = system_.spawn(recording_driver, driver_notes_);
+    neighbour_ = system_.spawn(ending_stage, neighbour_notes_);
+    neighbour_->attach_functor([this] { neighbour_gone = true; });
+    stage_ = system_.spawn(stage_actor, setup, monitor_);
+    stage_->attach_functor([this] { gone = true; });
+    run();
+  }
+  ~StagePlay() {
+    for (const caf::actor& actor :
+         {caf::actor_cast<caf::actor>(stage_), caf::actor_cast<caf::actor>(neighbour_),
+          caf::actor_cast<caf::actor>(driver_), caf::actor_cast<caf::actor>(monitor_)}) {
+      caf::anon_send_exit(actor, caf::exit_reason::user_shutdown);
+    }
+    run();
+  }
+  StagePlay(const StagePlay&) = delete;
+  StagePlay& operator=(const StagePlay&) = delete;
+
+  template <class... Message>
+  void tell(const Message&... message) {
+    caf::anon_send(stage_, message...);
+    run();
+  }
+  void connect() {
+    tell(ConnectAtom::value,
+         std::vector<caf::strong_actor_ptr>{caf::actor_cast<caf::strong_actor_ptr>(neighbour_),
+                                            caf::actor_cast<caf::strong_actor_ptr>(stage_)});
+  }
+  void join() { tell(JoinAtom::value, caf::actor_cast<caf::strong_actor_ptr>(driver_)); }
+  void make_ready() {
+    connect();
+    join();
+    REQUIRE(driver_got(Ready{1}));
+  }
+  void end_neighbour(caf::exit_reason reason) {
+    caf::anon_send_exit(neighbour_, reason);
+    run();
+    REQUIRE(neighbour_gone);
+  }
+  void end_driver(caf::exit_reason reason) {
+    caf::anon_send_exit(driver_, reason);
+    run();
+  }
+
+  Envelope envelope(int microbatch, const Pass& pass = {PassKind::train, 1, 0}) const {
+    return {.edge = kForward,
+            .sequence = static_cast<std::uint64_t>(microbatch),
+            .pass = pass,
+            .chunk = 1,
+            .microbatch = microbatch,
+            .shape = {1}};
+  }
+  /// Stage 0 sends its activation.
+  void deliver(int microbatch, const Pass& pass = {PassKind::train, 1, 0}) {
+    put(microbatch);
+    tell(envelope(microbatch, pass));
+  }
+  void put(int microbatch) {
+    if (microbatch >= kReceiveSlots) {
+      const int freed = microbatch - kReceiveSlots;
+      channels_.at(kForward)->credit(*sender_, static_cast<std::uint64_t>(freed));
+    }
+    Tensor x(sender_->memory(), {1}, DType::float32, MemoryLabel::workspace);
+    *x.data<float>() = static_cast<float>(microbatch);
+    channels_.at(kForward)->send(*sender_, static_cast<std::uint64_t>(microbatch), x);
+  }
+  /// What stage 1 says of the gradient that it sends back.
+  static Envelope gradient(int microbatch) {
+    return {.edge = kBackward,
+            .sequence = static_cast<std::uint64_t>(microbatch),
+            .pass = {PassKind::train, 1, 0},
+            .chunk = 0,
+            .microbatch = microbatch,
+            .shape = {1}};
+  }
+
+  // Since the last call, one got these, in this order, and nothing else.
+  template <class... Messages>
+  bool neighbour_got(const Messages&... messages) {
+    return got(neighbour_notes_, messages...);
+  }
+  template <class... Messages>
+  bool driver_got(const Messages&... messages) {
+    return got(driver_notes_, messages...);
+  }
+  template <class... Messages>
+  bool guard_got(const Messages&... messages) {
+    return got(guard_notes_, messages...);
+  }
+  bool nobody_got_anything() {
+    const bool quiet = neighbour_got() && driver_got();
+    return guard_got() && quiet;
+  }
+  /// A last message, whose times no test knows.
+  bool driver_got_the_end() {
+    const std::vector<std::string> images = driver_notes_->images.take();
+    return images.size() == 1 && images.front().starts_with(typeid(StageEnded).name());
+  }
+
+  std::string coordinate() const { return place_text(board->slot(1).view()); }
+  Activity activity() const { return board->slot(1).view().activity; }
+
+  std::shared_ptr<ProgressBoard> board =
+      std::make_shared<ProgressBoard>(board_info(two_stages(), 1));
+  std::function<void(const Instruction&)> before;
+  TestedWork* work = nullptr;
+  int ends = 0;
+  bool gone = false;
+  bool neighbour_gone = false;
+
+ private:
+  void run() { scheduler_of(system_).run(); }
+
+  template <class... Messages>
+  bool got(const ReceivedPtr& notes, const Messages&... messages) {
+    return notes->images.take() == std::vector<std::string>{image(system_, messages)...};
+  }
+
+  TrainingPlan plan_;
+  RunConfig config_;
+  std::unique_ptr<Stream> sender_ = make_stream({}, {.threads = 1});
+  Channels channels_;
+  TestingConfig system_config_;
+  caf::actor_system system_{system_config_};
+  ReceivedPtr guard_notes_ = std::make_shared<Received>();
+  ReceivedPtr driver_notes_ = std::make_shared<Received>();
+  ReceivedPtr neighbour_notes_ = std::make_shared<Received>();
+  FailureMonitor monitor_;
+  DriverActor driver_;
+  StageActor neighbour_;
+  StageActor stage_;
+};
+
+}  // namespace stagecraft::test
