@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "kernels/ops/embedding.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/operations.h"
 
 namespace stagecraft::bench {
 

@@ -41,7 +41,7 @@ class Stream {
   virtual ~Stream() = default;
   virtual Device device() const = 0;
   virtual MemoryResource& memory() = 0;
-  /// The operations of this stream's backend (kernels/ops/op_table.h).
+  /// The operations of this stream's backend (kernels/ops/op_table.h). To call one, see dispatch.h.
   virtual const OpTable& ops() const = 0;
   /// The backend's own handle, for other libraries of the same device (native_stream.h); null where
   /// there is none.

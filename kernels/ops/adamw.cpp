@@ -1,7 +1,7 @@
 #include "kernels/ops/adamw.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 
@@ -29,7 +29,7 @@ void adamw(Stream& stream, const AdamW& args) {
   require(args.step >= 1, kWhere, "step is {}: steps are counted from 1", args.step);
   require(args.beta1 >= 0 && args.beta1 < 1 && args.beta2 >= 0 && args.beta2 < 1, kWhere,
           "beta1 is {} and beta2 {}: both should be in [0, 1)", args.beta1, args.beta2);
-  stream.ops().adamw(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

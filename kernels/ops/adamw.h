@@ -3,6 +3,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -31,6 +32,12 @@ struct AdamW {
   float gradient_scale = 1;
   std::int64_t step = 1;  // from 1
 };
+template <>
+inline constexpr auto kTensors<AdamW> = std::tuple(updates(&AdamW::weight), reads(&AdamW::gradient),
+                                                   updates(&AdamW::first_moment),
+                                                   updates(&AdamW::second_moment),
+                                                   writes(&AdamW::compute_weights),
+                                                   reads(&AdamW::decayed));
 void adamw(Stream& stream, const AdamW& args);
 
 }  // namespace stagecraft

@@ -1,7 +1,7 @@
 #include "kernels/ops/attention.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -38,7 +38,16 @@ Shape lse_shape(const AttentionShape& shape) {
   return {shape.samples, shape.heads, shape.sequence};
 }
 
+/// Of one causal product: T^2 / 2 multiply-adds for each number of a head.
+double product_flops(const AttentionShape& shape) {
+  return static_cast<double>(elements_of(out_shape(shape))) * static_cast<double>(shape.sequence);
+}
+
 }  // namespace
+
+double flops_of(const AttentionForward& args) { return 2 * product_flops(args.shape); }
+
+double flops_of(const AttentionBackward& args) { return 4 * product_flops(args.shape); }
 
 void attention_forward(Stream& stream, const AttentionForward& args) {
   constexpr std::string_view kWhere = "attention_forward";
@@ -50,7 +59,7 @@ void attention_forward(Stream& stream, const AttentionForward& args) {
   expect_disjoint(kWhere, "out", args.out, "qkv", args.qkv);
   expect_disjoint(kWhere, "lse", args.lse, "qkv", args.qkv);
   expect_disjoint(kWhere, "lse", args.lse, "out", args.out);
-  stream.ops().attention_forward(stream, args);
+  dispatch(stream, args);
 }
 
 void attention_backward(Stream& stream, const AttentionBackward& args) {
@@ -66,7 +75,7 @@ void attention_backward(Stream& stream, const AttentionBackward& args) {
   expect_disjoint(kWhere, "dqkv", args.dqkv, "qkv", args.qkv);
   expect_disjoint(kWhere, "dqkv", args.dqkv, "out", args.out);
   expect_disjoint(kWhere, "dqkv", args.dqkv, "lse", args.lse);
-  stream.ops().attention_backward(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

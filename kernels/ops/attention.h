@@ -4,6 +4,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 #include "kernels/ops/elementwise.h"
 
 namespace stagecraft {
@@ -32,6 +33,12 @@ struct AttentionForward {
   Tensor out;  // [samples * T, heads * D]
   Tensor lse;  // [samples, heads, T]: log of the sum of exp of the scaled scores of each row
 };
+template <>
+inline constexpr auto kTensors<AttentionForward> = std::tuple(reads(&AttentionForward::qkv),
+                                                              writes(&AttentionForward::out),
+                                                              writes(&AttentionForward::lse));
+/// Causal: half of the 2 T^2 D multiply-adds of a head.
+double flops_of(const AttentionForward& args);
 void attention_forward(Stream& stream, const AttentionForward& args);
 
 /// The gradient of attention_forward; P is computed again, block by block.   = (writes dqkv)
@@ -43,6 +50,14 @@ struct AttentionBackward {
   Tensor lse;   // [samples, heads, T]
   Tensor dqkv;  // [samples * T, 3 * heads * D]
 };
+template <>
+inline constexpr auto kTensors<AttentionBackward> = std::tuple(reads(&AttentionBackward::dout),
+                                                               reads(&AttentionBackward::qkv),
+                                                               reads(&AttentionBackward::out),
+                                                               reads(&AttentionBackward::lse),
+                                                               writes(&AttentionBackward::dqkv));
+/// Four products where the forward has two; what is computed again is not counted.
+double flops_of(const AttentionBackward& args);
 void attention_backward(Stream& stream, const AttentionBackward& args);
 
 }  // namespace stagecraft

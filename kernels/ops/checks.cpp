@@ -1,7 +1,5 @@
 #include "kernels/ops/checks.h"
 
-#include "kernels/ops/op_table.h"
-
 namespace stagecraft {
 namespace {
 
@@ -26,8 +24,6 @@ void expect_dtype(std::string_view where, std::string_view name, const Tensor& t
   require(tensor.dtype() == dtype, where, "{} holds {}, not {}", name, to_string(tensor.dtype()),
           to_string(dtype));
 }
-
-std::string_view without_bfloat16(Stream& stream) { return stream.ops().without_bfloat16; }
 
 DType compute_dtype(Stream& stream, std::string_view where, std::string_view name,
                     const Tensor& tensor) {

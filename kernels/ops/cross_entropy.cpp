@@ -1,7 +1,7 @@
 #include "kernels/ops/cross_entropy.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -22,7 +22,7 @@ void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
               compute_dtype(stream, kWhere, "logits", args.logits));
   expect_shape(kWhere, "maximum", args.maximum, {args.logits.size(0)});
   expect_disjoint(kWhere, "maximum", args.maximum, "logits", args.logits);
-  stream.ops().softmax_maximum(stream, args);
+  dispatch(stream, args);
 }
 
 void softmax_sum(Stream& stream, const SoftmaxSum& args) {
@@ -37,7 +37,7 @@ void softmax_sum(Stream& stream, const SoftmaxSum& args) {
   expect_disjoint(kWhere, "sum_and_target", args.sum_and_target, "logits", args.logits);
   expect_disjoint(kWhere, "sum_and_target", args.sum_and_target, "maximum", args.maximum);
   expect_disjoint(kWhere, "sum_and_target", args.sum_and_target, "targets", args.targets);
-  stream.ops().softmax_sum(stream, args);
+  dispatch(stream, args);
 }
 
 void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
@@ -47,7 +47,7 @@ void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args) {
   expect_shape(kWhere, "loss", args.loss, {1}, DType::float64);
   expect_disjoint(kWhere, "loss", args.loss, "sum_and_target", args.sum_and_target);
   expect_disjoint(kWhere, "loss", args.loss, "targets", args.targets);
-  stream.ops().cross_entropy_loss(stream, args);
+  dispatch(stream, args);
 }
 
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
@@ -62,7 +62,7 @@ void softmax_gradient(Stream& stream, const SoftmaxGradient& args) {
   expect_disjoint(kWhere, "logits", args.logits, "maximum", args.maximum);
   expect_disjoint(kWhere, "logits", args.logits, "sum_and_target", args.sum_and_target);
   expect_disjoint(kWhere, "logits", args.logits, "targets", args.targets);
-  stream.ops().softmax_gradient(stream, args);
+  dispatch(stream, args);
 }
 
 void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
@@ -78,7 +78,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
   expect_disjoint(kWhere, "logits", args.logits, "targets", args.targets);
   expect_disjoint(kWhere, "loss", args.loss, "logits", args.logits);
   expect_disjoint(kWhere, "loss", args.loss, "targets", args.targets);
-  stream.ops().softmax_cross_entropy(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

@@ -7,6 +7,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -25,6 +26,9 @@ struct SoftmaxMaximum {
   VocabularyShard shard;
   Tensor maximum;  // [rows]
 };
+template <>
+inline constexpr auto kTensors<SoftmaxMaximum> = std::tuple(reads(&SoftmaxMaximum::logits),
+                                                            writes(&SoftmaxMaximum::maximum));
 void softmax_maximum(Stream& stream, const SoftmaxMaximum& args);
 
 /// sum_and_target[0][r] = sum over local columns of exp(logits[r] - maximum[r]);
@@ -36,6 +40,11 @@ struct SoftmaxSum {
   VocabularyShard shard;
   Tensor sum_and_target;  // [2, rows]
 };
+template <>
+inline constexpr auto kTensors<SoftmaxSum> = std::tuple(reads(&SoftmaxSum::logits),
+                                                        reads(&SoftmaxSum::maximum),
+                                                        reads(&SoftmaxSum::targets),
+                                                        writes(&SoftmaxSum::sum_and_target));
 void softmax_sum(Stream& stream, const SoftmaxSum& args);
 
 /// loss[0] = sum over rows with a counted target of log(sum) - target logit, in float64, added in a
@@ -45,6 +54,10 @@ struct CrossEntropyLoss {
   Tensor targets;         // [rows] int32
   Tensor loss;            // [1] float64
 };
+template <>
+inline constexpr auto kTensors<CrossEntropyLoss> =
+    std::tuple(reads(&CrossEntropyLoss::sum_and_target), reads(&CrossEntropyLoss::targets),
+               writes(&CrossEntropyLoss::loss));
 void cross_entropy_loss(Stream& stream, const CrossEntropyLoss& args);
 
 /// In place: logits[r][c] = scale * (exp(logits[r][c] - maximum[r]) / sum[r] - [c is the target]);
@@ -57,6 +70,10 @@ struct SoftmaxGradient {
   VocabularyShard shard;
   float scale = 1;
 };
+template <>
+inline constexpr auto kTensors<SoftmaxGradient> =
+    std::tuple(updates(&SoftmaxGradient::logits), reads(&SoftmaxGradient::maximum),
+               reads(&SoftmaxGradient::sum_and_target), reads(&SoftmaxGradient::targets));
 void softmax_gradient(Stream& stream, const SoftmaxGradient& args);
 
 /// All of these in one, for logits of the whole vocabulary: the loss, and the gradient in place.
@@ -68,6 +85,10 @@ struct SoftmaxCrossEntropy {
   float scale = 1;
   Tensor loss;  // [1] float64
 };
+template <>
+inline constexpr auto kTensors<SoftmaxCrossEntropy> =
+    std::tuple(updates(&SoftmaxCrossEntropy::logits), reads(&SoftmaxCrossEntropy::targets),
+               writes(&SoftmaxCrossEntropy::loss));
 void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args);
 
 }  // namespace stagecraft

@@ -1,7 +1,7 @@
 #include "kernels/ops/elementwise.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -36,7 +36,7 @@ void gelu_forward(Stream& stream, const GeluForward& args) {
   const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
   expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_disjoint(kWhere, "y", args.y, "x", args.x);
-  stream.ops().gelu_forward(stream, args);
+  dispatch(stream, args);
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
@@ -46,7 +46,7 @@ void gelu_backward(Stream& stream, const GeluBackward& args) {
   expect_shape(kWhere, "dx", args.dx, args.x.shape(), dtype);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "dy", args.dy);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "x", args.x);
-  stream.ops().gelu_backward(stream, args);
+  dispatch(stream, args);
 }
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
@@ -64,7 +64,7 @@ void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
   expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_same_or_disjoint(kWhere, "y", args.y, "x", args.x);
   expect_same_or_disjoint(kWhere, "y", args.y, "residual", args.residual);
-  stream.ops().bias_dropout_residual(stream, args);
+  dispatch(stream, args);
 }
 
 void dropout_backward(Stream& stream, const DropoutBackward& args) {
@@ -74,7 +74,7 @@ void dropout_backward(Stream& stream, const DropoutBackward& args) {
   check_dropout(kWhere, args.dropout, args.dy);
   expect_shape(kWhere, "dx", args.dx, args.dy.shape(), dtype);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "dy", args.dy);
-  stream.ops().dropout_backward(stream, args);
+  dispatch(stream, args);
 }
 
 void bias_gradient(Stream& stream, const BiasGradient& args) {
@@ -82,7 +82,7 @@ void bias_gradient(Stream& stream, const BiasGradient& args) {
   expect_rank(kWhere, "dy", args.dy, 2, compute_dtype(stream, kWhere, "dy", args.dy));
   expect_shape(kWhere, "dbias", args.dbias, {args.dy.size(1)});
   expect_disjoint(kWhere, "dbias", args.dbias, "dy", args.dy);
-  stream.ops().bias_gradient(stream, args);
+  dispatch(stream, args);
 }
 
 void add(Stream& stream, const Add& args) {
@@ -91,12 +91,12 @@ void add(Stream& stream, const Add& args) {
   const DType dtype = args.a.dtype() == DType::float64 ? DType::float64
                                                        : compute_dtype(stream, kWhere, "a", args.a);
   check_pairwise(kWhere, args.a, args.b, args.c, dtype);
-  stream.ops().add(stream, args);
+  dispatch(stream, args);
 }
 
 void maximum(Stream& stream, const Maximum& args) {
   check_pairwise("maximum", args.a, args.b, args.c, DType::float32);
-  stream.ops().maximum(stream, args);
+  dispatch(stream, args);
 }
 
 void copy(Stream& stream, const Copy& args) {
@@ -104,7 +104,7 @@ void copy(Stream& stream, const Copy& args) {
   require(!args.from.empty(), kWhere, "from is missing");
   expect_shape(kWhere, "to", args.to, args.from.shape(), args.from.dtype());
   expect_disjoint(kWhere, "to", args.to, "from", args.from);
-  stream.ops().copy(stream, args);
+  dispatch(stream, args);
 }
 
 void convert(Stream& stream, const Convert& args) {
@@ -115,12 +115,12 @@ void convert(Stream& stream, const Convert& args) {
   expect_dtype(kWhere, "from", args.from, either(args.from));
   expect_shape(kWhere, "to", args.to, args.from.shape(), either(args.to));
   expect_disjoint(kWhere, "to", args.to, "from", args.from);
-  stream.ops().convert(stream, args);
+  dispatch(stream, args);
 }
 
 void fill_zero(Stream& stream, const FillZero& args) {
   require(!args.x.empty(), "fill_zero", "x is missing");
-  stream.ops().fill_zero(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

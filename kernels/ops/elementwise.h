@@ -5,6 +5,7 @@
 #include "kernels/base/random.h"
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -25,6 +26,9 @@ struct GeluForward {
   Tensor x;  // any shape
   Tensor y;  // as x; may not be x
 };
+template <>
+inline constexpr auto kTensors<GeluForward> = std::tuple(reads(&GeluForward::x),
+                                                         writes(&GeluForward::y));
 void gelu_forward(Stream& stream, const GeluForward& args);
 
 /// dx = dy * gelu'(x).  dx may be dy.
@@ -33,6 +37,10 @@ struct GeluBackward {
   Tensor x;
   Tensor dx;
 };
+template <>
+inline constexpr auto kTensors<GeluBackward> = std::tuple(reads(&GeluBackward::dy),
+                                                          reads(&GeluBackward::x),
+                                                          writes(&GeluBackward::dx));
 void gelu_backward(Stream& stream, const GeluBackward& args);
 
 /// y = residual + dropout(x + bias); an empty bias or residual counts as zero. y may be x or
@@ -44,6 +52,10 @@ struct BiasDropoutResidual {
   Dropout dropout = {};
   Tensor y;  // [rows, h]
 };
+template <>
+inline constexpr auto kTensors<BiasDropoutResidual> =
+    std::tuple(reads(&BiasDropoutResidual::x), reads(&BiasDropoutResidual::bias),
+               reads(&BiasDropoutResidual::residual), writes(&BiasDropoutResidual::y));
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args);
 
 /// dx = dropout'(dy): the same mask and factor. dx may be dy.
@@ -52,6 +64,9 @@ struct DropoutBackward {
   Dropout dropout;
   Tensor dx;  // [rows, h]
 };
+template <>
+inline constexpr auto kTensors<DropoutBackward> = std::tuple(reads(&DropoutBackward::dy),
+                                                             writes(&DropoutBackward::dx));
 void dropout_backward(Stream& stream, const DropoutBackward& args);
 
 /// dbias (+)= sum over rows of dy, added in fixed blocks of rows.
@@ -60,6 +75,9 @@ struct BiasGradient {
   Tensor dbias;  // [n] float32
   bool accumulate = true;
 };
+template <>
+inline constexpr auto kTensors<BiasGradient> = std::tuple(reads(&BiasGradient::dy),
+                                                          accumulates(&BiasGradient::dbias));
 void bias_gradient(Stream& stream, const BiasGradient& args);
 
 /// c = a + b, element by element, float32, bfloat16 or float64. c may be a or b.
@@ -68,6 +86,8 @@ struct Add {
   Tensor b;
   Tensor c;
 };
+template <>
+inline constexpr auto kTensors<Add> = std::tuple(reads(&Add::a), reads(&Add::b), writes(&Add::c));
 void add(Stream& stream, const Add& args);
 
 /// c = max(a, b), element by element, float32. c may be a or b.
@@ -76,6 +96,9 @@ struct Maximum {
   Tensor b;
   Tensor c;
 };
+template <>
+inline constexpr auto kTensors<Maximum> = std::tuple(reads(&Maximum::a), reads(&Maximum::b),
+                                                     writes(&Maximum::c));
 void maximum(Stream& stream, const Maximum& args);
 
 /// Copies the bytes of `from` to `to`, of the same shape and dtype.
@@ -83,6 +106,8 @@ struct Copy {
   Tensor from;
   Tensor to;
 };
+template <>
+inline constexpr auto kTensors<Copy> = std::tuple(reads(&Copy::from), writes(&Copy::to));
 void copy(Stream& stream, const Copy& args);
 
 /// to = from, of the same shape; float32 and bfloat16, to the nearest where `to` is the narrower.
@@ -90,12 +115,16 @@ struct Convert {
   Tensor from;
   Tensor to;
 };
+template <>
+inline constexpr auto kTensors<Convert> = std::tuple(reads(&Convert::from), writes(&Convert::to));
 void convert(Stream& stream, const Convert& args);
 
 /// Sets every byte to zero.
 struct FillZero {
   Tensor x;
 };
+template <>
+inline constexpr auto kTensors<FillZero> = std::tuple(writes(&FillZero::x));
 void fill_zero(Stream& stream, const FillZero& args);
 
 }  // namespace stagecraft

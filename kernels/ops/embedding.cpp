@@ -4,7 +4,7 @@
 #include <numeric>
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -20,7 +20,32 @@ void check_position_table(std::string_view where, const Tensor& x, std::int64_t 
           to_string(table.shape()), rows_per_sample, x.size(1), rows_per_sample, x.size(1));
 }
 
+/// What adding to `rows` rows of a table moves, or writing all of it.
+std::int64_t table_bytes(const Tensor& dtable, bool accumulate, std::int64_t rows) {
+  const std::int64_t held = dtable.size(0);
+  return accumulate && held > 0 ? 2 * std::min(rows, held) * (dtable.bytes() / held)
+                                : dtable.bytes();
+}
+
 }  // namespace
+
+std::int64_t bytes_of(const TokenEmbeddingForward& args) {
+  return args.tokens.bytes() + 2 * args.y.bytes();
+}
+
+std::int64_t bytes_of(const TokenEmbeddingBackward& args) {
+  return args.order.bytes() + args.dy.bytes() +
+         table_bytes(args.dtable, args.accumulate, args.dy.size(0));
+}
+
+std::int64_t bytes_of(const PositionEmbeddingForward& args) {
+  const std::int64_t used = args.dropout.rows_per_sample * args.x.size(1);
+  return args.x.bytes() + args.y.bytes() + used * size_of(args.table.dtype());
+}
+
+std::int64_t bytes_of(const PositionEmbeddingBackward& args) {
+  return args.dy.bytes() + table_bytes(args.dtable, args.accumulate, args.rows_per_sample);
+}
 
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) {
   constexpr std::string_view kWhere = "token_embedding_forward";
@@ -30,7 +55,7 @@ void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args) 
   require(args.first_token >= 0, kWhere, "first_token is {}", args.first_token);
   expect_shape(kWhere, "y", args.y, {args.tokens.size(0), args.table.size(1)}, dtype);
   expect_disjoint(kWhere, "y", args.y, "table", args.table);
-  stream.ops().token_embedding_forward(stream, args);
+  dispatch(stream, args);
 }
 
 std::vector<std::int32_t> token_order(std::span<const std::int32_t> tokens) {
@@ -60,7 +85,7 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   expect_rank(kWhere, "dtable", args.dtable, 2);
   expect_shape(kWhere, "dtable", args.dtable, {args.dtable.size(0), args.dy.size(1)});
   expect_disjoint(kWhere, "dtable", args.dtable, "dy", args.dy);
-  stream.ops().token_embedding_backward(stream, args);
+  dispatch(stream, args);
 }
 
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
@@ -73,7 +98,7 @@ void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& 
   expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_same_or_disjoint(kWhere, "y", args.y, "x", args.x);
   expect_disjoint(kWhere, "y", args.y, "table", args.table);
-  stream.ops().position_embedding_forward(stream, args);
+  dispatch(stream, args);
 }
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {
@@ -82,7 +107,7 @@ void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward
   check_position_table(kWhere, args.dy, args.rows_per_sample, "dtable", args.dtable,
                        DType::float32);
   expect_disjoint(kWhere, "dtable", args.dtable, "dy", args.dy);
-  stream.ops().position_embedding_backward(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

@@ -8,6 +8,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 #include "kernels/ops/elementwise.h"
 
 namespace stagecraft {
@@ -20,6 +21,12 @@ struct TokenEmbeddingForward {
   std::int64_t first_token = 0;
   Tensor y;  // [rows, h]
 };
+template <>
+inline constexpr auto kTensors<TokenEmbeddingForward> =
+    std::tuple(reads(&TokenEmbeddingForward::tokens), reads(&TokenEmbeddingForward::table),
+               writes(&TokenEmbeddingForward::y));
+/// Of the table the rows that are looked up.
+std::int64_t bytes_of(const TokenEmbeddingForward& args);
 void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args);
 
 /// The rows of a micro-batch by their tokens, each >= 0, as [2, rows]: the tokens in ascending
@@ -36,6 +43,13 @@ struct TokenEmbeddingBackward {
   Tensor dtable;  // [local vocabulary, h]
   bool accumulate = true;
 };
+template <>
+inline constexpr auto kTensors<TokenEmbeddingBackward> =
+    std::tuple(reads(&TokenEmbeddingBackward::order), reads(&TokenEmbeddingBackward::dy),
+               accumulates(&TokenEmbeddingBackward::dtable));
+/// With accumulate, of the table a row for each of dy's, if it has so many: the most, since which
+/// tokens occur is known to the device alone.
+std::int64_t bytes_of(const TokenEmbeddingBackward& args);
 void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args);
 
 /// y = dropout(x + table[row % T]) for x [samples * T, h]. y may be x.
@@ -45,6 +59,12 @@ struct PositionEmbeddingForward {
   Dropout dropout;  // rows_per_sample is T
   Tensor y;         // [samples * T, h]
 };
+template <>
+inline constexpr auto kTensors<PositionEmbeddingForward> =
+    std::tuple(reads(&PositionEmbeddingForward::x), reads(&PositionEmbeddingForward::table),
+               writes(&PositionEmbeddingForward::y));
+/// Of the table T rows.
+std::int64_t bytes_of(const PositionEmbeddingForward& args);
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args);
 
 /// dtable[t] (+)= sum over samples of dy[s * T + t], samples in ascending order; rows of dtable
@@ -55,6 +75,11 @@ struct PositionEmbeddingBackward {
   Tensor dtable;  // [at least T, h]
   bool accumulate = true;
 };
+template <>
+inline constexpr auto kTensors<PositionEmbeddingBackward> = std::tuple(
+    reads(&PositionEmbeddingBackward::dy), accumulates(&PositionEmbeddingBackward::dtable));
+/// With accumulate, of the table T rows.
+std::int64_t bytes_of(const PositionEmbeddingBackward& args);
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args);
 
 }  // namespace stagecraft

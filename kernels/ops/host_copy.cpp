@@ -1,6 +1,6 @@
 #include "kernels/ops/host_copy.h"
 
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -16,12 +16,12 @@ void check(std::string_view where, const Tensor& tensor, std::size_t host_bytes)
 
 void copy_from_host(Stream& stream, const CopyFromHost& args) {
   check("copy_from_host", args.to, args.from.size());
-  stream.ops().copy_from_host(stream, args);
+  dispatch(stream, args);
 }
 
 void copy_to_host(Stream& stream, const CopyToHost& args) {
   check("copy_to_host", args.from, args.to.size());
-  stream.ops().copy_to_host(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

@@ -7,6 +7,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -16,6 +17,8 @@ struct CopyFromHost {
   std::span<const std::byte> from;  // exactly to.bytes()
   Tensor to;
 };
+template <>
+inline constexpr auto kTensors<CopyFromHost> = std::tuple(writes(&CopyFromHost::to));
 void copy_from_host(Stream& stream, const CopyFromHost& args);
 
 /// `to` = the bytes of `from` after everything issued to the stream so far. Waits for it: when the
@@ -24,6 +27,8 @@ struct CopyToHost {
   Tensor from;
   std::span<std::byte> to;  // exactly from.bytes()
 };
+template <>
+inline constexpr auto kTensors<CopyToHost> = std::tuple(reads(&CopyToHost::from));
 void copy_to_host(Stream& stream, const CopyToHost& args);
 
 /// The same for elements; T has to be what the tensor's dtype says.

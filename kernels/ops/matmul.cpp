@@ -1,7 +1,7 @@
 #include "kernels/ops/matmul.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 namespace {
@@ -48,6 +48,11 @@ void check_gelu(const Matmul& args, std::string_view name, const Tensor& tensor,
 
 }  // namespace
 
+double flops_of(const Matmul& args) {
+  const std::int64_t k = args.a.size(args.transpose_a == Transpose::yes ? 0 : 1);
+  return 2.0 * static_cast<double>(args.c.elements()) * static_cast<double>(k);
+}
+
 void matmul(Stream& stream, const Matmul& args) {
   const DType result = check_dtypes(stream, args);
   check_shapes(args);
@@ -62,7 +67,7 @@ void matmul(Stream& stream, const Matmul& args) {
           "pre_activation and activation_grad_of cannot be joined to one product");
   check_gelu(args, "pre_activation", args.pre_activation, result);
   check_gelu(args, "activation_grad_of", args.activation_grad_of, result);
-  stream.ops().matmul(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

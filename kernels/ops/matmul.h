@@ -3,6 +3,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -32,6 +33,12 @@ struct Matmul {
   Tensor activation_grad_of = {};
   bool accumulate = false;
 };
+template <>
+inline constexpr auto kTensors<Matmul> = std::tuple(reads(&Matmul::a), reads(&Matmul::b),
+                                                    accumulates(&Matmul::c), reads(&Matmul::bias),
+                                                    writes(&Matmul::pre_activation),
+                                                    reads(&Matmul::activation_grad_of));
+double flops_of(const Matmul& args);
 void matmul(Stream& stream, const Matmul& args);
 
 }  // namespace stagecraft

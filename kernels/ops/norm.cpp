@@ -1,7 +1,7 @@
 #include "kernels/ops/norm.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 
@@ -20,7 +20,7 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
   expect_same_or_disjoint(kWhere, "y", args.y, "x", args.x);
   expect_disjoint(kWhere, "y", args.y, "gamma", args.gamma);
   expect_disjoint(kWhere, "y", args.y, "beta", args.beta);
-  stream.ops().layer_norm_forward(stream, args);
+  dispatch(stream, args);
 }
 
 void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args) {
@@ -42,7 +42,7 @@ void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& arg
   expect_disjoint(kWhere, "dx", args.dx, "gamma", args.gamma);
   expect_shape(kWhere, "sums", args.sums, norm_sums_shape(args.x.size(0), args.x.size(1)));
   expect_disjoint(kWhere, "sums", args.sums, "dx", args.dx);
-  stream.ops().layer_norm_backward_input(stream, args);
+  dispatch(stream, args);
 }
 
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
@@ -55,7 +55,7 @@ void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& a
   expect_disjoint(kWhere, "dgamma", args.dgamma, "dbeta", args.dbeta);
   expect_disjoint(kWhere, "dgamma", args.dgamma, "sums", args.sums);
   expect_disjoint(kWhere, "dbeta", args.dbeta, "sums", args.sums);
-  stream.ops().layer_norm_backward_weight(stream, args);
+  dispatch(stream, args);
 }
 
 }  // namespace stagecraft

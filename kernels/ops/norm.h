@@ -5,6 +5,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -19,6 +20,10 @@ struct LayerNormForward {
   Tensor mean;  // [rows]
   Tensor rstd;  // [rows]
 };
+template <>
+inline constexpr auto kTensors<LayerNormForward> = std::tuple(
+    reads(&LayerNormForward::x), reads(&LayerNormForward::gamma), reads(&LayerNormForward::beta),
+    writes(&LayerNormForward::y), writes(&LayerNormForward::mean), writes(&LayerNormForward::rstd));
 void layer_norm_forward(Stream& stream, const LayerNormForward& args);
 
 /// Rows whose terms of the weights' gradients are added to one partial sum.
@@ -43,6 +48,12 @@ struct LayerNormBackwardInput {
   Tensor dx;                      // [rows, h]
   Tensor sums;                    // norm_sums_shape(rows, h), float32
 };
+template <>
+inline constexpr auto kTensors<LayerNormBackwardInput> = std::tuple(
+    reads(&LayerNormBackwardInput::dy), reads(&LayerNormBackwardInput::x),
+    reads(&LayerNormBackwardInput::gamma), reads(&LayerNormBackwardInput::mean),
+    reads(&LayerNormBackwardInput::rstd), reads(&LayerNormBackwardInput::residual_gradient),
+    writes(&LayerNormBackwardInput::dx), writes(&LayerNormBackwardInput::sums));
 void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args);
 
 /// dgamma (+)= sum over b of sums[b][0]; dbeta (+)= sum over b of sums[b][1], in a fixed order.
@@ -53,6 +64,10 @@ struct LayerNormBackwardWeight {
   Tensor dbeta;   // [h]
   bool accumulate = true;
 };
+template <>
+inline constexpr auto kTensors<LayerNormBackwardWeight> =
+    std::tuple(reads(&LayerNormBackwardWeight::sums), accumulates(&LayerNormBackwardWeight::dgamma),
+               accumulates(&LayerNormBackwardWeight::dbeta));
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args);
 
 }  // namespace stagecraft

@@ -1,7 +1,7 @@
 #include "kernels/ops/reduce.h"
 
 #include "kernels/ops/checks.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft {
 
@@ -13,7 +13,7 @@ void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
   }
   expect_shape(kWhere, "out", args.out, {count}, DType::float64);
   if (count > 0) {
-    stream.ops().sums_of_squares(stream, args);
+    dispatch(stream, args);
   }
 }
 

@@ -5,6 +5,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "kernels/ops/access.h"
 
 namespace stagecraft {
 
@@ -14,6 +15,9 @@ struct SumsOfSquares {
   std::vector<Tensor> x;  // n of any shape, float32
   Tensor out;             // [n] float64
 };
+template <>
+inline constexpr auto kTensors<SumsOfSquares> = std::tuple(reads(&SumsOfSquares::x),
+                                                           writes(&SumsOfSquares::out));
 void sums_of_squares(Stream& stream, const SumsOfSquares& args);
 
 }  // namespace stagecraft

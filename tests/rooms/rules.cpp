@@ -135,8 +135,8 @@ std::string text_of(const fs::path& path) {
 
 /// The names that the operation list declares.
 std::vector<std::string> operations_in(const fs::path& root) {
-  static const std::regex kEntry(R"(\bOp<\w+> (\w+);)");
-  const std::string list = text_of(root / "kernels/ops/op_table.h");
+  static const std::regex kEntry(R"(\n  X\((\w+), \w+\))");
+  const std::string list = text_of(root / "kernels/ops/operations.h");
   std::vector<std::string> names;
   for (std::sregex_iterator entry(list.begin(), list.end(), kEntry), end; entry != end; ++entry) {
     names.push_back((*entry)[1]);

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
+#include "kernels/ops/checks.h"
 #include "kernels/ops/elementwise.h"
-#include "kernels/ops/op_table.h"
 #include "tensor_parallel/layers/linear.h"
 #include "tests/conformance/ops/reference.h"
 
@@ -156,7 +156,7 @@ TEST_CASE("linear layers joined with GELU agree with float64 and have the bits o
   CAPTURE(to_string(dtype));
   for (const int threads : {1, 2}) {
     const auto stream = make_stream({}, {.threads = threads});
-    const std::string reason(stream->ops().without_bfloat16);
+    const std::string reason(without_bfloat16(*stream));
     if (dtype == DType::bfloat16 && !reason.empty()) {
       WARN("bfloat16: skipped, " << reason);
       return;

@@ -1,4 +1,5 @@
-#include "kernels/cpu/ops/adamw.h"
+// AdamW in one pass over weight, gradient and both moments.
+#include "kernels/ops/adamw.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,4 +1,6 @@
-#include "kernels/cpu/ops/attention.h"
+// Attention on the CPU: queries in the lanes of vectors, keys one after the other. Pieces are
+// ranges of queries of one head of one sample; a head is one range where there are heads enough.
+#include "kernels/ops/attention.h"
 
 #include <cmath>
 #include <limits>

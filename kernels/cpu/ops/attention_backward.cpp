@@ -1,11 +1,12 @@
 // dV = P'^T dO, dP' = dO V^T, dS = P (dP - delta) with delta = rowsum(dO O), dQ = dS K, dK = dS^T Q
 // (Dao et al., arXiv 2205.14135, appendix B.4); P is exp(S - lse), P' and dP are after and
-// before dropout.
-#include "kernels/cpu/ops/attention.h"
+// before dropout. Pieces are ranges of keys, cut as the forward cuts queries; where a head is
+// several, its dQ is summed over them in ascending order.
 #include "kernels/cpu/ops/attention_block.h"
 #include "kernels/cpu/primitives/block_product.h"
 #include "kernels/cpu/primitives/block_transpose.h"
 #include "kernels/cpu/primitives/lane_sum.h"
+#include "kernels/ops/attention.h"
 
 namespace stagecraft::cpu {
 namespace {

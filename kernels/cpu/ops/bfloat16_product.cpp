@@ -5,17 +5,30 @@
 
 #include <atomic>
 
-#include "kernels/cpu/ops/elementwise.h"
-#include "kernels/cpu/ops/matmul.h"
 #include "kernels/cpu/ops/matmul_pieces.h"
 #include "kernels/cpu/runtime/one_thread.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cpu {
 namespace {
 
 using Description = dnnl::memory::desc;
 using DataType = dnnl::memory::data_type;
+
+DataType native(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return DataType::f32;
+    case DType::bfloat16:
+      return DataType::bf16;
+    case DType::float64:
+    case DType::int32:
+      break;
+  }
+  throw Error("matmul", fmt::format("no product is of {}", to_string(dtype)));
+}
 
 /// A matrix of bfloat16 or float32 as it lies: `row` and `column` elements between neighbours.
 struct Matrix {
@@ -31,8 +44,7 @@ struct Matrix {
         column(transpose == Transpose::yes ? tensor.size(1) : 1) {}
 
   Description description(std::int64_t rows, std::int64_t columns) const {
-    return {
-        {rows, columns}, dtype == DType::bfloat16 ? DataType::bf16 : DataType::f32, {row, column}};
+    return {{rows, columns}, native(dtype), {row, column}};
   }
   void* at(std::int64_t r, std::int64_t c) const {
     return first + (r * row + c * column) * size_of(dtype);
@@ -90,7 +102,7 @@ void multiply_bfloat16(Stream& stream, const Matmul& args) {
   }
   if (on.k == 0) {
     if (!args.accumulate) {
-      cpu::fill_zero(stream, {args.c});
+      dispatch(stream, FillZero{args.c});
     }
     return;
   }

@@ -1,9 +1,11 @@
-#include "kernels/cpu/ops/cross_entropy.h"
+// Cross-entropy on the CPU: a piece is a few rows of logits; sums within a row have a fixed order.
+#include "kernels/ops/cross_entropy.h"
 
 #include <cmath>
 
 #include "kernels/cpu/primitives/row_softmax.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -103,10 +105,10 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
   const VocabularyShard shard{.first_token = 0, .vocabulary = args.vocabulary};
   const Tensor maximum(stream.memory(), {rows}, DType::float32, MemoryLabel::workspace);
   const Tensor sums(stream.memory(), {2, rows}, DType::float32, MemoryLabel::workspace);
-  cpu::softmax_maximum(stream, {args.logits, shard, maximum});
-  cpu::softmax_sum(stream, {args.logits, maximum, args.targets, shard, sums});
-  cpu::cross_entropy_loss(stream, {sums, args.targets, args.loss});
-  cpu::softmax_gradient(stream, {args.logits, maximum, sums, args.targets, shard, args.scale});
+  dispatch(stream, SoftmaxMaximum{args.logits, shard, maximum});
+  dispatch(stream, SoftmaxSum{args.logits, maximum, args.targets, shard, sums});
+  dispatch(stream, CrossEntropyLoss{sums, args.targets, args.loss});
+  dispatch(stream, SoftmaxGradient{args.logits, maximum, sums, args.targets, shard, args.scale});
 }
 
 }  // namespace stagecraft::cpu

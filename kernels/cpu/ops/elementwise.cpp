@@ -1,10 +1,11 @@
-#include "kernels/cpu/ops/elementwise.h"
+#include "kernels/ops/elementwise.h"
 
 #include <cstring>
 
 #include "kernels/cpu/ops/dropout.h"
 #include "kernels/cpu/primitives/row_sums.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -97,7 +98,7 @@ void convert(Stream& stream, const Convert& args) {
   const bool narrows = args.to.dtype() == DType::bfloat16;
   const bool widens = args.from.dtype() == DType::bfloat16;
   if (narrows == widens) {
-    cpu::copy(stream, {args.from, args.to});
+    dispatch(stream, Copy{args.from, args.to});
     return;
   }
   for_each_range(stream, args.from.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {

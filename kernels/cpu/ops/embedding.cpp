@@ -1,8 +1,9 @@
-#include "kernels/cpu/ops/embedding.h"
+#include "kernels/ops/embedding.h"
 
 #include "kernels/cpu/ops/dropout.h"
-#include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -48,7 +49,7 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   // Pieces are columns: one token may come in many rows, and its sum has the order of the rows.
   constexpr std::int64_t kColumns = 64;
   if (!args.accumulate) {
-    cpu::fill_zero(stream, {args.dtable});
+    dispatch(stream, FillZero{args.dtable});
   }
   const std::int64_t h = args.dtable.size(1);
   const std::int64_t count = args.dy.size(0);

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <array>
 
-#include "kernels/cpu/ops/elementwise.h"
 #include "kernels/cpu/primitives/vector_exp.h"
 #include "kernels/cpu/runtime/parallel.h"
+#include "kernels/ops/elementwise.h"
 #include "kernels/ops/gelu.h"
 
 namespace stagecraft::cpu {

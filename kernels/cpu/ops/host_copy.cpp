@@ -1,4 +1,5 @@
-#include "kernels/cpu/ops/host_copy.h"
+// On the CPU the device's memory is the host's.
+#include "kernels/ops/host_copy.h"
 
 #include <algorithm>
 

@@ -1,6 +1,5 @@
-#include "kernels/cpu/ops/matmul.h"
-
-#include "kernels/cpu/ops/matmul_pieces.h"
+// Matrix products over oneDNN's sgemm; of bfloat16, over its matmul primitive.
+#include "kernels/ops/matmul.h"
 
 #include <dnnl.h>
 
@@ -8,10 +7,13 @@
 #include <optional>
 #include <vector>
 
-#include "kernels/cpu/ops/elementwise.h"
+#include "kernels/cpu/ops/bfloat16_product.h"
+#include "kernels/cpu/ops/matmul_pieces.h"
 #include "kernels/cpu/runtime/one_thread.h"
 #include "kernels/cpu/runtime/parallel.h"
 #include "kernels/cpu/runtime/scratch.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -233,16 +235,27 @@ void multiply_pieces(Stream& stream, const Matmul& args) {
           failure.load(), on.m, on.n, on.k);
 }
 
+void multiply_with_bias(Stream& stream, const Matmul& args) {
+  if (args.a.dtype() == DType::float32) {
+    multiply_pieces(stream, args);
+    return;
+  }
+  multiply_bfloat16(stream, args);
+  if (!args.bias.empty()) {
+    dispatch(stream, BiasDropoutResidual{.x = args.c, .bias = args.bias, .y = args.c});
+  }
+}
+
 }  // namespace
 
 void matmul(Stream& stream, const Matmul& args) {
   Matmul product = args;
   product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
-  multiply_pieces(stream, product);
+  multiply_with_bias(stream, product);
   if (!args.pre_activation.empty()) {
-    cpu::gelu_forward(stream, {.x = args.pre_activation, .y = args.c});
+    dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
   } else if (!args.activation_grad_of.empty()) {
-    cpu::gelu_backward(stream, {.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+    dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
   }
 }
 

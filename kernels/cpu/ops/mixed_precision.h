@@ -1,38 +1,67 @@
-// What the CPU's table of operations offers: as the functions beside it, and bfloat16 as well. They
-// widen what holds it to float32, compute, and round what they store; only products multiply
-// bfloat16 itself. Arguments in float32 pass through as they are.
+// bfloat16 on the CPU: an operation computes on float32 stand-ins of the tensors that hold it, and
+// what it wrote is rounded to the nearest. Arguments in float32 pass through as they are.
 #pragma once
 
-#include "kernels/ops/attention.h"
-#include "kernels/ops/cross_entropy.h"
+#include <vector>
+
+#include "kernels/core/stream.h"
+#include "kernels/ops/adamw.h"
 #include "kernels/ops/elementwise.h"
-#include "kernels/ops/embedding.h"
+#include "kernels/ops/host_copy.h"
 #include "kernels/ops/matmul.h"
-#include "kernels/ops/norm.h"
 
 namespace stagecraft::cpu {
 
-namespace either {
+/// Whether the CPU's function itself takes bfloat16: matmul multiplies it, the others move or round
+/// it.
+template <typename Args>
+inline constexpr bool kTakesBfloat16 = false;
+template <>
+inline constexpr bool kTakesBfloat16<Matmul> = true;
+template <>
+inline constexpr bool kTakesBfloat16<Copy> = true;
+template <>
+inline constexpr bool kTakesBfloat16<Convert> = true;
+template <>
+inline constexpr bool kTakesBfloat16<FillZero> = true;
+template <>
+inline constexpr bool kTakesBfloat16<AdamW> = true;
+template <>
+inline constexpr bool kTakesBfloat16<CopyFromHost> = true;
+template <>
+inline constexpr bool kTakesBfloat16<CopyToHost> = true;
 
-void matmul(Stream& stream, const Matmul& args);
-void layer_norm_forward(Stream& stream, const LayerNormForward& args);
-void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args);
-void gelu_forward(Stream& stream, const GeluForward& args);
-void gelu_backward(Stream& stream, const GeluBackward& args);
-void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args);
-void dropout_backward(Stream& stream, const DropoutBackward& args);
-void bias_gradient(Stream& stream, const BiasGradient& args);
-void add(Stream& stream, const Add& args);
-void token_embedding_forward(Stream& stream, const TokenEmbeddingForward& args);
-void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args);
-void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args);
-void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args);
-void attention_forward(Stream& stream, const AttentionForward& args);
-void attention_backward(Stream& stream, const AttentionBackward& args);
-void softmax_maximum(Stream& stream, const SoftmaxMaximum& args);
-void softmax_sum(Stream& stream, const SoftmaxSum& args);
-void softmax_gradient(Stream& stream, const SoftmaxGradient& args);
-void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args);
+/// The float32 stand-ins of one call's tensors.
+class StandIns {
+ public:
+  explicit StandIns(Stream& stream) : stream_(stream) {}
 
-}  // namespace either
+  /// `tensor` becomes its stand-in if it holds bfloat16.
+  void replace(Tensor& tensor, Access access);
+  /// Rounds what was written into the tensors that were replaced.
+  void store();
+
+ private:
+  Stream& stream_;
+  std::vector<Convert> results_;
+};
+
+template <typename Args, void (*operation)(Stream&, const Args&)>
+void in_float32(Stream& stream, const Args& args) {
+  bool has_bfloat16 = false;
+  for_each_tensor(args, [&](const Tensor& tensor, Access /*access*/) {
+    has_bfloat16 = has_bfloat16 || tensor.dtype() == DType::bfloat16;
+  });
+  if (!has_bfloat16) {
+    operation(stream, args);
+    return;
+  }
+  Args replaced = args;
+  StandIns stand_ins(stream);
+  for_each_tensor(replaced,
+                  [&](Tensor& tensor, Access access) { stand_ins.replace(tensor, access); });
+  operation(stream, replaced);
+  stand_ins.store();
+}
+
 }  // namespace stagecraft::cpu

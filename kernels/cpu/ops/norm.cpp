@@ -1,4 +1,5 @@
-#include "kernels/cpu/ops/norm.h"
+// Layer normalisation, a row at a time.
+#include "kernels/ops/norm.h"
 
 #include <algorithm>
 #include <cmath>

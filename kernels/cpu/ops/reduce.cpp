@@ -1,4 +1,4 @@
-#include "kernels/cpu/ops/reduce.h"
+#include "kernels/ops/reduce.h"
 
 #include <numeric>
 

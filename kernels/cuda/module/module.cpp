@@ -22,9 +22,9 @@ std::unique_ptr<Stream> make_stream(int index, const StreamOptions& options) {
 extern "C" __attribute__((visibility("default"))) const stagecraft::cuda::Module*
 stagecraft_cuda_module() {
   using namespace stagecraft::cuda;
-  static constexpr Module kModule = {.layout = kLayout,
-                                     .make_stream = make_stream,
-                                     .count_devices = count_devices,
-                                     .report = report};
+  static const Module kModule = {.layout = layout(),
+                                 .make_stream = make_stream,
+                                 .count_devices = count_devices,
+                                 .report = report};
   return &kModule;
 }

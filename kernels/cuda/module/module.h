@@ -5,12 +5,12 @@
 
 #include "kernels/core/device_report.h"
 #include "kernels/core/stream.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft::cuda {
 
 struct Module {
-  /// Sizes that program and module have to agree about; a module of another build is refused.
+  /// layout() of the module's build; a module of another build is refused.
   std::size_t layout;
   std::unique_ptr<Stream> (*make_stream)(int index, const StreamOptions& options);
   DeviceCensus (*count_devices)();
@@ -18,9 +18,10 @@ struct Module {
 };
 
 /// Changes with everything that is passed between program and module.
-inline constexpr std::size_t kLayout =
-    sizeof(OpTable) + 1000 * sizeof(Module) + 100000 * sizeof(DeviceCensus) +
-    1000000 * sizeof(StreamOptions) + 1000000000 * sizeof(BackendReport);
+inline std::size_t layout() {
+  return operation_list_hash() + 1000 * sizeof(Module) + 100000 * sizeof(DeviceCensus) +
+         1000000 * sizeof(StreamOptions) + 1000000000 * sizeof(BackendReport);
+}
 
 inline constexpr const char* kModuleFile = "libstagecraft_cuda.so";
 inline constexpr const char* kModuleSymbol = "stagecraft_cuda_module";

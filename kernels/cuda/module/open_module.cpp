@@ -13,7 +13,7 @@ const Module& module() {
   const auto function =
       reinterpret_cast<ModuleFunction>(symbol_of_module("cuda", kModuleFile, kModuleSymbol));
   const Module* const found = function();
-  require(found->layout == kLayout, "cuda", "{} belongs to another build of this program",
+  require(found->layout == layout(), "cuda", "{} belongs to another build of this program",
           kModuleFile);
   return *found;
 }

@@ -1,5 +1,6 @@
+// AdamW in one pass over weight, gradient and both moments.
+#include "kernels/ops/adamw.h"
 
-#include "kernels/cuda/ops/adamw.h"
 #include "kernels/cuda/primitives/for_each_group.cuh"
 #include "kernels/ops/adamw_correction.h"
 

@@ -1,4 +1,6 @@
-#include "kernels/cuda/ops/attention.h"
+// Attention on CUDA in float32: tiles of 128 queries by 64 keys (smaller for large heads) in shared
+// memory, products in float32 on the ordinary units.
+#include "kernels/ops/attention.h"
 
 #include <cmath>
 #include <limits>
@@ -171,6 +173,7 @@ void run(Stream& stream, const AttentionForward& args) {
 
 }  // namespace
 
+/// Heads of at most 256 numbers; more throw Error. A block is one tile of queries of one head.
 void attention_forward(Stream& stream, const AttentionForward& args) {
   if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
     on_cuda(stream).cudnn_attention().forward(stream, args);

@@ -3,8 +3,8 @@
 // before dropout.
 #include <cmath>
 
-#include "kernels/cuda/ops/attention.h"
 #include "kernels/cuda/primitives/attention_tile.cuh"
+#include "kernels/ops/attention.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -256,6 +256,9 @@ void run(Stream& stream, const AttentionBackward& args) {
 
 }  // namespace
 
+/// Two passes, so that every sum has one owner: a block is a tile of keys and sums dK and dV over
+/// the queries, then a block is a tile of queries and sums dQ over the keys. Scores are computed
+/// twice.
 void attention_backward(Stream& stream, const AttentionBackward& args) {
   if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
     on_cuda(stream).cudnn_attention().backward(stream, args);

@@ -1,4 +1,5 @@
-#include "kernels/cuda/ops/cross_entropy.h"
+// Cross-entropy on CUDA: a row of logits is one block's; sums within it have a fixed order.
+#include "kernels/ops/cross_entropy.h"
 
 #include "kernels/cuda/primitives/softmax_row.cuh"
 
@@ -81,6 +82,8 @@ void softmax_maximum(Stream& stream, const SoftmaxMaximum& args) {
   });
 }
 
+/// The CPU refuses a target that is no token; here the host does not look, and the row's target
+/// logit becomes NaN, and so the loss.
 void softmax_sum(Stream& stream, const SoftmaxSum& args) {
   auto* const sums = args.sum_and_target.data<float>();
   with_element(args.logits.dtype(), [&]<typename T>() {

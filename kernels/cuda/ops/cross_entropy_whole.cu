@@ -1,8 +1,9 @@
 // Loss and gradient of a whole vocabulary, by one kernel.
 #include <cuda_pipeline.h>
 
-#include "kernels/cuda/ops/cross_entropy.h"
 #include "kernels/cuda/primitives/softmax_row.cuh"
+#include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/dispatch.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -185,7 +186,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
       launch(stream, kWhere, grid, rows_kernel<T>, on);
     }
   });
-  cuda::cross_entropy_loss(stream, {sums, args.targets, args.loss});
+  dispatch(stream, CrossEntropyLoss{sums, args.targets, args.loss});
 }
 
 }  // namespace stagecraft::cuda

@@ -1,4 +1,4 @@
-#include "kernels/cuda/ops/elementwise.h"
+#include "kernels/ops/elementwise.h"
 
 #include "kernels/cuda/ops/dropout.h"
 #include "kernels/cuda/primitives/for_each_group.cuh"

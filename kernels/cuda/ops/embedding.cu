@@ -1,4 +1,4 @@
-#include "kernels/cuda/ops/embedding.h"
+#include "kernels/ops/embedding.h"
 
 #include <algorithm>
 

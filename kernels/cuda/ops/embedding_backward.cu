@@ -2,11 +2,12 @@
 // their tokens, every warp adds as many rows, whatever their tokens are, to a strip of columns;
 // what a token has in several warps of a block is joined by one of them, and what it has in several
 // blocks by a second kernel.
-#include "kernels/cuda/ops/elementwise.h"
-#include "kernels/cuda/ops/embedding.h"
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/runtime/launch.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
+#include "kernels/ops/embedding.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -359,7 +360,7 @@ __global__ void __launch_bounds__(kThreads) join_blocks_kernel(TableSums<T> on, 
 
 void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args) {
   if (!args.accumulate) {
-    cuda::fill_zero(stream, {args.dtable});
+    dispatch(stream, FillZero{args.dtable});
   }
   constexpr std::int64_t kLargest = std::int64_t{1} << 30;
   const std::int64_t rows = args.order.size(1);

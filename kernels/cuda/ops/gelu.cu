@@ -1,6 +1,6 @@
 // GELU and its gradient.
-#include "kernels/cuda/ops/elementwise.h"
 #include "kernels/cuda/primitives/for_each_group.cuh"
+#include "kernels/ops/elementwise.h"
 #include "kernels/ops/gelu.h"
 
 namespace stagecraft::cuda {

@@ -1,4 +1,4 @@
-#include "kernels/cuda/ops/host_copy.h"
+#include "kernels/ops/host_copy.h"
 
 #include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_scope.h"

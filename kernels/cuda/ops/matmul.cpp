@@ -1,12 +1,14 @@
-#include "kernels/cuda/ops/matmul.h"
+// Matrix products through cublasLt.
+#include "kernels/ops/matmul.h"
 
 #include <vector>
 
-#include "kernels/cuda/ops/elementwise.h"
 #include "kernels/cuda/ops/matmul_algorithm.h"
 #include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/status.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -123,13 +125,13 @@ bool multiply_joined(CudaStream& on, const Matmul& args, MatmulShape shape) {
 }
 
 void add_bias(Stream& stream, const Matmul& args) {
-  cuda::bias_dropout_residual(stream, {.x = args.c, .bias = args.bias, .y = args.c});
+  dispatch(stream, BiasDropoutResidual{.x = args.c, .bias = args.bias, .y = args.c});
 }
 
 /// A sum of no terms is zero.
 void multiply_nothing(Stream& stream, const Matmul& args) {
   if (!args.accumulate) {
-    cuda::fill_zero(stream, {args.c});
+    dispatch(stream, FillZero{args.c});
   }
   if (!args.bias.empty()) {
     add_bias(stream, args);
@@ -155,6 +157,10 @@ void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& s
 
 }  // namespace
 
+/// In float32 one algorithm serves a shape with a bias and without: the bits of a product do not
+/// depend on whether a bias is joined to it. GELU and its slope are joined to products of bfloat16
+/// factors only; of these, large ones are computed by the fastest of the ways that give the same
+/// bits (matmul_algorithm.h). K is divided only where a is transposed (matmul_plan.cpp).
 void matmul(Stream& stream, const Matmul& args) {
   const MatmulShape shape = shape_of(args);
   if (shape.m == 0 || shape.n == 0) {
@@ -174,9 +180,9 @@ void matmul(Stream& stream, const Matmul& args) {
     multiply_with_bias(stream, product, shape);
   }
   if (gelu) {
-    cuda::gelu_forward(stream, {.x = args.pre_activation, .y = args.c});
+    dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
   } else if (slope) {
-    cuda::gelu_backward(stream, {.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+    dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
   }
 }
 

@@ -1,4 +1,5 @@
-#include "kernels/cuda/ops/norm.h"
+// Layer normalisation: a row is one warp's, or one block's where it is long.
+#include "kernels/ops/norm.h"
 
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/join.cuh"
@@ -139,6 +140,7 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T>
 
 }  // namespace
 
+/// Rows of at most 65,536 elements; more throw Error.
 void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
     const Forward<T> on = {.x = args.x.data<T>(),

@@ -1,10 +1,10 @@
 // Both gradients of a norm in one pass over its rows.
 #include <algorithm>
 
-#include "kernels/cuda/ops/norm.h"
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/primitives/norm_launch.cuh"
+#include "kernels/ops/norm.h"
 
 namespace stagecraft::cuda {
 namespace {

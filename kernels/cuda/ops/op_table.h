@@ -1,7 +1,9 @@
 // The operations of CUDA.
 #pragma once
 
-#include "kernels/ops/op_table.h"
+namespace stagecraft {
+struct OpTable;
+}
 
 namespace stagecraft::cuda {
 

@@ -1,12 +1,13 @@
-#include "kernels/cuda/ops/reduce.h"
+#include "kernels/ops/reduce.h"
 
 #include <span>
 #include <vector>
 
-#include "kernels/cuda/ops/host_copy.h"
 #include "kernels/cuda/primitives/groups.cuh"
 #include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/runtime/launch.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/host_copy.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -96,7 +97,7 @@ void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
   const std::span<const std::byte> bytes = std::as_bytes(std::span(parts));
   const auto words = static_cast<std::int64_t>(bytes.size() / sizeof(std::int32_t));
   const Tensor memory(stream.memory(), {words}, DType::int32, MemoryLabel::workspace);
-  cuda::copy_from_host(stream, {bytes, memory});
+  dispatch(stream, CopyFromHost{bytes, memory});
   const auto* table = static_cast<const Part*>(memory.raw());
   const auto count = static_cast<std::int32_t>(args.x.size());
   const Tensor partial(stream.memory(), {blocks}, DType::float64, MemoryLabel::workspace);

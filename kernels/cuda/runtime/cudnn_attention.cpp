@@ -12,7 +12,8 @@
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/handle.h"
 #include "kernels/cuda/runtime/native_stream.h"
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/host_copy.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -169,7 +170,7 @@ Tensor mask_numbers(Stream& stream, const AttentionShape& shape) {
                                          static_cast<std::uint32_t>(shape.first_head));
   const std::array<std::uint32_t, 4> numbers = {words[0], words[1] & 0x7FFFFFFFU, 0, 0};
   Tensor there(stream.memory(), {4}, DType::int32, MemoryLabel::workspace);
-  stream.ops().copy_from_host(stream, {std::as_bytes(std::span(numbers)), there});
+  dispatch(stream, CopyFromHost{std::as_bytes(std::span(numbers)), there});
   return there;
 }
 

@@ -7,7 +7,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/ops/op_table.h"
+#include "kernels/ops/checks.h"
 #include "tests/conformance/communicators/collective_values.h"
 
 namespace stagecraft::test {
@@ -197,7 +197,7 @@ TEST_CASE("every communicator: bfloat16, rounded at each join") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("bfloat16", [&](Member& member) {
-    const std::string_view reason = member.stream.ops().without_bfloat16;
+    const std::string_view reason = without_bfloat16(member.stream);
     if (!reason.empty()) {
       fmt::print("bfloat16 in {}: skipped, {}\n", factory.name, reason);
       return;

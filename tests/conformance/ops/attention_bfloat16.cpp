@@ -122,7 +122,7 @@ TEST_CASE(
   const Values ones(static_cast<std::size_t>(rows * width), 1.0);
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
-    if (!stream.ops().without_bfloat16.empty()) {
+    if (!without_bfloat16(stream).empty()) {
       continue;
     }
     const auto run = [&](const AttentionShape& with) {

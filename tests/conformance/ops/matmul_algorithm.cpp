@@ -1,8 +1,8 @@
 // Products that are large enough for a device to choose by the clock how it computes them: whatever
 // it chooses, on whichever stream, by the first call or a later one, no bit may tell.
 #include "kernels/backends/make_stream.h"
+#include "kernels/ops/checks.h"
 #include "kernels/ops/matmul.h"
-#include "kernels/ops/op_table.h"
 #include "tests/conformance/ops/reference.h"
 
 namespace stagecraft::testing {
@@ -18,7 +18,7 @@ std::unique_ptr<Stream> fresh(const DeviceUnderTest& device) {
 }
 
 DType dtype_on(const DeviceUnderTest& device) {
-  return device.streams.front()->ops().without_bfloat16.empty() ? DType::bfloat16 : DType::float32;
+  return without_bfloat16(*device.streams.front()).empty() ? DType::bfloat16 : DType::float32;
 }
 
 Values left() { return rounded_to(DType::bfloat16, random_values(kRows * kSum, 1)); }

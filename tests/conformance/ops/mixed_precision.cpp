@@ -35,7 +35,7 @@ const Dropout kDropout{
 TEST_CASE("bfloat16: where a device does not compute in it, operations say why") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
-    const std::string reason(stream.ops().without_bfloat16);
+    const std::string reason(without_bfloat16(stream));
     if (!reason.empty()) {
       std::printf("bfloat16 on %s: skipped, %s\n", device.name.c_str(), reason.c_str());
       const Tensor x = poisoned(stream, {4}, DType::bfloat16);
