@@ -12,11 +12,13 @@ std::int64_t size_of(DType dtype) {
   switch (dtype) {
     case DType::float64:
       return 8;
+    case DType::float32:
+    case DType::int32:
+      return 4;
     case DType::bfloat16:
       return 2;
-    default:
-      return 4;
   }
+  throw Error("size_of", fmt::format("{} is no dtype", static_cast<int>(dtype)));
 }
 
 std::string_view to_string(DType dtype) {
@@ -27,9 +29,10 @@ std::string_view to_string(DType dtype) {
       return "float64";
     case DType::int32:
       return "int32";
-    default:
+    case DType::bfloat16:
       return "bfloat16";
   }
+  throw Error("to_string", fmt::format("{} is no dtype", static_cast<int>(dtype)));
 }
 
 std::int64_t elements_of(const Shape& shape) {

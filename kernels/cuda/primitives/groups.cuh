@@ -9,6 +9,7 @@
 #include <initializer_list>
 #include <type_traits>
 
+#include "kernels/base/error.h"
 #include "kernels/core/tensor.h"
 
 namespace stagecraft::cuda {
@@ -31,14 +32,22 @@ const T* data_or_null(const Tensor& tensor) {
   return tensor.empty() ? nullptr : tensor.data<T>();
 }
 
-/// f.operator()<T>() with the element type of an operation that computes on `dtype`.
+/// f.operator()<T>() with the element type of an operation that computes on `dtype`, float32 or
+/// bfloat16.
 template <typename F>
 void with_element(DType dtype, F&& f) {
-  if (dtype == DType::bfloat16) {
-    f.template operator()<BFloat16>();
-  } else {
-    f.template operator()<float>();
+  switch (dtype) {
+    case DType::float32:
+      f.template operator()<float>();
+      return;
+    case DType::bfloat16:
+      f.template operator()<BFloat16>();
+      return;
+    case DType::float64:
+    case DType::int32:
+      break;
   }
+  throw Error("with_element", fmt::format("no operation computes on {}", to_string(dtype)));
 }
 
 __device__ inline float widened(float value) { return value; }

@@ -16,7 +16,18 @@ constexpr int kMaxAlgorithms = 16;
 
 using PreferenceHandle = Handle<cublasLtMatmulPreference_t, cublasLtMatmulPreferenceDestroy>;
 
-cudaDataType_t native(DType dtype) { return dtype == DType::bfloat16 ? CUDA_R_16BF : CUDA_R_32F; }
+cudaDataType_t native(DType dtype) {
+  switch (dtype) {
+    case DType::float32:
+      return CUDA_R_32F;
+    case DType::bfloat16:
+      return CUDA_R_16BF;
+    case DType::float64:
+    case DType::int32:
+      break;
+  }
+  throw Error(kWhere, fmt::format("no product is of {}", to_string(dtype)));
+}
 
 /// `rows` x `columns` as cublasLt counts them, column by column without gaps.
 LayoutHandle layout(DType dtype, std::int64_t rows, std::int64_t columns) {

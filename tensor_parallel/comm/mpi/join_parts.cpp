@@ -73,15 +73,24 @@ void join_all(std::span<const std::byte* const> parts, std::int64_t elements, st
 
 void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
                 std::int64_t elements, std::byte* out, std::byte* copy) {
-  if (dtype == DType::float64) {
-    join_all<double, Sum>(parts, elements, out, copy);
-  } else if (dtype == DType::bfloat16) {
-    join_all<BFloat16, Sum>(parts, elements, out, copy);
-  } else if (op == ReduceOp::sum) {
-    join_all<float, Sum>(parts, elements, out, copy);
-  } else {
-    join_all<float, Maximum>(parts, elements, out, copy);
+  switch (dtype) {
+    case DType::float64:
+      join_all<double, Sum>(parts, elements, out, copy);
+      return;
+    case DType::bfloat16:
+      join_all<BFloat16, Sum>(parts, elements, out, copy);
+      return;
+    case DType::float32:
+      if (op == ReduceOp::sum) {
+        join_all<float, Sum>(parts, elements, out, copy);
+      } else {
+        join_all<float, Maximum>(parts, elements, out, copy);
+      }
+      return;
+    case DType::int32:
+      break;
   }
+  throw Error("join_parts", fmt::format("{} is not reduced", to_string(dtype)));
 }
 
 }  // namespace stagecraft::mpi

@@ -107,9 +107,10 @@ inline Values values_of(Stream& stream, const Tensor& tensor) {
       return load<std::int32_t>(stream, tensor);
     case DType::bfloat16:
       return load<BFloat16>(stream, tensor);
-    default:
+    case DType::float32:
       return load<float>(stream, tensor);
   }
+  throw Error("values_of", "unknown dtype");
 }
 
 /// The largest |actual - expected| over the largest |expected|; infinite where a number is missing

@@ -32,12 +32,14 @@ TEST_CASE("a tensor knows its shape and bytes") {
   CHECK(Tensor().empty());
 }
 
-TEST_CASE("every dtype has a size and a name") {
+TEST_CASE("every dtype has a size and a name, and what is none has neither") {
   CHECK(size_of(DType::float32) == 4);
   CHECK(size_of(DType::float64) == 8);
   CHECK(size_of(DType::int32) == 4);
   CHECK(size_of(DType::bfloat16) == 2);
   CHECK(to_string(DType::bfloat16) == "bfloat16");
+  CHECK_THROWS_WITH(size_of(static_cast<DType>(9)), "[size_of] 9 is no dtype");
+  CHECK_THROWS_WITH(to_string(static_cast<DType>(9)), "[to_string] 9 is no dtype");
 }
 
 TEST_CASE("rows share the bytes of their tensor") {
