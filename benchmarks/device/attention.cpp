@@ -12,6 +12,10 @@ struct Heads {
   float dropout;
 };
 
+/// flops_of counts four products of the backward. The fifth computes the probabilities again, which
+/// every implementation has to do.
+constexpr double kBackward = 5.0 / 4;
+
 /// The heads of `sizes`, and other head sizes for rows of 768.
 std::vector<Heads> measured_heads(const Sizes& sizes) {
   const std::int64_t size = sizes.hidden / sizes.heads;
@@ -27,7 +31,6 @@ std::vector<Heads> measured_heads(const Sizes& sizes) {
 
 }  // namespace
 
-/// Causal products count as half of the square: 2 B H T^2 D operations forward, 5 backward.
 void attention(Stream& stream, const Source& source, const Sizes& sizes, double best) {
   fmt::print("\n{:26} {:>9} {:>9} {:>24}\n", "attention (T, H, D, drop)", "forward", "backward",
              "TFLOP/s, ratios to best");
@@ -44,12 +47,12 @@ void attention(Stream& stream, const Source& source, const Sizes& sizes, double 
     const Tensor out = source.tensor({tokens, row});
     const Tensor dout = source.tensor({tokens, row});
     const Tensor lse = source.number({shape.samples, s.heads, s.sequence});
-    const double square = 1e-12 * static_cast<double>(tokens * s.sequence * row);
-    const double forward = 2 * square / best_seconds(stream, [&] {
-                             attention_forward(stream, {shape, qkv, out, lse});
-                           });
-    const double backward = 5 * square / best_seconds(stream, [&] {
-                              attention_backward(stream, {shape, dout, qkv, out, lse, dqkv});
+    const AttentionForward forward_args{shape, qkv, out, lse};
+    const AttentionBackward backward_args{shape, dout, qkv, out, lse, dqkv};
+    const double forward = 1e-12 * flops_of(forward_args) /
+                           best_seconds(stream, [&] { attention_forward(stream, forward_args); });
+    const double backward = kBackward * 1e-12 * flops_of(backward_args) / best_seconds(stream, [&] {
+                              attention_backward(stream, backward_args);
                             });
     fmt::print("{:26} {:9.2f} {:9.2f} {:8.2f} {:7.2f}\n",
                fmt::format("{}, {}, {}, {}", s.sequence, s.heads, s.size, s.dropout), forward,

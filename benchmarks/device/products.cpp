@@ -18,22 +18,21 @@ struct Rates {
   double weight;
 };
 
+double teraflops(Stream& stream, const Matmul& args) {
+  return 1e-12 * flops_of(args) / best_seconds(stream, [&] { matmul(stream, args); });
+}
+
 Rates rates_of(Stream& stream, const Source& source, const Linear& s) {
   const Tensor x = source.tensor({s.rows, s.in});
   const Tensor w = source.tensor({s.in, s.out});
   const Tensor y = source.tensor({s.rows, s.out});
   const Tensor bias = source.tensor({s.out});
   const Tensor dw = source.number({s.in, s.out});
-  const double teraflops =
-      2e-12 * static_cast<double>(s.rows) * static_cast<double>(s.in) * static_cast<double>(s.out);
-  const double forward =
-      best_seconds(stream, [&] { matmul(stream, {.a = x, .b = w, .c = y, .bias = bias}); });
-  const double input = best_seconds(
-      stream, [&] { matmul(stream, {.a = y, .b = w, .transpose_b = Transpose::yes, .c = x}); });
-  const double weight = best_seconds(stream, [&] {
-    matmul(stream, {.a = x, .transpose_a = Transpose::yes, .b = y, .c = dw, .accumulate = true});
-  });
-  return {teraflops / forward, teraflops / input, teraflops / weight};
+  const double forward = teraflops(stream, {.a = x, .b = w, .c = y, .bias = bias});
+  const double input = teraflops(stream, {.a = y, .b = w, .transpose_b = Transpose::yes, .c = x});
+  const double weight = teraflops(
+      stream, {.a = x, .transpose_a = Transpose::yes, .b = y, .c = dw, .accumulate = true});
+  return {forward, input, weight};
 }
 
 /// The MLP's products with fused GELU, or its fused gradient.
@@ -47,17 +46,11 @@ void gelu_products(Stream& stream, const Source& source, const Sizes& sizes, dou
   const Tensor bias = source.tensor({wide});
   const Tensor up = source.tensor({rows, wide});
   const Tensor y = source.tensor({rows, wide});
-  const double teraflops = 2e-12 * static_cast<double>(rows * hidden * wide);
   const double forward =
-      teraflops / best_seconds(stream, [&] {
-        matmul(stream, {.a = x, .b = w, .c = y, .bias = bias, .pre_activation = up});
-      });
-  const double backward =
-      teraflops / best_seconds(stream, [&] {
-        matmul(
-            stream,
-            {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .activation_grad_of = up});
-      });
+      teraflops(stream, {.a = x, .b = w, .c = y, .bias = bias, .pre_activation = up});
+  const double backward = teraflops(
+      stream,
+      {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .activation_grad_of = up});
   fmt::print("{:26} {:9.2f} {:9.2f} {:>9} {:8.2f} {:7.2f}\n",
              fmt::format("{}, {}, {}, GELU", rows, hidden, wide), forward, backward, "",
              forward / best, backward / best);
@@ -69,8 +62,7 @@ double best_product(Stream& stream, const Source& source, std::int64_t size) {
   const Tensor a = source.tensor({size, size});
   const Tensor b = source.tensor({size, size});
   const Tensor c = source.tensor({size, size});
-  const double seconds = best_seconds(stream, [&] { matmul(stream, {.a = a, .b = b, .c = c}); });
-  return 2e-12 * static_cast<double>(size * size) * static_cast<double>(size) / seconds;
+  return teraflops(stream, {.a = a, .b = b, .c = c});
 }
 
 void products(Stream& stream, const Source& source, const Sizes& sizes, double best) {

@@ -8,8 +8,15 @@
 #include <span>
 #include <vector>
 
+#include "kernels/ops/adamw.h"
+#include "kernels/ops/attention.h"
+#include "kernels/ops/cross_entropy.h"
+#include "kernels/ops/elementwise.h"
 #include "kernels/ops/embedding.h"
-#include "kernels/ops/operations.h"
+#include "kernels/ops/host_copy.h"
+#include "kernels/ops/matmul.h"
+#include "kernels/ops/norm.h"
+#include "kernels/ops/reduce.h"
 
 namespace stagecraft::bench {
 

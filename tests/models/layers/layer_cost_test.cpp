@@ -1,111 +1,13 @@
-// LayerCost's memory against the account to which the layer's tensors are charged.
-#include <algorithm>
+// LayerCost's memory against the account to which the layer's tensors are charged, and its FLOPs
+// against what the layer's operations count.
 #include <catch2/catch.hpp>
-#include <vector>
 
 #include "kernels/backends/make_stream.h"
-#include "kernels/ops/embedding.h"
-#include "models/families/gpt.h"
-#include "models/families/model_config.h"
-#include "models/families/model_spec.h"
-#include "tensor_parallel/comm/solo/solo_communicator.h"
+#include "tests/counting_stream.h"
+#include "tests/models/layers/layer_run.h"
 
-namespace stagecraft {
+namespace stagecraft::test {
 namespace {
-
-constexpr std::int64_t kSamples = 8;
-
-ModelConfig config_of(double dropout) {
-  ModelConfig config;
-  config.layers = 1;
-  config.hidden = 64;
-  config.heads = 4;
-  config.sequence = 128;
-  config.vocab = 256;
-  config.dropout = dropout;
-  return config;
-}
-
-/// One layer with its own stream.
-class LayerRun {
- public:
-  LayerRun(const ModelSpec& model, const LayerSpec& layer)
-      : model_(model),
-        stream_(make_stream({}, {})),
-        account_(stream_->memory().account()),
-        parameters_(*stream_, layer.parameters, 0, 1),
-        tensor_(make_solo_communicator()),
-        layer_(layer.make({.stream = *stream_, .parameters = parameters_})) {
-    for (const Parameter& parameter : parameters_.parameters()) {
-      std::fill_n(parameter.weight.data<float>(), parameter.weight.elements(), 0.01F);
-    }
-    batch_.samples = kSamples;
-    batch_.sequence = model.sequence;
-    const std::vector<std::int32_t> tokens(static_cast<std::size_t>(batch_.rows()), 7);
-    batch_.tokens = integers(tokens, {batch_.rows()});
-    batch_.token_order = integers(token_order(tokens), {2, batch_.rows()});
-    batch_.targets = batch_.tokens;
-    batch_.loss = Tensor(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace);
-    base_ = account_->total().current;
-  }
-
-  Tensor activations() {
-    Tensor x(stream_->memory(), {batch_.rows(), model_.hidden}, DType::float32,
-             MemoryLabel::workspace);
-    std::fill_n(x.data<float>(), x.elements(), 0.5F);
-    return x;
-  }
-
-  /// The account's bytes: the peak during `work`, and after it.
-  struct Held {
-    std::int64_t peak = 0;
-    std::int64_t after = 0;
-  };
-  template <typename Work>
-  Held held(Work&& work) {
-    account_->reset_peaks();
-    work();
-    return {account_->total().peak - base_, account_->total().current - base_};
-  }
-
-  Held forward(Tensor x) {
-    return held([&, x = std::move(x)]() mutable {
-      LayerContext context{*stream_, *tensor_, batch_};
-      layer_->forward(context, std::move(x), stash_);
-    });
-  }
-
-  Held backward(Tensor dy, WeightStash& weights) {
-    return held([&, dy = std::move(dy)]() mutable {
-      LayerContext context{*stream_, *tensor_, batch_};
-      layer_->backward_input(context, std::move(dy), stash_, weights);
-    });
-  }
-
-  Held weight(WeightStash& weights) {
-    return held([&] {
-      LayerContext context{*stream_, *tensor_, batch_};
-      weights.run(context);
-    });
-  }
-
- private:
-  Tensor integers(const std::vector<std::int32_t>& values, const Shape& shape) {
-    Tensor x(stream_->memory(), shape, DType::int32, MemoryLabel::workspace);
-    std::ranges::copy(values, x.data<std::int32_t>());
-    return x;
-  }
-
-  const ModelSpec& model_;
-  std::unique_ptr<Stream> stream_;
-  std::shared_ptr<MemoryAccount> account_;
-  ParameterStore parameters_;
-  std::unique_ptr<Communicator> tensor_;
-  std::unique_ptr<Layer> layer_;
-  MicroBatch batch_;
-  Stash stash_;
-  std::int64_t base_ = 0;
-};
 
 /// The measured bytes include the workspace of operations: they may exceed the cost by at most 5 %.
 void check(std::int64_t held, std::int64_t said) {
@@ -115,14 +17,15 @@ void check(std::int64_t held, std::int64_t said) {
 
 TEST_CASE("layers use the memory of their costs: F, then B, or I and W") {
   for (const double dropout : {0.0, 0.1}) {
-    const ModelSpec model = gpt(config_of(dropout), 1);
+    const ModelSpec model = gpt(small_gpt(dropout), 1);
     for (const LayerSpec& layer : model.layers) {
       const LayerCost cost = layer.cost({.samples = kSamples});
       for (const WeightStash::Mode mode :
            {WeightStash::Mode::immediate, WeightStash::Mode::deferred}) {
         const bool deferred = mode == WeightStash::Mode::deferred;
         INFO(layer.name << ", dropout " << dropout << (deferred ? ", I and W" : ", B"));
-        LayerRun run(model, layer);
+        const auto stream = make_stream({}, {});
+        LayerRun run(*stream, model, layer);
         const bool first = layer.name == "embedding";
         const bool last = layer.name == "head";
         const LayerRun::Held forward = run.forward(first ? Tensor() : run.activations());
@@ -142,5 +45,32 @@ TEST_CASE("layers use the memory of their costs: F, then B, or I and W") {
   }
 }
 
+TEST_CASE("layers compute the FLOPs of their costs: F, then I and W, or B") {
+  for (const double dropout : {0.0, 0.1}) {
+    const ModelSpec model = gpt(small_gpt(dropout), 1);
+    for (const LayerSpec& layer : model.layers) {
+      INFO(layer.name << ", dropout " << dropout);
+      const LayerCost cost = layer.cost({.samples = kSamples});
+      const bool first = layer.name == "embedding";
+      const bool last = layer.name == "head";
+      for (const bool deferred : {true, false}) {
+        CountingStream stream;
+        LayerRun run(stream, model, layer);
+        stream.take();
+        run.forward(first ? Tensor() : run.activations());
+        const CountingStream::Count forward = stream.take();
+        CHECK(forward.flops == cost.forward_flops);
+        CHECK(forward.bytes > cost.stash_bytes);
+        WeightStash weights(deferred ? WeightStash::Mode::deferred : WeightStash::Mode::immediate);
+        run.backward(last ? Tensor() : run.activations(), weights);
+        const double backward = stream.take().flops;
+        CHECK(backward == cost.backward_input_flops + (deferred ? 0 : cost.backward_weight_flops));
+        run.weight(weights);
+        CHECK(stream.take().flops == (deferred ? cost.backward_weight_flops : 0));
+      }
+    }
+  }
+}
+
 }  // namespace
-}  // namespace stagecraft
+}  // namespace stagecraft::test
