@@ -86,6 +86,13 @@ TEST_CASE("rules of includes: rooms, sub-rooms and siblings") {
   CHECK_FALSE(verdict("stages/execute/a.cpp", "kernels/cuda/runtime/native_stream.h").empty());
 }
 
+TEST_CASE("rules of includes: only tables depend on the list of operations") {
+  CHECK(verdict("kernels/cpu/ops/op_table.cpp", "kernels/ops/op_table.h").empty());
+  CHECK(verdict("kernels/ops/matmul.cpp", "kernels/ops/dispatch.h").empty());
+  CHECK_FALSE(verdict("kernels/ops/matmul.cpp", "kernels/ops/op_table.h").empty());
+  CHECK_FALSE(verdict("models/layers/mlp.cpp", "kernels/ops/operations.h").empty());
+}
+
 TEST_CASE("rules of includes: third parties") {
   CHECK(verdict("kernels/cpu/ops/a.cpp", "dnnl.h", false).empty());
   CHECK_FALSE(verdict("kernels/core/a.cpp", "oneapi/dnnl/dnnl.h", false).empty());

@@ -39,6 +39,14 @@ const std::map<std::string, Chain> kChains{
 /// The one header through which tensor_parallel/comm/nccl sees a backend.
 constexpr const char* kNativeStream = "kernels/cuda/runtime/native_stream.h";
 
+/// Headers that change with every new operation, and the files that may include them: a new
+/// operation recompiles these and its own files.
+const std::map<std::string, std::set<std::string>> kListUsers{
+    {"kernels/ops/operations.h", {"kernels/ops/op_table.h"}},
+    {"kernels/ops/op_table.h",
+     {"kernels/ops/dispatch.cpp", "kernels/cpu/ops/op_table.cpp",
+      "kernels/cuda/ops/op_table.cpp"}}};
+
 struct ThirdParty {
   std::string pattern;              // of the included name
   std::vector<std::string> places;  // prefixes of files that may include it
@@ -94,6 +102,10 @@ std::string broken_chain(const Include& include) {
   if (include.name.starts_with("kernels/cuda/") && !include.file.starts_with("kernels/") &&
       !(nccl && include.name == kNativeStream)) {
     return "a backend is seen by its own room alone";
+  }
+  if (const auto list = kListUsers.find(include.name);
+      list != kListUsers.end() && !list->second.contains(include.file)) {
+    return "only tables and dispatch.cpp depend on the list of operations";
   }
   for (const auto& [folder, chain] : kChains) {
     if (!include.file.starts_with(folder) || !include.name.starts_with(folder)) {
