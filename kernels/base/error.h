@@ -50,11 +50,20 @@ class AbortedError : public std::runtime_error {
   std::string culprit_;
 };
 
-/// Throws Error{place, formatted text} unless `holds`.
+/// Formats and throws for require(): one function out of line, whatever the arguments.
+[[noreturn, gnu::cold, gnu::noinline]] inline void throw_error(std::string_view where,
+                                                               fmt::string_view text,
+                                                               fmt::format_args args) {
+  throw Error(where, fmt::vformat(text, args));
+}
+
+/// Throws Error{place, formatted text} unless `holds`. A check that holds costs its test: pass
+/// values (formatter.h) rather than strings made of them, since arguments are evaluated either way.
 template <typename... Args>
-void require(bool holds, std::string_view where, fmt::format_string<Args...> text, Args&&... args) {
+[[gnu::always_inline]] inline void require(bool holds, std::string_view where,
+                                           fmt::format_string<Args...> text, const Args&... args) {
   if (!holds) [[unlikely]] {
-    throw Error(where, fmt::format(text, std::forward<Args>(args)...));
+    throw_error(where, text, fmt::make_format_args(args...));
   }
 }
 

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "kernels/base/formatter.h"
+
 namespace stagecraft {
 
 enum class DeviceKind { cpu, cuda };
@@ -17,3 +19,6 @@ struct Device {
 std::string to_string(Device device);
 
 }  // namespace stagecraft
+
+template <>
+struct fmt::formatter<stagecraft::Device> : stagecraft::ToStringFormatter<stagecraft::Device> {};

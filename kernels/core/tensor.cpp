@@ -47,8 +47,8 @@ Tensor::Tensor(std::shared_ptr<Buffer> buffer, std::int64_t offset_bytes, Shape 
       shape_(std::move(shape)),
       dtype_(dtype) {
   require(buffer_ != nullptr && offset_bytes_ >= 0 && offset_bytes_ + bytes() <= buffer_->bytes(),
-          "Tensor", "{} {} at byte {} does not lie within its buffer", to_string(dtype_),
-          to_string(shape_), offset_bytes_);
+          "Tensor", "{} {} at byte {} does not lie within its buffer", dtype_, shape_,
+          offset_bytes_);
 }
 
 Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel label)
@@ -58,7 +58,7 @@ Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel lab
 
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   require(rank() >= 1 && 0 <= begin && begin <= end && end <= size(0), "Tensor::rows",
-          "rows {} .. {} are not within {}", begin, end, to_string(shape_));
+          "rows {} .. {} are not within {}", begin, end, shape_);
   Shape shape = shape_;
   shape[0] = end - begin;
   const std::int64_t row_bytes = size(0) == 0 ? 0 : bytes() / size(0);
@@ -66,8 +66,8 @@ Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
 }
 
 Tensor Tensor::view(Shape shape) const {
-  require(elements_of(shape) == elements(), "Tensor::view", "{} cannot be seen as {}",
-          to_string(shape_), to_string(shape));
+  require(elements_of(shape) == elements(), "Tensor::view", "{} cannot be seen as {}", shape_,
+          shape);
   return {buffer_, offset_bytes_, std::move(shape), dtype_};
 }
 

@@ -9,6 +9,7 @@
 
 #include "kernels/base/bfloat16.h"
 #include "kernels/base/error.h"
+#include "kernels/base/formatter.h"
 #include "kernels/core/memory.h"
 
 namespace stagecraft {
@@ -40,6 +41,21 @@ std::int64_t elements_of(const Shape& shape);
 /// "[4, 256, 768]".
 std::string to_string(const Shape& shape);
 
+}  // namespace stagecraft
+
+template <>
+struct fmt::formatter<stagecraft::DType> : stagecraft::ToStringFormatter<stagecraft::DType> {};
+
+/// Shape is an alias, whose namespace does not have its to_string().
+template <>
+struct fmt::formatter<stagecraft::Shape> : stagecraft::ToStringFormatter<stagecraft::Shape> {
+  auto format(const stagecraft::Shape& shape, fmt::format_context& context) const {
+    return fmt::format_to(context.out(), "{}", stagecraft::to_string(shape));
+  }
+};
+
+namespace stagecraft {
+
 /// A handle: copies share the bytes. A default-constructed tensor is empty() and has no buffer.
 class Tensor {
  public:
@@ -60,8 +76,8 @@ class Tensor {
   /// The first element; throws Error unless T is what dtype() says. On a GPU a device pointer.
   template <typename T>
   T* data() const {
-    require(dtype_ == dtype_of<T>(), "Tensor::data", "the tensor holds {}, not {}",
-            to_string(dtype_), to_string(dtype_of<T>()));
+    require(dtype_ == dtype_of<T>(), "Tensor::data", "the tensor holds {}, not {}", dtype_,
+            dtype_of<T>());
     return static_cast<T*>(raw());
   }
   void* raw() const { return static_cast<char*>(buffer_->data()) + offset_bytes_; }

@@ -21,8 +21,7 @@ bool same_elements(const Tensor& a, const Tensor& b) {
 void expect_dtype(std::string_view where, std::string_view name, const Tensor& tensor,
                   DType dtype) {
   require(!tensor.empty(), where, "{} is missing", name);
-  require(tensor.dtype() == dtype, where, "{} holds {}, not {}", name, to_string(tensor.dtype()),
-          to_string(dtype));
+  require(tensor.dtype() == dtype, where, "{} holds {}, not {}", name, tensor.dtype(), dtype);
 }
 
 DType compute_dtype(Stream& stream, std::string_view where, std::string_view name,
@@ -30,11 +29,10 @@ DType compute_dtype(Stream& stream, std::string_view where, std::string_view nam
   require(!tensor.empty(), where, "{} is missing", name);
   const DType dtype = tensor.dtype();
   require(dtype == DType::float32 || dtype == DType::bfloat16, where,
-          "{} holds {}, neither float32 nor bfloat16", name, to_string(dtype));
+          "{} holds {}, neither float32 nor bfloat16", name, dtype);
   const std::string_view reason = without_bfloat16(stream);
   require(dtype == DType::float32 || reason.empty(), where,
-          "{} holds bfloat16, and {} computes in float32 only: {}", name,
-          to_string(stream.device()), reason);
+          "{} holds bfloat16, and {} computes in float32 only: {}", name, stream.device(), reason);
   return dtype;
 }
 
@@ -42,14 +40,13 @@ void expect_rank(std::string_view where, std::string_view name, const Tensor& te
                  int dimensions, DType dtype) {
   expect_dtype(where, name, tensor, dtype);
   require(tensor.rank() == dimensions, where, "{} is {}: it should have {} dimensions", name,
-          to_string(tensor.shape()), dimensions);
+          tensor.shape(), dimensions);
 }
 
 void expect_shape(std::string_view where, std::string_view name, const Tensor& tensor,
                   const Shape& shape, DType dtype) {
   expect_dtype(where, name, tensor, dtype);
-  require(tensor.shape() == shape, where, "{} is {}: it should be {}", name,
-          to_string(tensor.shape()), to_string(shape));
+  require(tensor.shape() == shape, where, "{} is {}: it should be {}", name, tensor.shape(), shape);
 }
 
 void expect_disjoint(std::string_view where, std::string_view written_name, const Tensor& written,

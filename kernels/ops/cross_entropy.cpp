@@ -71,8 +71,7 @@ void softmax_cross_entropy(Stream& stream, const SoftmaxCrossEntropy& args) {
   expect_rank(kWhere, "logits", args.logits, 2,
               compute_dtype(stream, kWhere, "logits", args.logits));
   require(args.logits.size(1) >= args.vocabulary, kWhere,
-          "logits is {}: the vocabulary has {} tokens", to_string(args.logits.shape()),
-          args.vocabulary);
+          "logits is {}: the vocabulary has {} tokens", args.logits.shape(), args.vocabulary);
   expect_shape(kWhere, "targets", args.targets, {args.logits.size(0)}, DType::int32);
   expect_shape(kWhere, "loss", args.loss, {1}, DType::float64);
   expect_disjoint(kWhere, "logits", args.logits, "targets", args.targets);

@@ -17,7 +17,7 @@ void check_position_table(std::string_view where, const Tensor& x, std::int64_t 
           "{} rows are not whole samples of {} rows", x.size(0), rows_per_sample);
   require(table.size(0) >= rows_per_sample && table.size(1) == x.size(1), where,
           "{} is {}: samples of {} rows of {} elements want at least [{}, {}]", table_name,
-          to_string(table.shape()), rows_per_sample, x.size(1), rows_per_sample, x.size(1));
+          table.shape(), rows_per_sample, x.size(1), rows_per_sample, x.size(1));
 }
 
 /// What adding to `rows` rows of a table moves, or writing all of it.

@@ -8,8 +8,8 @@ namespace {
 void check(std::string_view where, const Tensor& tensor, std::size_t host_bytes) {
   require(!tensor.empty(), where, "the tensor is missing");
   require(host_bytes == static_cast<std::size_t>(tensor.bytes()), where,
-          "{} {} has {} bytes, and the host's memory {}", to_string(tensor.dtype()),
-          to_string(tensor.shape()), tensor.bytes(), host_bytes);
+          "{} {} has {} bytes, and the host's memory {}", tensor.dtype(), tensor.shape(),
+          tensor.bytes(), host_bytes);
 }
 
 }  // namespace

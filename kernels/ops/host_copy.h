@@ -34,14 +34,14 @@ void copy_to_host(Stream& stream, const CopyToHost& args);
 /// The same for elements; T has to be what the tensor's dtype says.
 template <typename T>
 void copy_from_host(Stream& stream, std::span<const T> from, const Tensor& to) {
-  require(to.dtype() == dtype_of<T>(), "copy_from_host", "the tensor holds {}, not {}",
-          to_string(to.dtype()), to_string(dtype_of<T>()));
+  require(to.dtype() == dtype_of<T>(), "copy_from_host", "the tensor holds {}, not {}", to.dtype(),
+          dtype_of<T>());
   copy_from_host(stream, {std::as_bytes(from), to});
 }
 template <typename T>
 void copy_to_host(Stream& stream, const Tensor& from, std::span<T> to) {
   require(from.dtype() == dtype_of<T>(), "copy_to_host", "the tensor holds {}, not {}",
-          to_string(from.dtype()), to_string(dtype_of<T>()));
+          from.dtype(), dtype_of<T>());
   copy_to_host(stream, {from, std::as_writable_bytes(to)});
 }
 

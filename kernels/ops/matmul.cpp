@@ -8,21 +8,20 @@ namespace {
 
 constexpr std::string_view kWhere = "matmul";
 
-std::string described(const char* name, const Tensor& tensor, Transpose transpose) {
-  return fmt::format("{} is {}{}", name, to_string(tensor.shape()),
-                     transpose == Transpose::yes ? " transposed" : "");
+std::string_view words_of(Transpose transpose) {
+  return transpose == Transpose::yes ? " transposed" : "";
 }
 
 void check_shapes(const Matmul& args) {
   const bool a_transposed = args.transpose_a == Transpose::yes;
   const bool b_transposed = args.transpose_b == Transpose::yes;
   require(args.a.size(a_transposed ? 0 : 1) == args.b.size(b_transposed ? 1 : 0), kWhere,
-          "{} and {}: the inner sizes differ", described("a", args.a, args.transpose_a),
-          described("b", args.b, args.transpose_b));
+          "a is {}{} and b is {}{}: the inner sizes differ", args.a.shape(),
+          words_of(args.transpose_a), args.b.shape(), words_of(args.transpose_b));
   const Shape product = {args.a.size(a_transposed ? 1 : 0), args.b.size(b_transposed ? 0 : 1)};
-  require(args.c.shape() == product, kWhere, "{} and {}: c is {} and should be {}",
-          described("a", args.a, args.transpose_a), described("b", args.b, args.transpose_b),
-          to_string(args.c.shape()), to_string(product));
+  require(args.c.shape() == product, kWhere, "a is {}{} and b is {}{}: c is {} and should be {}",
+          args.a.shape(), words_of(args.transpose_a), args.b.shape(), words_of(args.transpose_b),
+          args.c.shape(), product);
 }
 
 /// c may be wider than its factors.

@@ -48,3 +48,6 @@ class Channel {
 };
 
 }  // namespace stagecraft
+
+template <>
+struct fmt::formatter<stagecraft::Edge> : stagecraft::ToStringFormatter<stagecraft::Edge> {};

@@ -105,13 +105,13 @@ class DeviceDestination : public Channel {
   Tensor receive(Stream& stream, const Envelope& envelope) override {
     constexpr std::string_view kWhere = "DeviceDestination::receive";
     require(envelope.sequence == next_, kWhere, "expected tensor {} of {}, not tensor {}", next_,
-            to_string(envelope.edge), envelope.sequence);
+            envelope.edge, envelope.sequence);
     Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
     const std::int64_t bytes = elements_of(envelope.shape) * size_of(envelope.dtype);
     require(bytes <= slot.buffer->bytes(), kWhere,
             "tensor {} of {}, {} {}, has {} bytes, but a slot of its channel has {}",
-            envelope.sequence, to_string(envelope.edge), to_string(envelope.shape),
-            to_string(envelope.dtype), bytes, slot.buffer->bytes());
+            envelope.sequence, envelope.edge, envelope.shape, envelope.dtype, bytes,
+            slot.buffer->bytes());
     const Tensor received(slot.buffer, 0, envelope.shape, envelope.dtype);
     transfers_->wait(slot.copied);
     pair_->recv(*transfers_, received, kSource);

@@ -55,8 +55,8 @@ class LocalChannel : public Channel {
     Slot& slot = slots_.at(envelope.sequence % kReceiveSlots);
     require(!slot.tensor.empty() && slot.sequence == envelope.sequence &&
                 slot.tensor.shape() == envelope.shape && slot.tensor.dtype() == envelope.dtype,
-            "LocalChannel::receive", "the slot of {} {} does not match its envelope",
-            to_string(envelope.edge), envelope.sequence);
+            "LocalChannel::receive", "the slot of {} {} does not match its envelope", envelope.edge,
+            envelope.sequence);
     return slot;
   }
 

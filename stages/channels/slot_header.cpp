@@ -24,15 +24,15 @@ void check_slot(std::string_view place, const SlotHeader& header, const Envelope
   require(same, place,
           "the slot of {} {} does not match its envelope: the envelope has {} {}, the slot has "
           "tensor {} of {} bytes",
-          to_string(envelope.edge), envelope.sequence, to_string(envelope.shape),
-          to_string(envelope.dtype), header.sequence, header.bytes);
+          envelope.edge, envelope.sequence, envelope.shape, envelope.dtype, header.sequence,
+          header.bytes);
 }
 
 void check_capacity(std::string_view place, const Tensor& x, std::uint64_t sequence,
                     std::int64_t capacity_bytes) {
   require(x.bytes() <= capacity_bytes, place,
-          "tensor {}, {} {}, has {} bytes, but a slot of its channel has {}", sequence,
-          to_string(x.shape()), to_string(x.dtype()), x.bytes(), capacity_bytes);
+          "tensor {}, {} {}, has {} bytes, but a slot of its channel has {}", sequence, x.shape(),
+          x.dtype(), x.bytes(), capacity_bytes);
 }
 
 }  // namespace stagecraft

@@ -101,7 +101,7 @@ class WindowChannel : public Channel {
     constexpr std::string_view kWhere = "WindowChannel::receive";
     const Slot& slot = slot_of(envelope.sequence);
     require(slot.state.load(std::memory_order_acquire) == SlotState::filled, kWhere,
-            "the slot of {} {} is empty, but its envelope has arrived", to_string(envelope.edge),
+            "the slot of {} {} is empty, but its envelope has arrived", envelope.edge,
             envelope.sequence);
     check_slot(kWhere, slot.header, envelope);
     Tensor x(stream.memory(), envelope.shape, envelope.dtype, MemoryLabel::workspace);

@@ -48,7 +48,7 @@ Executor::Executor(ExecutorParts parts, Channels channels)
     : parts_(parts), channels_(std::move(channels)) {}
 
 void Executor::begin(const Pass& pass, const Program& program) {
-  require(done(), "Executor::begin", "stage {} is still at {}", parts_.stage, to_string(current()));
+  require(done(), "Executor::begin", "stage {} is still at {}", parts_.stage, current());
   const StageProgram& order = program.stages.at(static_cast<std::size_t>(parts_.stage));
   parts_.work.begin(pass);
   pass_ = pass;

@@ -181,7 +181,7 @@ void ModelStageWork::backward(const Instruction& instruction) {
 Tensor ModelStageWork::take_output(const Instruction& send) {
   ChunkState::Live& live = chunk(send.chunk).at(send.microbatch);
   Tensor& x = send.op == Op::send_activation ? live.y : live.dx;
-  require(!x.empty(), "ModelStageWork", "{} has nothing to send", to_string(send));
+  require(!x.empty(), "ModelStageWork", "{} has nothing to send", send);
   return std::exchange(x, Tensor());
 }
 

@@ -6,6 +6,8 @@
 #include <string_view>
 #include <vector>
 
+#include "kernels/base/formatter.h"
+
 namespace stagecraft {
 
 enum class Op : std::uint8_t {
@@ -72,3 +74,7 @@ Instruction parse_instruction(std::string_view text);
 std::string awaited(const Instruction& instruction, const std::vector<int>& stage_of_chunk);
 
 }  // namespace stagecraft
+
+template <>
+struct fmt::formatter<stagecraft::Instruction>
+    : stagecraft::ToStringFormatter<stagecraft::Instruction> {};

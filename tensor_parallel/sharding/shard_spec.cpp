@@ -27,16 +27,15 @@ void check_ranks(const ShardSpec& spec, int rank, int ranks) {
 ShardCut cut_of(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
   check_ranks(spec, rank, ranks);
   const auto dimension = static_cast<std::size_t>(spec.dimension);
-  require(dimension < global.size(), "ShardSpec", "{} has no dimension {}", to_string(global),
-          spec.dimension);
+  require(dimension < global.size(), "ShardSpec", "{} has no dimension {}", global, spec.dimension);
   const std::int64_t size = global[dimension];
   const std::int64_t padded = spec.padded_size == 0 ? size : spec.padded_size;
   require(padded >= size, "ShardSpec", "the padded size {} is less than the size {}", padded, size);
   require(padded == size || spec.groups == 1, "ShardSpec", "{} groups cannot be padded",
           spec.groups);
   require(padded % (std::int64_t{spec.groups} * spec.shards) == 0, "ShardSpec",
-          "dimension {} of {} does not divide into {} groups of {} shards", spec.dimension,
-          to_string(global), spec.groups, spec.shards);
+          "dimension {} of {} does not divide into {} groups of {} shards", spec.dimension, global,
+          spec.groups, spec.shards);
   const std::int64_t group_size = padded / spec.groups;
   const std::int64_t piece = group_size / ranks;
   return {.size = size, .group_size = group_size, .piece = piece, .begin = piece * rank};
@@ -87,7 +86,7 @@ std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int
     append(runs, {.local_begin = 0, .global_begin = 0, .count = elements_of(global)});
     return runs;
   }
-  require(global.size() <= 2, "shard_runs", "{} has more than two dimensions", to_string(global));
+  require(global.size() <= 2, "shard_runs", "{} has more than two dimensions", global);
   const ShardCut cut = cut_of(global, spec, rank, ranks);
   if (spec.dimension == 0) {
     const std::int64_t width = global.size() == 2 ? global[1] : 1;

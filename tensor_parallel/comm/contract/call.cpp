@@ -87,8 +87,7 @@ std::string fault_of(const Call& call, int rank, int size) {
 
 void check_call(const Call& call, int rank, int size) {
   const std::string fault = fault_of(call, rank, size);
-  require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank, to_string(call),
-          fault);
+  require(fault.empty(), to_string(call.operation), "rank {} calls {}: {}", rank, call, fault);
 }
 
 bool agree(const Call& a, const Call& b) {

@@ -45,3 +45,6 @@ void check_call(const Call& call, int rank, int size);
 bool agree(const Call& a, const Call& b);
 
 }  // namespace stagecraft
+
+template <>
+struct fmt::formatter<stagecraft::Call> : stagecraft::ToStringFormatter<stagecraft::Call> {};

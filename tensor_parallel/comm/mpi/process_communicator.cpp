@@ -43,8 +43,7 @@ class ProcessCommunicator : public CallCommunicator {
   void begin(Stream& stream, const Call& call) {
     world_->check();
     require(stream.device().kind == DeviceKind::cpu, to_string(call.operation),
-            "MPI groups communicate tensors on the CPU only, not on {}",
-            to_string(stream.device()));
+            "MPI groups communicate tensors on the CPU only, not on {}", stream.device());
   }
 
   void collective(Stream& stream, const Call& call) override {

@@ -94,8 +94,8 @@ class NcclCommunicator : public Communicator {
     world_->check();
     check_call(call, rank(), size());
     require(stream.device() == world_->device(), to_string(call.operation),
-            "tensors on {} cannot be communicated in a group on {}", to_string(stream.device()),
-            to_string(world_->device()));
+            "tensors on {} cannot be communicated in a group on {}", stream.device(),
+            world_->device());
     if (size() == 1 || call.in.bytes() == 0) {
       return;
     }
