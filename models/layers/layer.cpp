@@ -4,16 +4,11 @@
 
 namespace stagecraft {
 
-void WeightStash::add(LayerContext& context, std::vector<Tensor> inputs, Task task) {
-  if (mode_ == Mode::immediate) {
-    task(context);
-    return;
-  }
+void WeightStash::defer(std::span<const Tensor> inputs, Task task) {
   for (const Tensor& input : inputs) {
     input.buffer()->relabel(MemoryLabel::weight_stashes);
   }
-  tasks_.emplace_back(
-      [kept = std::move(inputs), todo = std::move(task)](LayerContext& later) { todo(later); });
+  tasks_.push_back(std::move(task));
 }
 
 void WeightStash::run(LayerContext& context) {

@@ -5,8 +5,11 @@
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "models/parameters/parameter.h"
@@ -50,13 +53,22 @@ class WeightStash {
   explicit WeightStash(Mode mode) : mode_(mode) {}
 
   /// `inputs` are the tensors that the task keeps alive. Deferred tasks' inputs count as weight
-  /// stashes.
-  void add(LayerContext& context, std::vector<Tensor> inputs, Task task);
-  /// Runs and removes the deferred tasks.
+  /// stashes. A task that runs at once is not stored: no memory is allocated for it.
+  template <typename F>
+  void add(LayerContext& context, std::initializer_list<Tensor> inputs, F&& task) {
+    if (mode_ == Mode::immediate) {
+      task(context);
+    } else {
+      defer(inputs, std::forward<F>(task));
+    }
+  }
+  /// Runs and drops what was deferred.
   void run(LayerContext& context);
   bool empty() const { return tasks_.empty(); }
 
  private:
+  void defer(std::span<const Tensor> inputs, Task task);
+
   Mode mode_;
   std::vector<Task> tasks_;
 };

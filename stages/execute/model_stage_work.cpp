@@ -20,7 +20,7 @@ class ChunkState {
     Tensor dy;                   // gradient of the output
     Tensor dx;                   // gradient of the input, until it is sent
     std::vector<Stash> stashes;  // by layer
-    std::unique_ptr<WeightStash> weights;
+    WeightStash weights{WeightStash::Mode::immediate};
   };
 
   Live& at(int microbatch) { return live.at(static_cast<std::size_t>(microbatch)); }
@@ -129,7 +129,7 @@ void ModelStageWork::run(const Instruction& instruction) {
     case Op::backward_weight: {
       ChunkState::Live& live = chunk(instruction.chunk).at(instruction.microbatch);
       LayerContext context{*stream_, *groups_.tensor, live.batch};
-      live.weights->run(context);
+      live.weights.run(context);
       break;
     }
     case Op::reduce_tied:
@@ -165,11 +165,11 @@ void ModelStageWork::backward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
   ChunkState::Live& live = state.at(instruction.microbatch);
   LayerContext context{*stream_, *groups_.tensor, live.batch};
-  live.weights = std::make_unique<WeightStash>(
-      instruction.op == Op::backward ? WeightStash::Mode::immediate : WeightStash::Mode::deferred);
+  live.weights = WeightStash(instruction.op == Op::backward ? WeightStash::Mode::immediate
+                                                            : WeightStash::Mode::deferred);
   Tensor dy = std::move(live.dy);
   for (std::size_t i = state.layers.size(); i-- > 0;) {
-    dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], *live.weights);
+    dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], live.weights);
   }
   if (owns(instruction.chunk - 1)) {
     chunk(instruction.chunk - 1).at(instruction.microbatch).dy = dy;

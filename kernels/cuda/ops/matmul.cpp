@@ -1,6 +1,7 @@
 // Matrix products through cublasLt.
 #include "kernels/ops/matmul.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "kernels/cuda/ops/matmul_algorithm.h"
@@ -34,20 +35,17 @@ MatmulShape shape_of(const Matmul& args) {
                      on_16_bytes(args.activation_grad_of)};
 }
 
-/// c = op(a) op(b), with what `description` joins to it, in one way.
+/// c = op(a) op(b), with what `description` joins to it, in one way, which works in `workspace`.
 void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
-              cublasLtMatmulDesc_t description, const MatmulAlgorithm& algorithm) {
-  const Tensor workspace(on.memory(), {(algorithm.workspace_bytes + 3) / 4}, DType::float32,
-                         MemoryLabel::workspace);
+              cublasLtMatmulDesc_t description, const MatmulAlgorithm& algorithm, void* workspace) {
   const float one = 1;
   const float before = args.accumulate ? 1 : 0;
   void* const c = args.c.raw();
-  check(
-      cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(), plan.left.get(),
-                     args.a.raw(), plan.right.get(), &before, c, plan.result.get(), c,
-                     plan.result.get(), &algorithm.algorithm, workspace.raw(),
-                     static_cast<std::size_t>(algorithm.workspace_bytes), on.native()),
-      kWhere);
+  check(cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(),
+                       plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
+                       plan.result.get(), c, plan.result.get(), &algorithm.algorithm, workspace,
+                       static_cast<std::size_t>(algorithm.workspace_bytes), on.native()),
+        kWhere);
 }
 
 /// Leaves the plan the way that its product is computed in from now on. What is added to stays as
@@ -63,8 +61,14 @@ void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
   if (!args.pre_activation.empty()) {
     results.push_back(args.pre_activation);
   }
+  std::int64_t most_bytes = 0;
+  for (const MatmulAlgorithm& algorithm : plan.algorithms) {
+    most_bytes = std::max(most_bytes, algorithm.workspace_bytes);
+  }
+  // Not the stream's, which would stay as large as the largest that is tried.
+  const auto workspace = on.memory().allocate(most_bytes, MemoryLabel::workspace);
   const RunWay run = [&](const MatmulAlgorithm& algorithm) {
-    multiply(on, tried, plan, description, algorithm);
+    multiply(on, tried, plan, description, algorithm, workspace->data());
   };
   plan.algorithms = {fastest_algorithm(on, plan.algorithms, run, results)};
 }
@@ -74,7 +78,8 @@ void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
   if (plan.algorithms.size() > 1) {
     choose(on, args, plan, description);
   }
-  multiply(on, args, plan, description, plan.algorithms.front());
+  const MatmulAlgorithm& algorithm = plan.algorithms.front();
+  multiply(on, args, plan, description, algorithm, on.workspace(algorithm.workspace_bytes));
 }
 
 void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {

@@ -9,19 +9,6 @@
 namespace stagecraft::cuda {
 namespace {
 
-using EventHandle = Handle<cudaEvent_t, cudaEventDestroy>;
-
-/// What Event::native holds.
-struct NativeEvent {
-  explicit NativeEvent(int on_device) : device(on_device) {
-    event = make_handle<cudaEvent_t, cudaEventDestroy>([](cudaEvent_t* out) {
-      check(cudaEventCreateWithFlags(out, cudaEventDisableTiming), "Stream::record");
-    });
-  }
-  int device;
-  EventHandle event;
-};
-
 NativeEvent& native_of(const Event& event) {
   return *static_cast<NativeEvent*>(event.native.get());
 }
@@ -42,6 +29,7 @@ CudaStream::CudaStream(int index, const StreamOptions& options, const OpTable& o
       pool_(std::make_shared<DevicePool>(index)),
       memory_(pool_, std::make_shared<MemoryAccount>()),
       native_(new_stream(index)),
+      events_(std::make_shared<EventPool>(index, cudaEventDisableTiming)),
       clock_(index),
       matmul_plans_(index, options.tf32),
       cudnn_attention_(index) {}
@@ -51,16 +39,16 @@ CudaStream::~CudaStream() { cudaStreamSynchronize(native()); }
 void CudaStream::record(Event& event) {
   const DeviceScope scope(index_);
   if (event.native == nullptr || native_of(event).device != index_) {
-    event.native = std::make_shared<NativeEvent>(index_);
+    event.native = events_->take("Stream::record");
   }
-  check(cudaEventRecord(native_of(event).event.get(), native()), "Stream::record");
+  check(cudaEventRecord(native_of(event).get(), native()), "Stream::record");
 }
 
 void CudaStream::wait(const Event& event) {
   if (event.native != nullptr) {
     const DeviceScope scope(index_);
     reach(native_of(event).device);
-    check(cudaStreamWaitEvent(native(), native_of(event).event.get(), 0), "Stream::wait");
+    check(cudaStreamWaitEvent(native(), native_of(event).get(), 0), "Stream::wait");
   }
 }
 
@@ -84,12 +72,20 @@ void CudaStream::synchronize() {
 }
 
 void CudaStream::synchronize(const Event& event) {
-  if (event.native == nullptr || cudaEventQuery(native_of(event).event.get()) == cudaSuccess) {
+  if (event.native == nullptr || cudaEventQuery(native_of(event).get()) == cudaSuccess) {
     return;
   }
   cudaGetLastError();  // "not ready" is no error
   ++event_waits_;
-  check(cudaEventSynchronize(native_of(event).event.get()), "Stream::synchronize");
+  check(cudaEventSynchronize(native_of(event).get()), "Stream::synchronize");
+}
+
+void* CudaStream::workspace(std::int64_t bytes) {
+  if (workspace_ == nullptr || workspace_->bytes() < bytes) {
+    workspace_ = nullptr;  // first: where memory is short, its bytes go back to CUDA
+    workspace_ = memory_.allocate(bytes, MemoryLabel::workspace);
+  }
+  return workspace_->data();
 }
 
 TimeMark CudaStream::mark_time() { return clock_.mark(native()); }

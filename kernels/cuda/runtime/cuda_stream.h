@@ -7,6 +7,7 @@
 #include "kernels/cuda/runtime/cudnn_attention.h"
 #include "kernels/cuda/runtime/device_clock.h"
 #include "kernels/cuda/runtime/device_pool.h"
+#include "kernels/cuda/runtime/event_pool.h"
 #include "kernels/cuda/runtime/handle.h"
 #include "kernels/cuda/runtime/matmul_plan.h"
 #include "kernels/cuda/runtime/native_stream.h"
@@ -41,6 +42,9 @@ class CudaStream : public Stream {
   MatmulPlans& matmul_plans() { return matmul_plans_; }
   CudnnAttention& cudnn_attention() { return cudnn_attention_; }
   PinnedStaging& staging() { return staging_; }
+  /// `bytes` bytes at least, undefined, for the work of a library that is issued next. All calls
+  /// get the same piece, since their work is in order; it grows to what is asked for and is kept.
+  void* workspace(std::int64_t bytes);
 
  private:
   void reach(int other);
@@ -50,11 +54,13 @@ class CudaStream : public Stream {
   std::shared_ptr<DevicePool> pool_;
   MemoryResource memory_;
   Handle<cudaStream_t, cudaStreamDestroy> native_;
+  std::shared_ptr<EventPool> events_;
   DeviceClock clock_;
   MatmulPlans matmul_plans_;
   CudnnAttention cudnn_attention_;
   PinnedStaging staging_;
-  std::set<int> reached_;  // devices
+  std::shared_ptr<Buffer> workspace_;  // null until it is needed
+  std::set<int> reached_;              // devices
   std::int64_t full_waits_ = 0;
   std::int64_t event_waits_ = 0;
 };

@@ -9,11 +9,11 @@
 #include <unordered_map>
 
 #include "kernels/base/random.h"
+#include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/handle.h"
 #include "kernels/cuda/runtime/native_stream.h"
-#include "kernels/ops/dispatch.h"
-#include "kernels/ops/host_copy.h"
+#include "kernels/cuda/runtime/write_numbers.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -163,15 +163,12 @@ void add_parts(Pointers& pointers, const AttentionShape& shape, const Tensor& qk
   }
 }
 
-/// The seed and the offset of a mask, on the device.
-Tensor mask_numbers(Stream& stream, const AttentionShape& shape) {
+/// Never negative, as cuDNN wants it.
+std::int64_t mask_seed(const AttentionShape& shape) {
   const Dropout& dropout = shape.dropout;
   const PhiloxBlock words = random_block({dropout.key, dropout.step, dropout.first_sample},
                                          static_cast<std::uint32_t>(shape.first_head));
-  const std::array<std::uint32_t, 4> numbers = {words[0], words[1] & 0x7FFFFFFFU, 0, 0};
-  Tensor there(stream.memory(), {4}, DType::int32, MemoryLabel::workspace);
-  dispatch(stream, CopyFromHost{std::as_bytes(std::span(numbers)), there});
-  return there;
+  return (std::int64_t{words[1] & 0x7FFFFFFFU} << 32) | std::int64_t{words[0]};
 }
 
 }  // namespace
@@ -181,17 +178,18 @@ struct CudnnAttention::Plans {
   std::map<PlanShape, PlanPair> by_shape;
 
   void run(Stream& stream, const AttentionShape& shape, Plan& plan, Pointers& pointers) {
+    constexpr std::int64_t kMaskBytes = 256;  // two numbers, and what follows stays aligned
     const DeviceScope scope(stream.device().index);
-    Tensor numbers;
+    auto* const room =
+        static_cast<std::byte*>(on_cuda(stream).workspace(kMaskBytes + plan.workspace_bytes));
     if (shape.dropout.probability > 0) {
-      numbers = mask_numbers(stream, shape);
-      pointers[kSeed] = numbers.raw();
-      pointers[kOffset] = static_cast<char*>(numbers.raw()) + sizeof(std::int64_t);
+      auto* const numbers = reinterpret_cast<std::int64_t*>(room);
+      write_numbers(stream, kWhere, numbers, mask_seed(shape), 0);
+      pointers[kSeed] = numbers;
+      pointers[kOffset] = numbers + 1;
     }
-    const Tensor workspace(stream.memory(), {(plan.workspace_bytes + 3) / 4}, DType::float32,
-                           MemoryLabel::workspace);
     check(cudnnSetStream(library.get(), native_stream(stream)));
-    auto status = plan.graph.execute(library.get(), pointers, workspace.raw());
+    auto status = plan.graph.execute(library.get(), pointers, room + kMaskBytes);
     require(status.is_good(), kWhere, "cuDNN: {}", status.get_message());
   }
 };

@@ -27,9 +27,9 @@ TimeMark DeviceClock::mark(cudaStream_t stream) {
 
 std::int64_t DeviceClock::time_of(const TimeMark& mark) {
   const auto& native = *static_cast<const NativeMark*>(mark.native.get());
-  check(cudaEventSynchronize(native.event.get()), kWhere);
+  check(cudaEventSynchronize(native.event->get()), kWhere);
   float since_ms = 0;
-  check(cudaEventElapsedTime(&since_ms, native.anchor->event.get(), native.event.get()), kWhere);
+  check(cudaEventElapsedTime(&since_ms, native.anchor->event->get(), native.event->get()), kWhere);
   return native.anchor->host_ns + std::llround(static_cast<double>(since_ms) * 1e6);
 }
 
@@ -41,9 +41,8 @@ void DeviceClock::adjust(cudaStream_t stream) {
 }
 
 DeviceClock::TimedEvent DeviceClock::recorded(cudaStream_t stream) const {
-  auto event = make_handle<cudaEvent_t, cudaEventDestroy>(
-      [](cudaEvent_t* out) { check(cudaEventCreate(out), kWhere); });
-  check(cudaEventRecord(event.get(), stream), kWhere);
+  TimedEvent event = events_->take(kWhere);
+  check(cudaEventRecord(event->get(), stream), kWhere);
   return event;
 }
 
@@ -56,7 +55,7 @@ void DeviceClock::compare(cudaStream_t stream) {
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
     const std::int64_t before = now_ns();
     auto event = recorded(stream);
-    check(cudaEventSynchronize(event.get()), kWhere);
+    check(cudaEventSynchronize(event->get()), kWhere);
     const std::int64_t took = now_ns() - before;
     if (took < quickest) {
       quickest = took;

@@ -8,13 +8,14 @@
 #include <memory>
 
 #include "kernels/core/stream.h"
-#include "kernels/cuda/runtime/handle.h"
+#include "kernels/cuda/runtime/event_pool.h"
 
 namespace stagecraft::cuda {
 
 class DeviceClock {
  public:
-  explicit DeviceClock(int device) : device_(device) {}
+  explicit DeviceClock(int device)
+      : device_(device), events_(std::make_shared<EventPool>(device, cudaEventDefault)) {}
 
   TimeMark mark(cudaStream_t stream);
   /// On the host's steady clock, to some microseconds. Waits until the mark is reached.
@@ -24,7 +25,7 @@ class DeviceClock {
   void adjust(cudaStream_t stream);
 
  private:
-  using TimedEvent = Handle<cudaEvent_t, cudaEventDestroy>;
+  using TimedEvent = std::shared_ptr<NativeEvent>;
 
   /// A moment on both clocks.
   struct Anchor {
@@ -41,6 +42,7 @@ class DeviceClock {
   void compare(cudaStream_t stream);
 
   int device_;
+  std::shared_ptr<EventPool> events_;
   std::shared_ptr<const Anchor> anchor_;  // none before the first mark
 };
 

@@ -52,6 +52,32 @@ TEST_CASE("a wait for an event sees what was issued before it was recorded") {
   }
 }
 
+TEST_CASE("events that nobody holds any more still order streams") {
+  constexpr std::int64_t kRounds = 16;
+  for (DeviceUnderTest& device : devices_under_test()) {
+    Stream& first = *device.streams.front();
+    Stream& second = *device.streams.back();
+    const Tensor source = filled(first, kMany, 1);
+    const Tensor target = filled(first, kMany, 0);
+    const Tensor seen(second.memory(), {kRounds}, DType::float32, MemoryLabel::workspace);
+    const auto follow = [](Stream& later, Stream& earlier) {
+      Event issued;  // gone before it is reached; the next round may get the same one
+      earlier.record(issued);
+      later.wait(issued);
+    };
+    Values expected;
+    for (std::int64_t round = 0; round < kRounds; ++round) {
+      add(first, {target, source, target});
+      follow(second, first);
+      copy(second, {target.rows(kMany - 1, kMany), seen.rows(round, round + 1)});
+      follow(first, second);
+      expected.push_back(static_cast<double>(round + 1));
+    }
+    CHECK(values_of(second, seen) == expected);
+    first.synchronize();
+  }
+}
+
 TEST_CASE("an event may be recorded again, also by another stream") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Event event;
