@@ -20,7 +20,7 @@ struct RunConfig {
   OptimizerConfig optimizer;
   SampleOrder order = SampleOrder::shuffled;
   std::vector<Device> devices = {{}};    // assigned to the ranks round-robin
-  int threads = 1;                       // per actor, on the CPU
+  int threads = 1;                       // per actor, on the host
   bool prime = false;                    // run a priming step first
   std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere

@@ -111,8 +111,9 @@ Keys trace_and_device_keys() {
               "Device that computes; auto uses GPUs if there is one per actor, otherwise the CPU; "
               "with cuda, actors may share GPUs"),
           {{"auto"}, {"cpu"}, {"cuda"}}),
-      computed(key<kSession, &SessionConfig::threads>("device.threads", integer,
-                                                      "CPU threads per actor", within(1, 4096)),
+      computed(key<kSession, &SessionConfig::threads>(
+                   "device.threads", integer,
+                   "CPU threads per actor; on GPUs they draw the initial weights", within(1, 4096)),
                "cores / actors, at least 1"),
   };
 }

@@ -97,10 +97,17 @@ struct ParameterBytes {
 ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks,
                                DType compute = DType::float32);
 
+/// Which initial values are drawn, and how.
+struct WeightDraw {
+  std::uint64_t seed = 0;
+  int rank = 0;  // of `ranks` on the tensor axis
+  int ranks = 1;
+  int threads = 1;  // of the host, that draw; changes no bit
+};
+
 /// Draws the initial values on the host, so they are the same for every device. Element i of the
 /// global tensor is number i of the random sequence (seed, name) for every sharding. Padding is
 /// zero.
-void initialize(Stream& stream, const Parameter& parameter, std::uint64_t seed, int rank,
-                int ranks);
+void initialize(Stream& stream, const Parameter& parameter, const WeightDraw& draw);
 
 }  // namespace stagecraft

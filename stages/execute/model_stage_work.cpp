@@ -38,6 +38,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       source_(plan, coordinate_.data, std::move(data), config.samples),
       optimizer_(config.optimizer),
       seed_(config.seed),
+      threads_(config.threads),
       parameters_(std::make_unique<ParameterStore>(
           *stream_,
           uses_of(plan.model,
@@ -72,7 +73,11 @@ void ModelStageWork::fill_weights(const InitialModel* initial,
     if (initial != nullptr) {
       initial->read(*stream_, parameter, coordinate_.tensor, plan_.mesh.tensor);
     } else {
-      initialize(*stream_, parameter, seed_, coordinate_.tensor, plan_.mesh.tensor);
+      initialize(*stream_, parameter,
+                 {.seed = seed_,
+                  .rank = coordinate_.tensor,
+                  .ranks = plan_.mesh.tensor,
+                  .threads = threads_});
     }
   }
   parameters_->round_weights(*stream_);

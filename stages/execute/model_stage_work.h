@@ -20,6 +20,7 @@ namespace stagecraft {
 struct WorkConfig {
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;  // of random weights and of dropout
+  int threads = 1;         // of the host, that draw random weights
   SampleConfig samples;
 };
 
@@ -71,6 +72,7 @@ class ModelStageWork : public StageWork {
   MicroBatchSource source_;
   OptimizerConfig optimizer_;
   std::uint64_t seed_;
+  int threads_;
   std::unique_ptr<ParameterStore> parameters_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
   std::vector<Reported> reported_;
