@@ -31,7 +31,7 @@ CLI::Option* add_config(CLI::App& command, ConfigOptions& options) {
   return config;
 }
 
-struct Words {
+struct Arguments {
   TrainOptions train;
   bool resolved = false;
   bool launch = false;
@@ -44,14 +44,14 @@ struct Words {
   PlanOptions plan;
 };
 
-CheckOutput check_output(const Words& words) {
+CheckOutput check_output(const Arguments& words) {
   return words.launch     ? CheckOutput::launch
          : words.resolved ? CheckOutput::resolved
          : words.json     ? CheckOutput::json
                           : CheckOutput::plan;
 }
 
-int run_command(const CLI::App& app, const Words& words) {
+int run_command(const CLI::App& app, const Arguments& words) {
   if (app.got_subcommand("train")) {
     return train(words.train);
   }
@@ -73,7 +73,7 @@ int run_command(const CLI::App& app, const Words& words) {
   return app.got_subcommand("doctor") ? doctor() : config_reference();
 }
 
-void describe_train(CLI::App& train, Words& words) {
+void describe_train(CLI::App& train, Arguments& words) {
   add_config(train, words.train.config)->required();
   train.add_option("--interface", words.train.interface,
                    "Network interface for the processes of run.mode = \"mpi\"; default: loopback");
@@ -82,7 +82,7 @@ void describe_train(CLI::App& train, Words& words) {
   train.add_flag("--plain", words.train.plain, "Print progress as lines, also on a terminal");
 }
 
-void describe_check(CLI::App& check, Words& words) {
+void describe_check(CLI::App& check, Arguments& words) {
   add_config(check, words.train.config)->required();
   CLI::Option* resolved = check.add_flag("--resolved", words.resolved,
                                          "Print every value with its source instead of the plan");
@@ -159,7 +159,7 @@ void describe_explain(CLI::App& command, ExplainOptions& options) {
                      "file");
 }
 
-void describe(CLI::App& app, Words& words) {
+void describe(CLI::App& app, Arguments& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer(
@@ -189,7 +189,7 @@ void describe(CLI::App& app, Words& words) {
 }
 
 /// Converts exceptions to messages and exit statuses.
-int guarded_run(const CLI::App& app, const Words& words) {
+int guarded_run(const CLI::App& app, const Arguments& words) {
   try {
     return run_command(app, words);
   } catch (const BadInput& error) {
@@ -206,7 +206,7 @@ int guarded_run(const CLI::App& app, const Words& words) {
 int run_command_line(int argc, char** argv, std::function<void(RunConfig&)> adjust) {
   CLI::App app("Stagecraft trains language models split over pipeline, tensor and data ranks.",
                "stagecraft");
-  Words words;
+  Arguments words;
   words.train.adjust = std::move(adjust);
   describe(app, words);
   try {

@@ -213,7 +213,7 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
     json["proven"] = false;
     json["counter_example"] = verdict.counter_example;
     json["steps"] = nlohmann::json::array();
-    for (const InstructionSite& step : verdict.steps) {
+    for (const InstructionSite& step : verdict.sites) {
       json["steps"].push_back({{"stage", step.stage},
                                {"position", step.position},
                                {"instruction", to_string(step.instruction)},

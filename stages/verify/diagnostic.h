@@ -16,7 +16,7 @@ namespace stagecraft {
 /// What is wrong, with the remedy, and the instructions that the text names.
 struct Diagnostic {
   std::string text;
-  std::vector<InstructionSite> steps;
+  std::vector<InstructionSite> sites;
 };
 
 /// The first diagnostic found, or nothing.
@@ -40,7 +40,7 @@ class DiagnosticWriter {
   template <typename T>
   auto word(const T& value, Diagnostic& diagnostic) const {
     if constexpr (std::is_same_v<T, InstructionSite>) {
-      diagnostic.steps.push_back(value);
+      diagnostic.sites.push_back(value);
       return fmt::format("{} ({})", to_string(value.instruction), where_(value));
     } else if constexpr (std::is_same_v<T, Instruction>) {
       return to_string(value);

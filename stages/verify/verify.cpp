@@ -77,7 +77,7 @@ Verdict verify(const Program& program, const ReductionShape& reductions, const L
   verdict.proven = !found;
   if (found) {
     verdict.counter_example = std::move(found->text);
-    verdict.steps = std::move(found->steps);
+    verdict.sites = std::move(found->sites);
   }
   return verdict;
 }

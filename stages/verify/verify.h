@@ -19,7 +19,7 @@ struct Verdict {
   /// If not proven: what is missing or wrong, or what waits for what, with the remedy.
   std::string counter_example;
   /// The instructions that the counter-example names, in the order of its text.
-  std::vector<InstructionSite> steps;
+  std::vector<InstructionSite> sites;
 };
 
 /// Near-linear in the number of instructions. If the program deadlocks, the counter-example is the

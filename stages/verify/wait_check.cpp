@@ -27,7 +27,7 @@ class Deadlock {
     Diagnostic diagnostic{"these wait for each other: ", {}};
     const auto append = [&](const Diagnostic& part) {
       diagnostic.text += part.text;
-      diagnostic.steps.insert(diagnostic.steps.end(), part.steps.begin(), part.steps.end());
+      diagnostic.sites.insert(diagnostic.sites.end(), part.sites.begin(), part.sites.end());
     };
     for (std::size_t at = 0; at < cycle.size(); ++at) {
       append(diagnose(at == 0 ? "{} waits for {}" : ", which comes after {}, which waits for {}",

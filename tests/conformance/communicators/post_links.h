@@ -35,7 +35,7 @@ class PostLink : public nccl::Link {
   void exchange(Stream& /*stream*/, std::span<const nccl::Transfer> transfers) override {
     for (const nccl::Transfer& transfer : transfers) {
       transfer.direction == nccl::Transfer::Direction::send ? put(transfer.tensor)
-                                                      : take(transfer.tensor);
+                                                            : take(transfer.tensor);
     }
   }
 

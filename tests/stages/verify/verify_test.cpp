@@ -146,7 +146,7 @@ TEST_CASE("a deadlock is reported by its shortest cycle, each instruction with i
                                               {2, 4, {Op::receive_activation, 2, 1}},
                                               {2, 3, {Op::send_gradient, 2, 0}},
                                               {1, 6, {Op::receive_gradient, 1, 0}}};
-  CHECK(verdict.steps == steps);
+  CHECK(verdict.sites == steps);
 }
 
 TEST_CASE("the remedy of a deadlock makes the program safe") {
