@@ -2,6 +2,8 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
 
 #include "kernels/backends/make_stream.h"
 #include "kernels/ops/op_table.h"

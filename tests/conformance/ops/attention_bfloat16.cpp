@@ -54,7 +54,7 @@ std::vector<Values> attend(Stream& stream, const AttentionShape& shape, DType dt
 template <typename F>
 void for_each_device(F&& f) {
   for (DeviceUnderTest& device : devices_under_test()) {
-    if (device.streams.front()->ops().without_bfloat16.empty()) {
+    if (without_bfloat16(*device.streams.front()).empty()) {
       INFO("device " << device.name);
       f(device);
     }

@@ -92,9 +92,10 @@ TEST_CASE("flops: products and attention") {
   CHECK(flops_of(
             Matmul{.a = a, .transpose_a = Transpose::yes, .b = make({2, 4}), .c = make({3, 4})}) ==
         2 * 2 * 3 * 4);
-  const AttentionShape shape{.samples = 2, .sequence = 16, .heads = 3, .head_size = 8};
-  CHECK(flops_of(AttentionForward{.shape = shape}) == 2 * 2 * 3 * 16 * 16 * 8);
-  CHECK(flops_of(AttentionBackward{.shape = shape}) == 4 * 2 * 3 * 16 * 16 * 8);
+  const AttentionShape shape{
+      .samples = 2, .sequence = 16, .heads = 3, .head_size = 8, .dropout = {}};
+  CHECK(flops_of(AttentionForward{shape, {}, {}, {}}) == 2 * 2 * 3 * 16 * 16 * 8);
+  CHECK(flops_of(AttentionBackward{shape, {}, {}, {}, {}, {}}) == 4 * 2 * 3 * 16 * 16 * 8);
   CHECK(flops_of(GeluForward{a, a}) == 0);
 }
 
