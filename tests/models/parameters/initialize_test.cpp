@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "kernels/backends/make_stream.h"
 #include "kernels/ops/host_copy.h"
 #include "models/parameters/parameter.h"
 

@@ -1,4 +1,4 @@
-#include "tests/stages/mutants_run.h"
+#include "tests/stages/verify/mutants_run.h"
 
 #include <fmt/core.h>
 
@@ -6,6 +6,7 @@
 #include <catch2/catch.hpp>
 #include <stdexcept>
 
+#include "stages/program/program_text.h"
 #include "stages/verify/verify.h"
 
 namespace stagecraft::test {

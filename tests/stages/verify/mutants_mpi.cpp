@@ -5,7 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "tests/conformance/processes.h"
-#include "tests/stages/mutants_run.h"
+#include "tests/stages/verify/mutants_run.h"
 
 namespace stagecraft::test {
 namespace {

@@ -1,8 +1,10 @@
-#include "tests/stages/mutants_run.h"
+#include "tests/stages/verify/mutants_run.h"
 
 #include <fmt/core.h>
 
 #include <catch2/catch.hpp>
+
+#include "stages/channels/window_channel.h"
 
 namespace stagecraft::test {
 namespace {
