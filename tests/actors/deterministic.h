@@ -4,6 +4,7 @@
 #include <caf/all.hpp>
 #include <caf/scheduler/test_coordinator.hpp>
 
+#include "models/families/gpt.h"
 #include "stages/plan/plan.h"
 
 namespace stagecraft::test {

@@ -4,6 +4,8 @@
 
 #include <catch2/catch.hpp>
 
+#include "stages/channels/p2p_channel.h"
+#include "tensor_parallel/comm/mpi/session.h"
 #include "tests/conformance/processes.h"
 #include "tests/stages/verify/mutants_run.h"
 
