@@ -147,8 +147,8 @@ TEST_CASE("after the priming step a step waits once and does not call the device
       for (const RankReport& rank : reports_of(run)) {
         INFO(placement.name << ", " << schedule << ", rank " << rank.rank);
         CHECK(rank.use.memory_calls == 0);
-        const bool has_squares = rank.placement.data == 0;
-        const bool has_losses = rank.placement.pipeline == 1 && rank.placement.tensor == 0;
+        const bool has_squares = rank.coordinate.data == 0;
+        const bool has_losses = rank.coordinate.pipeline == 1 && rank.coordinate.tensor == 0;
         CHECK(rank.use.full_waits ==
               (has_squares || has_losses ? kSteps : 0) + (has_losses ? batches : 0));
       }
