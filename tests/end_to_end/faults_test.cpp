@@ -63,7 +63,8 @@ TEST_CASE("an operation that throws ends the run with stage, rank and instructio
       {mesh(2, 2, 2), 6, {Op::reduce_tied, 1, 0}, "stage 1, rank 6, step 2, instruction 1T"},
       {mesh(2, 1, 1), 1, {.op = Op::optimizer}, "stage 1, rank 1, step 2, instruction U"}};
   for (Case c : cases) {
-    c.run.run.watchdog_seconds = 3600;  // the run ends by what was thrown, not by the watchdog
+    c.run.run.options.watchdog_seconds =
+        3600;  // the run ends by what was thrown, not by the watchdog
     INFO(c.name);
     const RunResult result =
         run_with_fault(c.run, c.rank, c.at, [] { throw Error("gelu", "the device is on fire"); });
