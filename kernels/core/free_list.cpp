@@ -11,14 +11,21 @@ std::int64_t FreeList::rounded(std::int64_t bytes) const {
 }
 
 void* FreeList::take(std::int64_t size) {
-  if (Address const piece = exact(size)) {
-    return piece;
+  const auto found = pieces_.find(size);
+  if (found == pieces_.end() || found->second.empty()) {
+    return nullptr;
   }
+  Address const piece = found->second.back();
+  found->second.pop_back();
+  return piece;
+}
+
+void* FreeList::take_cut(std::int64_t size) {
   if (Address const piece = cut(size)) {
     return piece;
   }
   join_neighbours();
-  Address const piece = exact(size);
+  void* const piece = take(size);
   return piece != nullptr ? piece : cut(size);
 }
 
@@ -32,16 +39,6 @@ void FreeList::give_back(void* data, std::int64_t size) noexcept {
   } catch (...) {
     return;
   }
-}
-
-FreeList::Address FreeList::exact(std::int64_t size) {
-  const auto found = pieces_.find(size);
-  if (found == pieces_.end() || found->second.empty()) {
-    return nullptr;
-  }
-  Address const piece = found->second.back();
-  found->second.pop_back();
-  return piece;
 }
 
 FreeList::Address FreeList::cut(std::int64_t size) {

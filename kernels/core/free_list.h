@@ -8,9 +8,10 @@
 namespace stagecraft {
 
 /// A training step asks for the same sizes again and again, so free pieces are kept by exact size,
-/// the last one returned first. A size of which no piece is free is cut from the smallest larger
-/// piece. Where none is large enough, neighbouring free pieces are joined first. Not safe from
-/// several threads: the pool locks.
+/// the last one returned first. A pool that has met every size as often as it is live at a time
+/// then asks its device for nothing, in whatever order the sizes come. When the device has no
+/// memory left, a size is cut from the smallest larger piece, after neighbours have been joined
+/// where none is large enough. Not safe from several threads: the pool locks.
 class FreeList {
  public:
   struct Segment {
@@ -23,9 +24,12 @@ class FreeList {
 
   std::int64_t rounded(std::int64_t bytes) const;
 
-  /// A piece of `size` bytes, which rounded() gave. Null where there is none: the pool then takes a
-  /// segment of that size from its device.
+  /// A free piece of exactly `size` bytes, which rounded() gave. Null where there is none: the pool
+  /// then takes a segment of that size from its device.
   void* take(std::int64_t size);
+  /// For a device without memory: a piece of `size` bytes that is cut from a larger one. Null where
+  /// the free pieces, joined with their neighbours, are all smaller.
+  void* take_cut(std::int64_t size);
   /// The pool has taken `segment` from its device and handed all of it out.
   void add(const Segment& segment);
   /// `data` was handed out with `size` bytes. Where the host has no memory to remember it by, the
@@ -40,7 +44,6 @@ class FreeList {
  private:
   using Address = char*;
 
-  Address exact(std::int64_t size);
   Address cut(std::int64_t size);
   void keep(Address data, std::int64_t size) { pieces_[size].push_back(data); }
   void join_neighbours();

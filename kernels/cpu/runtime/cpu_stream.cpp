@@ -48,6 +48,11 @@ class HostPool : public MemoryPool {
     const std::int64_t padded = (size + alignment - 1) / alignment * alignment;
     void* data = std::aligned_alloc(static_cast<std::size_t>(alignment),
                                     static_cast<std::size_t>(large ? padded : size));
+    if (data == nullptr) {
+      if (void* const piece = free_.take_cut(size)) {
+        return piece;
+      }
+    }
     require(data != nullptr, "HostPool::take", "the host has no {} bytes of memory left", size);
     if (large) {
       madvise(data, static_cast<std::size_t>(padded), MADV_HUGEPAGE);

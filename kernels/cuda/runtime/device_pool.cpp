@@ -50,6 +50,9 @@ void* DevicePool::fresh(std::int64_t size) {
   cudaError_t status = allocate();
   if (status == cudaErrorMemoryAllocation) {
     cudaGetLastError();
+    if (void* const piece = free_.take_cut(size)) {
+      return piece;
+    }
     release(free_.take_unused_segments());
     status = allocate();
   }

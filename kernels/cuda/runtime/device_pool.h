@@ -10,8 +10,9 @@
 namespace stagecraft::cuda {
 
 /// Reuse is in the stream's order: the last user of a piece and its next one issue to the same
-/// stream, so nothing waits. Once the pool has as much as is live at a time, nothing is asked of
-/// CUDA any more. Unused segments go back to CUDA only when it has no memory left.
+/// stream, so nothing waits. Once every size has been met as often as it is live at a time, nothing
+/// is asked of CUDA any more. When CUDA has no memory left, free pieces are cut and joined
+/// (free_list.h), and then unused segments go back to it.
 class DevicePool : public MemoryPool {
  public:
   explicit DevicePool(int device);
