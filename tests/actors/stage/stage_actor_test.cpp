@@ -121,7 +121,7 @@ TEST_CASE("stage: one that an abort wakes says so, and is no cause") {
   CHECK(play.driver_got());
 }
 
-TEST_CASE("stage: a message that does not belong here ends it by name") {
+TEST_CASE("stage: a message that does not belong here ends it and is named") {
   Play play;
   play.make_ready();
   play.tell(TrainStep{1});
@@ -135,7 +135,8 @@ TEST_CASE("stage: a message that does not belong here ends it by name") {
   SECTION("of an earlier step") {
     late.pass.step = 0;
     cause =
-        "1RA0: [Executor] stage 1 is at 1RA0 of step 1, and act 0>1 brought chunk 1, micro-batch 0 "
+        "1RA0: [Executor] stage 1 is at 1RA0 of step 1, but act 0>1 delivered chunk 1, micro-batch "
+        "0 "
         "of step 0";
   }
   SECTION("that was sent twice") {
@@ -143,7 +144,7 @@ TEST_CASE("stage: a message that does not belong here ends it by name") {
     CHECK(play.neighbour_got(Credit{kForward, 0}, Play::gradient(0)));
     cause =
         "1RA1: [Executor::deliver] stage 1 got tensor 0 of act 0>1 where tensor 1 is due, with 0 "
-        "of 2 slots taken";
+        "of 2 slots in use";
   }
   play.tell(late);
   CHECK(play.guard_got(StageFailed{1, "stage 1, rank 1, step 1, instruction " + cause, false}));
@@ -201,13 +202,14 @@ TEST_CASE("stage: one that never began can be ended") {
 }
 
 TEST_CASE(
-    "stage: a neighbour or a driver that is gone is told with its place, unless it has ended") {
+    "stage: a peer or a driver that is gone is named with its location, unless it has ended") {
   Play play;
   play.make_ready();
   play.tell(TrainStep{1});
   const std::string text =
-      "stage 0, rank 0, making its parameters: its process, or the connection to it, is gone; "
-      "stage 1, rank 1 noticed, at step 1, instruction 1RA0";
+      "stage 0, rank 0, making its parameters: its process or the connection to it is gone; "
+      "noticed "
+      "by stage 1, rank 1, at step 1, instruction 1RA0";
   SECTION("the neighbour's process was killed") {
     play.end_neighbour(caf::exit_reason::kill);
     CHECK(play.guard_got(StageFailed{0, text, false}));
@@ -216,14 +218,14 @@ TEST_CASE(
     play.end_driver(caf::exit_reason::remote_link_unreachable);
     CHECK(play.guard_got(StageFailed{0, text, false}));
   }
-  SECTION("it was sent home, so the cause lies elsewhere") {
+  SECTION("it was dismissed, so it is not the root cause") {
     play.board->slot(0).set(Activity::dismissed);
     play.end_neighbour(caf::exit_reason::kill);
     CHECK(play.guard_got(
         StageFailed{0,
                     "stage 0, rank 0, " + place_text(play.board->slot(0).view()) +
-                        ": its process, or the connection to it, is gone; stage 1, rank 1 "
-                        "noticed, at step 1, instruction 1RA0",
+                        ": its process or the connection to it is gone; noticed by stage 1, "
+                        "rank 1, at step 1, instruction 1RA0",
                     true}));
   }
   SECTION("it has ended as it should") {
