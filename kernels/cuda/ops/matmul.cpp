@@ -65,7 +65,6 @@ void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
   for (const MatmulAlgorithm& algorithm : plan.algorithms) {
     most_bytes = std::max(most_bytes, algorithm.workspace_bytes);
   }
-  // Not the stream's, which would stay as large as the largest that is tried.
   const auto workspace = on.memory().allocate(most_bytes, MemoryLabel::workspace);
   const RunWay run = [&](const MatmulAlgorithm& algorithm) {
     multiply(on, tried, plan, description, algorithm, workspace->data());
@@ -79,7 +78,8 @@ void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
     choose(on, args, plan, description);
   }
   const MatmulAlgorithm& algorithm = plan.algorithms.front();
-  multiply(on, args, plan, description, algorithm, on.workspace(algorithm.workspace_bytes));
+  const auto workspace = on.memory().allocate(algorithm.workspace_bytes, MemoryLabel::workspace);
+  multiply(on, args, plan, description, algorithm, workspace->data());
 }
 
 void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {

@@ -80,14 +80,6 @@ void CudaStream::synchronize(const Event& event) {
   check(cudaEventSynchronize(native_of(event).get()), "Stream::synchronize");
 }
 
-void* CudaStream::workspace(std::int64_t bytes) {
-  if (workspace_ == nullptr || workspace_->bytes() < bytes) {
-    workspace_ = nullptr;  // first: where memory is short, its bytes go back to CUDA
-    workspace_ = memory_.allocate(bytes, MemoryLabel::workspace);
-  }
-  return workspace_->data();
-}
-
 TimeMark CudaStream::mark_time() { return clock_.mark(native()); }
 
 std::int64_t CudaStream::time_of(const TimeMark& mark) { return DeviceClock::time_of(mark); }

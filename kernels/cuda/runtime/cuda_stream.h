@@ -42,9 +42,6 @@ class CudaStream : public Stream {
   MatmulPlans& matmul_plans() { return matmul_plans_; }
   CudnnAttention& cudnn_attention() { return cudnn_attention_; }
   PinnedStaging& staging() { return staging_; }
-  /// `bytes` bytes at least, undefined, for the work of a library that is issued next. All calls
-  /// get the same piece, since their work is in order; it grows to what is asked for and is kept.
-  void* workspace(std::int64_t bytes);
 
  private:
   void reach(int other);
@@ -59,8 +56,7 @@ class CudaStream : public Stream {
   MatmulPlans matmul_plans_;
   CudnnAttention cudnn_attention_;
   PinnedStaging staging_;
-  std::shared_ptr<Buffer> workspace_;  // null until it is needed
-  std::set<int> reached_;              // devices
+  std::set<int> reached_;  // devices
   std::int64_t full_waits_ = 0;
   std::int64_t event_waits_ = 0;
 };

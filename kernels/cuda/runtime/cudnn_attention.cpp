@@ -9,7 +9,6 @@
 #include <unordered_map>
 
 #include "kernels/base/random.h"
-#include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_scope.h"
 #include "kernels/cuda/runtime/handle.h"
 #include "kernels/cuda/runtime/native_stream.h"
@@ -180,8 +179,9 @@ struct CudnnAttention::Plans {
   void run(Stream& stream, const AttentionShape& shape, Plan& plan, Pointers& pointers) {
     constexpr std::int64_t kMaskBytes = 256;  // two numbers, and what follows stays aligned
     const DeviceScope scope(stream.device().index);
-    auto* const room =
-        static_cast<std::byte*>(on_cuda(stream).workspace(kMaskBytes + plan.workspace_bytes));
+    const auto workspace =
+        stream.memory().allocate(kMaskBytes + plan.workspace_bytes, MemoryLabel::workspace);
+    auto* const room = static_cast<std::byte*>(workspace->data());
     if (shape.dropout.probability > 0) {
       auto* const numbers = reinterpret_cast<std::int64_t*>(room);
       write_numbers(stream, kWhere, numbers, mask_seed(shape), 0);
