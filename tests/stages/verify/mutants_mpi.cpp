@@ -16,7 +16,7 @@ constexpr std::int64_t kCapacity = 64;
 constexpr int kSessions = 20;  // none is so long that the watchdog of a session ends it
 constexpr int kMutants = 2000;
 
-/// Every channel of a courier's life has a tag of its own.
+/// Every channel of a session has a tag of its own.
 MakeChannel over(P2pTransport& p2p, int& tag) {
   return [&p2p, &tag](Stream& receiver) -> ChannelEnds {
     ++tag;
