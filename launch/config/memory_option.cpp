@@ -13,8 +13,9 @@ constexpr std::array<std::string_view, 5> kNames = {"stash", "weight_stash", "te
                                                     "limit"};
 
 std::int64_t whole(const NumberList& list, double value) {
-  constexpr double kMost = 9007199254740992;  // 2^53: a double holds every whole number up to it
-  require(value <= kMost && std::floor(value) == value, "memory",
+  // 2^53: a double holds every whole number up to it.
+  constexpr double kLargestWhole = 9007199254740992;
+  require(value <= kLargestWhole && std::floor(value) == value, "memory",
           "{}={} is no whole number of bytes; write one, as {}=100", list.name, value, list.name);
   return static_cast<std::int64_t>(value);
 }
