@@ -7,10 +7,10 @@ namespace stagecraft {
 namespace {
 
 template <typename Args>
-constexpr Op<Args> OpTable::*kEntry = nullptr;
+constexpr OpFunction<Args> OpTable::*kEntry = nullptr;
 #define STAGECRAFT_MEMBER(name, Args) \
   template <>                         \
-  constexpr Op<Args> OpTable::*kEntry<Args> = &OpTable::name;
+  constexpr OpFunction<Args> OpTable::*kEntry<Args> = &OpTable::name;
 STAGECRAFT_OPERATIONS(STAGECRAFT_MEMBER)
 #undef STAGECRAFT_MEMBER
 

@@ -9,12 +9,12 @@
 namespace stagecraft {
 
 template <typename Args>
-using Op = void (*)(Stream&, const Args&);
+using OpFunction = void (*)(Stream&, const Args&);
 
 struct OpTable {
   /// Why the device does not compute in bfloat16; empty where it does.
   std::string_view without_bfloat16;
-#define STAGECRAFT_ENTRY(name, Args) Op<Args> name;
+#define STAGECRAFT_ENTRY(name, Args) OpFunction<Args> name;
   STAGECRAFT_OPERATIONS(STAGECRAFT_ENTRY)
 #undef STAGECRAFT_ENTRY
 };
