@@ -116,7 +116,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   } observer;
   const RunResult result = run_training(plan, run, bench::random_text(model.sequence), observer);
   require(result.failure.empty(), "benchmark", "{}", result.failure);
-  SessionConfig session;
+  LaunchConfig session;
   session.trace_calibrate = false;
   Outcome outcome;
   for (const StepTimeline& step : analyse(plan, session, result).steps) {

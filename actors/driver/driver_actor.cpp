@@ -104,7 +104,7 @@ void DriverState::lost_rank(int rank) {
   if (setup_->board->slot(rank).view().activity != Activity::dismissed) {
     run_failed({fmt::format("{}: its process or the connection to it is gone; noticed by the "
                             "driver (rank 0)",
-                            place_text(*setup_->board, rank))},
+                            location_text(*setup_->board, rank))},
                rank);
   }
   ended(rank);

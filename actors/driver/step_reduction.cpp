@@ -18,8 +18,8 @@ double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
       sum += from_wire(loss);
     }
   }
-  for (const TreeJoin& join : reduction_tree(plan.mesh.data)) {
-    by_data[static_cast<std::size_t>(join.into)] += by_data[static_cast<std::size_t>(join.from)];
+  for (const TreeNode& node : reduction_tree(plan.mesh.data)) {
+    by_data[static_cast<std::size_t>(node.into)] += by_data[static_cast<std::size_t>(node.from)];
   }
   return by_data[0] / static_cast<double>(plan.batch.global_batch * plan.model.sequence);
 }

@@ -71,7 +71,7 @@ class BoardSnapshot {
       return "";
     }
     return fmt::format("{}: its process {} is gone without having ended (killed, or crashed)",
-                       place_text(view(rank)), view(rank).process);
+                       location_text(view(rank)), view(rank).process);
   }
 
   std::string is_frozen(int rank) const {
@@ -83,7 +83,7 @@ class BoardSnapshot {
     return over(silent) ? fmt::format(
                               "{}: its process {} on {} has sent no heartbeat for "
                               "{:.1f} s (run.watchdog_seconds = {}); is it stopped?",
-                              place_text(row), row.process, board_.slot(rank).host(), silent,
+                              location_text(row), row.process, board_.slot(rank).host(), silent,
                               board_.info().watchdog_seconds)
                         : "";
   }
@@ -113,7 +113,7 @@ class BoardSnapshot {
     const double stuck = age(rank, row.since_ns);
     return over(stuck)
                ? fmt::format("{}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
-                             place_text(row), stuck, board_.info().watchdog_seconds)
+                             location_text(row), stuck, board_.info().watchdog_seconds)
                : "";
   }
 
@@ -149,7 +149,8 @@ class BoardSnapshot {
   std::string all_locations() const {
     std::vector<std::string> texts;
     for (int rank = 0; rank < board_.ranks(); ++rank) {
-      const std::string where = rank_text(board_.info().mesh, rank) + ", " + place_text(view(rank));
+      const std::string where =
+          rank_text(board_.info().mesh, rank) + ", " + location_text(view(rank));
       const Activity activity = view(rank).activity;
       const bool waits = activity == Activity::waiting || activity == Activity::communicating;
       texts.push_back(

@@ -89,8 +89,8 @@ void StageState::lost(const caf::down_msg& down) {
   const bool dismissed = setup_->board->slot(rank).view().activity == Activity::dismissed;
   fail(rank,
        fmt::format("{}: its process or the connection to it is gone; noticed by {}, at {}",
-                   place_text(*setup_->board, rank), rank_text(setup_->plan->mesh, setup_->rank),
-                   place_text(progress().view())),
+                   location_text(*setup_->board, rank), rank_text(setup_->plan->mesh, setup_->rank),
+                   location_text(progress().view())),
        dismissed);
 }
 
@@ -140,7 +140,7 @@ void StageState::guarded(const std::function<void()>& action) {
 
 /// Reports an exception of this stage.
 void StageState::fail_here(std::string_view what, bool aborted) {
-  fail(setup_->rank, fmt::format("{}: {}", place_text(*setup_->board, setup_->rank), what),
+  fail(setup_->rank, fmt::format("{}: {}", location_text(*setup_->board, setup_->rank), what),
        aborted);
 }
 

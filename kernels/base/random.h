@@ -46,7 +46,7 @@ constexpr PhiloxBlock philox(std::uint64_t key, const PhiloxBlock& counter) {
 /// The key of one named sequence: a 64-bit FNV-1a hash of `name`, mixed with `seed`.
 std::uint64_t random_key(std::uint64_t seed, std::string_view name);
 
-/// A place in a named sequence: all elements of one tensor of one sample at one step.
+/// A coordinate in a named sequence: all elements of one tensor of one sample at one step.
 struct RandomCoordinate {
   std::uint64_t key = 0;     // random_key(seed, name)
   std::uint32_t step = 0;    // training step, from 1; 0 for what is drawn once
@@ -74,8 +74,8 @@ constexpr float uniform(std::uint32_t word) {
 /// word >= keep_threshold(probability). `probability` in [0, 1).
 std::uint32_t keep_threshold(float probability);
 
-/// Standard normal numbers `first` .. `first + count - 1` of the sequence at `place` (Box-Muller;
-/// each block gives four). Any cut of a range gives the same numbers.
+/// Standard normal numbers `first` .. `first + count - 1` of the sequence at `coordinate`
+/// (Box-Muller; each block gives four). Any cut of a range gives the same numbers.
 void fill_normal(const RandomCoordinate& coordinate, std::uint64_t first, std::uint64_t count,
                  float deviation, float* out);
 

@@ -24,7 +24,7 @@ void* FreeList::take_cut(std::int64_t size) {
   if (Address const piece = cut(size)) {
     return piece;
   }
-  join_neighbours();
+  coalesce();
   void* const piece = take(size);
   return piece != nullptr ? piece : cut(size);
 }
@@ -53,7 +53,7 @@ FreeList::Address FreeList::cut(std::int64_t size) {
   return nullptr;
 }
 
-void FreeList::join_neighbours() {
+void FreeList::coalesce() {
   std::vector<std::pair<Address, std::int64_t>> free;
   for (const auto& [size, pieces] : pieces_) {
     for (Address const piece : pieces) {
@@ -79,7 +79,7 @@ bool FreeList::same_segment(Address left, Address right) const {
 }
 
 std::vector<FreeList::Segment> FreeList::take_unused_segments() {
-  join_neighbours();
+  coalesce();
   std::vector<Segment> unused;
   for (auto& [size, pieces] : pieces_) {
     std::erase_if(pieces, [&, bytes = size](Address piece) {

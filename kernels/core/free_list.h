@@ -10,7 +10,7 @@ namespace stagecraft {
 /// A training step asks for the same sizes again and again, so free pieces are kept by exact size,
 /// the last one returned first. A pool that has met every size as often as it is live at a time
 /// then asks its device for nothing, in whatever order the sizes come. When the device has no
-/// memory left, a size is cut from the smallest larger piece, after neighbours have been joined
+/// memory left, a size is cut from the smallest larger piece, after neighbours have been coalesced
 /// where none is large enough. Not safe from several threads: the pool locks.
 class FreeList {
  public:
@@ -28,7 +28,7 @@ class FreeList {
   /// then takes a segment of that size from its device.
   void* take(std::int64_t size);
   /// For a device without memory: a piece of `size` bytes that is cut from a larger one. Null where
-  /// the free pieces, joined with their neighbours, are all smaller.
+  /// the free pieces, coalesced with their neighbours, are all smaller.
   void* take_cut(std::int64_t size);
   /// The pool has taken `segment` from its device and handed all of it out.
   void add(const Segment& segment);
@@ -46,7 +46,7 @@ class FreeList {
 
   Address cut(std::int64_t size);
   void keep(Address data, std::int64_t size) { pieces_[size].push_back(data); }
-  void join_neighbours();
+  void coalesce();
   bool same_segment(Address left, Address right) const;
 
   std::int64_t alignment_;

@@ -38,7 +38,7 @@ void check_gelu(const Matmul& args, std::string_view name, const Tensor& tensor,
   if (tensor.empty()) {
     return;
   }
-  require(!args.accumulate, kWhere, "{} cannot be joined with accumulate", name);
+  require(!args.accumulate, kWhere, "{} cannot be fused with accumulate", name);
   expect_shape(kWhere, name, tensor, args.c.shape(), dtype);
   expect_disjoint(kWhere, "c", args.c, name, tensor);
   expect_disjoint(kWhere, name, tensor, "a", args.a);
@@ -58,12 +58,12 @@ void matmul(Stream& stream, const Matmul& args) {
   expect_disjoint(kWhere, "c", args.c, "a", args.a);
   expect_disjoint(kWhere, "c", args.c, "b", args.b);
   if (!args.bias.empty()) {
-    require(!args.accumulate, kWhere, "a bias cannot be joined with accumulate");
+    require(!args.accumulate, kWhere, "a bias cannot be fused with accumulate");
     expect_shape(kWhere, "bias", args.bias, {args.c.size(1)}, result);
     expect_disjoint(kWhere, "c", args.c, "bias", args.bias);
   }
   require(args.pre_activation.empty() || args.activation_grad_of.empty(), kWhere,
-          "pre_activation and activation_grad_of cannot be joined to one product");
+          "pre_activation and activation_grad_of cannot be fused with one product");
   check_gelu(args, "pre_activation", args.pre_activation, result);
   check_gelu(args, "activation_grad_of", args.activation_grad_of, result);
   dispatch(stream, args);

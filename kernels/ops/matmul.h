@@ -12,12 +12,12 @@ enum class Transpose : std::uint8_t { no, yes };
 /// c = op(a) op(b) [+ bias] or, with `accumulate`, c += op(a) op(b).
 /// op(a) is [M, K], op(b) is [K, N], c is [M, N], all float32; or a and b are bfloat16, c bfloat16
 /// or float32, and the sums float32. bias, if not empty, is [N], holds what c does and may not be
-/// joined with `accumulate`. The product is cut into pieces of M x N that depend on the
+/// combined with `accumulate`. The product is cut into pieces of M x N that depend on the
 /// shape alone, each computed by one thread over all of K: no bit depends on the thread count.
 /// In float32 the bits with a bias are those of the product followed by the sum; a result in
 /// bfloat16 may be rounded once, behind the bias.
 ///
-/// GELU (elementwise.h) may be joined to a product that does not accumulate, in one of two ways:
+/// GELU (elementwise.h) may be fused with a product that does not accumulate, in one of two ways:
 /// pre_activation, if not empty, receives what c would have been, and c becomes
 /// gelu(pre_activation); or c becomes the product times gelu'(activation_grad_of). Both are [M, N]
 /// and hold what c does. On the CPU, and in float32, the bits are those of the parts; in bfloat16

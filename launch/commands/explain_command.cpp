@@ -79,12 +79,12 @@ std::string cause_text(const Json& summary, const Json& entry) {
   const std::string cause = entry.at("cause");
   const std::string whom = entry.contains("rank") ? who(summary, entry.at("rank").get<int>()) : "";
   const std::string op = entry.value("op", "");
-  return cause == "instruction" ? fmt::format("{} on {}", op, whom)
-         : cause == "credit"    ? fmt::format("a free slot at {}", whom)
-         : cause == "partner"   ? fmt::format("{} to reach a collective of {}", whom, op)
+  return cause == "instruction"  ? fmt::format("{} on {}", op, whom)
+         : cause == "credit"     ? fmt::format("a free slot at {}", whom)
+         : cause == "collective" ? fmt::format("{} to reach a collective of {}", whom, op)
          : cause == "optimizer" ? fmt::format("{}, last to reach the optimizer, after {}", whom, op)
          : cause == "driver"    ? "a message of the driver"
-         : cause == "engine"    ? "the next instruction, which was ready"
+         : cause == "overhead"  ? "the next instruction, which was ready"
                                 : fmt::format("the end of the step on {}", whom);
 }
 

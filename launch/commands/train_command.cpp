@@ -59,7 +59,7 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
 
 /// With processes, checks the run directory before any process is started.
 void check_run_directory(const ResolvedRun& run) {
-  const SessionConfig& session = run.settings.session;
+  const LaunchConfig& session = run.settings.session;
   if (session.mode == "mpi") {
     const RunDirectory trial(session.directory, "");
     check_trace_file(*session.trace_file, trial);

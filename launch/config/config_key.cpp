@@ -12,20 +12,20 @@ namespace stagecraft {
 namespace {
 
 bool inside(const Range& range, double value) {
-  const bool above = range.least_open ? value > range.least : value >= range.least;
-  const bool below = range.most_open ? value < range.most : value <= range.most;
+  const bool above = range.min_open ? value > range.min : value >= range.min;
+  const bool below = range.max_open ? value < range.max : value <= range.max;
   return above && below;
 }
 
 std::string describe_range(const Range& range) {
-  const bool below = std::isfinite(range.most);
-  if (!std::isfinite(range.least)) {
+  const bool below = std::isfinite(range.max);
+  if (!std::isfinite(range.min)) {
     return "";
   }
-  const char* least = range.least_open ? "greater than" : below ? "from" : "of at least";
-  const char* most = range.most_open ? "to less than" : "to";
-  return below ? fmt::format(" {} {} {} {}", least, range.least, most, range.most)
-               : fmt::format(" {} {}", least, range.least);
+  const char* least = range.min_open ? "greater than" : below ? "from" : "of at least";
+  const char* most = range.max_open ? "to less than" : "to";
+  return below ? fmt::format(" {} {} {} {}", least, range.min, most, range.max)
+               : fmt::format(" {} {}", least, range.min);
 }
 
 std::string describe_choices(const std::vector<Choice>& choices) {
@@ -117,7 +117,7 @@ void check_value(const ConfigKey& key, const ConfigValue& value) {
     }
   } else {
     const auto& texts = std::get<std::vector<std::string>>(value);
-    if (texts.size() < key.least_entries) {
+    if (texts.size() < key.min_entries) {
       throw ConfigError(key.name,
                         fmt::format("{} is empty; it must be {}", key.name, describe_type(key)));
     }
@@ -140,8 +140,8 @@ std::string describe_type(const ConfigKey& key) {
     case KeyType::choice:
       return describe_choices(key.choices);
     case KeyType::text_list:
-      return key.least_entries > 0 ? R"(a list of at least one string, such as ["a", "b"])"
-                                   : R"(a list of strings, such as ["a", "b"])";
+      return key.min_entries > 0 ? R"(a list of at least one string, such as ["a", "b"])"
+                                 : R"(a list of strings, such as ["a", "b"])";
     case KeyType::block_list:
       return "\"auto\" or a list of integers" + describe_range(key.range);
   }

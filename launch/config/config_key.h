@@ -28,10 +28,10 @@ enum class KeyType : std::uint8_t {
 
 /// Bounds of a number, and of each number in a list. An open bound is excluded.
 struct Range {
-  double least = -std::numeric_limits<double>::infinity();
-  double most = std::numeric_limits<double>::infinity();
-  bool least_open = false;
-  bool most_open = false;
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool min_open = false;
+  bool max_open = false;
 };
 
 enum class Need : std::uint8_t {
@@ -57,7 +57,7 @@ struct ConfigKey {
   std::vector<Choice> choices;
   Need need = Need::optional;
   std::string computed;  // how the default is computed, where it is not a constant
-  std::size_t least_entries = 0;
+  std::size_t min_entries = 0;
 
   std::string section() const { return name.substr(0, name.find('.')); }
   std::string leaf() const { return name.substr(name.find('.') + 1); }

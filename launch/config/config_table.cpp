@@ -34,14 +34,14 @@ std::vector<Choice> schedule_choices() {
 
 Keys run_keys() {
   return {
-      computed(key<kSession, &SessionConfig::directory>(
+      computed(key<kSession, &LaunchConfig::directory>(
                    "run.directory", text, "Directory for the run's files; must be new or empty"),
                "runs/NAME, where NAME is the configuration's file name without its extension; "
                "runs/NAME-2, ... if that is taken"),
-      among(key<kSession, &SessionConfig::mode>(
+      among(key<kSession, &LaunchConfig::mode>(
                 "run.mode", choice, "Run actors as threads of one process or as processes (MPI)"),
             {{"threads"}, {"mpi"}}),
-      among(key<kSession, &SessionConfig::transport>(
+      among(key<kSession, &LaunchConfig::transport>(
                 "run.transport", choice,
                 "Transport between processes: auto uses shared windows within a node and MPI "
                 "between nodes; window and mpi use only one of them"),
@@ -89,29 +89,29 @@ Keys parallel_keys() {
 
 Keys trace_and_device_keys() {
   return {
-      computed(key<kSession, &SessionConfig::trace_file>("trace.file", text,
-                                                         "Trace file for Perfetto; \"\": none"),
+      computed(key<kSession, &LaunchConfig::trace_file>("trace.file", text,
+                                                        "Trace file for Perfetto; \"\": none"),
                "trace.json in the run directory"),
-      key<kSession, &SessionConfig::trace_steps>(
+      key<kSession, &LaunchConfig::trace_steps>(
           "trace.steps", integer, "Number of first steps in the trace", within(0, kMaxSteps)),
-      key<kSession, &SessionConfig::trace_calibrate>(
+      key<kSession, &LaunchConfig::trace_calibrate>(
           "trace.calibrate", boolean,
           "Predict the traced steps from costs measured in the first of them, unless trace.cost is "
           "given"),
       computed(
-          key<kSession, &SessionConfig::trace_cost>(
+          key<kSession, &LaunchConfig::trace_cost>(
               "trace.cost", text,
               "Costs in milliseconds, such as \"F=1.5,B=[3,4],U=2\", for the prediction of the "
               "traced "
               "steps and the search of parallel.schedule = \"auto\" (docs/prediction.md)"),
           "none"),
       among(
-          key<kSession, &SessionConfig::backend>(
+          key<kSession, &LaunchConfig::backend>(
               "device.backend", choice,
               "Device that computes; auto uses GPUs if there is one per actor, otherwise the CPU; "
               "with cuda, actors may share GPUs"),
           {{"auto"}, {"cpu"}, {"cuda"}}),
-      computed(key<kSession, &SessionConfig::threads>(
+      computed(key<kSession, &LaunchConfig::threads>(
                    "device.threads", integer,
                    "CPU threads per actor; on GPUs they draw the initial weights", within(1, 4096)),
                "cores / actors, at least 1"),
@@ -133,7 +133,7 @@ Keys machine_keys() {
           "machine.tflops", real, "Peak of a device's matrix products, in TFLOP/s", size)),
       of_preset(key<kMachine, &MachineConfig::efficiency>(
           "machine.efficiency", real, "Share of the peak that a layer's matrix products reach",
-          Range{.least = 0, .most = 1, .least_open = true})),
+          Range{.min = 0, .max = 1, .min_open = true})),
       of_preset(key<kMachine, &MachineConfig::memory_gb_s>(
           "machine.memory_gb_s", real, "Bandwidth of a device's memory, in GB/s", size)),
       of_preset(key<kMachine, &MachineConfig::node_devices>(
@@ -156,8 +156,8 @@ Keys machine_keys() {
 }  // namespace
 
 const std::vector<ConfigKey>& config_table() {
-  static const Keys table = joined({run_keys(), model_keys(), parallel_keys(), train_keys(),
-                                    data_keys(), trace_and_device_keys(), machine_keys()});
+  static const Keys table = concatenated({run_keys(), model_keys(), parallel_keys(), train_keys(),
+                                          data_keys(), trace_and_device_keys(), machine_keys()});
   return table;
 }
 

@@ -117,17 +117,17 @@ inline ConfigKey among(ConfigKey entry, std::vector<Choice> choices) {
   return entry;
 }
 inline ConfigKey not_empty(ConfigKey entry) {
-  entry.least_entries = 1;
+  entry.min_entries = 1;
   return entry;
 }
 
 inline constexpr double kMaxSteps = 2147483647;  // a layer counts steps in 32 bits
 inline constexpr double kMaxLayers = 65536;
 
-constexpr Range from(double least) { return {.least = least}; }
-constexpr Range above(double least) { return {.least = least, .least_open = true}; }
-constexpr Range within(double least, double most) { return {.least = least, .most = most}; }
-inline constexpr Range kUnitOpen{.least = 0, .most = 1, .most_open = true};
+constexpr Range from(double min) { return {.min = min}; }
+constexpr Range above(double min) { return {.min = min, .min_open = true}; }
+constexpr Range within(double min, double max) { return {.min = min, .max = max}; }
+inline constexpr Range kUnitOpen{.min = 0, .max = 1, .max_open = true};
 
 /// The names of a list of presets.
 template <typename Presets>
@@ -140,7 +140,7 @@ std::vector<Choice> choices_of(const Presets& presets) {
 }
 
 /// The keys of all sections, concatenated.
-inline Keys joined(const std::vector<Keys>& sections) {
+inline Keys concatenated(const std::vector<Keys>& sections) {
   Keys all;
   for (const Keys& section : sections) {
     all.insert(all.end(), section.begin(), section.end());

@@ -16,7 +16,7 @@
 namespace stagecraft {
 
 /// What the [run], [trace] and [device] tables say to launch/ alone.
-struct SessionConfig {
+struct LaunchConfig {
   std::string directory;  // "": the first free one of runs/NAME, runs/NAME-2, ...
   std::string mode = "threads";
   std::string transport = "auto";
@@ -38,7 +38,7 @@ struct RunSettings {
   OptimizerConfig optimizer;
   DataConfig data;
   RunOptions run;
-  SessionConfig session;
+  LaunchConfig session;
   MachineConfig machine;
 };
 

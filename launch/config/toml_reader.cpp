@@ -15,7 +15,7 @@
 namespace stagecraft {
 namespace {
 
-std::string place_text(const std::string& name, const toml::source_position& position) {
+std::string position_text(const std::string& name, const toml::source_position& position) {
   return fmt::format("{}:{}:{}", name, position.line, position.column);
 }
 
@@ -135,7 +135,7 @@ std::vector<Entry> collect(ConfigFile& config, const toml::table& root) {
   std::vector<Entry> entries;
   for (const auto& [key, node] : root) {
     const std::string section(key.str());
-    const std::string location = place_text(config.name, key.source().begin);
+    const std::string location = position_text(config.name, key.source().begin);
     if (std::find(sections.begin(), sections.end(), section) == sections.end()) {
       node.is_table() ? refuse(location, "unknown table [{}]; the nearest is [{}]", section,
                                nearest(section, sections))
@@ -160,7 +160,7 @@ toml::table parse_toml(std::string_view text, const std::string& name) {
   try {
     return toml::parse(text, name);
   } catch (const toml::parse_error& error) {
-    refuse(place_text(name, error.source().begin), "{}", error.description());
+    refuse(position_text(name, error.source().begin), "{}", error.description());
   }
 }
 
@@ -228,7 +228,7 @@ ConfigFile parse_config(std::string_view toml, const std::string& name,
   config.name = name;
   const toml::table root = parse_toml(toml, name);
   for (const Entry& entry : collect(config, root)) {
-    const std::string location = place_text(name, entry.position);
+    const std::string location = position_text(name, entry.position);
     const ConfigKey* key = find_key(entry.name);
     if (key == nullptr) {
       refuse_unknown(location, entry.name);

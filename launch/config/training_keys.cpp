@@ -63,7 +63,7 @@ Keys optimizer_keys() {
   };
 }
 
-Keys session_keys() {
+Keys run_length_keys() {
   return {
       key<kRun, &RunOptions::seed>("train.seed", integer,
                                    "Seed of initial weights, dropout and data order",
@@ -117,7 +117,7 @@ Keys model_keys() {
   };
 }
 
-Keys train_keys() { return joined({batch_keys(), optimizer_keys(), session_keys()}); }
+Keys train_keys() { return concatenated({batch_keys(), optimizer_keys(), run_length_keys()}); }
 
 Keys data_keys() {
   return {

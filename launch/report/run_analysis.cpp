@@ -34,7 +34,7 @@ std::vector<StepTimeline> calibration_steps(const std::vector<StepTimeline>& ste
   return first;
 }
 
-std::optional<Prediction> predict(const TrainingPlan& plan, const SessionConfig& session,
+std::optional<Prediction> predict(const TrainingPlan& plan, const LaunchConfig& session,
                                   const std::vector<StepTimeline>& steps) {
   Prediction prediction;
   if (!session.trace_cost.empty()) {
@@ -61,7 +61,7 @@ std::size_t median_step(const std::vector<StepTimeline>& steps,
 
 }  // namespace
 
-RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
+RunAnalysis analyse(const TrainingPlan& plan, const LaunchConfig& session,
                     const RunResult& result) {
   RunAnalysis analysis;
   std::vector<const std::vector<Span>*> spans;

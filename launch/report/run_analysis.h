@@ -30,7 +30,6 @@ struct RunAnalysis {
   std::size_t typical = 0;  // the step of median duration among `judged`
 };
 
-RunAnalysis analyse(const TrainingPlan& plan, const SessionConfig& session,
-                    const RunResult& result);
+RunAnalysis analyse(const TrainingPlan& plan, const LaunchConfig& session, const RunResult& result);
 
 }  // namespace stagecraft

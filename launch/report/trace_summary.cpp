@@ -28,7 +28,7 @@ Fault fault_of(const Gap& gap) {
 }
 
 std::string_view name_of(PathPiece::Kind kind) {
-  constexpr std::string_view kNames[] = {"instruction", "transfer", "driver", "engine"};
+  constexpr std::string_view kNames[] = {"instruction", "transfer", "driver", "overhead"};
   return kNames[static_cast<int>(kind)];
 }
 

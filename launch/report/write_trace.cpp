@@ -26,7 +26,7 @@ std::vector<RankReport> predicted_reports(const TrainingPlan& plan, const RunAna
 }  // namespace
 
 void write_trace(const TrainingPlan& plan, const RunSettings& settings, const RunResult& result) {
-  const SessionConfig& session = settings.session;
+  const LaunchConfig& session = settings.session;
   if (session.trace_file->empty()) {
     return;
   }

@@ -98,7 +98,7 @@ class RankRun {
       log_.info(result.failure.empty() ? "all steps are complete" : result.failure);
       return result;
     } catch (const std::exception& error) {
-      board_->name_cause(rank_, fmt::format("{}: {}", place_text(*board_, rank_), error.what()));
+      board_->name_cause(rank_, fmt::format("{}: {}", location_text(*board_, rank_), error.what()));
       RunResult result;
       result.failure = error.what();
       return result;

@@ -50,7 +50,7 @@ std::string too_few(int count, int processes) {
                      processes);
 }
 
-DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+DeviceChoice choose_gpus(const LaunchConfig& session, int actors, const CountGpus& count_gpus,
                          const GpuSharing& sharing) {
   const DeviceCensus census = count_gpus ? count_gpus() : DeviceCensus{actors, ""};
   if (census.count == 0) {
@@ -74,7 +74,7 @@ DeviceChoice choose_gpus(const SessionConfig& session, int actors, const CountGp
   return on_own_gpu(census, processes, sharing);
 }
 
-DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+DeviceChoice choose_any(const LaunchConfig& session, int actors, const CountGpus& count_gpus,
                         const GpuSharing& sharing) {
   if (!count_gpus) {
     return {.why = "one GPU per actor if available, otherwise the CPU", .open = true};
@@ -102,7 +102,7 @@ DeviceChoice choose_any(const SessionConfig& session, int actors, const CountGpu
 
 }  // namespace
 
-DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+DeviceChoice choose_devices(const LaunchConfig& session, int actors, const CountGpus& count_gpus,
                             const GpuSharing& sharing) {
   if (sharing.allowed && session.mode != "mpi") {
     throw ConfigError("run.mode",

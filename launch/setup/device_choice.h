@@ -31,7 +31,7 @@ using CountGpus = std::function<DeviceCensus()>;
 
 /// "auto" chooses GPUs if there is one per actor, otherwise the CPU. With "cuda", actors may share
 /// GPUs; processes only when `sharing` allows it. Throws ConfigError for an impossible choice.
-DeviceChoice choose_devices(const SessionConfig& session, int actors, const CountGpus& count_gpus,
+DeviceChoice choose_devices(const LaunchConfig& session, int actors, const CountGpus& count_gpus,
                             const GpuSharing& sharing = {});
 
 /// "CPU", "cuda:0", "cuda:0 to cuda:3", or "auto" for an open choice.

@@ -48,7 +48,7 @@ Load load_of_largest(const TrainingPlan& plan) {
 
 }  // namespace
 
-void check_device_memory(const TrainingPlan& plan, const SessionConfig& session,
+void check_device_memory(const TrainingPlan& plan, const LaunchConfig& session,
                          const DeviceChoice& choice, const GpuSharing& sharing) {
   const auto devices = static_cast<int>(choice.bytes.size());
   const bool processes = session.mode == "mpi";

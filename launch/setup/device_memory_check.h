@@ -10,7 +10,7 @@ namespace stagecraft {
 /// of the device or the host. Accepts a choice whose memory was not queried. `sharing` is that of
 /// processes: a process that does not know which ranks share its device checks the largest rank
 /// alone.
-void check_device_memory(const TrainingPlan& plan, const SessionConfig& session,
+void check_device_memory(const TrainingPlan& plan, const LaunchConfig& session,
                          const DeviceChoice& choice, const GpuSharing& sharing);
 
 }  // namespace stagecraft

@@ -113,7 +113,7 @@ Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
 
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   const HostOptions where = with_machines(asked);
-  const SessionConfig& session = run.settings.session;
+  const LaunchConfig& session = run.settings.session;
   // Waiting threads must not spin, because actors share the cores.
   std::string text = fmt::format("mode {}\ndirectory {}\nenvironment OMP_WAIT_POLICY=passive\n",
                                  session.mode, session.directory);

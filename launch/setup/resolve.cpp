@@ -87,7 +87,7 @@ std::string source_of(const ConfigFile& config, const ConfigKey& key) {
   return key.computed.empty() ? "default" : "default: " + key.computed;
 }
 
-void fill_session(const ConfigFile& config, int cores, int actors, SessionConfig& session) {
+void fill_session(const ConfigFile& config, int cores, int actors, LaunchConfig& session) {
   if (session.directory.empty()) {
     session.directory =
         free_run_directory("runs", std::filesystem::path(config.name).stem().string()).string();

@@ -94,7 +94,7 @@ ParameterArenas make_arenas(Stream& stream, const std::vector<Entry>& entries, D
 }
 
 /// Elements `begin` and on of a rank's part, whose `runs` are in local order.
-void fill_range(const Initializer& initial, const RandomCoordinate& place,
+void fill_range(const Initializer& initial, const RandomCoordinate& coordinate,
                 std::span<const ShardRun> runs, std::int64_t begin, std::span<float> out) {
   const std::int64_t end = begin + static_cast<std::int64_t>(out.size());
   std::fill(out.begin(), out.end(), 0.0F);
@@ -109,7 +109,7 @@ void fill_range(const Initializer& initial, const RandomCoordinate& place,
       std::fill_n(to, count, 1.0F);
     } else if (initial.kind == Initializer::Kind::normal) {
       const std::int64_t number = run->global_begin + (first - run->local_begin);
-      fill_normal(place, static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(count),
+      fill_normal(coordinate, static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(count),
                   initial.deviation, to);
     }
   }
@@ -191,14 +191,15 @@ ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, 
 void initialize(Stream& stream, const Parameter& parameter, const WeightDraw& draw) {
   constexpr std::int64_t kBlock = 1 << 16;  // elements: about a millisecond
   const ParameterSpec& spec = parameter.spec;
-  const RandomCoordinate place{.key = random_key(draw.seed, spec.name)};
+  const RandomCoordinate coordinate{.key = random_key(draw.seed, spec.name)};
   const std::vector<ShardRun> runs = shard_runs(spec.shape, spec.shard, draw.rank, draw.ranks);
   const auto count = static_cast<std::size_t>(parameter.weight.elements());
   const auto weight = std::make_unique_for_overwrite<float[]>(count);
-  for_each_host_range(
-      parameter.weight.elements(), kBlock, draw.threads, [&](std::int64_t begin, std::int64_t end) {
-        fill_range(spec.initial, place, runs, begin, {weight.get() + begin, weight.get() + end});
-      });
+  for_each_host_range(parameter.weight.elements(), kBlock, draw.threads,
+                      [&](std::int64_t begin, std::int64_t end) {
+                        fill_range(spec.initial, coordinate, runs, begin,
+                                   {weight.get() + begin, weight.get() + end});
+                      });
   copy_from_host(stream, std::span<const float>(weight.get(), count), parameter.weight);
 }
 

@@ -93,9 +93,9 @@ std::string where_text(const View& view, const BoardInfo& info) {
     return "this row of the board is not valid";
   }
   return waits_for_others(view.activity)
-             ? fmt::format("{}: waits for {}", place_text(view),
+             ? fmt::format("{}: waits for {}", location_text(view),
                            awaited(view.instruction, info.stage_of_chunk))
-             : place_text(view);
+             : location_text(view);
 }
 
 std::string since_text(const ProgressSlot& slot, std::int64_t moment_ns) {

@@ -208,9 +208,9 @@ std::string rank_text(const MeshShape& mesh, int rank) {
   return fmt::format("stage {}, rank {}", coordinate_of(mesh, rank).pipeline, rank);
 }
 
-std::string place_text(const ProgressBoard& board, int rank) {
+std::string location_text(const ProgressBoard& board, int rank) {
   return fmt::format("{}, {}", rank_text(board.info().mesh, rank),
-                     place_text(board.slot(rank).view()));
+                     location_text(board.slot(rank).view()));
 }
 
 }  // namespace stagecraft

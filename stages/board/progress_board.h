@@ -88,7 +88,7 @@ class ProgressBoard {
 
 /// "stage 1, rank 3".
 std::string rank_text(const MeshShape& mesh, int rank);
-/// The rank and its place: "stage 1, rank 3, step 7, instruction 1RA3".
-std::string place_text(const ProgressBoard& board, int rank);
+/// The rank and its location: "stage 1, rank 3, step 7, instruction 1RA3".
+std::string location_text(const ProgressBoard& board, int rank);
 
 }  // namespace stagecraft

@@ -90,7 +90,7 @@ std::int64_t ProgressSlot::wall_ns(std::int64_t steady_ns) const {
   return entered_wall_ns_ + (steady_ns - entered_steady_ns_);
 }
 
-std::string place_text(const ProgressSlot::View& view) {
+std::string location_text(const ProgressSlot::View& view) {
   const std::string step = view.batch < 0 ? fmt::format("step {}", view.step)
                                           : fmt::format("batch {} of the evaluation after step {}",
                                                         view.batch, view.step);

@@ -34,8 +34,9 @@ std::int64_t wall_clock_ns();
 /// The system's name of this host, at most 63 bytes.
 std::string host_name();
 
-/// One rank's place. Lock-free. Each value is consistent by itself; two values may be from slightly
-/// different moments. This is the layout in the mapped file (docs/file_formats/progress_board.md):
+/// One rank's location. Lock-free. Each value is consistent by itself; two values may be from
+/// slightly different moments. This is the layout in the mapped file
+/// (docs/file_formats/progress_board.md):
 ///
 ///       0 since_ns i64       8 step i64         16 instruction u64     24 heartbeat_ns i64
 ///      32 batch i64         40 entered_wall_ns  48 entered_steady_ns   56 process i32
@@ -89,8 +90,8 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
               std::atomic<std::int32_t>::is_always_lock_free &&
               std::atomic<std::uint8_t>::is_always_lock_free);
 
-/// Describes the place: "step 7, instruction 1RA3", "making its parameters", ...
-std::string place_text(const ProgressSlot::View& view);
+/// Describes the location: "step 7, instruction 1RA3", "making its parameters", ...
+std::string location_text(const ProgressSlot::View& view);
 /// Whether the rank itself is working, so that no other rank can be the reason if it does not
 /// proceed.
 bool works(Activity activity);

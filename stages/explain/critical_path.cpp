@@ -41,10 +41,10 @@ class PathFinder {
     // T may have fired before the other stage reached it.
     add(Kind::instruction, here, tied && waited ? std::max(action.begin, due.until) : action.begin);
     if (!waited || due.until > now_) {
-      return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::engine);
+      return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::overhead);
     }
     add(due.travels ? Kind::transfer : Kind::driver, here, due.until);
-    return meets(action.instruction.op) ? before(due.ref, Kind::engine) : due.ref;
+    return meets(action.instruction.op) ? before(due.ref, Kind::overhead) : due.ref;
   }
 
   /// Returns the action before `here` on its rank; adds the time between them as `kind`.
@@ -53,7 +53,7 @@ class PathFinder {
     if (waits_.at(here).instruction.op == Op::optimizer) {
       add(kind, here, waits_.rank(here.rank).norm_end);
       add(Kind::instruction, here, waits_.rank(here.rank).norm_begin);
-      kind = Kind::engine;
+      kind = Kind::overhead;
     }
     add(before.action ? kind : Kind::driver, here, before.action ? before.end : 0);
     return before.action ? std::optional(ActionRef{here.rank, *before.action}) : std::nullopt;

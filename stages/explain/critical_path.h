@@ -10,7 +10,12 @@ namespace stagecraft {
 
 /// A part of the critical path.
 struct PathPiece {
-  enum class Kind : std::uint8_t { instruction, transfer, driver, engine } kind = Kind::instruction;
+  enum class Kind : std::uint8_t {
+    instruction,
+    transfer,
+    driver,
+    overhead
+  } kind = Kind::instruction;
   int rank = 0;
   Instruction instruction = {};  // the one that ran; for a transfer, the receive
   double begin = 0;

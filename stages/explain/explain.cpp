@@ -25,7 +25,7 @@ class RankExplainer {
     }
     add_collectives();
     const int last = waits_.last_to_end();
-    add_gap({now_, duration_, IdleCause::end, rank_.actions.back().instruction, last,
+    add_gap({now_, duration_, IdleCause::finished, rank_.actions.back().instruction, last,
              waits_.rank(last).actions.back().instruction});
     std::stable_sort(times_.gaps.begin(), times_.gaps.end(),
                      [](const Gap& a, const Gap& b) { return a.begin < b.begin; });
@@ -43,7 +43,7 @@ class RankExplainer {
   void add_action(std::size_t number) {
     const Action& action = rank_.actions[number];
     if (action.instruction.op == Op::optimizer) {
-      add_gap({now_, rank_.norm_begin, IdleCause::engine, action.instruction});
+      add_gap({now_, rank_.norm_begin, IdleCause::overhead, action.instruction});
       times_.compute += rank_.norm_end - rank_.norm_begin;
       now_ = std::max(now_, rank_.norm_end);
     }
@@ -67,7 +67,7 @@ class RankExplainer {
       times_.communication += action.begin - until;
     } else {
       const bool update = action.instruction.op == Op::optimizer;
-      add_gap({until, action.begin, update ? IdleCause::driver : IdleCause::engine,
+      add_gap({until, action.begin, update ? IdleCause::driver : IdleCause::overhead,
                action.instruction});
     }
   }
@@ -79,7 +79,7 @@ class RankExplainer {
       const Instruction& within = rank_.actions[c.action].instruction;
       (communicates(within.op) ? times_.communication : times_.compute) -= c.end - c.begin;
       times_.communication += c.end - c.together;
-      add_gap({c.begin, c.together, IdleCause::partner, within, c.last_rank, within});
+      add_gap({c.begin, c.together, IdleCause::collective, within, c.last_rank, within});
     }
   }
 

@@ -15,7 +15,7 @@ namespace stagecraft {
 struct Gap {
   double begin = 0;
   double end = 0;
-  IdleCause cause = IdleCause::engine;
+  IdleCause cause = IdleCause::overhead;
   Instruction next = {};     // the instruction after the gap; at the step's end, the last one
   int culprit = -1;          // the rank that it waited for; -1: none
   Instruction awaited = {};  // the culprit's instruction

@@ -3,8 +3,8 @@
 namespace stagecraft {
 
 std::string_view to_string(IdleCause cause) {
-  constexpr std::string_view kNames[] = {"instruction", "credit", "partner", "optimizer",
-                                         "driver",      "engine", "end"};
+  constexpr std::string_view kNames[] = {"instruction", "credit",   "collective", "optimizer",
+                                         "driver",      "overhead", "finished"};
   return kNames[static_cast<int>(cause)];
 }
 

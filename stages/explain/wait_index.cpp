@@ -83,7 +83,7 @@ WaitTarget WaitIndex::awaited(const ActionRef& ref) const {
   }
   if (i.op == Op::reduce_tied) {
     const auto other = other_tied(ref);
-    return other ? WaitTarget{at(*other).came, IdleCause::partner, *other} : WaitTarget{};
+    return other ? WaitTarget{at(*other).came, IdleCause::collective, *other} : WaitTarget{};
   }
   if (is_send(i.op)) {
     return awaited_slot(ref);

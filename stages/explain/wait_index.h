@@ -28,10 +28,10 @@ struct Predecessor {
 /// What an action waited for, apart from its own rank.
 struct WaitTarget {
   static constexpr double kNever = -std::numeric_limits<double>::infinity();
-  double until = kNever;                // kNever: it waited for nothing
-  IdleCause cause = IdleCause::engine;  // of the wait
-  ActionRef ref = {};                   // the transfer, T or U of another rank
-  bool travels = false;                 // the time after `until` is communication
+  double until = kNever;                  // kNever: it waited for nothing
+  IdleCause cause = IdleCause::overhead;  // of the wait
+  ActionRef ref = {};                     // the transfer, T or U of another rank
+  bool travels = false;                   // the time after `until` is communication
 };
 
 class WaitIndex {

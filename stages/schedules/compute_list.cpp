@@ -35,8 +35,8 @@ int loop_placement(int chunk, int stages) { return chunk % stages; }
 
 int v_placement(int chunk, int stages) { return chunk < stages ? chunk : 2 * stages - 1 - chunk; }
 
-Program listed(const ScheduleShape& shape, Placement placement,
-               const std::function<void(ComputeList&, int stage)>& list) {
+Program build_per_stage(const ScheduleShape& shape, Placement placement,
+                        const std::function<void(ComputeList&, int stage)>& list) {
   require(shape.stages >= 1 && shape.chunks >= 1 && shape.microbatches >= 1, "schedule",
           "{} stages of {} chunks with {} micro-batches make no program", shape.stages,
           shape.chunks, shape.microbatches);

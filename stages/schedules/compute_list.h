@@ -45,7 +45,7 @@ int v_placement(int chunk, int stages);
 
 /// The program whose stages `list` fills one by one. Throws Error for a shape without stages,
 /// chunks or micro-batches.
-Program listed(const ScheduleShape& shape, Placement placement,
-               const std::function<void(ComputeList&, int stage)>& list);
+Program build_per_stage(const ScheduleShape& shape, Placement placement,
+                        const std::function<void(ComputeList&, int stage)>& list);
 
 }  // namespace stagecraft

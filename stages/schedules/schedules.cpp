@@ -31,7 +31,7 @@ void require_microbatches(const ScheduleShape& shape, std::string_view name, int
 /// remaining W. Every stage has `lag_per_stage` more warm-up forwards than the next stage, and its
 /// W lag its I by `lag_per_stage` micro-batches more than those of the stage before.
 Program zero_bubble(const ScheduleShape& shape, int lag_per_stage) {
-  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return build_per_stage(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < lag_per_stage * (shape.stages - stage - 1); ++m) {
       list.add({forward});
     }
@@ -53,7 +53,7 @@ Program gpipe(const ScheduleShape& shape) {
 }
 
 Program looped_bfs(const ScheduleShape& shape) {
-  return listed(shape, loop_placement, [&](ComputeList& list, int) {
+  return build_per_stage(shape, loop_placement, [&](ComputeList& list, int) {
     for (int i = 0; i < shape.chunks * shape.microbatches; ++i) {
       list.add({forward}, i / shape.microbatches);
     }
@@ -65,7 +65,7 @@ Program looped_bfs(const ScheduleShape& shape) {
 
 Program one_f_one_b(const ScheduleShape& shape) {
   require_chunks(shape, "1f1b", 1, "use interleaved");
-  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return build_per_stage(shape, loop_placement, [&](ComputeList& list, int stage) {
     for (int m = 0; m < shape.stages - stage - 1; ++m) {
       list.add({forward});
     }
@@ -81,7 +81,7 @@ Program interleaved(const ScheduleShape& shape) {
           "interleaved runs micro-batches in rounds of one per stage: {} micro-batches are not a "
           "multiple of {} stages; change the global batch",
           shape.microbatches, shape.stages);
-  return listed(shape, loop_placement, [&](ComputeList& list, int stage) {
+  return build_per_stage(shape, loop_placement, [&](ComputeList& list, int stage) {
     const int total = shape.microbatches * shape.chunks;
     const int round = shape.stages * shape.chunks;
     const auto local = [&](int i) { return i % round / shape.stages; };
@@ -113,7 +113,7 @@ Program zb_h2(const ScheduleShape& shape) {
 Program zb_v(const ScheduleShape& shape) {
   require_chunks(shape, "zb-v", 2, "set chunks = 2");
   require_microbatches(shape, "zb-v", 2 * shape.stages);
-  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
+  return build_per_stage(shape, v_placement, [&](ComputeList& list, int stage) {
     const int below = shape.stages - stage;
     for (int i = 0; i < 2 * below - 1; ++i) {
       list.add({forward}, 0);
@@ -143,7 +143,7 @@ Program zb_v(const ScheduleShape& shape) {
 Program dualpipe_v(const ScheduleShape& shape) {
   require_chunks(shape, "dualpipe-v", 2, "set chunks = 2");
   require_microbatches(shape, "dualpipe-v", 2 * shape.stages);
-  return listed(shape, v_placement, [&](ComputeList& list, int stage) {
+  return build_per_stage(shape, v_placement, [&](ComputeList& list, int stage) {
     const int below = shape.stages - stage - 1;
     for (int i = 0; i < 2 * below; ++i) {
       list.add({forward}, 0);

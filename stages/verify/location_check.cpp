@@ -27,7 +27,7 @@ Check check_sizes(const Program& program, const DiagnosticWriter& diagnose) {
 
 /// Whether the transfer joins neighbouring chunks on two stages. Gradients are transferred only in
 /// training.
-bool joins_stages(const Program& program, const Instruction& i, bool training) {
+bool connects_stages(const Program& program, const Instruction& i, bool training) {
   const int other = other_end(i).chunk;
   return other >= 0 && other < program.chunks &&
          program.stage_of_chunk[static_cast<std::size_t>(other)] !=
@@ -56,7 +56,7 @@ Check check_place(const Program& program, bool training, const InstructionSite& 
   if (members > 1 && !is_transfer(i.op)) {
     return diagnose("{} is in a group; only transfers may be: write it alone", step);
   }
-  if (is_transfer(i.op) && !joins_stages(program, i, training)) {
+  if (is_transfer(i.op) && !connects_stages(program, i, training)) {
     return diagnose("{} transfers a tensor that no other stage sends or receives; remove it", step);
   }
   return {};

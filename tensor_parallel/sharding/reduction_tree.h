@@ -7,13 +7,13 @@
 namespace stagecraft {
 
 /// Part `into` becomes part `into` + part `from`.
-struct TreeJoin {
+struct TreeNode {
   int into = 0;
   int from = 0;
-  friend bool operator==(const TreeJoin&, const TreeJoin&) = default;
+  friend bool operator==(const TreeNode&, const TreeNode&) = default;
 };
 
-/// The joins for `parts` >= 1 parts in execution order; the result is part 0.
-std::vector<TreeJoin> reduction_tree(int parts);
+/// The nodes for `parts` >= 1 parts in execution order; the result is part 0.
+std::vector<TreeNode> reduction_tree(int parts);
 
 }  // namespace stagecraft

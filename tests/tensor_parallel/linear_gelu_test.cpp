@@ -1,4 +1,4 @@
-// Linear layers with GELU joined to them, against float64 and against their parts. They hold no
+// Linear layers with GELU fused with them, against float64 and against their parts. They hold no
 // communication, so the ranks run one after the other.
 #include <catch2/catch.hpp>
 #include <cmath>

@@ -63,7 +63,7 @@ void bias_gradient(Stream& stream, const BiasGradient& args) {
     }
   };
   const Tensor partial = sum_row_blocks(stream, args.dy.size(0), n, add_rows);
-  join_row_blocks(stream, partial, 0, n, args.dbias.data<float>(), args.accumulate);
+  reduce_row_blocks(stream, partial, 0, n, args.dbias.data<float>(), args.accumulate);
 }
 
 void add(Stream& stream, const Add& args) {

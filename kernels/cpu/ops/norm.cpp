@@ -106,8 +106,8 @@ void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& arg
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
   const std::int64_t h = args.sums.size(2);
   const Tensor sums = args.sums.view({args.sums.size(0), 2 * h});
-  join_row_blocks(stream, sums, 0, h, args.dgamma.data<float>(), args.accumulate);
-  join_row_blocks(stream, sums, h, h, args.dbeta.data<float>(), args.accumulate);
+  reduce_row_blocks(stream, sums, 0, h, args.dgamma.data<float>(), args.accumulate);
+  reduce_row_blocks(stream, sums, h, h, args.dbeta.data<float>(), args.accumulate);
 }
 
 }  // namespace stagecraft::cpu

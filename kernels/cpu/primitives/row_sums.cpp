@@ -4,8 +4,8 @@
 
 namespace stagecraft::cpu {
 
-void join_row_blocks(Stream& stream, const Tensor& partial, std::int64_t first_column,
-                     std::int64_t columns, float* out, bool accumulate) {
+void reduce_row_blocks(Stream& stream, const Tensor& partial, std::int64_t first_column,
+                       std::int64_t columns, float* out, bool accumulate) {
   constexpr std::int64_t kStrip = 256;
   const auto* sums = partial.data<float>();
   const std::int64_t stride = partial.size(1);

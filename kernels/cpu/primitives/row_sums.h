@@ -1,4 +1,4 @@
-// Sums over rows: partial sums of fixed blocks of rows, joined in ascending order.
+// Sums over rows: partial sums of fixed blocks of rows, added in ascending order.
 #pragma once
 
 #include <algorithm>
@@ -26,7 +26,7 @@ Tensor sum_row_blocks(Stream& stream, std::int64_t rows, std::int64_t columns, F
 }
 
 /// out[c] (+)= sum over the blocks of partial[block][first_column + c], for c < columns.
-void join_row_blocks(Stream& stream, const Tensor& partial, std::int64_t first_column,
-                     std::int64_t columns, float* out, bool accumulate);
+void reduce_row_blocks(Stream& stream, const Tensor& partial, std::int64_t first_column,
+                       std::int64_t columns, float* out, bool accumulate);
 
 }  // namespace stagecraft::cpu

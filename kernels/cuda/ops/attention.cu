@@ -58,7 +58,7 @@ __device__ void softmax_step(int first_query, int first_key, float (&scores)[Til
       scores[i][j] = first_key + j > first_query + i ? kLowest : scores[i][j];
       largest = fmaxf(largest, scores[i][j]);
     }
-    largest = join_lanes<Tile::X, Larger>(largest);
+    largest = reduce_lanes<Tile::X, Larger>(largest);
     correction[i] = expf(softmax.maximum[i] - largest);
     softmax.maximum[i] = largest;
     float sum = 0;
@@ -134,7 +134,7 @@ __global__ void __launch_bounds__(Tile::Threads) forward_kernel(Forward<T> on) {
   float factors[Tile::R];
 #pragma unroll
   for (int i = 0; i < Tile::R; ++i) {
-    const float sum = join_lanes<Tile::X, Plus>(softmax.sum[i]);
+    const float sum = reduce_lanes<Tile::X, Plus>(softmax.sum[i]);
     factors[i] = 1.0F / sum;
     if (threadIdx.x == 0 && own_query + i < layout.sequence) {
       on.lse[static_cast<std::int64_t>(head) * layout.sequence + own_query + i] =

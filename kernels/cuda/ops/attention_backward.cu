@@ -54,7 +54,7 @@ __global__ void delta_kernel(HeadLayout layout, std::int64_t count, const T* out
   for (int d = static_cast<int>(threadIdx.x); d < layout.size; d += kWarp) {
     sum = fmaf(widened(out[at + d]), widened(dout[at + d]), sum);
   }
-  sum = join_lanes<kWarp, Plus>(sum);
+  sum = reduce_lanes<kWarp, Plus>(sum);
   if (threadIdx.x == 0) {
     delta[number] = sum;
   }

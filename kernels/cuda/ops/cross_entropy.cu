@@ -46,7 +46,7 @@ __global__ void loss_kernel(const float* sums, const float* target_logits,
       total += log(static_cast<double>(sums[row])) - static_cast<double>(target_logits[row]);
     }
   }
-  total = join_threads<kLossThreads, Plus>(total);
+  total = reduce_threads<kLossThreads, Plus>(total);
   if (threadIdx.x == 0) {
     *loss = total;
   }

@@ -104,7 +104,7 @@ __global__ void __launch_bounds__(kSoftmaxThreads) rows_kernel(Whole<T> on) {
       __pipeline_wait_prior(kPieces - 1 - piece);
       largest = larger_of_row<kWide>(held, on.columns, pieces[piece], largest);
     }
-    const float maximum = join_threads<kSoftmaxThreads, Larger>(largest);
+    const float maximum = reduce_threads<kSoftmaxThreads, Larger>(largest);
     const std::int32_t token = on.targets[row];
     const bool has_target = on.columns.holds(token)
                                 ? token / kGroup % kSoftmaxThreads == threadIdx.x

@@ -56,7 +56,7 @@ __device__ float4 masked(const Arrays<T>& on, const RowPosition& position, std::
 
 /// What is read of a thread's rows, all of it under way before the first is used. Beyond the last
 /// row it is read again.
-template <bool Vectorized, bool Joined, typename T>
+template <bool Vectorized, bool Fused, typename T>
 struct Loaded {
   __device__ Loaded(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
     const std::uint32_t last = on.rows - 1;
@@ -65,12 +65,12 @@ struct Loaded {
       const std::int64_t row = min(first_row + r, last);
       values[r] = load_packed<Vectorized>(on.x + row * on.columns, column, on.columns);
     }
-    if constexpr (Joined) {
-      load_joined(on, first_row, column);
+    if constexpr (Fused) {
+      load_fused(on, first_row, column);
     }
   }
 
-  __device__ void load_joined(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
+  __device__ void load_fused(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
     const std::uint32_t last = on.rows - 1;
     if (on.residual != nullptr) {
 #pragma unroll
@@ -94,12 +94,12 @@ struct Loaded {
     }
   }
   Packed<T> values[kRows];
-  Packed<T> added[Joined ? kRows : 1];
-  Packed<T> residuals[Joined ? kRows : 1];
+  Packed<T> added[Fused ? kRows : 1];
+  Packed<T> residuals[Fused ? kRows : 1];
 };
 
-/// Without `Joined` nothing is added, and no registers are kept for it.
-template <bool Vectorized, bool Joined, typename T>
+/// Without `Fused` nothing is added, and no registers are kept for it.
+template <bool Vectorized, bool Fused, typename T>
 __global__ void dropout_rows_kernel(Arrays<T> on) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * blockDim.x + threadIdx.x) * kGroup;
@@ -108,14 +108,14 @@ __global__ void dropout_rows_kernel(Arrays<T> on) {
   if (column >= on.columns) {
     return;
   }
-  const Loaded<Vectorized, Joined, T> loaded(on, first_row, column);
+  const Loaded<Vectorized, Fused, T> loaded(on, first_row, column);
   RowPosition position(first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
     float4 value = unpacked<T>(loaded.values[r]);
-    value = Joined && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
+    value = Fused && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
     value = on.mask.active() ? masked<Vectorized>(on, position, column, value) : value;
-    value = Joined && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
+    value = Fused && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
     if (r < rows) {
       store_packed<Vectorized>(on.y + (first_row + r) * on.columns, column, on.columns, value);
     }

@@ -1,9 +1,9 @@
 // The gradient of the token table, whose order of summation is always the same. In the order of
 // their tokens, every warp adds as many rows, whatever their tokens are, to a strip of columns;
-// what a token has in several warps of a block is joined by one of them, and what it has in several
+// what a token has in several warps of a block is added by one of them, and what it has in several
 // blocks by a second kernel.
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/runtime/launch.h"
 #include "kernels/ops/dispatch.h"
 #include "kernels/ops/elementwise.h"
@@ -256,9 +256,9 @@ __device__ int last_with(const Order& order, const Level& level, std::int32_t to
   }
 }
 
-/// Joins pieces at .. last in their order; the first of them as it is.
+/// Adds pieces at .. last in their order; the first of them as it is.
 template <int kAtOnce>
-__device__ void join(const Pieces& pieces, int at, bool begun, int last, LaneSums& sums) {
+__device__ void combine(const Pieces& pieces, int at, bool begun, int last, LaneSums& sums) {
 #pragma unroll
   for (int p = 0; p < kParts; ++p) {
     sums[p] = pieces.of(at, begun, p);
@@ -327,7 +327,7 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(Tab
   const Span begun = begun_in(on.order, warps, warp_index());
   if (begun.token != kNone) {
     LaneSums sums;
-    join<1>(warps.pieces, warp_index(), true, begun.last, sums);
+    combine<1>(warps.pieces, warp_index(), true, begun.last, sums);
     if (begun.goes_on) {
       blocks.store(block, true, sums);
     } else {
@@ -336,22 +336,22 @@ __global__ void __launch_bounds__(kThreads, kBlocksAtOnce) table_sums_kernel(Tab
   }
   if (warp_index() == 0 && on.order.goes_on(warps.first)) {
     LaneSums sums;
-    join<1>(warps.pieces, 0, false, last_with(on.order, warps, on.order.token(warps.first), 0),
-            sums);
+    combine<1>(warps.pieces, 0, false, last_with(on.order, warps, on.order.token(warps.first), 0),
+               sums);
     blocks.store(block, false, sums);
   }
 }
 
 /// A warp a block of the kernel before.
 template <bool Vectorized, typename T>
-__global__ void __launch_bounds__(kThreads) join_blocks_kernel(TableSums<T> on, int count) {
+__global__ void __launch_bounds__(kThreads) reduce_blocks_kernel(TableSums<T> on, int count) {
   const Level blocks = blocks_of(on, count);
   const int at = static_cast<int>(blockIdx.x) * kWarps + warp_index();
   const Span begun = at < count ? begun_in(on.order, blocks, at) : Span{};
   wait_for_earlier();
   if (begun.token != kNone) {
     LaneSums sums;
-    join<8>(blocks.pieces, at, true, begun.last, sums);
+    combine<8>(blocks.pieces, at, true, begun.last, sums);
     add_to_row<Vectorized>(on.dtable + begun.token * on.h, on.h, Strip(on.h), sums);
   }
 }
@@ -376,10 +376,10 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
   const Tensor pieces(stream.memory(), {blocks, 2, strips * kStrip}, DType::float32,
                       MemoryLabel::workspace);
   const Grid sums{.blocks = blocks, .threads = kThreads, .strips = strips};
-  const Grid joins{.blocks = blocks > 1 ? parts_of(blocks, kWarps) : 0,
-                   .threads = kThreads,
-                   .strips = strips,
-                   .early = true};
+  const Grid combine_grid{.blocks = blocks > 1 ? parts_of(blocks, kWarps) : 0,
+                          .threads = kThreads,
+                          .strips = strips,
+                          .early = true};
   with_element(args.dy.dtype(), [&]<typename T>() {
     const TableSums<T> on = {.order = Order(args),
                              .dy = args.dy.data<T>(),
@@ -389,8 +389,8 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
     const bool vectorized = is_vectorizable({on.dy, on.dtable}, h);
     launch(stream, kWhere, sums,
            vectorized ? table_sums_kernel<true, T> : table_sums_kernel<false, T>, on);
-    launch(stream, kWhere, joins,
-           vectorized ? join_blocks_kernel<true, T> : join_blocks_kernel<false, T>, on,
+    launch(stream, kWhere, combine_grid,
+           vectorized ? reduce_blocks_kernel<true, T> : reduce_blocks_kernel<false, T>, on,
            static_cast<int>(blocks));
   });
 }

@@ -35,7 +35,7 @@ MatmulShape shape_of(const Matmul& args) {
                      on_16_bytes(args.activation_grad_of)};
 }
 
-/// c = op(a) op(b), with what `description` joins to it, in one way, which works in `workspace`.
+/// c = op(a) op(b), with what `description` fuses with it, in one way, which works in `workspace`.
 void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
               cublasLtMatmulDesc_t description, const MatmulAlgorithm& algorithm, void* workspace) {
   const float one = 1;
@@ -88,7 +88,7 @@ void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, con
         kWhere);
 }
 
-/// What can be joined to a product of bfloat16 in all.
+/// What can be fused with a product of bfloat16 in all.
 Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
   const bool gelu = !args.pre_activation.empty();
@@ -106,9 +106,9 @@ Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   return slope ? Epilogue::gelu_slope : Epilogue::gelu;
 }
 
-/// Product and what is joined to it in one, where factors and result are bfloat16 and cublasLt has
+/// Product and what is fused with it in one, where factors and result are bfloat16 and cublasLt has
 /// a way.
-bool multiply_joined(CudaStream& on, const Matmul& args, MatmulShape shape) {
+bool multiply_fused(CudaStream& on, const Matmul& args, MatmulShape shape) {
   shape.epilogue = epilogue_of(args, shape);
   if (shape.epilogue == Epilogue::none) {
     return false;
@@ -163,9 +163,9 @@ void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& s
 }  // namespace
 
 /// In float32 one algorithm serves a shape with a bias and without: the bits of a product do not
-/// depend on whether a bias is joined to it. GELU and its slope are joined to products of bfloat16
-/// factors only; of these, large ones are computed by the fastest of the ways that give the same
-/// bits (matmul_algorithm.h). K is divided only where a is transposed (matmul_plan.cpp).
+/// depend on whether a bias is fused with it. GELU and its slope are fused with products of
+/// bfloat16 factors only; of these, large ones are computed by the fastest of the ways that give
+/// the same bits (matmul_algorithm.h). K is divided only where a is transposed (matmul_plan.cpp).
 void matmul(Stream& stream, const Matmul& args) {
   const MatmulShape shape = shape_of(args);
   if (shape.m == 0 || shape.n == 0) {
@@ -173,7 +173,7 @@ void matmul(Stream& stream, const Matmul& args) {
   }
   CudaStream& on = on_cuda(stream);
   const DeviceScope scope(on.device().index);
-  if (shape.k > 0 && multiply_joined(on, args, shape)) {
+  if (shape.k > 0 && multiply_fused(on, args, shape)) {
     return;
   }
   const bool gelu = !args.pre_activation.empty();
@@ -181,7 +181,7 @@ void matmul(Stream& stream, const Matmul& args) {
   Matmul product = args;
   product.c = gelu ? args.pre_activation : args.c;
   product.pre_activation = product.activation_grad_of = Tensor();
-  if (shape.k == 0 || !multiply_joined(on, product, shape)) {
+  if (shape.k == 0 || !multiply_fused(on, product, shape)) {
     multiply_with_bias(stream, product, shape);
   }
   if (gelu) {

@@ -2,8 +2,8 @@
 #include "kernels/ops/norm.h"
 
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/primitives/norm_launch.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/primitives/row_sums.h"
 
 namespace stagecraft::cuda {
@@ -128,8 +128,8 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T>
   const float inverse_h = 1.0F / static_cast<float>(on.h);
   Row<C, Vectorized, T> row;
   row.load(on.x + number * on.h, on.h);
-  const float mean = join_threads<C::Threads, Plus>(row.total()) * inverse_h;
-  const float squares = join_threads<C::Threads, Plus>(row.squares(mean, on.h));
+  const float mean = reduce_threads<C::Threads, Plus>(row.total()) * inverse_h;
+  const float squares = reduce_threads<C::Threads, Plus>(row.squares(mean, on.h));
   const float rstd = 1.0F / sqrtf(squares * inverse_h + on.epsilon);
   store_normalised(on, row, mean, rstd, on.y + number * on.h);
   if (threadIdx.x == 0) {
@@ -162,12 +162,12 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
 }
 
 void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& args) {
-  join_row_blocks(stream, "layer_norm_backward_weight",
-                  {.partial = args.sums.data<float>(),
-                   .blocks = args.sums.size(0),
-                   .columns = args.sums.size(2),
-                   .outputs = {args.dgamma.data<float>(), args.dbeta.data<float>()},
-                   .accumulate = args.accumulate});
+  reduce_row_blocks(stream, "layer_norm_backward_weight",
+                    {.partial = args.sums.data<float>(),
+                     .blocks = args.sums.size(0),
+                     .columns = args.sums.size(2),
+                     .outputs = {args.dgamma.data<float>(), args.dbeta.data<float>()},
+                     .accumulate = args.accumulate});
 }
 
 }  // namespace stagecraft::cuda

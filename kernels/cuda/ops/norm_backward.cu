@@ -2,8 +2,8 @@
 #include <algorithm>
 
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/primitives/norm_launch.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/ops/norm.h"
 
 namespace stagecraft::cuda {
@@ -36,8 +36,8 @@ struct Backward {
 /// block call. `turn` alternates from call to call, so that what one call reads the next does not
 /// write.
 template <typename C>
-__device__ float2 join_row(float2 value, int turn) {
-  value = {join_lanes<kWarp, Plus>(value.x), join_lanes<kWarp, Plus>(value.y)};
+__device__ float2 reduce_row(float2 value, int turn) {
+  value = {reduce_lanes<kWarp, Plus>(value.x), reduce_lanes<kWarp, Plus>(value.y)};
   if constexpr (C::Threads > kWarp) {
     constexpr int kWarps = C::Threads / kWarp;
     __shared__ float2 parts[2][C::Rows][kWarps];
@@ -192,7 +192,7 @@ __device__ void backward_row(const Backward<T>& on, std::int64_t row, std::int64
                              float4 (&sums)[2][C::Groups]) {
   const bool is_row = row < end;
   const float2 part = is_row ? add_row(on, loaded, sums) : float2{0, 0};
-  const float2 total = join_row<C>(part, turn);
+  const float2 total = reduce_row<C>(part, turn);
   if (is_row) {
     store_gradient(on, row, loaded, total);
   }

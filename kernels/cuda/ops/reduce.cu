@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/runtime/launch.h"
 #include "kernels/ops/dispatch.h"
 #include "kernels/ops/host_copy.h"
@@ -60,14 +60,14 @@ __global__ void block_squares_kernel(Parts parts, double* partial) {
   const Part part = parts.of(blockIdx.x);
   const std::int64_t first = (blockIdx.x - part.first_block) * kBlock + threadIdx.x * kGroup;
   const double sum =
-      join_threads<kThreads, Plus>(block_squares<Vectorized>(part.x, first, part.count));
+      reduce_threads<kThreads, Plus>(block_squares<Vectorized>(part.x, first, part.count));
   if (threadIdx.x == 0) {
     partial[blockIdx.x] = sum;
   }
 }
 
-/// A block joins the sums of one part.
-__global__ void join_squares_kernel(const Part* table, const double* partial, double* out) {
+/// A block adds the sums of one part.
+__global__ void reduce_squares_kernel(const Part* table, const double* partial, double* out) {
   const Part* const part = table + blockIdx.x;
   const std::int64_t end = part[1].first_block;
   double sum = 0;
@@ -75,7 +75,7 @@ __global__ void join_squares_kernel(const Part* table, const double* partial, do
   for (std::int64_t block = part->first_block + threadIdx.x; block < end; block += kThreads) {
     sum += partial[block];
   }
-  sum = join_threads<kThreads, Plus>(sum);
+  sum = reduce_threads<kThreads, Plus>(sum);
   if (threadIdx.x == 0) {
     out[blockIdx.x] = sum;
   }
@@ -104,7 +104,7 @@ void sums_of_squares(Stream& stream, const SumsOfSquares& args) {
   launch(stream, kWhere, {.blocks = blocks, .threads = kThreads},
          vectorized ? block_squares_kernel<true> : block_squares_kernel<false>, Parts{table, count},
          partial.data<double>());
-  launch(stream, kWhere, {.blocks = count, .threads = kThreads}, join_squares_kernel, table,
+  launch(stream, kWhere, {.blocks = count, .threads = kThreads}, reduce_squares_kernel, table,
          partial.data<double>(), args.out.data<double>());
 }
 

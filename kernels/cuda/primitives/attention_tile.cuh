@@ -9,8 +9,8 @@
 #pragma once
 
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
 #include "kernels/cuda/primitives/mask.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/runtime/launch.h"
 #include "kernels/ops/attention.h"
 

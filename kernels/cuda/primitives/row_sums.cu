@@ -45,7 +45,7 @@ __global__ void sum_block_kernel(const T* x, std::int64_t rows, std::int64_t col
 constexpr int kColumns = 32;
 constexpr int kLanes = 32;  // blocks lane, lane + 32, ..; then lanes in ascending order
 
-__global__ void join_kernel(PartialSums on, std::int64_t sums) {
+__global__ void reduce_blocks_kernel(PartialSums on, std::int64_t sums) {
   const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * kColumns + threadIdx.x;
   float sum = 0;
   if (column < on.columns) {
@@ -83,20 +83,20 @@ void sum_rows(Stream& stream, std::string_view where, const RowSums& args) {
            is_vectorizable({x}, columns) ? sum_block_kernel<true, T> : sum_block_kernel<false, T>,
            x, rows, columns, partial.data<float>());
   });
-  join_row_blocks(stream, where,
-                  {.partial = partial.data<float>(),
-                   .blocks = blocks,
-                   .columns = columns,
-                   .outputs = {args.out.data<float>()},
-                   .accumulate = args.accumulate});
+  reduce_row_blocks(stream, where,
+                    {.partial = partial.data<float>(),
+                     .blocks = blocks,
+                     .columns = columns,
+                     .outputs = {args.out.data<float>()},
+                     .accumulate = args.accumulate});
 }
 
-void join_row_blocks(Stream& stream, std::string_view where, const PartialSums& args) {
+void reduce_row_blocks(Stream& stream, std::string_view where, const PartialSums& args) {
   const std::int64_t sums = args.outputs[1] == nullptr ? 1 : 2;
   const Grid grid{.blocks = parts_of(args.columns, kColumns),
                   .threads = dim3(kColumns, kLanes),
                   .strips = sums};
-  launch(stream, where, grid, join_kernel, args, sums);
+  launch(stream, where, grid, reduce_blocks_kernel, args, sums);
 }
 
 }  // namespace stagecraft::cuda

@@ -1,4 +1,4 @@
-// Sums over rows: partial sums of fixed blocks of rows, joined in a fixed order.
+// Sums over rows: partial sums of fixed blocks of rows, added in a fixed order.
 #pragma once
 
 #include <array>
@@ -25,6 +25,6 @@ struct PartialSums {
   std::array<float*, 2> outputs{};  // the second may be null
   bool accumulate = false;
 };
-void join_row_blocks(Stream& stream, std::string_view where, const PartialSums& args);
+void reduce_row_blocks(Stream& stream, std::string_view where, const PartialSums& args);
 
 }  // namespace stagecraft::cuda

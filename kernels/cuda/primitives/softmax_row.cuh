@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/join.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/runtime/launch.h"
 #include "kernels/ops/cross_entropy.h"
 
@@ -98,7 +98,7 @@ __device__ float larger_of_row(const T* row, const Columns& columns, ColumnRange
 /// Of the block's row; every thread gets it.
 template <bool Vectorized, typename T>
 __device__ float row_maximum(const T* row, const Columns& columns) {
-  return join_threads<kSoftmaxThreads, Larger>(
+  return reduce_threads<kSoftmaxThreads, Larger>(
       larger_of_row<Vectorized>(row, columns, {}, kLowest));
 }
 
@@ -113,7 +113,7 @@ __device__ float row_sum(const T* row, const Columns& columns, float maximum, Ea
         total += sum(e);
         each(e, at);
       });
-  return join_threads<kSoftmaxThreads, Plus>(total);
+  return reduce_threads<kSoftmaxThreads, Plus>(total);
 }
 template <bool Vectorized, typename T>
 __device__ float row_sum(const T* row, const Columns& columns, float maximum) {

@@ -11,7 +11,7 @@ namespace stagecraft::cuda {
 
 /// Reuse is in the stream's order: the last user of a piece and its next one issue to the same
 /// stream, so nothing waits. Once every size has been met as often as it is live at a time, nothing
-/// is asked of CUDA any more. When CUDA has no memory left, free pieces are cut and joined
+/// is asked of CUDA any more. When CUDA has no memory left, free pieces are cut and coalesced
 /// (free_list.h), and then unused segments go back to it.
 class DevicePool : public MemoryPool {
  public:

@@ -196,7 +196,7 @@ MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
                                               : layout(shape.factors, shape.k, shape.m),
                   .result = layout(shape.result, shape.n, shape.m),
                   .algorithms = {}};
-  // Asked for the product with what may be joined, which fewer algorithms can do.
+  // Asked for the product with what may be fused, which fewer algorithms can do.
   cublasLtMatmulDesc_t asked = plan.fused == nullptr ? plan.plain.get() : plan.fused.get();
   std::array<cublasLtMatmulHeuristicResult_t, kMaxAlgorithms> found{};
   int count = 0;

@@ -11,7 +11,7 @@
 
 namespace stagecraft::cuda {
 
-/// What is joined to a product of bfloat16 factors. To one of float32 factors a bias may be joined
+/// What is fused with a product of bfloat16 factors. To one of float32 factors a bias may be fused
 /// by the same algorithm, so that it changes no bit.
 enum class Epilogue : std::uint8_t { none, bias, gelu, gelu_slope };
 
@@ -45,13 +45,13 @@ struct MatmulAlgorithm {
 struct MatmulPlan {
   DescriptionHandle plain;
   /// With the shape's epilogue or, of float32 factors, a bias; pointers are set call by call. Null
-  /// where nothing can be joined.
+  /// where nothing can be fused.
   DescriptionHandle fused;
   LayoutHandle left;
   LayoutHandle right;
   LayoutHandle result;
   /// In the order of cublasLt's heuristics; several until one of them is chosen
-  /// (matmul_algorithm.h). None where it knows no way to join the epilogue.
+  /// (matmul_algorithm.h). None where it knows no way to fuse the epilogue.
   std::vector<MatmulAlgorithm> algorithms;
 };
 

@@ -11,7 +11,8 @@
 namespace stagecraft::local {
 namespace {
 
-/// Elements reduced at a time: the pieces of all members stay in the cache between the joins.
+/// Elements reduced at a time: the pieces of all members stay in the cache between the levels of
+/// the tree.
 constexpr std::int64_t kCachePiece = 32768;
 constexpr std::int64_t kCacheLineElements = 16;
 
@@ -59,7 +60,7 @@ Tensor within_reach(Stream& stream, const Posting& owner, Tensor piece) {
   return here;
 }
 
-void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, const Tensor& c) {
+void combine_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, const Tensor& c) {
   if (op == ReduceOp::sum) {
     add(stream, {.a = a, .b = b, .c = c});
   } else {
@@ -72,7 +73,7 @@ void join_parts(Stream& stream, ReduceOp op, const Tensor& a, const Tensor& b, c
 void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part) {
   const int size = static_cast<int>(postings.size());
   const ReduceOp op = postings[0].call.reduce;
-  const std::vector<TreeJoin> tree = reduction_tree(size);
+  const std::vector<TreeNode> tree = reduction_tree(size);
   const Range slice = slice_of(postings[0].call.in.elements(), part, size);
   for_each_piece(stream, slice, [&](Range piece) {
     std::vector<Tensor> places;
@@ -82,7 +83,7 @@ void all_reduce_part(Stream& stream, std::span<const Posting> postings, int part
       parts.push_back(within_reach(stream, posting, places.back()));
     }
     for (const auto [into, from] : tree) {
-      join_parts(stream, op, parts.at(into), parts.at(from), parts.at(into));
+      combine_parts(stream, op, parts.at(into), parts.at(from), parts.at(into));
     }
     for (const Tensor& place : places) {
       if (place.raw() != parts.front().raw()) {
@@ -116,7 +117,7 @@ class PartialSums {
 /// Reduces one member's range of all inputs into its result. The inputs do not change.
 void reduce_scatter_part(Stream& stream, std::span<const Posting> postings, int part) {
   const Tensor& out = postings[part].call.out;
-  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(postings.size()));
+  const std::vector<TreeNode> tree = reduction_tree(static_cast<int>(postings.size()));
   PartialSums sums(stream, static_cast<int>(postings.size()));
   const std::int64_t shift = part_of(out.elements(), part).begin;
   for_each_piece(stream, {0, out.elements()}, [&](Range piece) {

@@ -41,7 +41,7 @@ bool one_for_all(const Round& round) {
 
 void perform_all(Stream& stream, Round& round) {
   for (const Posting& posting : round.postings) {
-    join(stream, posting.ready);
+    wait(stream, posting.ready);
   }
   for (int part = 0; part < static_cast<int>(round.postings.size()); ++part) {
     perform(stream, round.postings, part);

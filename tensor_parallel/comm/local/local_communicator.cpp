@@ -62,7 +62,7 @@ class LocalCommunicator : public CallCommunicator {
         group_->meet(rank_, std::move(posting), [&](Round& met) { begin_collective(stream, met); });
     throw_fault(call.operation, round);
     if (round.finished) {
-      join(stream, round.done);
+      wait(stream, round.done);
     } else {
       do_part(stream, call, round);
     }
@@ -73,7 +73,7 @@ class LocalCommunicator : public CallCommunicator {
     Posting end;
     try {
       for (const Posting& posting : round.postings) {
-        join(stream, posting.ready);
+        wait(stream, posting.ready);
       }
       perform(stream, round.postings, rank_);
       stream.record(end.ready);
@@ -84,7 +84,7 @@ class LocalCommunicator : public CallCommunicator {
     end.call.operation = call.operation;
     const Round& over = group_->meet(rank_, std::move(end), [&](Round& /*met*/) { clear(round); });
     for (const Posting& posting : over.postings) {
-      join(stream, posting.ready);
+      wait(stream, posting.ready);
     }
   }
 

@@ -34,7 +34,7 @@ void Mailbox::send(Stream& stream, const Call& call, const AbortFlag& flag) {
   const Answer given = std::exchange(answer_, {});
   lock.unlock();
   require(given.fault.empty(), "send", "{}", given.fault);
-  join(stream, given.done);
+  wait(stream, given.done);
 }
 
 void Mailbox::recv(Stream& stream, const Call& call, const AbortFlag& flag) {
@@ -65,7 +65,7 @@ Mailbox::Answer Mailbox::take(Stream& stream, const Posting& offer, const Call& 
     return given;
   }
   try {
-    join(stream, offer.ready);
+    wait(stream, offer.ready);
     copy(stream, {.from = offer.call.in, .to = call.in});
     stream.record(given.done);
   } catch (const std::exception& error) {

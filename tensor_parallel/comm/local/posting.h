@@ -13,7 +13,7 @@ struct Posting {
 };
 
 /// Makes `stream` wait for `event`. An event that was never recorded counts as complete.
-inline void join(Stream& stream, const Event& event) {
+inline void wait(Stream& stream, const Event& event) {
   if (event.native != nullptr) {
     stream.wait(event);
   }

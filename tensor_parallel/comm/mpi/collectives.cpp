@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
-#include "tensor_parallel/comm/mpi/join_parts.h"
+#include "tensor_parallel/comm/mpi/combine_parts.h"
 #include "tensor_parallel/comm/mpi/rendezvous.h"
 
 namespace stagecraft::mpi {
@@ -50,21 +50,22 @@ Range slice_of(const Range& piece, int member, int members) {
 }
 
 /// Joins `count` bytes at `where(member)` of every member into `out` and `copy`.
-void join_members(const Exchange& exchange, const Call& call, std::int64_t count, std::byte* out,
-                  const std::function<const std::byte*(int)>& where, std::byte* copy = nullptr) {
+void combine_members(const Exchange& exchange, const Call& call, std::int64_t count, std::byte* out,
+                     const std::function<const std::byte*(int)>& where, std::byte* copy = nullptr) {
   std::vector<const std::byte*> parts;
   parts.reserve(static_cast<std::size_t>(exchange.size()));
   for (int member = 0; member < exchange.size(); ++member) {
     parts.push_back(where(member));
   }
-  join_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out, copy);
+  combine_parts(call.reduce, call.in.dtype(), parts, count / size_of(call.in.dtype()), out, copy);
 }
 
 /// Every member has published its whole tensor behind its call signature; `out` receives the sum of
 /// `range`.
 void reduce_small(Exchange& exchange, const Call& call, std::byte* out, const Range& range) {
-  join_members(exchange, call, range.count(), out,
-               [&](int member) { return exchange.of(member) + kCallSignatureBytes + range.begin; });
+  combine_members(exchange, call, range.count(), out, [&](int member) {
+    return exchange.of(member) + kCallSignatureBytes + range.begin;
+  });
 }
 
 bool is_small(const Call& call) { return !call.in.empty() && call.in.bytes() <= kSmallBytes; }
@@ -121,7 +122,7 @@ class LargeAllReduce {
     const auto where = [&](int member) {
       return member == exchange_.rank() ? x_ + mine.begin : exchange_.from(member);
     };
-    join_members(exchange_, call_, mine.count(), exchange_.to_all(), where, x_ + mine.begin);
+    combine_members(exchange_, call_, mine.count(), exchange_.to_all(), where, x_ + mine.begin);
   }
   void take_in(const Range& piece) {
     for_each_other(piece, [&](int member, const Range& slice) {
@@ -160,9 +161,10 @@ void reduce_scatter_large(Exchange& exchange, const Call& call) {
       }
     }
     exchange.round({.for_one = piece.count()});
-    join_members(exchange, call, piece.count(), bytes_of(call.out) + piece.begin, [&](int member) {
-      return member == exchange.rank() ? source(member) : exchange.from(member);
-    });
+    combine_members(exchange, call, piece.count(), bytes_of(call.out) + piece.begin,
+                    [&](int member) {
+                      return member == exchange.rank() ? source(member) : exchange.from(member);
+                    });
   }
 }
 

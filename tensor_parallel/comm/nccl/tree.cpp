@@ -32,10 +32,10 @@ Tensor workspace(const TreeMember& member, std::int64_t elements, DType dtype) {
   return x;
 }
 
-/// out = the parts, joined along the tree. This member's own part is only read, unless it is `out`;
-/// the other parts are workspace and are overwritten.
-void join(const TreeMember& member, ReduceOp op, std::vector<Tensor> parts, const Tensor& out) {
-  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
+/// out = the parts, combined along the tree. This member's own part is only read, unless it is
+/// `out`; the other parts are workspace and are overwritten.
+void combine(const TreeMember& member, ReduceOp op, std::vector<Tensor> parts, const Tensor& out) {
+  const std::vector<TreeNode> tree = reduction_tree(static_cast<int>(parts.size()));
   const auto own = static_cast<std::size_t>(member.rank);
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const auto into = static_cast<std::size_t>(tree[i].into);
@@ -88,12 +88,13 @@ void spread_slices(const TreeMember& member, const Tensor& x) {
 
 void tree_all_reduce(const TreeMember& member, const Tensor& x, ReduceOp op) {
   if (x.bytes() <= kSmallBytes) {
-    join(member, op, gather_parts(member, x, [&](int) { return flat(x); }), flat(x));
+    combine(member, op, gather_parts(member, x, [&](int) { return flat(x); }), flat(x));
     return;
   }
   const Tensor mine = slice_of(x, member.rank, member.size);
-  join(member, op,
-       gather_parts(member, mine, [&](int peer) { return slice_of(x, peer, member.size); }), mine);
+  combine(member, op,
+          gather_parts(member, mine, [&](int peer) { return slice_of(x, peer, member.size); }),
+          mine);
   spread_slices(member, x);
 }
 
@@ -102,7 +103,7 @@ void tree_reduce_scatter(const TreeMember& member, const Tensor& x, const Tensor
   const auto part_of = [&](int peer) {
     return flat(x).rows(peer * elements, (peer + 1) * elements);
   };
-  join(member, ReduceOp::sum, gather_parts(member, part_of(member.rank), part_of), flat(part));
+  combine(member, ReduceOp::sum, gather_parts(member, part_of(member.rank), part_of), flat(part));
 }
 
 }  // namespace stagecraft::nccl

@@ -6,7 +6,7 @@
 namespace stagecraft {
 
 using namespace test;
-using Play = StagePlay;
+using Play = StageFixture;
 
 TEST_CASE("stage: ready when it knows its column and the driver, whichever comes first") {
   const bool column_first = GENERATE(true, false);
@@ -83,7 +83,7 @@ TEST_CASE(
   play.make_ready();
   play.tell(TrainStep{1});
   play.deliver(0);
-  CHECK(play.guard_got(
+  CHECK(play.monitor_got(
       StageFailed{1, "stage 1, rank 1, step 1, instruction 1B0: the device is gone", false}));
   CHECK(play.activity() == Activity::failed);
   CHECK(play.neighbour_got(Credit{kForward, 0}));
@@ -114,10 +114,10 @@ TEST_CASE("stage: one that an abort wakes says so, and is no cause") {
   play.make_ready();
   play.tell(TrainStep{1});
   play.deliver(0);
-  CHECK(play.guard_got(StageFailed{1,
-                                   std::string("stage 1, rank 1, step 1, instruction 1F0: ") +
-                                       AbortedError("stage 0 fell").what(),
-                                   true}));
+  CHECK(play.monitor_got(StageFailed{1,
+                                     std::string("stage 1, rank 1, step 1, instruction 1F0: ") +
+                                         AbortedError("stage 0 fell").what(),
+                                     true}));
   CHECK(play.driver_got());
 }
 
@@ -147,7 +147,7 @@ TEST_CASE("stage: a message that does not belong here ends it and is named") {
         "of 2 slots in use";
   }
   play.tell(late);
-  CHECK(play.guard_got(StageFailed{1, "stage 1, rank 1, step 1, instruction " + cause, false}));
+  CHECK(play.monitor_got(StageFailed{1, "stage 1, rank 1, step 1, instruction " + cause, false}));
   CHECK(play.neighbour_got());
   play.tell(play.envelope(0));
   CHECK(play.nobody_got_anything());
@@ -158,7 +158,8 @@ TEST_CASE("stage: a credit that nobody is owed ends it by name") {
   play.make_ready();
   play.tell(TrainStep{1});
   play.tell(Credit{kBackward, 0});
-  CHECK(play.guard_got(StageFailed{1,
+  CHECK(
+      play.monitor_got(StageFailed{1,
                                    "stage 1, rank 1, step 1, instruction 1RA0: [Executor::credit] "
                                    "stage 1 got a credit for tensor 0 of grad 1>0, where 0 is due "
                                    "and 0 were sent",
@@ -212,18 +213,18 @@ TEST_CASE(
       "by stage 1, rank 1, at step 1, instruction 1RA0";
   SECTION("the neighbour's process was killed") {
     play.end_neighbour(caf::exit_reason::kill);
-    CHECK(play.guard_got(StageFailed{0, text, false}));
+    CHECK(play.monitor_got(StageFailed{0, text, false}));
   }
   SECTION("the driver's was") {
     play.end_driver(caf::exit_reason::remote_link_unreachable);
-    CHECK(play.guard_got(StageFailed{0, text, false}));
+    CHECK(play.monitor_got(StageFailed{0, text, false}));
   }
   SECTION("it was dismissed, so it is not the root cause") {
     play.board->slot(0).set(Activity::dismissed);
     play.end_neighbour(caf::exit_reason::kill);
-    CHECK(play.guard_got(
+    CHECK(play.monitor_got(
         StageFailed{0,
-                    "stage 0, rank 0, " + place_text(play.board->slot(0).view()) +
+                    "stage 0, rank 0, " + location_text(play.board->slot(0).view()) +
                         ": its process or the connection to it is gone; noticed by stage 1, "
                         "rank 1, at step 1, instruction 1RA0",
                     true}));

@@ -44,9 +44,9 @@ inline StageActor::behavior_type ending_stage(StageActor::pointer self,
 }
 
 /// Nothing runs but in `tell` and its like.
-class StagePlay {
+class StageFixture {
  public:
-  explicit StagePlay(int microbatches = 2) : plan_(two_stages(microbatches)) {
+  explicit StageFixture(int microbatches = 2) : plan_(two_stages(microbatches)) {
     config_.wrap_work = [this](int, std::unique_ptr<StageWork> real) {
       auto made = std::make_unique<TestedWork>();
       made->before = before;
@@ -77,7 +77,7 @@ class StagePlay {
     stage_->attach_functor([this] { gone = true; });
     run();
   }
-  ~StagePlay() {
+  ~StageFixture() {
     for (const caf::actor& actor :
          {caf::actor_cast<caf::actor>(stage_), caf::actor_cast<caf::actor>(neighbour_),
           caf::actor_cast<caf::actor>(driver_), caf::actor_cast<caf::actor>(monitor_)}) {
@@ -85,8 +85,8 @@ class StagePlay {
     }
     run();
   }
-  StagePlay(const StagePlay&) = delete;
-  StagePlay& operator=(const StagePlay&) = delete;
+  StageFixture(const StageFixture&) = delete;
+  StageFixture& operator=(const StageFixture&) = delete;
 
   template <class... Message>
   void tell(const Message&... message) {
@@ -156,12 +156,12 @@ class StagePlay {
     return got(driver_notes_, messages...);
   }
   template <class... Messages>
-  bool guard_got(const Messages&... messages) {
+  bool monitor_got(const Messages&... messages) {
     return got(guard_notes_, messages...);
   }
   bool nobody_got_anything() {
     const bool quiet = neighbour_got() && driver_got();
-    return guard_got() && quiet;
+    return monitor_got() && quiet;
   }
   /// A last message, whose times no test knows.
   bool driver_got_the_end() {
@@ -169,7 +169,7 @@ class StagePlay {
     return images.size() == 1 && images.front().starts_with(typeid(StageEnded).name());
   }
 
-  std::string coordinate() const { return place_text(board->slot(1).view()); }
+  std::string coordinate() const { return location_text(board->slot(1).view()); }
   Activity activity() const { return board->slot(1).view().activity; }
 
   std::shared_ptr<ProgressBoard> board =

@@ -50,11 +50,11 @@ std::vector<T> values(int rank, std::int64_t count) {
 }
 
 template <typename T>
-T joined(T a, T b) {
+T combined(T a, T b) {
   return a + b;
 }
 /// The exact sum, rounded once.
-inline BFloat16 joined(BFloat16 a, BFloat16 b) {
+inline BFloat16 combined(BFloat16 a, BFloat16 b) {
   const double sum = static_cast<double>(to_float(a)) + static_cast<double>(to_float(b));
   return {static_cast<std::uint16_t>(std::bit_cast<std::uint32_t>(rounded_to_bfloat16(sum)) >> 16)};
 }
@@ -65,7 +65,7 @@ T tree_sum(std::vector<T> parts) {
   while (parts.size() > 1) {
     std::vector<T> sums;
     for (std::size_t i = 0; i < parts.size(); i += 2) {
-      sums.push_back(i + 1 < parts.size() ? joined(parts[i], parts[i + 1]) : parts[i]);
+      sums.push_back(i + 1 < parts.size() ? combined(parts[i], parts[i + 1]) : parts[i]);
     }
     parts = sums;
   }

@@ -61,7 +61,7 @@ void check_broadcast(Member& member, std::int64_t count) {
   }
 }
 
-/// In any order each of size - 1 joins is off by 1/256 of what it adds up at most.
+/// In any order each of size - 1 sums is off by 1/256 of what it adds up at most.
 void expect_near_sums(Member& member, const Tensor& x, std::int64_t first) {
   const auto sums = values_of<BFloat16>(member.stream, x);
   for (std::int64_t i = 0; i < x.elements(); ++i) {
@@ -193,7 +193,7 @@ TEST_CASE("every communicator: gather, scatter and broadcast") {
   }));
 }
 
-TEST_CASE("every communicator: bfloat16, rounded at each join") {
+TEST_CASE("every communicator: bfloat16, rounded at each level") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("bfloat16", [&](Member& member) {

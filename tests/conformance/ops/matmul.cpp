@@ -97,7 +97,7 @@ TEST_CASE("matmul with a bias gives the bits of the product followed by the sum"
     for (std::size_t i = 0; i < expected.size(); ++i) {
       expected[i] += bias[i % bias.size()];
     }
-    const auto joined = [&](Stream& stream) {
+    const auto fused = [&](Stream& stream) {
       Matmul args = product.args(stream, poisoned(stream, {product.m, product.n}));
       args.bias = tensor_of(stream, {product.n}, bias);
       return computed(stream, args);
@@ -109,9 +109,9 @@ TEST_CASE("matmul with a bias gives the bits of the product followed by the sum"
           stream, {.x = args.c, .bias = tensor_of(stream, {product.n}, bias), .y = args.c});
       return std::vector<Values>{values_of(stream, args.c)};
     };
-    conform(joined, {expected}, kTolerance);
+    conform(fused, {expected}, kTolerance);
     for (DeviceUnderTest& device : devices_under_test()) {
-      CHECK(same_bits(joined(*device.streams[0]), apart(*device.streams[0])));
+      CHECK(same_bits(fused(*device.streams[0]), apart(*device.streams[0])));
     }
   }
 }
@@ -124,10 +124,10 @@ TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
     for (DeviceUnderTest& device : devices_under_test()) {
       Stream& stream = *device.streams.back();
       const Tensor bias = tensor_of(stream, {product.n}, random_values(product.n, 4));
-      Matmul joined = product.args(stream, poisoned(stream, shape));
-      joined.bias = bias;
-      joined.pre_activation = poisoned(stream, shape);
-      matmul(stream, joined);
+      Matmul fused = product.args(stream, poisoned(stream, shape));
+      fused.bias = bias;
+      fused.pre_activation = poisoned(stream, shape);
+      matmul(stream, fused);
       Matmul sloped = product.args(stream, poisoned(stream, shape));
       sloped.activation_grad_of = tensor_of(stream, shape, at);
       matmul(stream, sloped);
@@ -140,7 +140,7 @@ TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
       matmul(stream, plain);
       gelu_backward(stream, {.dy = plain.c, .x = sloped.activation_grad_of, .dx = plain.c});
       CHECK(same_bits(
-          {values_of(stream, joined.pre_activation), values_of(stream, joined.c),
+          {values_of(stream, fused.pre_activation), values_of(stream, fused.c),
            values_of(stream, sloped.c)},
           {values_of(stream, sum.c), values_of(stream, active), values_of(stream, plain.c)}));
     }

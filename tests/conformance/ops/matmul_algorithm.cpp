@@ -83,12 +83,12 @@ TEST_CASE("a large product whose first call adds leaves what was there") {
   }
 }
 
-TEST_CASE("a large product with what is joined to it has the same bits on every stream") {
+TEST_CASE("a large product with what is fused with it has the same bits on every stream") {
   for (DeviceUnderTest& device : devices_under_test()) {
     INFO("device " << device.name);
     const DType dtype = dtype_on(device);
     const Shape shape = {kRows, kColumns};
-    const auto joined = [&] {
+    const auto fused = [&] {
       const auto stream = fresh(device);
       const Tensor bias = tensor_of(*stream, {kColumns},
                                     rounded_to(DType::bfloat16, random_values(kColumns, 4)), dtype);
@@ -106,8 +106,8 @@ TEST_CASE("a large product with what is joined to it has the same bits on every 
                                  values_of(*stream, with_gelu.pre_activation),
                                  values_of(*stream, with_slope.c)};
     };
-    const std::vector<Values> first = joined();
-    CHECK(same_bits(joined(), first));
+    const std::vector<Values> first = fused();
+    CHECK(same_bits(fused(), first));
     CHECK(max_relative_error(first[2], first[0]) <= 1.0 / 256);
   }
 }

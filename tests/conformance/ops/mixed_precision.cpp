@@ -81,7 +81,7 @@ TEST_CASE("bfloat16: products with GELU and with its slope") {
   for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
            {3, 5, 7}, {64, 96, 32}, {130, 264, 96}, {256, 768, 192}}) {
     CAPTURE(m, n, k);
-    const auto joined = [m = m, n = n, k = k](Stream& stream, DType dtype) {
+    const auto fused = [m = m, n = n, k = k](Stream& stream, DType dtype) {
       Matmul args;
       args.a = activation(stream, {m, k}, 1, dtype);
       args.b = activation(stream, {k, n}, 2, dtype);
@@ -96,7 +96,7 @@ TEST_CASE("bfloat16: products with GELU and with its slope") {
       matmul(stream, args);
       return std::vector<Values>{forward[0], forward[1], values_of(stream, args.c)};
     };
-    conform_in_bfloat16(joined, {kTwice, kTwice, kTwice});
+    conform_in_bfloat16(fused, {kTwice, kTwice, kTwice});
   }
 }
 

@@ -64,11 +64,11 @@ std::vector<std::string> out_of_range(const ConfigKey& key) {
     values.push_back(key.type == KeyType::block_list ? "[1, " + text + "]" : text);
   };
   const double step = whole ? 1 : 1e-3;
-  if (std::isfinite(range.least)) {
-    add(range.least_open ? range.least : range.least - step);
+  if (std::isfinite(range.min)) {
+    add(range.min_open ? range.min : range.min - step);
   }
-  if (std::isfinite(range.most)) {
-    add(range.most_open ? range.most : range.most + step);
+  if (std::isfinite(range.max)) {
+    add(range.max_open ? range.max : range.max + step);
   }
   if (key.type == KeyType::real) {
     values.insert(values.end(), {"nan", "inf", "-inf"});
@@ -91,9 +91,9 @@ TEST_CASE("every key refuses values just outside its range, and accepts values j
     for (const std::string& value : out_of_range(key)) {
       check_refused(key, value);
     }
-    if (key.type == KeyType::integer && !key.range.least_open) {
-      check_accepted(key, fmt::format("{:.0f}", key.range.least));
-      check_accepted(key, fmt::format("{:.0f}", key.range.most));
+    if (key.type == KeyType::integer && !key.range.min_open) {
+      check_accepted(key, fmt::format("{:.0f}", key.range.min));
+      check_accepted(key, fmt::format("{:.0f}", key.range.max));
     }
   }
 }
@@ -102,10 +102,10 @@ TEST_CASE("every number has a lower bound, and every integer an upper one") {
   for (const ConfigKey& key : config_table()) {
     CAPTURE(key.name);
     if (key.type == KeyType::integer || key.type == KeyType::block_list) {
-      CHECK(std::isfinite(key.range.least));
-      CHECK(std::isfinite(key.range.most));
+      CHECK(std::isfinite(key.range.min));
+      CHECK(std::isfinite(key.range.max));
     } else if (key.type == KeyType::real) {
-      CHECK(std::isfinite(key.range.least));
+      CHECK(std::isfinite(key.range.min));
     }
   }
 }
@@ -148,7 +148,7 @@ TEST_CASE("every key misspelt is unknown, and the nearest is the key") {
 TEST_CASE("an integer is accepted where a number is expected") {
   for (const ConfigKey& key : config_table()) {
     if (key.type == KeyType::real) {
-      check_accepted(key, key.range.least_open ? "1" : "0");
+      check_accepted(key, key.range.min_open ? "1" : "0");
     }
   }
 }

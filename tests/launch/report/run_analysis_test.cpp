@@ -108,13 +108,13 @@ TEST_CASE("the first steps calibrate, the later ones are compared") {
   CHECK(analysis.prediction->calibrated == std::vector<std::int64_t>{2, 3, 4});
   CHECK(analysis.judged == std::vector<std::size_t>{4, 5});
   CHECK(analysis.prediction->costs.chunks[0].forward > 0);
-  SessionConfig given;
+  LaunchConfig given;
   given.trace_cost = "F=1,B=2,U=3";
   const RunAnalysis from_table = analyse(traced.plan, given, traced.result);
   CHECK(from_table.prediction->calibrated.empty());
   // Two stages, eight micro-batches: (8 + 1) x 3 and the optimizer.
   CHECK(from_table.prediction->timeline.makespan == Approx(30));
-  SessionConfig none;
+  LaunchConfig none;
   none.trace_calibrate = false;
   CHECK_FALSE(analyse(traced.plan, none, traced.result).prediction);
 }
@@ -122,7 +122,7 @@ TEST_CASE("the first steps calibrate, the later ones are compared") {
 TEST_CASE("the summary of a trace: causes add up to idle, and explain reads it") {
   const Traced traced = traced_run({.pipeline = 2, .chunks = 2, .schedule = "interleaved"}, 5);
   const TemporaryFolder folder;
-  SessionConfig session;
+  LaunchConfig session;
   session.directory = folder.path().string();
   session.trace_file = (folder.path() / "trace.json").string();
   RunSettings settings;

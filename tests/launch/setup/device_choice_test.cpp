@@ -19,7 +19,7 @@ CountGpus gpus(int count) {
 }
 
 DeviceChoice choice_of(const std::string& backend, int actors, int count) {
-  SessionConfig session;
+  LaunchConfig session;
   session.backend = backend;
   return choose_devices(session, actors, gpus(count));
 }
@@ -50,7 +50,7 @@ TEST_CASE("cuda lets actors share GPUs, and is an error without one") {
 }
 
 TEST_CASE("device.backend = \"cpu\" does not count GPUs") {
-  SessionConfig session;
+  LaunchConfig session;
   session.backend = "cpu";
   CHECK_FALSE(choose_devices(session, 1, []() -> DeviceCensus {
                 throw Error("count", "was called");
@@ -79,7 +79,7 @@ TEST_CASE("tf32 needs GPUs, and so does bf16 where the processor has no bfloat16
 }
 
 TEST_CASE("a process has its own GPU, or shares one when that is allowed") {
-  SessionConfig session;
+  LaunchConfig session;
   session.mode = "mpi";
   session.backend = "cuda";
   const auto choose = [&](int gpu_count, const GpuSharing& sharing) {
@@ -100,7 +100,7 @@ TEST_CASE("a process has its own GPU, or shares one when that is allowed") {
 }
 
 TEST_CASE("auto chooses GPUs for processes only on one host with a GPU for each") {
-  SessionConfig session;
+  LaunchConfig session;
   session.mode = "mpi";
   const auto on_gpus = [&](int gpu_count, const GpuSharing& sharing) {
     return choose_devices(session, 2, gpus(gpu_count), sharing).on_gpus();

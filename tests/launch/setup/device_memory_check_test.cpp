@@ -27,8 +27,8 @@ DeviceChoice gpus_of(const std::vector<std::int64_t>& bytes) {
   return choice;
 }
 
-SessionConfig mode(const std::string& name) {
-  SessionConfig session;
+LaunchConfig mode(const std::string& name) {
+  LaunchConfig session;
   session.mode = name;
   return session;
 }
@@ -66,7 +66,7 @@ TEST_CASE("processes count the ranks that are known to be on their host") {
   const std::int64_t largest = planned(plan, 0);
   DeviceChoice small_host;
   small_host.bytes = {largest};
-  const SessionConfig session = mode("mpi");
+  const LaunchConfig session = mode("mpi");
   CHECK_NOTHROW(check_device_memory(plan, session, small_host, of_processes(1)));
   CHECK_THROWS_WITH(check_device_memory(plan, session, small_host, of_processes(2)),
                     Catch::Contains("this host has") && Catch::Contains("2 ranks together"));

@@ -207,15 +207,15 @@ TEST_CASE("other processes see a process's row, also after it was killed") {
   const ProgressSlot::View first = board.slot(2).view();
   CHECK(first.process == child.process());
   CHECK(board.slot(2).host() == host_name());
-  CHECK(place_text(first) == "step 5, instruction 1B3");
-  CHECK(place_text(board, 2) == rank_text(board.info().mesh, 2) + ", step 5, instruction 1B3");
+  CHECK(location_text(first) == "step 5, instruction 1B3");
+  CHECK(location_text(board, 2) == rank_text(board.info().mesh, 2) + ", step 5, instruction 1B3");
   again.put();
   beaten.get();
   CHECK(board.slot(2).view().heartbeat_ns > first.heartbeat_ns);
   CHECK(board.slot(2).view().since_ns == first.since_ns);
   child.signal(SIGKILL);
   CHECK(child.wait() == 128 + SIGKILL);
-  CHECK(place_text(board.slot(2).view()) == "step 5, instruction 1B3");
+  CHECK(location_text(board.slot(2).view()) == "step 5, instruction 1B3");
   CHECK(board.slot(1).view().process == 0);
 }
 
@@ -223,9 +223,9 @@ TEST_CASE("a place in an evaluation names the batch") {
   ProgressSlot slot;
   slot.set_batch(3);
   slot.set(Activity::running, 10, {Op::forward, 0, 1});
-  CHECK(place_text(slot.view()) == "batch 3 of the evaluation after step 10, instruction 0F1");
+  CHECK(location_text(slot.view()) == "batch 3 of the evaluation after step 10, instruction 0F1");
   slot.set_batch(-1);
-  CHECK(place_text(slot.view()) == "step 10, instruction 0F1");
+  CHECK(location_text(slot.view()) == "step 10, instruction 0F1");
 }
 
 }  // namespace

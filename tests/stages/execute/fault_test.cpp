@@ -39,7 +39,7 @@ std::unique_ptr<PipelineLoop> loop_with(const Fault& fault, unsigned seed = 1) {
 std::string place_of_stage(const PipelineLoop& loop, int stage, const Program& program) {
   const ProgressSlot::View view = loop.progress(stage).view();
   CHECK(waits_for_others(view.activity));
-  return place_text(view) + ": waits for " + awaited(view.instruction, program.stage_of_chunk);
+  return location_text(view) + ": waits for " + awaited(view.instruction, program.stage_of_chunk);
 }
 
 TEST_CASE("a duplicated message is an error that names edge and number") {

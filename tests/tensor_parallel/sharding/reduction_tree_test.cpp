@@ -40,7 +40,7 @@ TEST_CASE("a tree of trees over equal blocks is the tree of all, if the blocks a
   const auto between = reduction_tree(4);
   REQUIRE(whole.size() == 7);
   for (std::size_t i = 0; i < between.size(); ++i) {
-    CHECK(whole.at(4 + i) == TreeJoin{2 * between.at(i).into, 2 * between.at(i).from});
+    CHECK(whole.at(4 + i) == TreeNode{2 * between.at(i).into, 2 * between.at(i).from});
   }
 }
 

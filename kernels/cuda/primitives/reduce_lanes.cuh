@@ -1,4 +1,4 @@
-// Joining one number per thread to one per warp or block, in an order that is always the same:
+// Reducing one number per thread to one per warp or block, in an order that is always the same:
 // neighbours within a warp by a butterfly, then warps in ascending order.
 #pragma once
 
@@ -18,20 +18,20 @@ struct Larger {
 };
 
 /// Over `Lanes` neighbouring lanes; every lane gets the result.
-template <int Lanes, typename Join, typename T>
-__device__ T join_lanes(T value, Join join = {}) {
+template <int Lanes, typename Combine, typename T>
+__device__ T reduce_lanes(T value, Combine combine = {}) {
 #pragma unroll
   for (int distance = Lanes / 2; distance >= 1; distance /= 2) {
-    value = join(value, __shfl_xor_sync(kAllLanes, value, distance));
+    value = combine(value, __shfl_xor_sync(kAllLanes, value, distance));
   }
   return value;
 }
 
 /// Over the `Threads` threads in x; every one gets the result. More than a warp: the block has no
 /// other dimension and all of it calls.
-template <int Threads, typename Join, typename T>
-__device__ T join_threads(T value, Join join = {}) {
-  value = join_lanes<kWarp>(value, join);
+template <int Threads, typename Combine, typename T>
+__device__ T reduce_threads(T value, Combine combine = {}) {
+  value = reduce_lanes<kWarp>(value, combine);
   if constexpr (Threads > kWarp) {
     __shared__ T parts[Threads / kWarp];
     __syncthreads();  // `parts` may still be read from the call before
@@ -41,7 +41,7 @@ __device__ T join_threads(T value, Join join = {}) {
     __syncthreads();
     value = parts[0];
     for (int warp = 1; warp < Threads / kWarp; ++warp) {
-      value = join(value, parts[warp]);
+      value = combine(value, parts[warp]);
     }
   }
   return value;

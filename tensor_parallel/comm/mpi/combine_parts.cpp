@@ -1,4 +1,4 @@
-#include "tensor_parallel/comm/mpi/join_parts.h"
+#include "tensor_parallel/comm/mpi/combine_parts.h"
 
 #include <algorithm>
 #include <cstring>
@@ -10,7 +10,7 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Elements joined at a time: the partial sums of a block stay in the first-level cache.
+/// Elements combined at a time: the partial sums of a block stay in the first-level cache.
 constexpr std::int64_t kBlock = 2048;
 
 struct Sum {
@@ -33,7 +33,7 @@ struct Maximum {
 
 /// c may be a.
 template <typename T, typename Op>
-void join(const T* a, const T* b, T* c, std::int64_t count) {
+void combine(const T* a, const T* b, T* c, std::int64_t count) {
 #pragma GCC ivdep
   for (std::int64_t i = 0; i < count; ++i) {
     c[i] = Op()(a[i], b[i]);
@@ -41,10 +41,10 @@ void join(const T* a, const T* b, T* c, std::int64_t count) {
 }
 
 template <typename T, typename Op>
-void join_all(std::span<const std::byte* const> parts, std::int64_t elements, std::byte* where,
-              std::byte* copy) {
+void combine_all(std::span<const std::byte* const> parts, std::int64_t elements, std::byte* where,
+                 std::byte* copy) {
   T* out = reinterpret_cast<T*>(where);
-  const std::vector<TreeJoin> tree = reduction_tree(static_cast<int>(parts.size()));
+  const std::vector<TreeNode> tree = reduction_tree(static_cast<int>(parts.size()));
   const std::int64_t block = std::min(kBlock, elements);
   std::vector<T> sums(parts.size() > 2 ? parts.size() * static_cast<std::size_t>(block) : 0);
   std::vector<const T*> now(parts.size());
@@ -58,8 +58,8 @@ void join_all(std::span<const std::byte* const> parts, std::int64_t elements, st
     }
     for (const auto [into, from] : tree) {
       T* sum = into == 0 ? out + begin : sums.data() + into * block;
-      join<T, Op>(now[static_cast<std::size_t>(into)], now[static_cast<std::size_t>(from)], sum,
-                  count);
+      combine<T, Op>(now[static_cast<std::size_t>(into)], now[static_cast<std::size_t>(from)], sum,
+                     count);
       now[static_cast<std::size_t>(into)] = sum;
     }
     if (copy != nullptr) {
@@ -71,26 +71,26 @@ void join_all(std::span<const std::byte* const> parts, std::int64_t elements, st
 
 }  // namespace
 
-void join_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
-                std::int64_t elements, std::byte* out, std::byte* copy) {
+void combine_parts(ReduceOp op, DType dtype, std::span<const std::byte* const> parts,
+                   std::int64_t elements, std::byte* out, std::byte* copy) {
   switch (dtype) {
     case DType::float64:
-      join_all<double, Sum>(parts, elements, out, copy);
+      combine_all<double, Sum>(parts, elements, out, copy);
       return;
     case DType::bfloat16:
-      join_all<BFloat16, Sum>(parts, elements, out, copy);
+      combine_all<BFloat16, Sum>(parts, elements, out, copy);
       return;
     case DType::float32:
       if (op == ReduceOp::sum) {
-        join_all<float, Sum>(parts, elements, out, copy);
+        combine_all<float, Sum>(parts, elements, out, copy);
       } else {
-        join_all<float, Maximum>(parts, elements, out, copy);
+        combine_all<float, Maximum>(parts, elements, out, copy);
       }
       return;
     case DType::int32:
       break;
   }
-  throw Error("join_parts", fmt::format("{} is not reduced", to_string(dtype)));
+  throw Error("combine_parts", fmt::format("{} is not reduced", to_string(dtype)));
 }
 
 }  // namespace stagecraft::mpi
