@@ -7,6 +7,8 @@
 #include <cstdio>
 #include <exception>
 
+#include "launch/commands/check_command.h"
+#include "launch/commands/config_reference_command.h"
 #include "launch/commands/doctor.h"
 #include "launch/commands/explain_command.h"
 #include "launch/commands/plan_command.h"

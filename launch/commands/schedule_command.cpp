@@ -14,6 +14,7 @@
 #include "launch/config/memory_option.h"
 #include "launch/config/schedule_file.h"
 #include "launch/config/toml_reader.h"
+#include "launch/format/terminal_width.h"
 #include "launch/format/units.h"
 #include "launch/report/schedule_svg.h"
 #include "launch/report/schedule_trace.h"
@@ -176,8 +177,7 @@ std::string report(const Named& named, const Timeline& timeline, const Verdict& 
                    bool bytes) {
   const bool terminal = ::isatty(STDOUT_FILENO) == 1;
   constexpr int kUncut = 1'000'000;
-  const TextDiagramStyle style{.columns = terminal ? diagram_columns() : kUncut,
-                               .colour = terminal};
+  const TextDiagramStyle style{.columns = terminal ? terminal_width() : kUncut, .colour = terminal};
   return title(named, timeline) + "\n\n" + draw(named.program, timeline, style) +
          table(timeline, verdict, bytes) +
          "Verdict   proven: every execution of this program ends\n";

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <string>
 
-#include "launch/commands/train_command.h"
+#include "launch/commands/config_options.h"
 
 namespace stagecraft {
 

@@ -1,22 +1,19 @@
 #include "launch/commands/train_command.h"
 
 #include <fmt/format.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
 
 #include "actors/protocol/run_report.h"
 #include "actors/run/run_training.h"
-#include "kernels/backends/host_devices.h"
 #include "kernels/base/file.h"
 #include "kernels/core/device_report.h"
 #include "launch/config/toml_reader.h"
+#include "launch/format/terminal_width.h"
 #include "launch/report/config_text.h"
-#include "launch/report/plan_json.h"
 #include "launch/report/plan_report.h"
 #include "launch/report/run_summary.h"
 #include "launch/report/write_trace.h"
@@ -26,12 +23,9 @@
 #include "launch/run/train_rank.h"
 #include "launch/setup/gpu_environment.h"
 #include "launch/setup/mpi_environment.h"
-#include "models/checkpoint/initial_model.h"
 
 namespace stagecraft {
 namespace {
-
-DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
 
 GpuSharing gpu_sharing(bool allowed) {
   GpuSharing sharing{.allowed = allowed};
@@ -40,30 +34,6 @@ GpuSharing gpu_sharing(bool allowed) {
     sharing.local_size = me->local_size;
   }
   return sharing;
-}
-
-int cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
-
-TextData text_of(const ConfigFile& config, const ResolvedRun& run) {
-  return with_locations(config,
-                        [&] { return load_text(run.settings.data, run.settings.model.sequence); });
-}
-
-/// Checks that the initial weights, if any, exist, are complete and have the right shapes.
-void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
-  const std::string& folder = run.settings.model.init_from;
-  if (!folder.empty()) {
-    with_locations(config, [&] { InitialModel(run.plan.model, folder); });
-  }
-}
-
-/// With processes, checks the run directory before any process is started.
-void check_run_directory(const ResolvedRun& run) {
-  const LaunchConfig& session = run.settings.session;
-  if (session.mode == "mpi") {
-    const RunDirectory trial(session.directory, "");
-    check_trace_file(*session.trace_file, trial);
-  }
 }
 
 /// The configuration with its --set options, so that a suggested command changes one thing only.
@@ -136,14 +106,14 @@ void leave_the_word_to_rank_0() {
 
 int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
-  const ResolvedRun run = resolve(config, cores(), count_gpus, gpu_sharing(options.share_gpu));
+  const ResolvedRun run = resolve(config, host_cores(), count_gpus, gpu_sharing(options.share_gpu));
   const std::string words = command_words(config, options.config);
   return with_locations(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
     const bool first = !processes || mpi_rank(run.plan) == 0;
     const TextData text = text_of(config, run);
     if (first) {
-      fmt::print("{}\n", plan_report(run, text, diagram_columns()));
+      fmt::print("{}\n", plan_report(run, text, terminal_width()));
       std::fflush(stdout);
     }
     if (processes) {
@@ -155,13 +125,6 @@ int train_as_configured(const TrainOptions& options) {
 }
 
 }  // namespace
-
-int diagram_columns() {
-  constexpr int kWithoutTerminal = 100;
-  winsize size = {};
-  const bool known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
-  return known ? std::max<int>(size.ws_col, 40) : kWithoutTerminal;
-}
 
 int train(const TrainOptions& options) {
   watch_stop_signals();
@@ -175,32 +138,6 @@ int train(const TrainOptions& options) {
     leave_the_word_to_rank_0();
     throw;
   }
-}
-
-int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts) {
-  const ConfigFile config = read_config(options.file, options.overrides);
-  // Only the check for launch/train, which precedes a run, counts GPUs; others touch no device.
-  const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
-  const ResolvedRun run =
-      resolve(config, cores(), count, {.allowed = hosts.share_gpu, .local_size = 0});
-  const TextData text = text_of(config, run);
-  check_initial_model(config, run);
-  if (output == CheckOutput::launch) {
-    fmt::print("{}", with_locations(config, [&] {
-                 check_run_directory(run);
-                 return mpirun_arguments(run, hosts);
-               }));
-  } else {
-    fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
-                     : output == CheckOutput::json   ? plan_json(run)
-                                                     : plan_report(run, text, diagram_columns()));
-  }
-  return 0;
-}
-
-int config_reference() {
-  fmt::print("{}", configuration_page());
-  return 0;
 }
 
 }  // namespace stagecraft

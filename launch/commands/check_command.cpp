@@ -1,0 +1,57 @@
+#include "launch/commands/check_command.h"
+
+#include <fmt/format.h>
+
+#include "launch/artifacts/run_directory.h"
+#include "launch/artifacts/trace_file.h"
+#include "launch/config/toml_reader.h"
+#include "launch/format/terminal_width.h"
+#include "launch/report/config_text.h"
+#include "launch/report/plan_json.h"
+#include "launch/report/plan_report.h"
+#include "models/checkpoint/initial_model.h"
+
+namespace stagecraft {
+namespace {
+
+/// Checks that the initial weights, if any, exist, are complete and have the right shapes.
+void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
+  const std::string& folder = run.settings.model.init_from;
+  if (!folder.empty()) {
+    with_locations(config, [&] { InitialModel(run.plan.model, folder); });
+  }
+}
+
+/// With processes, checks the run directory before any process is started.
+void check_run_directory(const ResolvedRun& run) {
+  const LaunchConfig& session = run.settings.session;
+  if (session.mode == "mpi") {
+    const RunDirectory trial(session.directory, "");
+    check_trace_file(*session.trace_file, trial);
+  }
+}
+
+}  // namespace
+
+int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts) {
+  const ConfigFile config = read_config(options.file, options.overrides);
+  // Only the check for launch/train, which precedes a run, counts GPUs; others touch no device.
+  const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
+  const ResolvedRun run =
+      resolve(config, host_cores(), count, {.allowed = hosts.share_gpu, .local_size = 0});
+  const TextData text = text_of(config, run);
+  check_initial_model(config, run);
+  if (output == CheckOutput::launch) {
+    fmt::print("{}", with_locations(config, [&] {
+                 check_run_directory(run);
+                 return mpirun_arguments(run, hosts);
+               }));
+  } else {
+    fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
+                     : output == CheckOutput::json   ? plan_json(run)
+                                                     : plan_report(run, text, terminal_width()));
+  }
+  return 0;
+}
+
+}  // namespace stagecraft

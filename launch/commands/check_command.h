@@ -1,0 +1,17 @@
+// `stagecraft check CONFIG`: what a run would do, without doing it.
+#pragma once
+
+#include <cstdint>
+
+#include "launch/commands/config_options.h"
+#include "launch/setup/mpirun_arguments.h"
+
+namespace stagecraft {
+
+enum class CheckOutput : std::uint8_t { plan, json, resolved, launch };
+
+/// Prints the plan as text or JSON, or every value with its source, or the input of launch/train
+/// (mpirun_arguments.h).
+int check(const ConfigOptions& options, CheckOutput output, const HostOptions& hosts);
+
+}  // namespace stagecraft

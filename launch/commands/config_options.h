@@ -1,0 +1,27 @@
+// What the commands that take a configuration share.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "launch/config/config_file.h"
+#include "launch/setup/resolve.h"
+#include "models/data/token_dataset.h"
+
+namespace stagecraft {
+
+struct ConfigOptions {
+  std::filesystem::path file;
+  std::vector<std::string> overrides;  // "section.key=value"
+};
+
+/// The cores of this host.
+int host_cores();
+/// The GPUs of this host. Opens the CUDA module where there is a driver.
+DeviceCensus count_gpus();
+
+/// The text of a resolved run. Throws BadInput with file and line.
+TextData text_of(const ConfigFile& config, const ResolvedRun& run);
+
+}  // namespace stagecraft
