@@ -30,8 +30,8 @@ struct Measured {
 };
 
 /// The function that runs a plan: run_training, or one with a process for each rank.
-using Runner =
-    std::function<RunResult(const TrainingPlan&, const RunConfig&, const TextData&, RunObserver&)>;
+using Runner = std::function<RunResult(const TrainingPlan&, const RunConfig&, const TextData&,
+                                       const RunObservers&)>;
 
 /// Runs two warm-up steps and then `steps` measured steps. Throws Error if the run fails.
 inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel,
@@ -50,7 +50,7 @@ inline Measured measure(const ModelConfig& model, const ParallelConfig& parallel
   config.options.watchdog_seconds = 600;
   Measured measured;
   measured.result = runner(make_plan(gpt(model, parallel.tensor), parallel, batch), config,
-                           random_text(model.sequence), observer);
+                           random_text(model.sequence), {observer});
   require(measured.result.failure.empty(), "benchmark", "{}", measured.result.failure);
   measured.step_seconds = median({observer.seconds.begin() + kWarmup, observer.seconds.end()});
   return measured;

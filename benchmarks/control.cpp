@@ -73,18 +73,19 @@ struct Handlers {
 
 StageActor::behavior_type stage(StageActor::pointer self, const Handlers& handlers,
                                 const std::shared_ptr<StageActor>& partner) {
-  return {[](const TrainStep&) {},
-          [](const Evaluate&) {},
-          [=](const Envelope& m) { handlers.on_envelope(self, *partner, m); },
-          [=](const Credit& m) { handlers.on_credit(self, *partner, m); },
-          [](const ApplyUpdate&) {},
-          [](const WriteModel&) {},
-          [=](const Finish&) { self->quit(); },
-          [=](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) {
-            *partner = caf::actor_cast<StageActor>(m.at(0));
-            handlers.on_credit(self, *partner, {});
-          },
-          [](JoinAtom, const caf::strong_actor_ptr&) {}};
+  return {
+      [](const RunPasses&) {},
+      [=](const Envelope& m) { handlers.on_envelope(self, *partner, m); },
+      [=](const Credit& m) { handlers.on_credit(self, *partner, m); },
+      [](const PassDone&) {},
+      [](const ApplyUpdate&) {},
+      [](const WriteModel&) {},
+      [=](const Finish&) { self->quit(); },
+      [=](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m, const caf::strong_actor_ptr&) {
+        *partner = caf::actor_cast<StageActor>(m.at(0));
+        handlers.on_credit(self, *partner, {});
+      },
+      [](JoinAtom, const caf::strong_actor_ptr&) {}};
 }
 
 /// A pipe for lines of text, between parent and child.
@@ -154,7 +155,8 @@ struct Beside {
       system.spawn<caf::detached>(stage, handlers, std::make_shared<StageActor>());
   to_parent.put(network.open(mine));
   caf::anon_send(mine, ConnectAtom::value,
-                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(network.connect("", 0))});
+                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(network.connect("", 0))},
+                 caf::strong_actor_ptr());
   to_parent.put("connected");
   to_child.get();
   end_process();
@@ -245,7 +247,8 @@ void print(const Setting& setting, const Times& times) {
   from_child.get();
   network.close();
   caf::anon_send(mine, ConnectAtom::value,
-                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)});
+                 std::vector{caf::actor_cast<caf::strong_actor_ptr>(theirs)},
+                 caf::strong_actor_ptr());
   done.get_future().wait();
   print(setting, times);
   to_child.put("");

@@ -46,9 +46,6 @@ inline TrainingPlan idle_plan(int stages) {
 /// Prints microseconds per instruction over `steps` steps.
 inline void print_idle_run(const char* name, const TrainingPlan& plan, std::int64_t steps,
                            const Runner& runner) {
-  struct Silent : RunObserver {
-    void on_step(const StepReport& /*report*/) override {}
-  } observer;
   std::int64_t instructions = 0;
   for (const StageProgram& stage : plan.program.stages) {
     for (const TransferGroup& group : stage) {
@@ -60,7 +57,7 @@ inline void print_idle_run(const char* name, const TrainingPlan& plan, std::int6
   config.wrap_work = [](int, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
     return std::make_unique<IdleWork>(std::move(real));
   };
-  const RunResult result = runner(plan, config, random_text(8), observer);
+  const RunResult result = runner(plan, config, random_text(8), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   fmt::print(
       "{}, pipeline {}: {} instructions a step, {:.2f} us per instruction, {:.1f} us a step\n",

@@ -111,10 +111,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   run.wrap_work = [&](int rank, std::unique_ptr<StageWork> real) {
     return std::make_unique<TimedWork>(std::move(real), host[static_cast<std::size_t>(rank)]);
   };
-  struct Silent : RunObserver {
-    void on_step(const StepReport& /*report*/) override {}
-  } observer;
-  const RunResult result = run_training(plan, run, bench::random_text(model.sequence), observer);
+  const RunResult result = run_training(plan, run, bench::random_text(model.sequence), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   LaunchConfig session;
   session.trace_calibrate = false;

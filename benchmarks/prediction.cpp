@@ -51,14 +51,11 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
   const TrainingPlan plan = make_plan(
       gpt(model, 1), {.pipeline = 2, .chunks = schedule.chunks, .schedule = schedule.name},
       {.global_batch = 16, .micro_batch = 2});
-  struct Silent : RunObserver {
-    void on_step(const StepReport& /*report*/) override {}
-  } observer;
   RunConfig config;
   config.optimizer.steps = steps;
   config.trace_steps = steps;
   config.options.watchdog_seconds = 600;
-  const RunResult result = run_training(plan, config, bench::random_text(model.sequence), observer);
+  const RunResult result = run_training(plan, config, bench::random_text(model.sequence), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   const RunAnalysis analysis = analyse(plan, {}, result);
   std::vector<StepTimeline> judged;

@@ -47,7 +47,7 @@ inline std::shared_ptr<ProgressBoard> meet(const TrainingPlan& plan, int rank, d
 /// Collective; call it once in a process's life. Returns only on rank 0, which calls end_rank() at
 /// its end.
 inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& config,
-                                  const TextData& text, RunObserver& observer) {
+                                  const TextData& text, const RunObservers& observers) {
   const int rank = mpi_environment().value_or(MpiEnvironment{}).rank;
   const auto board = meet(plan, rank, config.options.watchdog_seconds);
   board->slot(rank).enter();
@@ -58,7 +58,7 @@ inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& con
     if (rank == 0) {
       std::filesystem::remove(board_path());
     }
-    result = run_rank(plan, config, text, observer,
+    result = run_rank(plan, config, text, observers,
                       {.session = *session, .board = board, .watchdog = watchdog});
   }
   board->slot(rank).set(Activity::ended);

@@ -41,10 +41,6 @@ class SleepingWork : public bench::IdleWork {
   }
 };
 
-struct Silent : RunObserver {
-  void on_step(const StepReport& /*report*/) override {}
-};
-
 /// Idle time of the schedule if F = I = W for a chunk, in units of F (docs/schedules.md).
 double idle_units(std::string_view schedule, int stages) {
   const double ramp = stages - 1;
@@ -105,8 +101,7 @@ void measure(const char* actors, const std::string& schedule, int stages,
   config.wrap_work = [](int, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
     return std::make_unique<SleepingWork>(std::move(real));
   };
-  Silent observer;
-  const RunResult result = runner(plan, config, bench::random_text(8), observer);
+  const RunResult result = runner(plan, config, bench::random_text(8), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
   const std::vector<StepTimeline> steps = analyse(plan, {}, result).steps;
   require(steps.size() == kSteps, "benchmark", "only {} of {} steps have a complete trace",

@@ -5,8 +5,10 @@
 #include <caf/all.hpp>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include "actors/protocol/deadlines.h"
+#include "kernels/base/error.h"
 #include "models/checkpoint/model_file.h"
 
 namespace stagecraft {
@@ -33,10 +35,9 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
   state.start(self, setup);
   self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
   return {
-      [&state](const Ready&) { state.ready(); },
-      [&state](const StepDone& m) { state.step_done(m); },
-      [&state](const EvaluationDone& m) { state.evaluation_done(m); },
-      [&state](const ModelWritten&) { state.model_written(); },
+      [&state](const Ready& m) { state.ready(m); },
+      [&state](const PassDone& m) { state.pass_done(m); },
+      [&state](const ModelWritten& m) { state.model_written(m); },
       [&state](const Spans& m) { state.trace(m); },
       [&state](const ClockReadings& m) { state.trace(m); },
       [&state](const StageEnded& m) { state.stage_ended(m); },
@@ -62,19 +63,54 @@ void DriverState::tell_all(const Message& message) {
   }
 }
 
-/// An exception of an observer or a file ends the run with a named cause, like a failing stage.
+/// The phase, if it is the one in which `message` may come.
+template <typename Phase>
+Phase& DriverState::expect(std::string_view message) {
+  auto* phase = std::get_if<Phase>(&phase_);
+  require(phase != nullptr, "protocol", "{} came while the driver waits for {}", message,
+          awaited_in(phase_));
+  return *phase;
+}
+
+/// The driver works while `action` runs, and waits for ranks before and after it. An exception of
+/// an observer or a file ends the run with a named cause, like a failing stage.
 void DriverState::guarded(const std::function<void()>& action) {
-  if (finishing_) {
+  if (std::holds_alternative<Ending>(phase_)) {
     return;
   }
+  ProgressSlot& progress = setup_->board->driver();
+  progress.set(Activity::deciding, step(), {});
   try {
     action();
   } catch (const std::exception& error) {
-    run_failed({fmt::format("driver, step {}: {}", report_.step, error.what())});
+    run_failed({fmt::format("driver, step {}: {}", step(), error.what())});
+  }
+  if (!std::holds_alternative<Ending>(phase_)) {
+    progress.set(Activity::waiting, step(), {});
   }
 }
 
+void DriverState::observe(const std::function<void(RunObserver&)>& event) {
+  ProgressSlot& progress = setup_->board->driver();
+  progress.set(Activity::observing);
+  for (RunObserver& observer : setup_->observers) {
+    event(observer);
+  }
+  progress.set(Activity::deciding);
+}
+
+/// The training step that the phase belongs to.
+std::int64_t DriverState::step() const {
+  if (const auto* stepping = std::get_if<Stepping>(&phase_)) {
+    return stepping->step;
+  }
+  const auto* evaluating = std::get_if<Evaluating>(&phase_);
+  return evaluating != nullptr ? evaluating->report.step : result_.steps;
+}
+
 void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
+  setup_->board->driver().enter();
+  phase_ = Starting{Answers(ranks())};
   for (const caf::strong_actor_ptr& stage : stages) {
     stages_.push_back(caf::actor_cast<StageActor>(stage));
     self_->monitor(stages_.back());
@@ -110,114 +146,145 @@ void DriverState::lost_rank(int rank) {
   ended(rank);
 }
 
-void DriverState::ready() {
-  if (++answers_ == setup_->plan->mesh.ranks()) {
-    guarded([&] { setup_->config->prime ? prime() : begin_training(); });
-  }
+void DriverState::ready(const Ready& message) {
+  guarded([&] {
+    if (!expect<Starting>("Ready").ready.add(message.rank, "Ready")) {
+      return;
+    }
+    if (setup_->config->prime) {
+      tell_all(RunPasses{{{PassKind::train, 0}}});
+      phase_ = Stepping{0, now_ns()};
+    } else {
+      begin_training();
+    }
+  });
 }
 
-/// Sends step 0, and later one batch of an evaluation. Their results are ignored.
-void DriverState::prime() { tell_all(TrainStep{0}); }
-
+/// Behind step 0 comes one batch of an evaluation. Results of both are ignored.
 void DriverState::step_primed() {
-  tell_all(ApplyUpdate{0, to_wire(0.0), to_wire(0.0)});
-  if (setup_->evaluation_samples == 0) {
-    begin_training();
-    return;
+  const bool evaluates = setup_->evaluation_samples > 0;
+  ApplyUpdate update{0, to_wire(0.0), to_wire(0.0), {}};
+  if (evaluates) {
+    update.next.push_back({PassKind::evaluate, 0, 1});
   }
-  evaluation_.begin(1, setup_->plan->mesh.ranks());
-  tell_all(Evaluate{0, 0});
+  tell_all(update);
+  if (evaluates) {
+    phase_ = Evaluating{StepReport{}, EvaluationLosses(1)};
+  } else {
+    begin_training();
+  }
 }
 
 void DriverState::begin_training() {
-  setup_->observer->on_start();
+  observe([](RunObserver& observer) { observer.on_start(); });
   result_.trace_origin_ns = now_ns();
-  begin_step();
+  phase_ = Stepping{1, result_.trace_origin_ns};
+  tell_all(RunPasses{{{PassKind::train, 1}}});
 }
 
-void DriverState::begin_step() {
-  report_ = StepReport{};
-  report_.step = result_.steps + 1;
-  report_.learning_rate = learning_rate_at(setup_->config->optimizer, report_.step);
-  step_done_.clear();
-  step_begin_ns_ = now_ns();
-  tell_all(TrainStep{report_.step});
+void DriverState::pass_done(const PassDone& message) {
+  guarded([&] {
+    check_all_ranks(message.ranks, ranks());
+    message.pass.kind == PassKind::train ? step_done(message) : batch_done(message);
+  });
 }
 
-void DriverState::step_done(const StepDone& message) {
-  step_done_[message.rank] = message;
-  if (static_cast<int>(step_done_.size()) < setup_->plan->mesh.ranks()) {
-    return;
-  }
-  guarded([&] { message.step == 0 ? step_primed() : decide_update(); });
+void DriverState::step_done(const PassDone& message) {
+  const std::string what = fmt::format("the results of step {}", message.pass.step);
+  const Stepping phase = expect<Stepping>(what);
+  require(message.pass.step == phase.step, "protocol", "{} came while the driver waits for {}",
+          what, awaited_in(phase_));
+  phase.step == 0 ? step_primed() : decide_update(phase, message.ranks);
 }
 
-void DriverState::decide_update() {
-  const StepReduction sums = add_up(*setup_->plan, step_done_);
-  report_.loss = sums.loss;
-  report_.gradient_norm = std::sqrt(sums.squared_norm);
+/// A stop that is requested after this follows the next step.
+void DriverState::decide_update(const Stepping& phase, const std::vector<RankResults>& results) {
+  const RunConfig& config = *setup_->config;
+  const StepReduction sums = add_up(*setup_->plan, results);
+  StepReport report;
+  report.step = phase.step;
+  report.loss = sums.loss;
+  report.gradient_norm = std::sqrt(sums.squared_norm);
+  report.learning_rate = learning_rate_at(config.optimizer, phase.step);
+  report.tokens = setup_->plan->batch.global_batch * setup_->plan->model.sequence;
   if (!sums.not_finite.empty()) {
     run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
-                            report_.step, sums.not_finite)});
+                            phase.step, sums.not_finite)});
     return;
   }
-  const double scale = clip_factor(setup_->config->optimizer, report_.gradient_norm);
-  tell_all(ApplyUpdate{report_.step, to_wire(report_.learning_rate), to_wire(scale)});
-  report_.tokens = setup_->plan->batch.global_batch * setup_->plan->model.sequence;
-  report_.seconds = static_cast<double>(now_ns() - step_begin_ns_) * 1e-9;
-  evaluate_when_due();
-}
-
-void DriverState::evaluate_when_due() {
-  const RunConfig& config = *setup_->config;
-  const bool at_end = report_.step == config.optimizer.steps;
-  result_.stopped_early = !at_end && setup_->observer->stop_requested();
-  last_step_ = at_end || result_.stopped_early;
-  const bool due = config.options.eval_every > 0 && report_.step % config.options.eval_every == 0;
-  if (setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last_step_)) {
-    begin_evaluation();
+  const bool at_end = phase.step == config.optimizer.steps;
+  result_.stopped_early = !at_end && config.stop_requested && config.stop_requested();
+  const bool last = at_end || result_.stopped_early;
+  const bool evaluates = evaluates_after(phase.step, last);
+  tell_all(ApplyUpdate{phase.step, to_wire(report.learning_rate),
+                       to_wire(clip_factor(config.optimizer, report.gradient_norm)),
+                       passes_after(phase.step, evaluates, last)});
+  report.seconds = static_cast<double>(now_ns() - phase.begin_ns) * 1e-9;
+  if (evaluates) {
+    phase_ = Evaluating{report, EvaluationLosses(evaluation_batches()), last};
+    observe([&](RunObserver& observer) { observer.on_evaluation_begin(report.step); });
   } else {
-    end_step();
+    end_step(report, last);
   }
 }
 
-void DriverState::begin_evaluation() {
-  setup_->observer->on_evaluation_begin(report_.step);
+bool DriverState::evaluates_after(std::int64_t step, bool last) const {
+  const std::int64_t every = setup_->config->options.eval_every;
+  const bool due = every > 0 && step % every == 0;
+  return setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last);
+}
+
+std::int64_t DriverState::evaluation_batches() const {
   const std::int64_t batch = setup_->plan->batch.global_batch;
-  const std::int64_t batches = (setup_->evaluation_samples + batch - 1) / batch;
-  evaluation_.begin(batches, setup_->plan->mesh.ranks());
-  for (std::int64_t b = 0; b < batches; ++b) {
-    tell_all(Evaluate{report_.step, b});
+  return (setup_->evaluation_samples + batch - 1) / batch;
+}
+
+std::vector<PassRange> DriverState::passes_after(std::int64_t step, bool evaluates,
+                                                 bool last) const {
+  std::vector<PassRange> passes;
+  if (evaluates) {
+    passes.push_back({PassKind::evaluate, step, evaluation_batches()});
+  }
+  if (!last) {
+    passes.push_back({PassKind::train, step + 1});
+  }
+  return passes;
+}
+
+void DriverState::batch_done(const PassDone& message) {
+  const std::string what = fmt::format("batch {} of the evaluation after step {}",
+                                       message.pass.batch, message.pass.step);
+  auto& phase = expect<Evaluating>(what);
+  require(message.pass.step == phase.report.step, "protocol",
+          "{} came while the driver waits for {}", what, awaited_in(phase_));
+  if (phase.losses.add(message.pass.batch, message.ranks)) {
+    phase.report.step == 0 ? begin_training() : end_evaluation(std::move(phase));
   }
 }
 
-void DriverState::evaluation_done(const EvaluationDone& message) {
-  if (evaluation_.add(message)) {
-    guarded([&] { report_.step == 0 ? begin_training() : end_evaluation(); });
-  }
-}
-
-void DriverState::end_evaluation() {
+void DriverState::end_evaluation(Evaluating phase) {
   const std::int64_t tokens = setup_->evaluation_samples * setup_->plan->model.sequence;
-  report_.validation_loss = evaluation_.sum() / static_cast<double>(tokens);
-  result_.validation_loss = report_.validation_loss;
-  if (!std::isfinite(*report_.validation_loss)) {
+  phase.report.validation_loss = phase.losses.sum() / static_cast<double>(tokens);
+  result_.validation_loss = phase.report.validation_loss;
+  if (!std::isfinite(*result_.validation_loss)) {
     run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
-                            report_.step, *report_.validation_loss)});
+                            phase.report.step, *result_.validation_loss)});
     return;
   }
-  end_step();
+  end_step(phase.report, phase.last);
 }
 
-void DriverState::end_step() {
+/// The next step, if there is one, has been ordered with the update.
+void DriverState::end_step(const StepReport& report, bool last) {
   ++result_.steps;
-  result_.loss = report_.loss;
-  setup_->observer->on_step(report_);
-  if (last_step_) {
-    result_.seconds = static_cast<double>(now_ns() - result_.trace_origin_ns) * 1e-9;
+  result_.loss = report.loss;
+  const std::int64_t end_ns = now_ns();
+  observe([&](RunObserver& observer) { observer.on_step(report); });
+  if (last) {
+    result_.seconds = static_cast<double>(end_ns - result_.trace_origin_ns) * 1e-9;
     write_model();
   } else {
-    begin_step();
+    phase_ = Stepping{report.step + 1, end_ns};
   }
 }
 
@@ -226,18 +293,22 @@ void DriverState::write_model() {
     finish();
     return;
   }
-  temporary_ = begin_model_files(setup_->plan->model, setup_->config->model_folder);
-  answers_ = 0;
-  tell_all(WriteModel{temporary_.string()});
+  const std::filesystem::path temporary =
+      begin_model_files(setup_->plan->model, setup_->config->model_folder);
+  phase_ = WritingModel{temporary, Answers(ranks())};
+  tell_all(WriteModel{temporary.string()});
 }
 
-void DriverState::model_written() {
-  if (++answers_ < setup_->plan->mesh.ranks()) {
-    return;
-  }
+void DriverState::model_written(const ModelWritten& message) {
   guarded([&] {
-    finish_model_files(temporary_);
-    setup_->observer->on_model_written(setup_->config->model_folder);
+    auto& phase = expect<WritingModel>("ModelWritten");
+    if (!phase.written.add(message.rank, "ModelWritten")) {
+      return;
+    }
+    setup_->board->driver().set(Activity::writing);
+    finish_model_files(phase.temporary);
+    observe(
+        [&](RunObserver& observer) { observer.on_model_written(setup_->config->model_folder); });
     finish();
   });
 }
@@ -257,17 +328,21 @@ void DriverState::run_failed(const RunFailed& message, int culprit) {
   }
   // A stage may never return, so the wait for it is bounded.
   self_->delayed_send(self_, kEndDeadline, TickAtom::value);
-  if (!finishing_) {
+  if (!std::holds_alternative<Ending>(phase_)) {
     finish();
   }
 }
 
 void DriverState::finish() {
-  finishing_ = true;
+  phase_ = Ending{};
+  setup_->board->driver().set(Activity::leaving);
   tell_all(Finish{!result_.failure.empty()});
 }
 
 void DriverState::stage_ended(const StageEnded& m) {
+  if (m.rank < 0 || m.rank >= ranks() || ended_.count(m.rank) > 0) {
+    return;  // no rank of this run, or one that is counted already
+  }
   result_.ranks.push_back(report_of(m, setup_->plan->mesh));
   ended(m.rank);
 }
@@ -275,19 +350,20 @@ void DriverState::stage_ended(const StageEnded& m) {
 /// Every rank counts once, whether it sent StageEnded or is gone.
 void DriverState::ended(int rank) {
   ended_.insert(rank);
-  if (finishing_ && static_cast<int>(ended_.size()) == setup_->plan->mesh.ranks()) {
+  if (std::holds_alternative<Ending>(phase_) && static_cast<int>(ended_.size()) == ranks()) {
     end();
   }
 }
 
 /// Called when all stages have ended, or at the deadline; the others are lost then.
 void DriverState::end() {
-  result_.actor_lost = static_cast<int>(ended_.size()) < setup_->plan->mesh.ranks();
+  result_.actor_lost = static_cast<int>(ended_.size()) < ranks();
   std::sort(result_.ranks.begin(), result_.ranks.end(),
             [](const RankReport& a, const RankReport& b) { return a.rank < b.rank; });
   for (RankReport& report : result_.ranks) {
     report.spans = trace_.take(report.rank);
   }
+  setup_->board->driver().set(result_.failure.empty() ? Activity::ended : Activity::failed);
   setup_->done(std::move(result_));
   self_->quit();
 }

@@ -1,15 +1,13 @@
-// A run has one driver, in rank 0's process. It starts steps and evaluations, decides every update
-// and starts the writing of the model.
+// A run has one driver, in rank 0's process. It decides every update and what follows it, and
+// starts the writing of the model.
 #pragma once
 
 #include <functional>
-#include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <vector>
 
-#include "actors/driver/step_reduction.h"
+#include "actors/driver/driver_phases.h"
 #include "actors/driver/trace_collector.h"
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
@@ -23,7 +21,7 @@ struct DriverSetup {
   std::shared_ptr<ProgressBoard> board;
   const TrainingPlan* plan = nullptr;
   const RunConfig* config = nullptr;
-  RunObserver* observer = nullptr;
+  RunObservers observers;
   std::int64_t evaluation_samples = 0;  // 0: no evaluation
   /// Called once, at the end, with the result of the run.
   std::function<void(RunResult)> done;
@@ -37,10 +35,9 @@ class DriverState {
   void connect(const std::vector<caf::strong_actor_ptr>& stages);
   void join(const caf::strong_actor_ptr& monitor);
   void lost(const caf::down_msg& down);
-  void ready();
-  void step_done(const StepDone& message);
-  void evaluation_done(const EvaluationDone& message);
-  void model_written();
+  void ready(const Ready& message);
+  void pass_done(const PassDone& message);
+  void model_written(const ModelWritten& message);
   void trace(const Spans& message) { trace_.add(message); }
   void trace(const ClockReadings& message) { trace_.add(message); }
   void stage_ended(const StageEnded& message);
@@ -48,18 +45,25 @@ class DriverState {
   void end();
 
  private:
+  template <typename Phase>
+  Phase& expect(std::string_view message);
   template <typename Message>
   void tell_all(const Message& message);
   void guarded(const std::function<void()>& action);
-  void prime();
+  void observe(const std::function<void(RunObserver&)>& event);
+  int ranks() const { return setup_->plan->mesh.ranks(); }
+  std::int64_t step() const;
+
   void step_primed();
   void begin_training();
-  void begin_step();
-  void decide_update();
-  void evaluate_when_due();
-  void begin_evaluation();
-  void end_evaluation();
-  void end_step();
+  void step_done(const PassDone& message);
+  void decide_update(const Stepping& phase, const std::vector<RankResults>& results);
+  std::vector<PassRange> passes_after(std::int64_t step, bool evaluates, bool last) const;
+  bool evaluates_after(std::int64_t step, bool last) const;
+  std::int64_t evaluation_batches() const;
+  void batch_done(const PassDone& message);
+  void end_evaluation(Evaluating phase);
+  void end_step(const StepReport& report, bool last);
   void write_model();
   void finish();
   void lost_rank(int rank);
@@ -71,18 +75,11 @@ class DriverState {
   std::set<caf::strong_actor_ptr> monitors_;  // one per process
   TraceCollector trace_;
   RunResult result_;
-  StepReport report_;
-  bool last_step_ = false;
-  int answers_ = 0;  // received so far of the awaited kind: Ready or ModelWritten
-  std::map<int, StepDone> step_done_;
-  EvaluationLosses evaluation_;
-  std::set<int> ended_;
-  std::filesystem::path temporary_;
-  std::int64_t step_begin_ns_ = 0;
-  bool finishing_ = false;
+  DriverPhase phase_ = Ending{};  // Starting once the stages are known
+  std::set<int> ended_;           // ranks that sent StageEnded or are lost, in any phase
 };
 
-/// Spawn detached: observers and file writes may block its thread.
+/// Spawn detached: writing the model may block its thread.
 DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverState> self,
                                         const std::shared_ptr<DriverSetup>& setup);
 

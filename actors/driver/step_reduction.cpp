@@ -4,17 +4,18 @@
 
 #include <cmath>
 
+#include "kernels/base/error.h"
 #include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft {
 namespace {
 
 /// The loss of the step: per data rank in micro-batch order, then along the reduction tree.
-double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+double loss_of(const TrainingPlan& plan, const std::vector<RankResults>& done) {
   std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
-  for (const auto& [rank, message] : done) {
-    double& sum = by_data[static_cast<std::size_t>(coordinate_of(plan.mesh, rank).data)];
-    for (const std::uint64_t loss : message.losses) {
+  for (const RankResults& results : done) {
+    double& sum = by_data[static_cast<std::size_t>(coordinate_of(plan.mesh, results.rank).data)];
+    for (const std::uint64_t loss : results.losses) {
       sum += from_wire(loss);
     }
   }
@@ -26,11 +27,11 @@ double loss_of(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
 
 }  // namespace
 
-StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done) {
+StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& done) {
   const std::vector<ParameterSpec> specs = plan.model.parameters();
   std::vector<double> squares(specs.size(), 0);
-  for (const auto& [rank, message] : done) {  // by rank: the tensor ranks of a stage in order
-    for (const WireSquare& square : message.squares) {
+  for (const RankResults& results : done) {  // by rank: the tensor ranks of a stage in order
+    for (const WireSquare& square : results.squares) {
       squares.at(static_cast<std::size_t>(square.parameter)) += from_wire(square.square);
     }
   }
@@ -53,22 +54,22 @@ StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& do
   return sums;
 }
 
-void EvaluationLosses::begin(std::int64_t batches, int ranks) {
-  answers_due_ = batches * ranks;
-  losses_.clear();
-}
-
-bool EvaluationLosses::add(const EvaluationDone& message) {
-  std::vector<double>& losses = losses_[{message.batch, message.rank}];
-  for (const std::uint64_t loss : message.losses) {
-    losses.push_back(from_wire(loss));
+bool EvaluationLosses::add(std::int64_t batch, const std::vector<RankResults>& ranks) {
+  require(batch >= 0 && batch < batches_, "evaluation", "there is no batch {} of {}", batch,
+          batches_);
+  const auto [entry, added] = losses_.try_emplace(batch);
+  require(added, "evaluation", "batch {} was reported twice", batch);
+  for (const RankResults& results : ranks) {
+    for (const std::uint64_t loss : results.losses) {
+      entry->second.push_back(from_wire(loss));
+    }
   }
-  return static_cast<std::int64_t>(losses_.size()) == answers_due_;
+  return static_cast<std::int64_t>(losses_.size()) == batches_;
 }
 
 double EvaluationLosses::sum() const {
   double sum = 0;
-  for (const auto& [batch_and_rank, losses] : losses_) {
+  for (const auto& [batch, losses] : losses_) {
     for (const double loss : losses) {
       sum += loss;
     }

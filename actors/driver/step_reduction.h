@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <map>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "actors/protocol/messages.h"
@@ -19,24 +18,24 @@ struct StepReduction {
   std::string not_finite;   // description of the value that is not finite, or ""
 };
 
-/// `done` holds one message per rank. Losses are added in micro-batch order, then over data ranks
-/// along the reduction tree. Squares are added over tensor ranks for each parameter, then over
-/// parameters in their order.
-StepReduction add_up(const TrainingPlan& plan, const std::map<int, StepDone>& done);
+/// `done` holds the results of all ranks, by rank. Losses are added in micro-batch order, then over
+/// data ranks along the reduction tree. Squares are added over tensor ranks for each parameter,
+/// then over parameters in their order.
+StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& done);
 
 /// The losses of one evaluation.
 class EvaluationLosses {
  public:
-  /// Starts an evaluation of `batches` batches. Each of `ranks` ranks answers every batch.
-  void begin(std::int64_t batches, int ranks);
-  /// Returns true when `message` was the last answer.
-  bool add(const EvaluationDone& message);
+  explicit EvaluationLosses(std::int64_t batches) : batches_(batches) {}
+  /// Adds the results of all ranks, by rank, for one batch. Returns true when no batch is left.
+  /// Throws Error for an unknown batch, or one that was added already.
+  bool add(std::int64_t batch, const std::vector<RankResults>& ranks);
   /// In nats, over all samples, added by batch, then rank, then micro-batch.
   double sum() const;
 
  private:
-  std::int64_t answers_due_ = 0;
-  std::map<std::pair<std::int64_t, int>, std::vector<double>> losses_;  // by (batch, rank)
+  std::int64_t batches_;
+  std::map<std::int64_t, std::vector<double>> losses_;  // by batch
 };
 
 }  // namespace stagecraft

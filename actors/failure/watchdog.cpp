@@ -24,7 +24,7 @@ std::chrono::milliseconds tick_of(double watchdog_seconds) {
 class BoardSnapshot {
  public:
   BoardSnapshot(const ProgressBoard& board, const WatchedMoment& moment)
-      : board_(board), moment_(moment) {
+      : board_(board), moment_(moment), driver_(board.driver().view()) {
     for (int rank = 0; rank < board.ranks(); ++rank) {
       views_.push_back(board.slot(rank).view());
     }
@@ -40,22 +40,24 @@ class BoardSnapshot {
         }
       }
     }
-    return all_wait();
+    const std::string driver = driver_is_stuck();
+    return driver.empty() ? all_wait() : Finding{0, driver};
   }
 
  private:
   const ProgressSlot::View& view(int rank) const { return views_[static_cast<std::size_t>(rank)]; }
 
-  bool is_here(int rank) const { return board_.slot(rank).host() == moment_.reader.host; }
+  bool is_here(const ProgressSlot& slot) const { return slot.host() == moment_.reader.host; }
 
-  /// Seconds from a time in the rank's row until now. Steady clocks compare within one host, wall
+  /// Seconds from a time in a row until now. Steady clocks compare within one host, wall
   /// clocks across hosts.
-  double age(int rank, std::int64_t row_ns) const {
-    const std::int64_t ns = is_here(rank)
-                                ? moment_.now_ns - row_ns
-                                : moment_.reader.wall_ns - board_.slot(rank).wall_ns(row_ns);
+  double age(const ProgressSlot& slot, std::int64_t row_ns) const {
+    const std::int64_t ns =
+        is_here(slot) ? moment_.now_ns - row_ns : moment_.reader.wall_ns - slot.wall_ns(row_ns);
     return static_cast<double>(ns) * 1e-9;
   }
+  double age(int rank, std::int64_t row_ns) const { return age(board_.slot(rank), row_ns); }
+  double driver_age() const { return age(board_.driver(), driver_.since_ns); }
 
   bool over(double seconds) const { return seconds > board_.info().watchdog_seconds; }
 
@@ -66,7 +68,7 @@ class BoardSnapshot {
   }
 
   std::string is_gone(int rank) const {
-    if (!moment_.processes || !is_running(rank) || !is_here(rank) ||
+    if (!moment_.processes || !is_running(rank) || !is_here(board_.slot(rank)) ||
         moment_.reader.alive(view(rank).process)) {
       return "";
     }
@@ -117,13 +119,31 @@ class BoardSnapshot {
                : "";
   }
 
+  /// "" before the driver has begun.
+  std::string driver_is_stuck() const {
+    const ProgressSlot::View& row = driver_;
+    if (row.process == 0 || !works(row.activity) || row.activity == Activity::leaving ||
+        may_be_frozen(0)) {
+      return "";
+    }
+    const double stuck = driver_age();
+    return over(stuck)
+               ? fmt::format("{}: has not returned for {:.1f} s (run.watchdog_seconds = {})",
+                             driver_text(row), stuck, board_.info().watchdog_seconds)
+               : "";
+  }
+
+  bool driver_waits_too_long() const {
+    return driver_.process != 0 && driver_.activity == Activity::waiting && over(driver_age());
+  }
+
   bool waits_too_long(int rank) const {
     const Activity activity = view(rank).activity;
     return (waits_for_others(activity) || activity == Activity::idle) &&
            over(age(rank, view(rank).since_ns));
   }
 
-  /// Waiting for the driver's decision is not a deadlock of the stages.
+  /// Waiting for the driver's decision is not a deadlock while the driver works.
   bool waits_for_a_stage(int rank) const {
     const Activity activity = view(rank).activity;
     return (activity == Activity::waiting || activity == Activity::communicating) &&
@@ -132,7 +152,7 @@ class BoardSnapshot {
 
   std::optional<Finding> all_wait() const {
     bool all = true;
-    bool any = false;
+    bool any = driver_waits_too_long();
     for (int rank = 0; rank < board_.ranks(); ++rank) {
       all = all && waits_too_long(rank) && !may_be_frozen(rank);
       any = any || waits_for_a_stage(rank);
@@ -158,12 +178,16 @@ class BoardSnapshot {
                               awaited(view(rank).instruction, board_.info().stage_of_chunk))
                 : where);
     }
+    if (driver_.process != 0) {
+      texts.push_back(driver_text(driver_));
+    }
     return fmt::format("{}", fmt::join(texts, "; "));
   }
 
   const ProgressBoard& board_;
   const WatchedMoment& moment_;
   std::vector<ProgressSlot::View> views_;
+  ProgressSlot::View driver_;
 };
 
 }  // namespace

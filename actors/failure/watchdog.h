@@ -36,8 +36,8 @@ struct WatchedMoment {
 /// - a process is gone without having ended;
 /// - a process has written no heartbeat for the board's watchdog_seconds;
 /// - a process has not started within that time;
-/// - a working rank has made no progress for that time;
-/// - all ranks have waited for each other for that time.
+/// - a working rank, or the driver, has made no progress for that time;
+/// - all ranks and the driver have waited for each other for that time.
 std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment);
 
 /// The constant part of the board of a plan.

@@ -6,11 +6,10 @@
 //   driver -> stage          Join, driver               the driver; the stage makes its parameters
 //   stage -> driver          Join, rank, monitor        the failure monitor to tell of failures
 //   stage -> driver          Ready                      parameters are made
-//   driver -> stage          TrainStep, Evaluate        programs to run, one after the other
+//   driver -> stage          RunPasses                  programs to run, one after the other
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
-//   stage -> driver          StepDone                   gradients are complete: losses and squares
-//   driver -> stage          ApplyUpdate                the optimizer may fire
-//   stage -> driver          EvaluationDone             losses of one batch
+//   stage -> stage -> driver PassDone                   losses and squares, gathered along a tree
+//   driver -> stage          ApplyUpdate                the optimizer may fire, and what follows it
 //   driver -> stage          WriteModel                 write the stage's slices
 //   stage -> driver          ModelWritten
 //   driver -> stage          Finish                     end now, whatever is running
@@ -40,13 +39,15 @@
 
 namespace stagecraft {
 
-struct TrainStep {
-  std::int64_t step = 0;  // from 1; 0: the priming step
+/// Consecutive passes: a training step, or all batches of an evaluation.
+struct PassRange {
+  PassKind kind = PassKind::train;
+  std::int64_t step = 0;     // as in Pass
+  std::int64_t batches = 1;  // of an evaluation
 };
 
-struct Evaluate {
-  std::int64_t step = 0;   // the training step before it
-  std::int64_t batch = 0;  // from 0
+struct RunPasses {
+  std::vector<PassRange> passes;  // in order
 };
 
 struct Credit {
@@ -63,23 +64,26 @@ struct WireSquare {
   std::uint64_t square = 0;    // bits of a double
 };
 
-struct StepDone {
+struct RankResults {
   std::int32_t rank = 0;
-  std::int64_t step = 0;
   std::vector<std::uint64_t> losses;  // bits; sums over a micro-batch's tokens, in order
-  std::vector<WireSquare> squares;
+  std::vector<WireSquare> squares;    // of a training step
 };
 
+/// The results of one pass. Each stage sends those of its subtree (gather_tree.h) when they are
+/// complete: all gradients of a training step, or the losses of one batch of an evaluation.
+struct PassDone {
+  Pass pass;
+  std::vector<RankResults> ranks;
+};
+
+/// `next` holds the passes that follow the update, so that no rank waits for the driver between
+/// two steps.
 struct ApplyUpdate {
   std::int64_t step = 0;
   std::uint64_t learning_rate = 0;   // bits
   std::uint64_t gradient_scale = 0;  // bits
-};
-
-struct EvaluationDone {
-  std::int32_t rank = 0;
-  std::int64_t batch = 0;
-  std::vector<std::uint64_t> losses;  // bits
+  std::vector<PassRange> next = {};
 };
 
 struct WriteModel {
@@ -128,12 +132,12 @@ struct RunFailed {
 };
 
 template <class Inspector>
-auto inspect(Inspector& f, TrainStep& x) {
-  return f(caf::meta::type_name("TrainStep"), x.step);
+auto inspect(Inspector& f, PassRange& x) {
+  return f(caf::meta::type_name("PassRange"), x.kind, x.step, x.batches);
 }
 template <class Inspector>
-auto inspect(Inspector& f, Evaluate& x) {
-  return f(caf::meta::type_name("Evaluate"), x.step, x.batch);
+auto inspect(Inspector& f, RunPasses& x) {
+  return f(caf::meta::type_name("RunPasses"), x.passes);
 }
 template <class Inspector>
 auto inspect(Inspector& f, Edge& x) {
@@ -169,16 +173,16 @@ auto inspect(Inspector& f, WireSquare& x) {
   return f(caf::meta::type_name("WireSquare"), x.parameter, x.square);
 }
 template <class Inspector>
-auto inspect(Inspector& f, StepDone& x) {
-  return f(caf::meta::type_name("StepDone"), x.rank, x.step, x.losses, x.squares);
+auto inspect(Inspector& f, RankResults& x) {
+  return f(caf::meta::type_name("RankResults"), x.rank, x.losses, x.squares);
+}
+template <class Inspector>
+auto inspect(Inspector& f, PassDone& x) {
+  return f(caf::meta::type_name("PassDone"), x.pass, x.ranks);
 }
 template <class Inspector>
 auto inspect(Inspector& f, ApplyUpdate& x) {
-  return f(caf::meta::type_name("ApplyUpdate"), x.step, x.learning_rate, x.gradient_scale);
-}
-template <class Inspector>
-auto inspect(Inspector& f, EvaluationDone& x) {
-  return f(caf::meta::type_name("EvaluationDone"), x.rank, x.batch, x.losses);
+  return f(caf::meta::type_name("ApplyUpdate"), x.step, x.learning_rate, x.gradient_scale, x.next);
 }
 template <class Inspector>
 auto inspect(Inspector& f, WriteModel& x) {
@@ -231,9 +235,9 @@ auto inspect(Inspector& f, RunFailed& x) {
 /// Every message type that an actor may receive; the network layer and tests iterate over it.
 template <class... Ts>
 struct MessageList {};
-using AllMessages = MessageList<TrainStep, Evaluate, Envelope, Credit, Ready, StepDone, ApplyUpdate,
-                                EvaluationDone, WriteModel, ModelWritten, Finish, Spans,
-                                ClockReadings, StageEnded, StageFailed, RunFailed>;
+using AllMessages =
+    MessageList<RunPasses, Envelope, Credit, Ready, PassDone, ApplyUpdate, WriteModel, ModelWritten,
+                Finish, Spans, ClockReadings, StageEnded, StageFailed, RunFailed>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
@@ -243,20 +247,22 @@ using FailureMonitor =
     caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
                      caf::reacts_to<JoinAtom, caf::strong_actor_ptr>, caf::reacts_to<Finish>>;
 
-using DriverActor = caf::typed_actor<
-    caf::reacts_to<Ready>, caf::reacts_to<StepDone>, caf::reacts_to<EvaluationDone>,
-    caf::reacts_to<ModelWritten>, caf::reacts_to<Spans>, caf::reacts_to<ClockReadings>,
-    caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>, caf::reacts_to<TickAtom>,
-    caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
-    caf::reacts_to<JoinAtom, std::int32_t, caf::strong_actor_ptr>>;
-
-/// Connect carries the stage actors of the receiver's mesh column, by stage. For the driver it
-/// carries all stage actors, by rank. Join carries the driver.
-using StageActor =
-    caf::typed_actor<caf::reacts_to<TrainStep>, caf::reacts_to<Evaluate>, caf::reacts_to<Envelope>,
-                     caf::reacts_to<Credit>, caf::reacts_to<ApplyUpdate>,
-                     caf::reacts_to<WriteModel>, caf::reacts_to<Finish>,
+using DriverActor =
+    caf::typed_actor<caf::reacts_to<Ready>, caf::reacts_to<PassDone>, caf::reacts_to<ModelWritten>,
+                     caf::reacts_to<Spans>, caf::reacts_to<ClockReadings>,
+                     caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>,
+                     caf::reacts_to<TickAtom>,
                      caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
-                     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>>;
+                     caf::reacts_to<JoinAtom, std::int32_t, caf::strong_actor_ptr>>;
+
+/// Connect carries the stage actors of the receiver's mesh column, by stage, and the receiver's
+/// parent in the tree of gather_tree.h (null for rank 0, whose parent is the driver). For the
+/// driver it carries all stage actors, by rank. Join carries the driver.
+using StageActor = caf::typed_actor<
+    caf::reacts_to<RunPasses>, caf::reacts_to<Envelope>, caf::reacts_to<Credit>,
+    caf::reacts_to<PassDone>, caf::reacts_to<ApplyUpdate>, caf::reacts_to<WriteModel>,
+    caf::reacts_to<Finish>,
+    caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>, caf::strong_actor_ptr>,
+    caf::reacts_to<JoinAtom, caf::strong_actor_ptr>>;
 
 }  // namespace stagecraft

@@ -25,6 +25,8 @@ struct RunConfig {
   std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
   std::filesystem::path progress_board;  // file of the board; empty: in memory
+  /// Asked once a step, before its update is ordered. True: this step is the last. Empty: never.
+  std::function<bool()> stop_requested;
   /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the work is not wrapped.
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
   /// A seam for tests: how often a rank sends an envelope. Empty: once.

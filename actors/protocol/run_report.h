@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,18 +27,20 @@ struct StepReport {
   std::optional<double> validation_loss;
 };
 
-/// Receives the events of a run, for terminal and files. Called from one thread at a time, in
-/// order. Calls should be short, since the driver waits for them.
+/// Receives the events of a run, for terminal and files. Called from the driver's thread, in order,
+/// while the ranks compute what follows. An exception ends the run with its text as the cause. The
+/// watchdog ends a run whose observer does not return, so files and terminals that may block are
+/// written by another thread.
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
   virtual void on_start() {}  // weights are initialised, step 1 begins
   virtual void on_step(const StepReport& report) = 0;
   virtual void on_evaluation_begin(std::int64_t step) { static_cast<void>(step); }
-  /// Called after every step; true: write the model and end.
-  virtual bool stop_requested() { return false; }
   virtual void on_model_written(const std::filesystem::path& folder) { static_cast<void>(folder); }
 };
+
+using RunObservers = std::vector<std::reference_wrapper<RunObserver>>;
 
 /// The time and the peak memory of one rank.
 struct RankReport {

@@ -2,6 +2,7 @@
 
 #include <caf/all.hpp>
 
+#include "actors/stage/gather_tree.h"
 #include "kernels/backends/make_stream.h"
 
 namespace stagecraft {
@@ -74,7 +75,8 @@ const StageActor& ActorHost::spawn_stage(const std::shared_ptr<StageSetup>& setu
   return stages_.back();
 }
 
-std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs, RunObserver& observer,
+std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs,
+                                               const RunObservers& observers,
                                                const std::shared_ptr<ProgressBoard>& board,
                                                const std::vector<StageActor>& stages) {
   auto result = std::make_shared<std::promise<RunResult>>();
@@ -82,7 +84,7 @@ std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs, RunObser
   setup->board = board;
   setup->plan = &inputs.plan;
   setup->config = &inputs.config;
-  setup->observer = &observer;
+  setup->observers = observers;
   setup->evaluation_samples = inputs.evaluation_samples;
   setup->done = [result](RunResult value) { result->set_value(std::move(value)); };
   driver_ = system_.spawn<caf::detached>(driver_actor, setup);
@@ -121,15 +123,20 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
   return setup;
 }
 
-void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
-                    const std::vector<StageActor>& by_rank) {
+void connect_stage(const StageActor& stage, const MeshShape& mesh, int rank,
+                   const std::vector<StageActor>& by_rank) {
   std::vector<caf::strong_actor_ptr> column;
   MeshCoordinate coordinate = coordinate_of(mesh, rank);
   for (coordinate.pipeline = 0; coordinate.pipeline < mesh.pipeline; ++coordinate.pipeline) {
     column.push_back(caf::actor_cast<caf::strong_actor_ptr>(
         by_rank[static_cast<std::size_t>(rank_at(mesh, coordinate))]));
   }
-  caf::anon_send(stage, ConnectAtom::value, std::move(column));
+  caf::strong_actor_ptr parent;
+  if (rank != 0) {
+    parent = caf::actor_cast<caf::strong_actor_ptr>(
+        by_rank[static_cast<std::size_t>(gather_parent(rank))]);
+  }
+  caf::anon_send(stage, ConnectAtom::value, std::move(column), std::move(parent));
 }
 
 }  // namespace stagecraft

@@ -47,7 +47,7 @@ class ActorHost {
                                               std::function<void(std::string_view)> abort);
   const StageActor& spawn_stage(const std::shared_ptr<StageSetup>& setup);
   /// The future is ready when the driver has ended. `stages` holds those of all processes, by rank.
-  std::future<RunResult> spawn_driver(const RunInputs& inputs, RunObserver& observer,
+  std::future<RunResult> spawn_driver(const RunInputs& inputs, const RunObservers& observers,
                                       const std::shared_ptr<ProgressBoard>& board,
                                       const std::vector<StageActor>& stages);
 
@@ -67,9 +67,9 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
                                              std::unique_ptr<Communicator> world,
                                              const std::shared_ptr<ProgressBoard>& board);
 
-/// Sends a stage the stages of its mesh column. Handles of `by_rank` outside that column may be
-/// null.
-void connect_column(const StageActor& stage, const MeshShape& mesh, int rank,
-                    const std::vector<StageActor>& by_rank);
+/// Sends a stage the stages of its mesh column, and its parent (gather_tree.h). Other handles of
+/// `by_rank` may be null.
+void connect_stage(const StageActor& stage, const MeshShape& mesh, int rank,
+                   const std::vector<StageActor>& by_rank);
 
 }  // namespace stagecraft

@@ -7,6 +7,7 @@
 #include "actors/network/control_types.h"
 #include "actors/run/actor_host.h"
 #include "actors/run/rank_channels.h"
+#include "actors/stage/gather_tree.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tensor_parallel/comm/nccl/open_module.h"
 
@@ -23,12 +24,13 @@ ControlOptions control_options(const RunInputs& inputs, const RankProcess& proce
   return options;
 }
 
-/// Whether rank `rank` sends messages to rank `other`. Rank 0, which has the driver, sends to all
-/// ranks; other ranks send to the stages of their mesh column.
+/// Whether one of the two ranks sends messages to the other. Rank 0, which has the driver, sends to
+/// all ranks; other ranks send to the stages of their mesh column and to their parent.
 bool talks_to(const MeshShape& mesh, int rank, int other) {
   const MeshCoordinate here = coordinate_of(mesh, rank);
   const MeshCoordinate there = coordinate_of(mesh, other);
-  return rank == 0 || (here.tensor == there.tensor && here.data == there.data);
+  return rank == 0 || other == gather_parent(rank) || rank == gather_parent(other) ||
+         (here.tensor == there.tensor && here.data == there.data);
 }
 
 /// Everything that the actors of this process use, in order of construction.
@@ -49,13 +51,13 @@ class ProcessRun {
   ProcessRun(const ProcessRun&) = delete;
   ProcessRun& operator=(const ProcessRun&) = delete;
 
-  RunResult run(RunObserver& observer) {
+  RunResult run(const RunObservers& observers) {
     start_actors();
     const std::vector<StageActor> stages = connect();
-    connect_column(actors_.stages().front(), inputs_.plan.mesh, rank_, stages);
+    connect_stage(actors_.stages().front(), inputs_.plan.mesh, rank_, stages);
     RunResult result;
     if (rank_ == 0) {
-      result = actors_.spawn_driver(inputs_, observer, process_.board, stages).get();
+      result = actors_.spawn_driver(inputs_, observers, process_.board, stages).get();
     } else {
       stage_ended_.get_future().wait();
       const std::optional<Cause> cause = process_.board->cause();
@@ -143,14 +145,14 @@ class ProcessRun {
 }  // namespace
 
 RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
-                   RunObserver& observer, const RankProcess& process) {
+                   const RunObservers& observers, const RankProcess& process) {
   require(process.session.size() == plan.mesh.ranks(), "run_rank",
           "the plan has {} ranks and mpirun started {} processes", plan.mesh.ranks(),
           process.session.size());
   // Leaked until the process ends: after a failure an actor may still use it. Also, CAF 0.17 with
   // its network layer sometimes waits forever for a detached actor that has ended.
   auto* stage = new ProcessRun(plan, config, data, process);
-  return stage->run(observer);
+  return stage->run(observers);
 }
 
 }  // namespace stagecraft

@@ -20,11 +20,11 @@ struct RankProcess {
   std::string interface_address = "127.0.0.1";  // numeric; control connections listen there
 };
 
-/// Collective: every process calls it with the same plan. Only rank 0 calls the observer and
+/// Collective: every process calls it with the same plan. Only rank 0 calls the observers and
 /// returns the run's result; the results of other ranks contain the failure only. After a
 /// successful run MPI may be finalised. The actor system is not destroyed, so the process must end
 /// with std::_Exit; after a failure it must do so at once.
 RunResult run_rank(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
-                   RunObserver& observer, const RankProcess& process);
+                   const RunObservers& observers, const RankProcess& process);
 
 }  // namespace stagecraft

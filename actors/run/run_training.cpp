@@ -62,8 +62,8 @@ struct ThreadRun {
       actors.spawn_stage(setup);
     }
     for (const auto& setup : setups) {
-      connect_column(actors.stages()[static_cast<std::size_t>(setup->rank)], inputs.plan.mesh,
-                     setup->rank, actors.stages());
+      connect_stage(actors.stages()[static_cast<std::size_t>(setup->rank)], inputs.plan.mesh,
+                    setup->rank, actors.stages());
     }
   }
 
@@ -77,11 +77,11 @@ struct ThreadRun {
 }  // namespace
 
 RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
-                       RunObserver& observer) {
+                       const RunObservers& observers) {
   auto run = std::make_unique<ThreadRun>(plan, config, data);
   run->start_actors();
   RunResult result =
-      run->actors.spawn_driver(run->inputs, observer, run->board, run->actors.stages()).get();
+      run->actors.spawn_driver(run->inputs, observers, run->board, run->actors.stages()).get();
   if (result.actor_lost) {
     static_cast<void>(run.release());  // leaked: the lost actor still uses it
   } else if (result.failure.empty()) {

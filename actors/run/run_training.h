@@ -11,6 +11,6 @@ namespace stagecraft {
 /// Trains as planned, with all ranks as threads of this process. Errors inside actors are returned
 /// in RunResult::failure. ConfigErrors of data and init_from are thrown before any actor starts.
 RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
-                       RunObserver& observer);
+                       const RunObservers& observers);
 
 }  // namespace stagecraft

@@ -12,18 +12,15 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
   state.start(self, setup, monitor);
   self->set_down_handler([&state](const caf::down_msg& m) { state.lost(m); });
   return {
-      [&state](const TrainStep& m) {
-        state.enqueue({PassKind::train, m.step, 0});
-      },
-      [&state](const Evaluate& m) {
-        state.enqueue({PassKind::evaluate, m.step, m.batch});
-      },
+      [&state](const RunPasses& m) { state.run_passes(m); },
       [&state](const Envelope& m) { state.deliver(m); },
       [&state](const Credit& m) { state.credit(m); },
+      [&state](const PassDone& m) { state.gather(m); },
       [&state](const ApplyUpdate& m) { state.apply(m); },
       [&state](const WriteModel& m) { state.write_model(m); },
       [&state](const Finish& m) { state.finish(m); },
-      [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m) { state.connect(m); },
+      [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& column,
+               const caf::strong_actor_ptr& parent) { state.connect(column, parent); },
       [&state](JoinAtom, const caf::strong_actor_ptr& driver) { state.join(driver); },
   };
 }
@@ -34,9 +31,12 @@ void StageState::start(StageActor::stateful_pointer<StageState> self,
   setup_ = std::move(setup);
   monitor_ = std::move(monitor);
   coordinate_ = coordinate_of(setup_->plan->mesh, setup_->rank);
+  results_.emplace(setup_->rank, setup_->plan->mesh.ranks());
 }
 
-void StageState::connect(const std::vector<caf::strong_actor_ptr>& column) {
+void StageState::connect(const std::vector<caf::strong_actor_ptr>& column,
+                         const caf::strong_actor_ptr& parent) {
+  parent_ = caf::actor_cast<StageActor>(parent);
   PipelinePeers::Copies copies;
   if (setup_->config->envelope_copies) {
     copies = [this](const Envelope& envelope) {
@@ -150,11 +150,29 @@ void StageState::fail(int culprit, const std::string& text, bool aborted) {
   self_->send(monitor_, StageFailed{culprit, text, aborted});
 }
 
-void StageState::enqueue(const Pass& pass) {
+void StageState::run_passes(const RunPasses& message) {
   guarded([&] {
-    follow_priming(pass.step);
-    passes_.push_back(pass);
+    enqueue(message.passes);
     pump();
+  });
+}
+
+void StageState::enqueue(const std::vector<PassRange>& passes) {
+  for (const PassRange& range : passes) {
+    follow_priming(range.step);
+    const std::int64_t count = range.kind == PassKind::evaluate ? range.batches : 1;
+    for (std::int64_t batch = 0; batch < count; ++batch) {
+      passes_.push_back({range.kind, range.step, batch});
+    }
+  }
+}
+
+/// Sends the results of this rank's subtree when they are complete.
+void StageState::gather(const PassDone& part) {
+  guarded([&] {
+    if (const std::optional<PassDone> whole = results_->add(part)) {
+      parent_ ? self_->send(parent_, *whole) : self_->send(driver_, *whole);
+    }
   });
 }
 
@@ -177,6 +195,7 @@ void StageState::apply(const ApplyUpdate& m) {
     executor_->decide({.step = m.step,
                        .learning_rate = from_wire(m.learning_rate),
                        .gradient_scale = from_wire(m.gradient_scale)});
+    enqueue(m.next);
     pump();
   });
 }
@@ -232,19 +251,19 @@ void StageState::report() {
   progress().set(on_host ? Activity::reporting : Activity::communicating);
   StreamSpan span(meter_.spans(), work_->stream());
   const PassResults results = work_->results();
+  RankResults wire{setup_->rank, to_wire_all(results.losses), {}};
+  for (const ParameterSquare& square : results.squares) {
+    wire.squares.push_back({square.parameter, to_wire(square.square)});
+  }
   if (pass.kind == PassKind::evaluate) {
     progress().set(Activity::idle);
-    self_->send(driver_, EvaluationDone{setup_->rank, pass.batch, to_wire_all(results.losses)});
+    gather({pass, {std::move(wire)}});
     return;
   }
   meter_.spans().at(pass.step, "");
   span.end(Lane::optimizer, "gradient norm");
   progress().set(Activity::waiting);
-  StepDone done{setup_->rank, pass.step, to_wire_all(results.losses), {}};
-  for (const ParameterSquare& square : results.squares) {
-    done.squares.push_back({square.parameter, to_wire(square.square)});
-  }
-  self_->send(driver_, std::move(done));
+  gather({pass, {std::move(wire)}});
   meter_.spans().settle();
 }
 

@@ -8,6 +8,7 @@
 
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
+#include "actors/stage/gather_tree.h"
 #include "actors/stage/pipeline_peers.h"
 #include "actors/stage/priming.h"
 #include "actors/stage/stage_statistics.h"
@@ -56,10 +57,12 @@ class StageState : public CommunicationObserver {
 
   void start(StageActor::stateful_pointer<StageState> self, std::shared_ptr<StageSetup> setup,
              FailureMonitor monitor);
-  void connect(const std::vector<caf::strong_actor_ptr>& column);
+  void connect(const std::vector<caf::strong_actor_ptr>& column,
+               const caf::strong_actor_ptr& parent);
   void join(const caf::strong_actor_ptr& driver);
   void lost(const caf::down_msg& down);
-  void enqueue(const Pass& pass);
+  void run_passes(const RunPasses& message);
+  void gather(const PassDone& part);
   void deliver(const Envelope& envelope);
   void credit(const Credit& credit);
   void apply(const ApplyUpdate& update);
@@ -77,6 +80,7 @@ class StageState : public CommunicationObserver {
   void make_work();
   void read_clocks(bool at_end);
   void follow_priming(std::int64_t step);
+  void enqueue(const std::vector<PassRange>& passes);
   void pump();
   bool take_up_next();
   void report();
@@ -88,6 +92,8 @@ class StageState : public CommunicationObserver {
   FailureMonitor monitor_;
   MeshCoordinate coordinate_;
   PipelinePeers peers_;
+  StageActor parent_;  // null: the driver
+  std::optional<ResultGather> results_;
   StageStatistics meter_;
   ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;

@@ -33,10 +33,10 @@ MetricsFile::MetricsFile(std::filesystem::path path) : path_(std::move(path)), f
   require(file_.is_open(), path_.string(), "cannot be written");
 }
 
-void MetricsFile::add(const StepReport& report) {
-  file_ << metrics_line(report) << '\n' << std::flush;
-  require(file_.good(), path_.string(), "step {} could not be written; is the disk full?",
-          report.step);
+void MetricsFile::add(const std::string& line) {
+  file_ << line << '\n' << std::flush;
+  require(file_.good(), path_.string(), "this row could not be written; is the disk full? {}",
+          line);
 }
 
 }  // namespace stagecraft

@@ -17,8 +17,8 @@ class MetricsFile {
  public:
   /// Opens the file. Throws Error with the path.
   explicit MetricsFile(std::filesystem::path path);
-  /// Writes and flushes one line. Throws Error when the write fails.
-  void add(const StepReport& report);
+  /// Writes and flushes one line of metrics_line(). Throws Error when the write fails.
+  void add(const std::string& line);
 
  private:
   std::filesystem::path path_;

@@ -19,6 +19,7 @@
 #include "launch/report/write_trace.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/progress.h"
+#include "launch/run/run_files.h"
 #include "launch/run/signals.h"
 #include "launch/run/train_rank.h"
 #include "launch/setup/gpu_environment.h"
@@ -59,6 +60,7 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   config.prime = run.devices.on_gpus();
   config.threads = settings.session.threads;
   config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
+  config.stop_requested = stop_signalled;
   config.model_folder = model_folder(directory);
   config.progress_board = progress_board_file(directory);
   if (options.adjust) {
@@ -81,16 +83,20 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   const RunSettings& settings = resolved_run.settings;
   RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
   check_trace_file(*settings.session.trace_file, directory);
-  Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, directory, stdout,
+  RunFiles files(directory);
+  Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
-  const RunResult result = run_training(
-      resolved_run.plan, run_config(resolved_run, directory.path(), options), text, progress);
+  RunResult result =
+      run_training(resolved_run.plan, run_config(resolved_run, directory.path(), options), text,
+                   {files, progress});
   directory.keep();
+  finish_files(files, result);
   progress.finish_line();
   write_trace(resolved_run.plan, settings, result);
   if (!result.failure.empty()) {
     return report_failure(result, directory);
   }
+  progress.flush();
   fmt::print("{}", run_summary(resolved_run, result, directory, words));
   return 0;
 }

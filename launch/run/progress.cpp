@@ -3,13 +3,13 @@
 #include <fmt/format.h>
 
 #include "launch/format/units.h"
-#include "launch/run/signals.h"
 
 namespace stagecraft {
 namespace {
 
 constexpr std::int64_t kTerminalPause_ns = 100'000'000;
 constexpr std::int64_t kFilePause_ns = 10'000'000'000;
+constexpr std::size_t kMaxLines = 256;
 constexpr double kNewShare = 0.1;  // weight of the newest step in the smoothed duration
 
 }  // namespace
@@ -37,18 +37,15 @@ std::string LiveLine::text() const {
                     seconds_text(step_seconds_ * static_cast<double>(numbers_.steps - last_.step)));
 }
 
-Progress::Progress(LiveNumbers numbers, RunDirectory& directory, std::FILE* out, bool terminal)
+Progress::Progress(LiveNumbers numbers, std::FILE* out, bool terminal)
     : numbers_(numbers),
       line_(numbers),
-      directory_(directory),
-      metrics_(directory.metrics()),
       out_(out),
-      terminal_(terminal) {}
-
-void Progress::on_start() { directory_.keep(); }
+      terminal_(terminal),
+      lines_(kMaxLines, LineQueue::WhenFull::drop,
+             [this](LineQueue::Kind kind, const std::string& text) { write(kind, text); }) {}
 
 void Progress::on_step(const StepReport& report) {
-  metrics_.add(report);
   line_.add(report);
   if (due(report)) {
     show(line_.text());
@@ -61,21 +58,11 @@ void Progress::on_evaluation_begin(std::int64_t step) {
   }
 }
 
-bool Progress::stop_requested() { return stop_signalled(); }
-
 void Progress::on_model_written(const std::filesystem::path& folder) {
-  finish_line();
-  fmt::print(out_, "model written to {}\n", folder.string());
-  std::fflush(out_);
+  lines_.add(LineQueue::Kind::line, fmt::format("model written to {}", folder.string()));
 }
 
-void Progress::finish_line() {
-  if (open_line_) {
-    fmt::print(out_, "\n");
-    std::fflush(out_);
-    open_line_ = false;
-  }
-}
+void Progress::finish_line() { lines_.add(LineQueue::Kind::end); }
 
 bool Progress::due(const StepReport& report) const {
   const std::int64_t pause_ns = terminal_ ? kTerminalPause_ns : kFilePause_ns;
@@ -85,12 +72,20 @@ bool Progress::due(const StepReport& report) const {
 
 void Progress::show(const std::string& text) {
   shown_ns_ = now_ns();
-  if (terminal_) {
-    fmt::print(out_, "\r\x1b[K{}", text);  // return to the start of the line and erase it
-    open_line_ = true;
+  lines_.add(terminal_ ? LineQueue::Kind::live : LineQueue::Kind::line, text);
+}
+
+/// Output that nobody reads is no failure of the run, so errors of `out` are ignored.
+void Progress::write(LineQueue::Kind kind, const std::string& text) {
+  std::string bytes;
+  if (kind == LineQueue::Kind::live) {
+    bytes = "\r\x1b[K" + text;  // return to the start of the line and erase it
   } else {
-    fmt::print(out_, "{}\n", text);
+    bytes = open_line_ ? "\n" : "";
+    bytes += kind == LineQueue::Kind::line ? text + "\n" : "";
   }
+  open_line_ = kind == LineQueue::Kind::live;
+  std::fwrite(bytes.data(), 1, bytes.size(), out_);
   std::fflush(out_);
 }
 

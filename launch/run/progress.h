@@ -1,4 +1,4 @@
-// The observer that shows the progress of a run to a person and writes the metrics file.
+// The observer that shows the progress of a run to a person.
 #pragma once
 
 #include <cstdio>
@@ -6,8 +6,7 @@
 #include <string>
 
 #include "actors/protocol/run_report.h"
-#include "launch/artifacts/metrics_file.h"
-#include "launch/artifacts/run_directory.h"
+#include "launch/run/line_queue.h"
 
 namespace stagecraft {
 
@@ -35,29 +34,30 @@ class Progress : public RunObserver {
  public:
   /// Writes to `out`. On a terminal, one line is rewritten in place. Elsewhere, a line is written
   /// every ten seconds, after every evaluation, and for the first and the last step.
-  Progress(LiveNumbers numbers, RunDirectory& directory, std::FILE* out, bool terminal);
+  /// No call waits for `out`, except flush() and the destructor.
+  Progress(LiveNumbers numbers, std::FILE* out, bool terminal);
 
-  void on_start() override;
   void on_step(const StepReport& report) override;
   void on_evaluation_begin(std::int64_t step) override;
-  bool stop_requested() override;
   void on_model_written(const std::filesystem::path& folder) override;
 
   /// Ends the line that is rewritten in place.
   void finish_line();
+  /// Waits until everything is written.
+  void flush() { lines_.flush(); }
 
  private:
   bool due(const StepReport& report) const;
   void show(const std::string& text);
+  void write(LineQueue::Kind kind, const std::string& text);
 
   LiveNumbers numbers_;
   LiveLine line_;
-  RunDirectory& directory_;
-  MetricsFile metrics_;
   std::FILE* out_;
   bool terminal_;
-  bool open_line_ = false;
   std::int64_t shown_ns_ = 0;
+  bool open_line_ = false;  // of the queue's thread
+  LineQueue lines_;
 };
 
 }  // namespace stagecraft

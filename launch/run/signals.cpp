@@ -1,5 +1,6 @@
 #include "launch/run/signals.h"
 
+#include <poll.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -12,15 +13,19 @@ namespace {
 std::atomic<int> signals_seen{0};
 static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
 
-/// Only what POSIX allows in a handler: lock-free atomics, write, _exit.
+/// Only what POSIX allows in a handler: lock-free atomics, poll, write, _exit.
 void on_signal(int number) {
   if (signals_seen.fetch_add(1) > 0) {
     ::_exit(128 + number);
   }
   const int saved_errno = errno;
   constexpr char kText[] = "\nstopping after this step; a second signal ends the run at once\n";
-  const auto written = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
-  static_cast<void>(written);
+  // A terminal that was stopped (Ctrl-S) takes nothing; writing to it would block this thread.
+  pollfd output{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&output, 1, 0) == 1 && (output.revents & POLLOUT) != 0) {
+    const auto written = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
+    static_cast<void>(written);
+  }
   errno = saved_errno;
 }
 

@@ -16,6 +16,7 @@
 #include "launch/report/write_trace.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/progress.h"
+#include "launch/run/run_files.h"
 #include "launch/run/signals.h"
 #include "launch/setup/mpi_environment.h"
 
@@ -62,11 +63,6 @@ Board make_board(const TrainingPlan& plan, const RunConfig& config) {
   return std::make_shared<ProgressBoard>(ProgressBoard::create(info, config.progress_board));
 }
 
-/// The observer of ranks other than 0, which report to their logs only.
-struct Silent : RunObserver {
-  void on_step(const StepReport& /*report*/) override {}
-};
-
 /// This process from entering the board to its end.
 class RankRun {
  public:
@@ -90,11 +86,11 @@ class RankRun {
   }
 
   /// After a failure only end_failed() may be called.
-  RunResult train(const TextData& text, RunObserver& observer) {
+  RunResult train(const TextData& text, const RunObservers& observers) {
     try {
       start_session();
       const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface)};
-      RunResult result = run_rank(run_.plan, config_, text, observer, process);
+      RunResult result = run_rank(run_.plan, config_, text, observers, process);
       log_.info(result.failure.empty() ? "all steps are complete" : result.failure);
       return result;
     } catch (const std::exception& error) {
@@ -153,17 +149,20 @@ class RankRun {
 
 [[noreturn]] void train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                               const RankOptions& words, RunDirectory& directory) {
-  Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, directory, stdout,
+  RunFiles files(directory);
+  Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, stdout,
                     !words.plain && ::isatty(STDOUT_FILENO) == 1);
   directory.keep();  // other ranks open the board in it from now on
   RankRun rank_run(run, config, words, 0);
-  const RunResult result = rank_run.train(text, progress);
+  RunResult result = rank_run.train(text, {files, progress});
+  finish_files(files, result);
   progress.finish_line();
   write_trace(run.plan, run.settings, result);
   if (!result.failure.empty()) {
     rank_run.end_failed();
   }
   rank_run.end_well();
+  progress.flush();
   fmt::print("{}", run_summary(run, result, directory, words.configuration));
   exit_now(0);
 }
@@ -171,8 +170,7 @@ class RankRun {
 [[noreturn]] void train_other(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                               const RankOptions& words, int rank) {
   RankRun rank_run(run, config, words, rank);
-  Silent silent;
-  if (!rank_run.train(text, silent).failure.empty()) {
+  if (!rank_run.train(text, {}).failure.empty()) {
     RankRun::await_the_end();
   }
   rank_run.end_well();

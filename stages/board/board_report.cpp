@@ -117,6 +117,23 @@ std::vector<std::string> row_of(const ProgressBoard& board, int rank, const Boar
           where_text(view, board.info())};
 }
 
+std::vector<std::string> driver_row(const ProgressBoard& board, const BoardReader& reader,
+                                    std::int64_t moment_ns) {
+  const ProgressSlot& slot = board.driver();
+  const View view = slot.view();
+  const bool entered = view.process != 0;
+  const bool valid = static_cast<int>(view.activity) < kActivities;
+  return {"driver",
+          "",
+          entered ? fmt::format("{}", view.process) : "",
+          slot.host(),
+          entered && valid ? state_text(slot, reader) : "",
+          since_text(slot, moment_ns),
+          !entered ? ""
+          : valid  ? driver_text(view)
+                   : "this row of the board is not valid"};
+}
+
 /// The processes that died without recording a cause: a killed process cannot, and mpirun may end
 /// the others before they do.
 std::string gone_text(const ProgressBoard& board, const BoardReader& reader) {
@@ -192,6 +209,7 @@ std::string board_report(const ProgressBoard& board, const BoardReader& reader) 
   for (int rank = 0; rank < board.ranks(); ++rank) {
     table.add(row_of(board, rank, reader, moment));
   }
+  table.add(driver_row(board, reader, moment));
   return fmt::format("{}Started {}{}; ranks at {}:\n{}", cause_text(board, reader),
                      time_text(board.created_wall_ns()), launcher_text(board, reader),
                      time_text(moment), table.text());

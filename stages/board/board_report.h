@@ -19,8 +19,9 @@ struct BoardReader {
 /// This host, the current time, and a check with the operating system.
 BoardReader board_reader();
 
-/// The first cause, if any, then a row per rank: where it is, for how long, and what it waits for.
-/// If every process that `reader` can check is dead, durations end at the last sign of life.
+/// The first cause, if any, then a row per rank and the driver's: where it is, for how long, and
+/// what it waits for. If every process that `reader` can check is dead, durations end at the last
+/// sign of life.
 std::string board_report(const ProgressBoard& board, const BoardReader& reader);
 
 /// Whether any process of the run that `reader` can check is alive.

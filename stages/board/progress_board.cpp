@@ -15,7 +15,7 @@ namespace stagecraft {
 namespace {
 
 constexpr std::array<char, 8> kMagic = {'S', 'T', 'G', 'B', 'O', 'A', 'R', 'D'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;
 enum CauseState : std::uint32_t { none = 0, being_written = 1, written = 2 };
 
 /// The longest prefix of at most `limit` bytes that cuts no UTF-8 character.
@@ -40,8 +40,8 @@ std::string_view cut(std::string_view text, std::size_t limit) {
 ///     64    cause: state u32         68    culprit_rank i32      72    text_bytes u32
 ///     76    zero                     80    cause_wall_ns i64     88    zero
 ///     128   text, 1024 bytes, UTF-8
-///     1152  rows, 128 bytes a rank (ProgressSlot)
-///     1152 + 128 ranks  stage of each chunk, i32
+///     1152  rows of 128 bytes (ProgressSlot): by rank, then the driver's
+///     1152 + 128 (ranks + 1)  stage of each chunk, i32
 struct ProgressBoard::Header {
   std::array<char, 8> magic;
   std::uint32_t version;
@@ -70,7 +70,7 @@ static_assert(std::atomic<std::uint32_t>::is_always_lock_free);
 std::size_t ProgressBoard::bytes_of(const BoardInfo& info) {
   static_assert(sizeof(Header) == 1152 && sizeof(Header) % alignof(ProgressSlot) == 0);
   static_assert(sizeof(Line) == alignof(ProgressSlot));
-  return sizeof(Header) + sizeof(ProgressSlot) * static_cast<std::size_t>(info.mesh.ranks()) +
+  return sizeof(Header) + sizeof(ProgressSlot) * static_cast<std::size_t>(info.mesh.ranks() + 1) +
          sizeof(std::int32_t) * info.stage_of_chunk.size();
 }
 
@@ -114,8 +114,8 @@ void ProgressBoard::write_info() {
   header->created_steady_ns = now_ns();
   header->watchdog_seconds = info_.watchdog_seconds;
   header->launcher_process = info_.launcher_process;
-  for (int rank = 0; rank < ranks(); ++rank) {
-    new (&row(rank)) ProgressSlot();
+  for (int index = 0; index <= ranks(); ++index) {
+    new (&row(index)) ProgressSlot();
   }
   std::copy(info_.stage_of_chunk.begin(), info_.stage_of_chunk.end(), chunk_table());
 }
@@ -153,12 +153,12 @@ void ProgressBoard::read_info(const std::filesystem::path& path) {
 
 ProgressBoard::Header& ProgressBoard::header() const { return *reinterpret_cast<Header*>(data_); }
 
-ProgressSlot& ProgressBoard::row(int rank) const {
-  return reinterpret_cast<ProgressSlot*>(data_ + sizeof(Header))[rank];
+ProgressSlot& ProgressBoard::row(int index) const {
+  return reinterpret_cast<ProgressSlot*>(data_ + sizeof(Header))[index];
 }
 
 std::int32_t* ProgressBoard::chunk_table() const {
-  return reinterpret_cast<std::int32_t*>(&row(ranks()));
+  return reinterpret_cast<std::int32_t*>(&row(ranks() + 1));
 }
 
 std::int64_t ProgressBoard::created_wall_ns() const { return header().created_wall_ns; }
@@ -173,6 +173,11 @@ const ProgressSlot& ProgressBoard::slot(int rank) const {
   require(rank >= 0 && rank < ranks(), "ProgressBoard", "there is no rank {} among {}", rank,
           ranks());
   return row(rank);
+}
+
+ProgressSlot& ProgressBoard::driver() {
+  require(writable_, "ProgressBoard::driver", "the board was opened read-only");
+  return row(ranks());
 }
 
 bool ProgressBoard::name_cause(int culprit_rank, std::string_view text) {

@@ -1,6 +1,6 @@
-// The progress board says where every rank of a run is, what it waits for, and why the run failed.
-// Executors write it; failure monitors and watchdogs read it. The file in the run directory can
-// still be read when all processes of the run are dead.
+// The progress board says where every rank of a run and its driver are, what they wait for, and why
+// the run failed. Executors and the driver write it; failure monitors and watchdogs read it. The
+// file in the run directory can still be read when all processes of the run are dead.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +53,9 @@ class ProgressBoard {
   /// Throws Error on a board that was opened read-only.
   ProgressSlot& slot(int rank);
   const ProgressSlot& slot(int rank) const;
+  /// The driver's row; it shares the heartbeat of rank 0, whose process it runs in.
+  ProgressSlot& driver();
+  const ProgressSlot& driver() const { return row(ranks()); }
 
   /// Records the first cause of a failure; true if this call did. Later calls change nothing. Never
   /// blocks; may be called by any thread of any process that can write. The text is cut at
@@ -75,7 +78,7 @@ class ProgressBoard {
   void write_info();
   void read_info(const std::filesystem::path& path);
   Header& header() const;
-  ProgressSlot& row(int rank) const;
+  ProgressSlot& row(int index) const;
   std::int32_t* chunk_table() const;
 
   std::optional<MappedFile> file_;

@@ -26,8 +26,8 @@ Instruction unpacked(std::uint64_t bits) {
 
 std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
-      "starting", "beginning", "running", "communicating", "waiting", "reporting",
-      "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed"};
+      "starting", "beginning", "running", "communicating", "waiting",   "reporting", "idle",
+      "writing",  "leaving",   "ended",   "failed",        "dismissed", "deciding",  "observing"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -114,10 +114,32 @@ std::string location_text(const ProgressSlot::View& view) {
   }
 }
 
+std::string driver_text(const ProgressSlot::View& view) {
+  const std::string step = fmt::format("driver, step {}", view.step);
+  switch (view.activity) {
+    case Activity::starting:
+      return "driver, waits for the ranks to start";
+    case Activity::deciding:
+      return step + ", adding up results";
+    case Activity::observing:
+      return step + ", in an observer of the run (metrics, terminal)";
+    case Activity::writing:
+      return "driver, giving the model's files their names";
+    case Activity::leaving:
+      return "driver, waits for the ranks to end";
+    case Activity::ended:
+    case Activity::failed:
+      return "driver, at its end";
+    default:
+      return step + ", waits for the ranks";
+  }
+}
+
 bool works(Activity activity) {
   return activity == Activity::starting || activity == Activity::beginning ||
          activity == Activity::running || activity == Activity::reporting ||
-         activity == Activity::writing || activity == Activity::leaving;
+         activity == Activity::writing || activity == Activity::leaving ||
+         activity == Activity::deciding || activity == Activity::observing;
 }
 
 bool waits_for_others(Activity activity) {

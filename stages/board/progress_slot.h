@@ -1,4 +1,5 @@
-// One rank's row of the progress board: its process, where it is, and since when.
+// A row of the progress board, of a rank or of the driver: its process, where it is, and since
+// when.
 #pragma once
 
 #include <array>
@@ -23,9 +24,12 @@ enum class Activity : std::uint8_t {
   leaving,        // has finished, and closes its connections
   ended,
   failed,
-  dismissed  // ended by a signal: mpirun ends the other processes when one has failed
+  dismissed,  // ended by a signal: mpirun ends the other processes when one has failed
+  // of the driver alone
+  deciding,  // adding up results, deciding the update
+  observing  // calling an observer of the run
 };
-inline constexpr int kActivities = 12;
+inline constexpr int kActivities = 14;
 
 std::string_view to_string(Activity activity);
 
@@ -90,10 +94,12 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
               std::atomic<std::int32_t>::is_always_lock_free &&
               std::atomic<std::uint8_t>::is_always_lock_free);
 
-/// Describes the location: "step 7, instruction 1RA3", "making its parameters", ...
+/// Describes a rank's location: "step 7, instruction 1RA3", "making its parameters", ...
 std::string location_text(const ProgressSlot::View& view);
-/// Whether the rank itself is working, so that no other rank can be the reason if it does not
-/// proceed.
+/// Describes the driver's location: "driver, step 7, waits for the ranks", ...
+std::string driver_text(const ProgressSlot::View& view);
+/// Whether the rank or the driver itself is working, so that no other rank can be the reason if it
+/// does not proceed.
 bool works(Activity activity);
 /// Whether the rank waits for another rank or for the driver.
 bool waits_for_others(Activity activity);

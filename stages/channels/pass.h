@@ -1,6 +1,7 @@
 // A pass: one run of a stage's program.
 #pragma once
 
+#include <compare>
 #include <cstdint>
 
 namespace stagecraft {
@@ -14,7 +15,7 @@ struct Pass {
   PassKind kind = PassKind::train;
   std::int64_t step = 0;   // the training step, from 1; or the step that an evaluation follows
   std::int64_t batch = 0;  // evaluation: which batch, from 0
-  friend bool operator==(const Pass&, const Pass&) = default;
+  friend auto operator<=>(const Pass&, const Pass&) = default;
 };
 
 }  // namespace stagecraft

@@ -163,7 +163,7 @@ TEST_CASE("a stage holds no more activations than its program predicts") {
     run.batch.global_batch = micro_batches;
     run.run.optimizer.steps = 2;
     KeepingObserver observer;
-    const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+    const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
     REQUIRE(result.failure.empty());
     std::vector<std::int64_t> bytes;
     for (const RankReport& rank : result.ranks) {
@@ -187,7 +187,7 @@ TEST_CASE("a run's saved activations are those of the plan") {
   run.run.optimizer.steps = 1;
   KeepingObserver observer;
   const TrainingPlan plan = run.plan();
-  const RunResult result = run_training(plan, run.run, run.data(), observer);
+  const RunResult result = run_training(plan, run.run, run.data(), {observer});
   REQUIRE(result.failure.empty());
   for (const RankReport& rank : result.ranks) {
     const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.coordinate.pipeline)];

@@ -37,7 +37,7 @@ RunResult run_with_fault(SmallRun run, int faulty_rank, const Instruction& at,
   };
   KeepingObserver observer;
   const test::Watchdog watchdog("a run with a fault", std::chrono::seconds(120));
-  return run_training(run.plan(), run.run, run.data(), observer);
+  return run_training(run.plan(), run.run, run.data(), {observer});
 }
 
 SmallRun mesh(int pipeline, int tensor, int data) {
@@ -120,7 +120,7 @@ TEST_CASE("a loss that is not finite ends the run and names the step") {
   run.run.optimizer.warmup_steps = 0;
   run.run.optimizer.clip = 0;
   KeepingObserver observer;
-  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   CHECK_THAT(result.failure,
              Contains("step ") && (Contains("the loss is") || Contains("gradient of")));
 }
@@ -140,7 +140,7 @@ TEST_CASE("an observer that throws ends the run with a named cause") {
     void on_step(const StepReport&) override { throw Error("metrics.jsonl", "No space left"); }
   } observer;
   SmallRun run = mesh(2, 1, 1);
-  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   CHECK_THAT(result.failure, Contains("driver, step 1") && Contains("No space left"));
 }
 
@@ -149,11 +149,13 @@ TEST_CASE("a run that is asked to stop finishes its step and writes the model") 
   SmallRun run = mesh(2, 1, 1);
   run.run.model_folder = folder.path() / "model";
   KeepingObserver observer;
-  observer.stop_after = 5;
-  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  int asked = 0;
+  run.run.stop_requested = [&] { return ++asked == 5; };
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   CHECK(result.failure.empty());
   CHECK(result.stopped_early);
   CHECK(result.steps == 5);
+  CHECK(observer.steps.size() == 5);
   CHECK(std::filesystem::exists(run.run.model_folder / "model.safetensors"));
 }
 

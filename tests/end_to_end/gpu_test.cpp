@@ -129,7 +129,7 @@ TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
 /// The run's reports by rank. The run must succeed.
 std::vector<RankReport> reports_of(const SmallRun& run) {
   KeepingObserver observer;
-  RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   REQUIRE(result.failure == "");
   return std::move(result.ranks);
 }
@@ -208,7 +208,7 @@ TEST_CASE("a full GPU ends the run with a named cause and the bytes") {
     run.model.layers = 8;
     run.model.hidden = 1056;
     KeepingObserver observer;
-    const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+    const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
     CAPTURE(result.failure);
     for (const char* word : {"stage 0, rank 0", "cuda:0 has no", "bytes in one piece left",
                              "this stream holds", "need less"}) {
@@ -240,7 +240,7 @@ TEST_CASE("a kernel that fails ends the run with a named cause", "[.failing]") {
       return std::make_unique<test::FaultyWork>(std::move(real), inject);
     };
     KeepingObserver observer;
-    const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+    const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
     CAPTURE(result.failure);
     for (const char* word :
          {"stage 0, rank 0", "step 2", "cuda:0", "cudaErrorIllegalAddress", "compute-sanitizer"}) {

@@ -50,7 +50,7 @@ TEST_CASE("predicted peak bytes are within 5 % of a run's peak") {
       const SmallRun run = run_of(parallel, dropout);
       KeepingObserver observer;
       const TrainingPlan plan = run.plan();
-      const RunResult result = run_training(plan, run.run, run.data(), observer);
+      const RunResult result = run_training(plan, run.run, run.data(), {observer});
       REQUIRE(result.failure.empty());
       for (const RankReport& rank : result.ranks) {
         const StageMemory& memory = plan.memory[static_cast<std::size_t>(rank.coordinate.pipeline)];

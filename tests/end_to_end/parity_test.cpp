@@ -80,7 +80,7 @@ void check_against_pytorch(const ParallelConfig& parallel) {
   fixture.run.run.model_folder = folder.path() / "model";
   test::KeepingObserver observer;
   const RunResult result =
-      run_training(fixture.run.plan(), fixture.run.run, fixture.data, observer);
+      run_training(fixture.run.plan(), fixture.run.run, fixture.data, {observer});
   REQUIRE(result.failure.empty());
   REQUIRE(observer.steps.size() == 10);
   for (std::size_t step = 0; step < 10; ++step) {
@@ -121,7 +121,7 @@ TEST_CASE("a hub-made model is read and written unchanged, whatever the split") 
     fixture.run.run.optimizer.warmup_steps = 0;
     test::KeepingObserver observer;
     const RunResult result =
-        run_training(fixture.run.plan(), fixture.run.run, fixture.data, observer);
+        run_training(fixture.run.plan(), fixture.run.run, fixture.data, {observer});
     REQUIRE(result.failure.empty());
     const auto after = tensors_of(fixture.run.run.model_folder / "model.safetensors");
     for (const auto& [name, values] : after) {

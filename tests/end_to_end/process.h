@@ -10,6 +10,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/base/file.h"
@@ -25,11 +26,13 @@ struct Ended {
 
 class Process {
  public:
-  /// Starts `arguments` (the program's path first) in `folder`. Call wait() before the end.
-  Process(std::vector<std::string> arguments, const std::filesystem::path& folder) {
+  /// Starts `arguments` (the program's path first) in `folder`. Call wait() before the end. Its
+  /// output goes to `terminal`, if there is one, instead of to Ended.
+  Process(std::vector<std::string> arguments, const std::filesystem::path& folder,
+          const std::filesystem::path& terminal = {}) {
     pid_ = ::fork();
     if (pid_ == 0) {
-      become(std::move(arguments), folder);
+      become(std::move(arguments), folder, terminal);
     }
     if (pid_ < 0) {
       throw std::runtime_error("fork failed");
@@ -51,21 +54,26 @@ class Process {
     ::waitpid(pid_, &status, 0);
     Ended ended;
     ended.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-    ended.out = read_file(output_.path() / "out");
-    ended.err = read_file(output_.path() / "err");
+    for (const auto& [name, text] : {std::pair{"out", &ended.out}, {"err", &ended.err}}) {
+      const std::filesystem::path file = output_.path() / name;
+      *text = std::filesystem::exists(file) ? read_file(file) : "";
+    }
     return ended;
   }
 
  private:
-  [[noreturn]] void become(std::vector<std::string> arguments,
-                           const std::filesystem::path& folder) {
+  [[noreturn]] void become(std::vector<std::string> arguments, const std::filesystem::path& folder,
+                           const std::filesystem::path& terminal) {
     std::vector<char*> words;
     for (std::string& argument : arguments) {
       words.push_back(argument.data());
     }
     words.push_back(nullptr);
-    ::dup2(::open((output_.path() / "out").c_str(), O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
-    ::dup2(::open((output_.path() / "err").c_str(), O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+    for (const auto& [name, descriptor] :
+         {std::pair{"out", STDOUT_FILENO}, {"err", STDERR_FILENO}}) {
+      const std::filesystem::path file = terminal.empty() ? output_.path() / name : terminal;
+      ::dup2(::open(file.c_str(), O_CREAT | O_WRONLY | O_NOCTTY, 0600), descriptor);
+    }
     // SIGINT is ignored in a background job, and the child and its children would inherit that.
     ::signal(SIGINT, SIG_DFL);
     if (::chdir(folder.c_str()) == 0) {

@@ -1,7 +1,13 @@
 // The first signal finishes the step, writes the model and ends; a second one ends at once.
+#include <fcntl.h>
+#include <termios.h>
+
+#include <algorithm>
+#include <array>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <thread>
 
@@ -51,6 +57,47 @@ bool has_bytes(const fs::path& file) {
   return !absent && bytes > 0;
 }
 
+std::int64_t rows(const fs::path& metrics) {
+  const std::string text = read_file(metrics);
+  return std::count(text.begin(), text.end(), '\n');
+}
+
+/// A terminal, as a person has it: Ctrl-S stops its output, Ctrl-Q lets it go on.
+class Terminal {
+ public:
+  Terminal() : screen_(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)) {
+    REQUIRE(screen_ >= 0);
+    REQUIRE((::grantpt(screen_) == 0 && ::unlockpt(screen_) == 0));
+    path_ = ::ptsname(screen_);
+    line_ = ::open(path_.c_str(), O_RDWR | O_NOCTTY);
+    REQUIRE(line_ >= 0);
+  }
+  ~Terminal() {
+    ::close(line_);
+    ::close(screen_);
+  }
+  Terminal(const Terminal&) = delete;
+  Terminal& operator=(const Terminal&) = delete;
+
+  const fs::path& path() const { return path_; }
+  void stop() const { REQUIRE(::tcflow(line_, TCOOFF) == 0); }
+  void go_on() const { REQUIRE(::tcflow(line_, TCOON) == 0); }
+  /// All that the screen has shown.
+  const std::string& text() {
+    std::array<char, 4096> piece{};
+    for (ssize_t count = 0; (count = ::read(screen_, piece.data(), piece.size())) > 0;) {
+      text_.append(piece.data(), static_cast<std::size_t>(count));
+    }
+    return text_;
+  }
+
+ private:
+  int screen_;
+  int line_ = -1;
+  fs::path path_;
+  std::string text_;
+};
+
 fs::path workplace(const TemporaryFolder& folder) {
   std::ofstream(folder.path() / "run.toml") << kConfig;
   std::ofstream(folder.path() / "text.txt") << std::string(4000, 'a');
@@ -96,4 +143,26 @@ TEST_CASE("a second signal ends the process at once") {
   CHECK(read_file(folder.path() / "run/metrics.jsonl").empty());
   CHECK_FALSE(Catch::Contains("Stopped as asked after").match(ended.out));
   CHECK_FALSE(fs::exists(folder.path() / "run/model/model.safetensors"));
+}
+
+TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no model") {
+  const TemporaryFolder folder;
+  Terminal terminal;
+  Process process({STAGECRAFT_EXECUTABLE, "train", "run.toml"}, workplace(folder), terminal.path());
+  const fs::path metrics = folder.path() / "run/metrics.jsonl";
+  CHECK(becomes_true([&] { return has_bytes(metrics); }));
+  CHECK(becomes_true([&] { return terminal.text().find("step ") != std::string::npos; }));
+  terminal.stop();
+  const std::int64_t before = rows(metrics);
+  CHECK(becomes_true([&] { return rows(metrics) > before + 200; }));
+  ::kill(process.pid(), SIGTERM);
+  const bool written =
+      becomes_true([&] { return has_bytes(folder.path() / "run/model/model.safetensors"); });
+  CHECK(written);
+  terminal.go_on();
+  CHECK(becomes_true(
+      [&] { return terminal.text().find("Stopped on request") != std::string::npos; }));
+  ::kill(process.pid(), written ? 0 : SIGKILL);
+  CHECK(process.wait().status == 0);
+  CHECK_THAT(terminal.text(), Catch::Contains("model written to run/model"));
 }

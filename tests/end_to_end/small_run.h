@@ -54,9 +54,6 @@ struct SmallRun {
 /// Keeps every report.
 struct KeepingObserver : RunObserver {
   void on_step(const StepReport& report) override { steps.push_back(report); }
-  bool stop_requested() override {
-    return stop_after > 0 && !steps.empty() && steps.back().step + 1 >= stop_after;
-  }
   std::vector<double> losses() const {
     std::vector<double> values;
     for (const StepReport& report : steps) {
@@ -65,14 +62,13 @@ struct KeepingObserver : RunObserver {
     return values;
   }
   std::vector<StepReport> steps;
-  std::int64_t stop_after = 0;
 };
 
 /// Trains and returns the bytes of model.safetensors.
 inline std::string trained_bytes(SmallRun run, KeepingObserver& observer) {
   const TemporaryFolder folder;
   run.run.model_folder = folder.path() / "model";
-  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   require(result.failure.empty(), "trained_bytes", "{}", result.failure);
   return read_file(run.run.model_folder / "model.safetensors");
 }

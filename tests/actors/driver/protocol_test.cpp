@@ -1,39 +1,66 @@
 // The order of the protocol, without time: CAF's deterministic scheduler runs the driver. Stages
 // that only record messages show what the driver sent after each message that it received.
+#include <fmt/core.h>
+
 #include <caf/all.hpp>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <optional>
+#include <utility>
 
 #include "actors/driver/driver_actor.h"
 #include "actors/failure/watchdog.h"
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
+#include "kernels/base/error.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "models/optim/optimizer_config.h"
 #include "tests/actors/deterministic.h"
 #include "tests/actors/driver/recording_actors.h"
+#include "tests/temporary_folder.h"
 
 namespace stagecraft {
 namespace {
 
 using namespace test;
 
-struct StepNotes : RunObserver {
-  void on_step(const StepReport& report) override { losses.push_back(report.loss); }
+struct EventNotes : RunObserver {
+  void on_start() override { events.emplace_back("start"); }
+  void on_step(const StepReport& report) override {
+    if (on_step_hook) {
+      on_step_hook();
+    }
+    losses.push_back(report.loss);
+    events.push_back(fmt::format(
+        "step {}{}", report.step,
+        report.validation_loss ? fmt::format(", validation {}", *report.validation_loss) : ""));
+  }
+  void on_evaluation_begin(std::int64_t step) override {
+    events.push_back(fmt::format("evaluation after {}", step));
+  }
+  void on_model_written(const std::filesystem::path& /*folder*/) override {
+    events.emplace_back("model");
+  }
+  std::vector<std::string> take() { return std::exchange(events, {}); }
+  std::function<void()> on_step_hook;
   std::vector<double> losses;
+  std::vector<std::string> events;
 };
 
 /// A driver and two recording stages. Actors run only within `tell` and `pass`.
 class Play {
  public:
-  Play() {
+  explicit Play(const std::function<void(RunConfig&, DriverSetup&)>& change = {}) {
     config_.optimizer.steps = 2;
     setup_->board = std::make_shared<ProgressBoard>(board_info(plan_, 1));
     setup_->plan = &plan_;
     setup_->config = &config_;
-    setup_->observer = &observer;
+    setup_->observers = {observer, second_observer};
     setup_->done = [this](RunResult value) { result = std::move(value); };
+    if (change) {
+      change(config_, *setup_);
+    }
     driver_ = system_.spawn(driver_actor, setup_);
     std::vector<caf::strong_actor_ptr> all;
     for (const ReceivedPtr& received : received_) {
@@ -72,20 +99,31 @@ class Play {
     return (received_[1]->images.take() == images) && first;
   }
 
-  StepDone done(int rank, std::int64_t step) const {
-    return {rank,
-            step,
-            rank == 1 ? std::vector{to_wire(8.0), to_wire(16.0)} : decltype(StepDone::losses){},
-            {{rank, to_wire(rank == 0 ? 9.0 : 16.0)}}};
+  void make_ready() {
+    tell(Ready{0});
+    tell(Ready{1});
   }
 
-  /// The driver's decision at a gradient norm of 5, which done() gives.
-  ApplyUpdate update(std::int64_t step) const {
+  /// Losses of 24 over 8 tokens; a gradient norm of 5.
+  static PassDone results(std::int64_t step) {
+    return {
+        {PassKind::train, step, 0},
+        {{0, {}, {{0, to_wire(9.0)}}}, {1, {to_wire(8.0), to_wire(16.0)}, {{1, to_wire(16.0)}}}}};
+  }
+  static PassDone batch(std::int64_t step, std::int64_t batch, double loss) {
+    return {{PassKind::evaluate, step, batch}, {{0, {}, {}}, {1, {to_wire(loss)}, {}}}};
+  }
+
+  /// The driver's decision at a gradient norm of 5, which results() gives.
+  ApplyUpdate update(std::int64_t step, std::vector<PassRange> next) const {
     return {step, to_wire(learning_rate_at(config_.optimizer, step)),
-            to_wire(clip_factor(config_.optimizer, 5))};
+            to_wire(clip_factor(config_.optimizer, 5)), std::move(next)};
   }
 
-  StepNotes observer;
+  std::string driver_location() const { return driver_text(setup_->board->driver().view()); }
+
+  EventNotes observer;
+  EventNotes second_observer;
   std::optional<RunResult> result;
 
  private:
@@ -101,41 +139,222 @@ class Play {
 
 }  // namespace
 
-TEST_CASE("two steps: each waits for all ranks, and Finish follows the last") {
+TEST_CASE("driver: a step waits for all ranks, and its update says what follows") {
   Play play;
   CHECK(play.both_got());
+  CHECK(play.driver_location() == "driver, waits for the ranks to start");
   play.tell(Ready{1});
   CHECK(play.both_got());
   play.tell(Ready{0});
-  CHECK(play.both_got(TrainStep{1}));
-  play.tell(play.done(1, 1));
-  CHECK(play.both_got());
-  play.tell(play.done(0, 1));
-  CHECK(play.both_got(play.update(1), TrainStep{2}));
+  CHECK(play.both_got(train(1)));
+  CHECK(play.driver_location() == "driver, step 1, waits for the ranks");
+  play.tell(Play::results(1));
+  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
+  CHECK(play.driver_location() == "driver, step 2, waits for the ranks");
   CHECK(play.observer.losses == std::vector{24.0 / 8});
-  play.tell(play.done(0, 2));
-  CHECK(play.both_got());
-  play.tell(play.done(1, 2));
-  CHECK(play.both_got(play.update(2), Finish{false}));
+  play.tell(Play::results(2));
+  CHECK(play.both_got(play.update(2, {}), Finish{false}));
+  CHECK(play.driver_location() == "driver, waits for the ranks to end");
+  CHECK(play.observer.take() == std::vector<std::string>{"start", "step 1", "step 2"});
+  CHECK(play.second_observer.take() == std::vector<std::string>{"start", "step 1", "step 2"});
   play.tell(StageEnded{0});
+  play.tell(StageEnded{0});  // counts once
+  play.tell(StageEnded{2});  // no rank
   CHECK_FALSE(play.result.has_value());
   play.tell(StageEnded{1});
   REQUIRE(play.result.has_value());
   CHECK(play.result->steps == 2);
   CHECK(play.result->failure.empty());
   CHECK_FALSE(play.result->actor_lost);
+  CHECK(play.driver_location() == "driver, at its end");
 }
 
-TEST_CASE("a failure ends all stages, the first text is kept, and no update follows") {
+TEST_CASE("driver: observers are called after the update is ordered") {
   Play play;
-  play.tell(Ready{0});
-  play.tell(Ready{1});
-  CHECK(play.both_got(TrainStep{1}));
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  std::string location;
+  play.observer.on_step_hook = [&] { location = play.driver_location(); };
+  play.tell(Play::results(1));
+  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
+  CHECK(location == "driver, step 1, in an observer of the run (metrics, terminal)");
+}
+
+TEST_CASE("driver: an observer that throws ends the run after the update was ordered") {
+  Play play;
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  play.observer.on_step_hook = [] { throw Error("metrics.jsonl", "the disk is full"); };
+  play.tell(Play::results(1));
+  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}}), Finish{true}));
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->failure == "driver, step 1: [metrics.jsonl] the disk is full");
+}
+
+TEST_CASE("driver: an evaluation is ordered with the update, and the next step behind it") {
+  Play play([](RunConfig& config, DriverSetup& setup) {
+    config.options.eval_every = 1;
+    setup.evaluation_samples = 3;  // two batches of two
+  });
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  play.tell(Play::results(1));
+  CHECK(play.both_got(play.update(1, {{PassKind::evaluate, 1, 2}, {PassKind::train, 2}})));
+  play.tell(Play::batch(1, 1, 12));
+  CHECK(play.observer.take() == std::vector<std::string>{"start", "evaluation after 1"});
+  play.tell(Play::batch(1, 0, 24));
+  CHECK(play.observer.take() ==
+        std::vector<std::string>{"step 1, validation 3"});  // 36 / 12 tokens
+  play.tell(Play::results(2));
+  CHECK(play.both_got(play.update(2, {{PassKind::evaluate, 2, 2}})));
+  play.tell(Play::batch(2, 0, 24));
+  CHECK(play.both_got());
+  play.tell(Play::batch(2, 1, 12));
+  CHECK(play.both_got(Finish{false}));
+}
+
+TEST_CASE("driver: a validation loss that is not finite ends the run") {
+  Play play([](RunConfig& config, DriverSetup& setup) {
+    config.options.eval_every = 1;
+    setup.evaluation_samples = 2;
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  play.tell(Play::batch(1, 0, std::nan("")));
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->failure == "step 1: the validation loss is nan; lower train.learning_rate");
+}
+
+TEST_CASE("driver: the priming step and one batch come before step 1, and change nothing") {
+  Play play([](RunConfig& config, DriverSetup& setup) {
+    config.prime = true;
+    setup.evaluation_samples = 3;
+  });
+  play.make_ready();
+  CHECK(play.both_got(train(0)));
+  play.tell(Play::results(0));
+  CHECK(play.both_got(ApplyUpdate{0, to_wire(0.0), to_wire(0.0), {{PassKind::evaluate, 0, 1}}}));
+  CHECK(play.observer.take().empty());
+  play.tell(Play::batch(0, 0, 24));
+  CHECK(play.both_got(train(1)));
+  CHECK(play.observer.take() == std::vector<std::string>{"start"});
+}
+
+TEST_CASE("driver: a stop makes the step that is decided next the last one, without evaluation") {
+  bool stop = false;
+  Play play([&](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 9;
+    config.stop_requested = [&] { return stop; };
+    config.options.eval_every = 1;
+    setup.evaluation_samples = 2;
+  });
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  play.tell(Play::results(1));
+  CHECK(play.both_got(play.update(1, {{PassKind::evaluate, 1, 1}, {PassKind::train, 2}})));
+  stop = true;  // step 2 is ordered already
+  play.tell(Play::batch(1, 0, 24));
+  CHECK(play.both_got());
+  play.tell(Play::results(2));
+  CHECK(play.both_got(play.update(2, {}), Finish{false}));
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->stopped_early);
+  CHECK(play.result->steps == 2);
+}
+
+TEST_CASE("driver: the model gets its names when every rank has written its part") {
+  const TemporaryFolder folder;
+  Play play([&](RunConfig& config, DriverSetup&) {
+    config.optimizer.steps = 1;
+    config.model_folder = folder.path() / "model";
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  const std::filesystem::path weights = folder.path() / "model" / "model.safetensors";
+  CHECK(play.both_got(train(1), play.update(1, {}), WriteModel{weights.string() + ".unfinished"}));
+  play.tell(ModelWritten{1});
+  CHECK_FALSE(std::filesystem::exists(weights));
+  CHECK(play.both_got());
+  play.tell(ModelWritten{0});
+  CHECK(std::filesystem::exists(weights));
+  CHECK(play.both_got(Finish{false}));
+  CHECK(play.observer.take() == std::vector<std::string>{"start", "step 1", "model"});
+}
+
+TEST_CASE("driver: a message of a wrong rank, step or phase ends the run by name") {
+  struct Case {
+    std::function<void(Play&)> tell;
+    std::string failure;
+  };
+  const auto results_without_rank_1 = [] {
+    PassDone results = Play::results(1);
+    results.ranks.pop_back();
+    return results;
+  };
+  const auto results_of_rank_2 = [] {
+    PassDone results = Play::results(1);
+    results.ranks[1].rank = 2;
+    return results;
+  };
+  const std::vector<Case> cases = {
+      {[](Play& play) { play.tell(Ready{2}); }, "Ready came from rank 2, but there are 2 ranks"},
+      {[](Play& play) {
+         play.tell(Ready{1});
+         play.tell(Ready{1});
+       },
+       "Ready came twice from rank 1"},
+      {[](Play& play) { play.tell(Play::results(1)); },
+       "the results of step 1 came while the driver waits for the ranks to start"},
+      {[](Play& play) {
+         play.make_ready();
+         play.tell(Play::results(2));
+       },
+       "the results of step 2 came while the driver waits for the results of step 1"},
+      {[](Play& play) {
+         play.make_ready();
+         play.tell(Play::batch(1, 0, 2));
+       },
+       "batch 0 of the evaluation after step 1 came while the driver waits for the results of "
+       "step 1"},
+      {[](Play& play) {
+         play.make_ready();
+         play.tell(ModelWritten{0});
+       },
+       "ModelWritten came while the driver waits for the results of step 1"},
+      {[&](Play& play) {
+         play.make_ready();
+         play.tell(results_without_rank_1());
+       },
+       "results of 1 ranks have come, but there are 2"},
+      {[&](Play& play) {
+         play.make_ready();
+         play.tell(results_of_rank_2());
+       },
+       "the results of rank 2 stand where those of rank 1 should"}};
+  for (const Case& c : cases) {
+    Play play;
+    c.tell(play);
+    play.tell(StageEnded{0});
+    play.tell(StageEnded{1});
+    REQUIRE(play.result.has_value());
+    CHECK_THAT(play.result->failure, Catch::Matchers::Contains("[protocol] " + c.failure));
+  }
+}
+
+TEST_CASE("driver: a failure ends all stages, the first text is kept, and no update follows") {
+  Play play;
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
   play.tell(RunFailed{"stage 1 fell"});
   CHECK(play.both_got(Finish{true}));
   play.tell(RunFailed{"stage 0 fell over it"});
-  play.tell(play.done(0, 1));
-  play.tell(play.done(1, 1));
+  play.tell(Play::results(1));
   CHECK(play.both_got());
   play.tell(StageEnded{1});
   play.tell(StageEnded{0});
@@ -144,7 +363,7 @@ TEST_CASE("a failure ends all stages, the first text is kept, and no update foll
   CHECK_FALSE(play.result->actor_lost);
 }
 
-TEST_CASE("a stage that has not ended some seconds after a failure is lost") {
+TEST_CASE("driver: a stage that has not ended some seconds after a failure is lost") {
   Play play;
   play.tell(RunFailed{"stage 1 fell"});
   play.tell(StageEnded{0});
@@ -154,15 +373,13 @@ TEST_CASE("a stage that has not ended some seconds after a failure is lost") {
   CHECK(play.result->actor_lost);
 }
 
-TEST_CASE("a gradient that is not finite ends the run instead of an update") {
+TEST_CASE("driver: a gradient that is not finite ends the run instead of an update") {
   Play play;
-  play.tell(Ready{0});
-  play.tell(Ready{1});
-  CHECK(play.both_got(TrainStep{1}));
-  StepDone broken = play.done(0, 1);
-  broken.squares[0].square = kNan;
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  PassDone broken = Play::results(1);
+  broken.ranks[0].squares[0].square = kNan;
   play.tell(broken);
-  play.tell(play.done(1, 1));
   CHECK(play.both_got(Finish{true}));
 }
 

@@ -15,6 +15,8 @@
 
 namespace stagecraft::test {
 
+inline RunPasses train(std::int64_t step) { return {{{PassKind::train, step}}}; }
+
 /// What actors have recorded, for the test's thread.
 template <class Item>
 class Notes {
@@ -67,15 +69,17 @@ inline auto recording_connect(const ReceivedPtr& received) {
   };
 }
 
-using ToStage = MessageList<TrainStep, Evaluate, Envelope, Credit, ApplyUpdate, WriteModel, Finish>;
-using ToDriver = MessageList<Ready, StepDone, EvaluationDone, ModelWritten, Spans, ClockReadings,
-                             StageEnded, RunFailed>;
+using ToStage = MessageList<RunPasses, Envelope, Credit, PassDone, ApplyUpdate, WriteModel, Finish>;
+using ToDriver =
+    MessageList<Ready, PassDone, ModelWritten, Spans, ClockReadings, StageEnded, RunFailed>;
 
 inline StageActor::behavior_type recording_stage(StageActor::pointer self,
                                                  const ReceivedPtr& received) {
-  return recording<StageActor::behavior_type>(self->system(), received, ToStage{},
-                                              recording_connect(received),
-                                              [](JoinAtom, const caf::strong_actor_ptr&) {});
+  return recording<StageActor::behavior_type>(
+      self->system(), received, ToStage{},
+      [received](ConnectAtom, const std::vector<caf::strong_actor_ptr>& column,
+                 const caf::strong_actor_ptr&) { received->connects.add(column); },
+      [](JoinAtom, const caf::strong_actor_ptr&) {});
 }
 
 inline DriverActor::behavior_type recording_driver(DriverActor::pointer self,

@@ -23,53 +23,53 @@ TrainingPlan three_data_ranks() {
 
 constexpr double kLarge = 1e16;  // the next double is 2 away, so a sum shows its order
 
-StepDone done(int rank, const std::vector<double>& losses, std::vector<WireSquare> squares = {}) {
-  return {rank, 1, to_wire_all(losses), std::move(squares)};
+RankResults done(int rank, const std::vector<double>& losses,
+                 std::vector<WireSquare> squares = {}) {
+  return {rank, to_wire_all(losses), std::move(squares)};
 }
 
 }  // namespace
 
 TEST_CASE("losses of a step: by micro-batch, then along the tree of data ranks") {
   const TrainingPlan plan = three_data_ranks();
-  const std::map<int, StepDone> all = {
-      {0, done(0, {kLarge, 1})}, {1, done(1, {1, 1})}, {2, done(2, {-kLarge, 3})}};
+  const std::vector<RankResults> all = {done(0, {kLarge, 1}), done(1, {1, 1}),
+                                        done(2, {-kLarge, 3})};
   // (1e16 + 1) + (1 + 1) is 1e16 + 2; the last pair is -1e16 + 3, rounded to -1e16 + 4.
   CHECK(add_up(plan, all).loss == 6.0 / (6 * 4));
 }
 
 TEST_CASE("squares of a step: a value that is not finite is named") {
   const TrainingPlan plan = three_data_ranks();
-  std::map<int, StepDone> all = {{0, done(0, {1, 1}, {{0, to_wire(9.0)}, {2, to_wire(16.0)}})}};
+  std::vector<RankResults> all = {done(0, {1, 1}, {{0, to_wire(9.0)}, {2, to_wire(16.0)}})};
   CHECK(add_up(plan, all).squared_norm == 25);
   CHECK(add_up(plan, all).not_finite.empty());
-  all.at(0).squares[1].square = to_wire(std::numeric_limits<double>::infinity());
+  all[0].squares[1].square = to_wire(std::numeric_limits<double>::infinity());
   const std::string name = plan.model.parameters().at(2).name;
   CHECK(add_up(plan, all).not_finite == "the gradient of " + name + " is not finite");
-  all.at(0).losses[0] = to_wire(std::nan(""));
+  all[0].losses[0] = to_wire(std::nan(""));
   CHECK(add_up(plan, all).not_finite ==
         "the loss is nan, the gradient of " + name + " is not finite");
 }
 
-TEST_CASE("the sum of an evaluation's losses does not depend on the order of its answers") {
-  const std::vector<EvaluationDone> answers = {{0, 0, to_wire_all({kLarge, 1})},
-                                               {1, 0, {}},
-                                               {0, 1, to_wire_all({1})},
-                                               {1, 1, to_wire_all({-kLarge})}};
-  EvaluationLosses forth;
-  EvaluationLosses back;
-  forth.begin(2, 2);
-  back.begin(2, 2);
-  for (std::size_t i = 0; i < answers.size(); ++i) {
-    const bool last = i + 1 == answers.size();
-    CHECK(forth.add(answers[i]) == last);
-    CHECK(back.add(answers[answers.size() - 1 - i]) == last);
-  }
+TEST_CASE("the sum of an evaluation's losses does not depend on the order of its batches") {
+  const std::vector<std::vector<RankResults>> batches = {{done(0, {kLarge, 1}), done(1, {1})},
+                                                         {done(0, {}), done(1, {-kLarge})}};
+  EvaluationLosses forth(2);
+  EvaluationLosses back(2);
+  CHECK_FALSE(forth.add(0, batches[0]));
+  CHECK(forth.add(1, batches[1]));
+  CHECK_FALSE(back.add(1, batches[1]));
+  CHECK(back.add(0, batches[0]));
   CHECK(forth.sum() == 0);  // each 1 is rounded away beside 1e16
   CHECK(back.sum() == 0);
-  back.begin(1, 2);
-  CHECK_FALSE(back.add({1, 0, {}}));
-  CHECK(back.add({0, 0, to_wire_all({2.5})}));
-  CHECK(back.sum() == 2.5);
+}
+
+TEST_CASE("an evaluation refuses a batch that it does not have, and one that comes twice") {
+  EvaluationLosses losses(2);
+  CHECK_FALSE(losses.add(1, {done(0, {2.5})}));
+  CHECK_THROWS_WITH(losses.add(1, {done(0, {2.5})}), "[evaluation] batch 1 was reported twice");
+  CHECK_THROWS_WITH(losses.add(2, {done(0, {2.5})}), "[evaluation] there is no batch 2 of 2");
+  CHECK(losses.add(0, {done(0, {2.5})}));
 }
 
 }  // namespace stagecraft

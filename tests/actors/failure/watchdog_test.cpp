@@ -37,6 +37,36 @@ std::string text_of(const ProgressBoard& board, const WatchedMoment& at) {
 
 }  // namespace
 
+TEST_CASE("the watchdog finds a driver that does not return, and one that waits for nobody") {
+  const auto board = two_stages();
+  for (const int rank : {0, 1}) {
+    board->slot(rank).enter();
+    board->slot(rank).set(Activity::waiting, 3, {.op = Op::optimizer});
+  }
+  const auto later = [] { return moment(5); };
+  CHECK(text_of(*board, later()).empty());  // a run without a driver
+  board->driver().enter();
+  board->driver().set(Activity::observing, 3, {});
+  CHECK_THAT(text_of(*board, later()),
+             Contains("driver, step 3, in an observer of the run (metrics, terminal): has not "
+                      "returned for 5.0 s (run.watchdog_seconds = 1)"));
+  CHECK(find_culprit(*board, later())->rank == 0);
+  board->driver().set(Activity::deciding, 3, {});
+  CHECK_THAT(text_of(*board, later()), Contains("driver, step 3, adding up results"));
+  board->driver().set(Activity::writing);
+  CHECK_THAT(text_of(*board, later()), Contains("driver, giving the model's files their names"));
+  board->driver().set(Activity::leaving);
+  CHECK(text_of(*board, later()).empty());
+
+  // All ranks wait for the driver's decision, and the driver for them: a message is lost.
+  board->driver().set(Activity::waiting, 3, {});
+  CHECK_THAT(text_of(*board, later()), Contains("no rank has made progress") &&
+                                           Contains("driver, step 3, waits for the ranks"));
+  CHECK(text_of(*board, moment(0)).empty());
+  board->slot(1).set(Activity::running, 3, {Op::forward, 1, 2});
+  CHECK_THAT(text_of(*board, later()), Contains("rank 1, step 3, instruction 1F2"));
+}
+
 TEST_CASE("the watchdog finds a rank that does not return, and ranks that wait for each other") {
   const auto board = two_stages();
   ProgressSlot& first = board->slot(0);

@@ -40,7 +40,8 @@ template <class... Messages>
 constexpr std::size_t size(MessageList<Messages...>) {
   return sizeof...(Messages);
 }
-static_assert(size(AllMessages{}) ==
+// PassDone goes to stages and to the driver.
+static_assert(size(AllMessages{}) + size(MessageList<PassDone>{}) ==
               size(ToStage{}) + size(ToDriver{}) + size(MessageList<StageFailed>{}));
 
 /// Every socket on which this process listens, as "0100007F:1234" (the form of /proc/net/tcp).
@@ -117,7 +118,8 @@ TEST_CASE("every message arrives intact, in both directions, as do handles of ac
   caf::anon_send(stage, ConnectAtom::value,
                  std::vector{caf::actor_cast<caf::strong_actor_ptr>(driver),
                              caf::actor_cast<caf::strong_actor_ptr>(monitor),
-                             caf::actor_cast<caf::strong_actor_ptr>(stage)});
+                             caf::actor_cast<caf::strong_actor_ptr>(stage)},
+                 caf::strong_actor_ptr());
   const auto sent = send_all(a.system, caf::actor_cast<caf::strong_actor_ptr>(stage), ToStage{});
   CHECK(b.received->images.first(sent.size()) == sent);
 
@@ -144,8 +146,8 @@ TEST_CASE("only the listener's socket listens, on one interface, until close; co
   b.network->close();
   CHECK(listening_here().empty());
   CHECK_THROWS_WITH(connect_to(address, soon()), Contains("refused"));
-  caf::anon_send(stage, sample<TrainStep>());
-  CHECK(b.received->images.first(1) == std::vector{image(a.system, sample<TrainStep>())});
+  caf::anon_send(stage, sample<RunPasses>());
+  CHECK(b.received->images.first(1) == std::vector{image(a.system, sample<RunPasses>())});
 }
 
 TEST_CASE("thousands of envelopes keep their order") {
@@ -208,7 +210,7 @@ TEST_CASE("all ranks connect to all ranks at the same time, including themselves
       connecting.push_back(std::async(std::launch::async, [&] {
         for (int peer = 0; peer < kRanks; ++peer) {
           const auto address = addresses[static_cast<std::size_t>(peer)];
-          caf::anon_send(process->network->connect(address, peer), TrainStep{1});
+          caf::anon_send(process->network->connect(address, peer), sample<RunPasses>());
         }
       }));
     }
@@ -243,7 +245,7 @@ TEST_CASE("open after close listens again; open without close is an error") {
   b.network->close();
   b.network->close();
   const StageActor stage = a.network->connect(b.network->open(b.stage), 1);
-  caf::anon_send(stage, TrainStep{1});
+  caf::anon_send(stage, sample<RunPasses>());
   CHECK(b.received->images.first(1).size() == 1);
 }
 

@@ -44,9 +44,9 @@ TEST_CASE("foreign clients before and while peers connect stop no peer and cost 
   });
   for (int rank = 2; rank < 6; ++rank) {
     ControlProcess peer(options_of(rank));
-    caf::anon_send(peer.network->connect(address, 9), TrainStep{rank});
+    caf::anon_send(peer.network->connect(address, 9), RunPasses{{{PassKind::train, rank}}});
     CHECK(b.received->images.first(static_cast<std::size_t>(rank - 1)).back() ==
-          image(b.system, TrainStep{rank}));
+          image(b.system, RunPasses{{{PassKind::train, rank}}}));
   }
   CHECK(resident_bytes() - before < (std::int64_t{64} << 20));
 }

@@ -16,8 +16,7 @@ inline const std::uint64_t kInfinity = to_wire(std::numeric_limits<double>::infi
 inline const std::uint64_t kTiny = to_wire(std::numeric_limits<double>::denorm_min());
 inline const std::uint64_t kMinusZero = to_wire(-0.0);
 
-inline void fill(TrainStep& m) { m = {kLarge}; }
-inline void fill(Evaluate& m) { m = {7, kLarge}; }
+inline void fill(RunPasses& m) { m = {{{PassKind::evaluate, 7, kLarge}, {PassKind::train, 8}}}; }
 inline void fill(Envelope& m) {
   m = {.generation = 0xFFFFFFFFU,
        .edge = {3, 2, Payload::gradient},
@@ -30,11 +29,11 @@ inline void fill(Envelope& m) {
 }
 inline void fill(Credit& m) { m = {{1, 0, Payload::gradient}, ~std::uint64_t{0}}; }
 inline void fill(Ready& m) { m = {11}; }
-inline void fill(StepDone& m) {
-  m = {2, 99, {kNan, kInfinity, kTiny, kMinusZero}, {{4, kNan}, {5, kTiny}}};
+inline void fill(PassDone& m) {
+  m = {{PassKind::evaluate, 99, 3},
+       {{2, {kNan, kInfinity, kTiny, kMinusZero}, {{4, kNan}, {5, kTiny}}}, {3, {kNan}, {}}}};
 }
-inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero}; }
-inline void fill(EvaluationDone& m) { m = {1, 3, {kNan, kInfinity}}; }
+inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4}}}; }
 inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
 inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }

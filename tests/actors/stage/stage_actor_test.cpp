@@ -22,16 +22,16 @@ TEST_CASE("stage: ready when it knows its column and the driver, whichever comes
 TEST_CASE("stage: a step is credits and gradients, the report, and the update when it is told") {
   Play play;
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   CHECK(play.nobody_got_anything());
   CHECK(play.coordinate() == "step 1, instruction 1RA0");
   play.deliver(0);
   CHECK(play.neighbour_got(Credit{kForward, 0}, Play::gradient(0)));
   CHECK(play.driver_got());
-  play.tell(TrainStep{2});  // told early, begun when step 1 has ended
+  play.tell(train(2));  // told early, begun when step 1 has ended
   play.deliver(1);
-  CHECK(play.neighbour_got(Credit{kForward, 1}, Play::gradient(1)));
-  CHECK(play.driver_got(StepDone{1, 1, {to_wire(2.5)}, {{4, to_wire(9.0)}}}));
+  CHECK(play.neighbour_got(Credit{kForward, 1}, Play::gradient(1), Play::results_of_step(1)));
+  CHECK(play.driver_got());
   CHECK(play.activity() == Activity::waiting);
   CHECK(play.work->passes.size() == 1);
   CHECK_FALSE(play.work->done.back() == Instruction{.op = Op::optimizer});
@@ -46,7 +46,7 @@ TEST_CASE("stage: a step is credits and gradients, the report, and the update wh
 TEST_CASE("stage: a third gradient waits for the first one's credit") {
   Play play(3);
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.deliver(0);
   play.deliver(1);
   play.deliver(2);
@@ -55,20 +55,18 @@ TEST_CASE("stage: a third gradient waits for the first one's credit") {
   CHECK(play.coordinate() == "step 1, instruction 1SG2");
   CHECK(play.driver_got());
   play.tell(Credit{kBackward, 0});
-  CHECK(play.neighbour_got(Play::gradient(2)));
-  CHECK(play.driver_got(StepDone{1, 1, {to_wire(2.5)}, {{4, to_wire(9.0)}}}));
+  CHECK(play.neighbour_got(Play::gradient(2), Play::results_of_step(1)));
 }
 
 TEST_CASE("stage: an evaluation ends with its losses, and waits for no update") {
   Play play;
   play.make_ready();
-  const Pass pass{PassKind::evaluate, 3, 1};
-  play.tell(Evaluate{3, 1});
+  const Pass pass{PassKind::evaluate, 3, 0};
+  play.tell(RunPasses{{{PassKind::evaluate, 3, 1}}});
   play.deliver(0, pass);
-  CHECK(play.driver_got());
+  CHECK(play.neighbour_got(Credit{kForward, 0}));
   play.deliver(1, pass);
-  CHECK(play.neighbour_got(Credit{kForward, 0}, Credit{kForward, 1}));
-  CHECK(play.driver_got(EvaluationDone{1, 1, {to_wire(2.5)}}));
+  CHECK(play.neighbour_got(Credit{kForward, 1}, PassDone{pass, {{1, {to_wire(2.5)}, {}}}}));
   CHECK(play.activity() == Activity::idle);
 }
 
@@ -81,7 +79,7 @@ TEST_CASE(
     }
   };
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.deliver(0);
   CHECK(play.monitor_got(
       StageFailed{1, "stage 1, rank 1, step 1, instruction 1B0: the device is gone", false}));
@@ -91,7 +89,7 @@ TEST_CASE(
   play.deliver(1);
   play.tell(Credit{kBackward, 0});
   play.tell(ApplyUpdate{1, 0, 0});
-  play.tell(TrainStep{2});
+  play.tell(train(2));
   play.tell(WriteModel{"/nowhere"});
   play.end_neighbour(caf::exit_reason::kill);
   CHECK(play.nobody_got_anything());
@@ -112,7 +110,7 @@ TEST_CASE("stage: one that an abort wakes says so, and is no cause") {
     }
   };
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.deliver(0);
   CHECK(play.monitor_got(StageFailed{1,
                                      std::string("stage 1, rank 1, step 1, instruction 1F0: ") +
@@ -124,7 +122,7 @@ TEST_CASE("stage: one that an abort wakes says so, and is no cause") {
 TEST_CASE("stage: a message that does not belong here ends it and is named") {
   Play play;
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.put(0);
   Envelope late = play.envelope(0);
   std::string cause;
@@ -156,7 +154,7 @@ TEST_CASE("stage: a message that does not belong here ends it and is named") {
 TEST_CASE("stage: a credit that nobody is owed ends it by name") {
   Play play;
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.tell(Credit{kBackward, 0});
   CHECK(
       play.monitor_got(StageFailed{1,
@@ -172,14 +170,14 @@ TEST_CASE("stage: one that is ended while it waits ends at once, and what comes 
   play.make_ready();
   SECTION("before the first step") {}
   SECTION("for an envelope") {
-    play.tell(TrainStep{1});
+    play.tell(train(1));
     REQUIRE(play.coordinate() == "step 1, instruction 1RA0");
   }
   SECTION("for the update") {
-    play.tell(TrainStep{1});
+    play.tell(train(1));
     play.deliver(0);
     play.deliver(1);
-    REQUIRE(play.driver_got(StepDone{1, 1, {to_wire(2.5)}, {{4, to_wire(9.0)}}}));
+    REQUIRE(play.neighbour_got(Play::gradient(0), Play::results_of_step(1)));
   }
   const std::size_t done = play.work->done.size();
   CHECK(play.neighbour_got() == (done == 0));
@@ -206,7 +204,7 @@ TEST_CASE(
     "stage: a peer or a driver that is gone is named with its location, unless it has ended") {
   Play play;
   play.make_ready();
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   const std::string text =
       "stage 0, rank 0, making its parameters: its process or the connection to it is gone; "
       "noticed "

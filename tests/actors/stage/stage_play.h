@@ -96,7 +96,8 @@ class StageFixture {
   void connect() {
     tell(ConnectAtom::value,
          std::vector<caf::strong_actor_ptr>{caf::actor_cast<caf::strong_actor_ptr>(neighbour_),
-                                            caf::actor_cast<caf::strong_actor_ptr>(stage_)});
+                                            caf::actor_cast<caf::strong_actor_ptr>(stage_)},
+         caf::actor_cast<caf::strong_actor_ptr>(neighbour_));
   }
   void join() { tell(JoinAtom::value, caf::actor_cast<caf::strong_actor_ptr>(driver_)); }
   void make_ready() {
@@ -135,6 +136,10 @@ class StageFixture {
     Tensor x(sender_->memory(), {1}, DType::float32, MemoryLabel::workspace);
     *x.data<float>() = static_cast<float>(microbatch);
     channels_.at(kForward)->send(*sender_, static_cast<std::uint64_t>(microbatch), x);
+  }
+  /// What stage 1 reports of a training step, to its parent: stage 0.
+  static PassDone results_of_step(std::int64_t step) {
+    return {{PassKind::train, step, 0}, {{1, {to_wire(2.5)}, {{4, to_wire(9.0)}}}}};
   }
   /// What stage 1 says of the gradient that it sends back.
   static Envelope gradient(int microbatch) {

@@ -60,11 +60,11 @@ TEST_CASE("a value that is not finite is null, so that the line is valid JSON") 
   CHECK(diagnose["grad_norm"].is_null());
 }
 
-TEST_CASE("a line is in the file as its step ends") {
+TEST_CASE("a line is in the file when add() returns") {
   const TemporaryFolder folder;
   MetricsFile file(folder.path() / "metrics.jsonl");
   for (int lines = 1; lines <= 3; ++lines) {
-    file.add(report());
+    file.add(metrics_line(report()));
     std::ifstream reader(folder.path() / "metrics.jsonl");
     int read = 0;
     for (std::string line; std::getline(reader, line); ++read) {
@@ -78,5 +78,5 @@ TEST_CASE("a full disk and a missing folder are errors with the path") {
   CHECK_THROWS_WITH(MetricsFile("/nonexistent/metrics.jsonl"),
                     Catch::Contains("/nonexistent/metrics.jsonl"));
   MetricsFile full("/dev/full");
-  CHECK_THROWS_AS(full.add(report()), Error);
+  CHECK_THROWS_AS(full.add(metrics_line(report())), Error);
 }

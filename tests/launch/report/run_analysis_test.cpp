@@ -34,7 +34,7 @@ Traced traced_run(const ParallelConfig& parallel, std::int64_t steps) {
   run.run.trace_steps = steps;
   test::KeepingObserver observer;
   Traced traced{run.plan(), {}};
-  traced.result = run_training(traced.plan, run.run, run.data(), observer);
+  traced.result = run_training(traced.plan, run.run, run.data(), {observer});
   REQUIRE(traced.result.failure.empty());
   return traced;
 }

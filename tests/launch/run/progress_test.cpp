@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "actors/protocol/run_report.h"
+#include "launch/run/run_files.h"
 #include "tests/temporary_folder.h"
 
 using namespace stagecraft;
@@ -46,10 +47,8 @@ TEST_CASE("the live line has step, losses, rates and the remaining time") {
 }
 
 TEST_CASE("without a terminal few lines are printed: first, last and evaluations") {
-  const TemporaryFolder folder;
-  RunDirectory directory(folder.path() / "run", "");
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
-  Progress progress({.steps = 100, .flops_per_step = 1}, directory, out.get(), false);
+  Progress progress({.steps = 100, .flops_per_step = 1}, out.get(), false);
   for (int step = 1; step <= 100; ++step) {
     StepReport report = at(step);
     if (step == 50) {
@@ -57,37 +56,43 @@ TEST_CASE("without a terminal few lines are printed: first, last and evaluations
     }
     progress.on_step(report);
   }
+  progress.flush();
   const std::string text = contents(out.get());
   CHECK(std::count(text.begin(), text.end(), '\n') == 3);
   CHECK(text.find("step 50/100") != std::string::npos);
   CHECK(text.find('\r') == std::string::npos);
 }
 
-TEST_CASE("on a terminal one line is rewritten, and the metrics file has every step") {
+TEST_CASE("on a terminal one line is rewritten, and other lines follow it") {
   const TemporaryFolder folder;
-  RunDirectory directory(folder.path() / "run", "");
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
-  Progress progress({.steps = 2, .flops_per_step = 1}, directory, out.get(), true);
+  Progress progress({.steps = 2, .flops_per_step = 1}, out.get(), true);
   progress.on_step(at(1));
+  progress.flush();
   progress.on_step(at(2));
+  progress.flush();
+  progress.on_model_written("model");
   progress.finish_line();
+  progress.flush();
   const std::string text = contents(out.get());
   CHECK(std::count(text.begin(), text.end(), '\r') == 2);
-  CHECK(std::count(text.begin(), text.end(), '\n') == 1);
-  std::ifstream metrics(directory.metrics());
-  int lines = 0;
-  for (std::string line; std::getline(metrics, line);) {
-    ++lines;
-  }
-  CHECK(lines == 2);
+  CHECK(text.ends_with("left\nmodel written to model\n"));
 }
 
-TEST_CASE("a run that started keeps its directory") {
+TEST_CASE("a run that started keeps its directory, and the metrics file has every step") {
   const TemporaryFolder folder;
   {
     RunDirectory directory(folder.path() / "run", "");
-    Progress progress({.steps = 1, .flops_per_step = 1}, directory, stdout, false);
-    progress.on_start();
+    RunFiles files(directory);
+    files.on_start();
+    for (int step = 1; step <= 100; ++step) {
+      files.on_step(at(step));
+    }
   }
-  CHECK(std::filesystem::exists(folder.path() / "run" / "config.toml"));
+  std::ifstream metrics(folder.path() / "run" / "metrics.jsonl");
+  int lines = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    CHECK(line == metrics_line(at(++lines)));
+  }
+  CHECK(lines == 100);
 }

@@ -52,11 +52,12 @@ TEST_CASE("the file has the layout of docs/file_formats/progress_board.md") {
   ProgressBoard board = ProgressBoard::create(kInfo, path);
   board.slot(1).enter(4321, "far-away");
   board.slot(1).set(Activity::waiting, 7, {Op::receive_activation, 1, 3});
+  board.driver().set(Activity::observing, 8, {});
   REQUIRE(board.name_cause(1, "it broke"));
   const std::string file = read_file(path);
-  REQUIRE(file.size() == 1152 + 4 * 128 + 4 * 4);
+  REQUIRE(file.size() == 1152 + 5 * 128 + 4 * 4);
   CHECK(file.substr(0, 8) == "STGBOARD");
-  CHECK(number_at<std::uint32_t>(file, 8) == 1);
+  CHECK(number_at<std::uint32_t>(file, 8) == 2);
   CHECK(number_at<std::int32_t>(file, 12) == 4);
   CHECK(number_at<std::int32_t>(file, 24) == 2);
   CHECK(number_at<double>(file, 48) == 2.5);
@@ -72,7 +73,9 @@ TEST_CASE("the file has the layout of docs/file_formats/progress_board.md") {
   CHECK(number_at<std::int32_t>(file, row + 56) == 4321);
   CHECK(number_at<std::uint8_t>(file, row + 60) == 4);
   CHECK(file.substr(row + 64, 9) == std::string("far-away\0", 9));
-  CHECK(number_at<std::int32_t>(file, 1152 + 4 * 128 + 8) == 1);
+  CHECK(number_at<std::int64_t>(file, 1152 + 4 * 128 + 8) == 8);
+  CHECK(number_at<std::uint8_t>(file, 1152 + 4 * 128 + 60) == 13);
+  CHECK(number_at<std::int32_t>(file, 1152 + 5 * 128 + 8) == 1);
 }
 
 TEST_CASE("a file that is not a board is refused, with its name") {
@@ -91,12 +94,12 @@ TEST_CASE("a file that is not a board is refused, with its name") {
     text = "does not begin with STGBOARD";
   }
   SECTION("of another version") {
-    file[8] = 2;
-    text = "is a progress board of version 2, but this program reads version 1";
+    file[8] = 1;
+    text = "is a progress board of version 1, but this program reads version 2";
   }
   SECTION("truncated") {
     file.resize(file.size() - 1);
-    text = "but 4 ranks and 4 chunks need 1680";
+    text = "but 4 ranks and 4 chunks need 1808";
   }
   SECTION("a mesh of another size") {
     file[12] = 5;
