@@ -36,13 +36,23 @@ TEST_CASE("a live run's board says where every rank is and what it waits for") {
   const std::string text = scene.text();
   CHECK_THAT(text, Contains("First cause: none recorded\n"));
   CHECK_THAT(text, Contains("launched by process 99 (gone)"));
-  CHECK_THAT(text, Contains("  rank  stage  process  host          state    for  where\n"));
-  CHECK_THAT(text, Contains("     0      0      100  here          alive  2.5 s  step 3, "
+  CHECK_THAT(text, Contains("    rank  stage  process  host          state    for  where\n"));
+  CHECK_THAT(text, Contains("       0      0      100  here          alive  2.5 s  step 3, "
                             "instruction 0RG1: waits for the gradient of micro-batch 1 from "
                             "stage 1\n"));
-  CHECK_THAT(text, Contains("     1      1      101  here          alive  2.5 s  step 3, "
+  CHECK_THAT(text, Contains("       1      1      101  here          alive  2.5 s  step 3, "
                             "instruction 1F2\n"));
-  CHECK_THAT(text, Contains("     2      2                 never started"));
+  CHECK_THAT(text, Contains("       2      2                 never started"));
+}
+
+TEST_CASE("the last row is the driver's, empty before it has begun") {
+  Scene scene;
+  CHECK_THAT(scene.text(), Contains("\n  driver  "));
+  scene.board.driver().enter(100, "here");
+  scene.board.driver().set(Activity::observing, 3, {});
+  CHECK_THAT(scene.text(), Contains("alive") && Contains("driver, step 3, in an observer"));
+  scene.board.driver().set(static_cast<Activity>(200));
+  CHECK_THAT(scene.text(), Contains("this row of the board is not valid"));
 }
 
 TEST_CASE("the report shows the cause and processes that are dead, silent or on another host") {
