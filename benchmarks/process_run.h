@@ -53,7 +53,8 @@ inline RunResult run_as_processes(const TrainingPlan& plan, const RunConfig& con
   board->slot(rank).enter();
   RunResult result;
   {
-    Watchdog watchdog({.board = board, .own_rank = rank, .end_process = [] { end_rank(1); }});
+    Watchdog watchdog(
+        {.board = board, .own_rank = rank, .end_process = [](const std::string&) { end_rank(1); }});
     const auto session = start_mpi({});
     if (rank == 0) {
       std::filesystem::remove(board_path());

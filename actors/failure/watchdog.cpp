@@ -8,7 +8,6 @@
 #include <utility>
 #include <vector>
 
-#include "actors/protocol/deadlines.h"
 #include "kernels/base/span.h"
 
 namespace stagecraft {
@@ -224,6 +223,11 @@ void Watchdog::on_cause(Hook hook) {
   }
 }
 
+void Watchdog::run_has_returned() {
+  const std::lock_guard lock(mutex_);
+  setup_.end_process = {};
+}
+
 void Watchdog::run() {
   const auto tick = tick_of(setup_.board->info().watchdog_seconds);
   if (setup_.own_rank >= 0) {
@@ -251,8 +255,8 @@ void Watchdog::look() {
     }
   }
   if (setup_.end_process &&
-      (!hook_ || std::chrono::nanoseconds(now_ns() - failed_since_ns_) > kEndDeadline)) {
-    setup_.end_process();
+      (!hook_ || std::chrono::nanoseconds(now_ns() - failed_since_ns_) > setup_.end_after)) {
+    setup_.end_process(told_cause_);
   }
 }
 

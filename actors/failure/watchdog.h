@@ -3,6 +3,7 @@
 // to the progress board and reads those that other processes found from there.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
@@ -12,6 +13,7 @@
 #include <string>
 #include <thread>
 
+#include "actors/protocol/deadlines.h"
 #include "stages/board/board_report.h"
 #include "stages/board/progress_board.h"
 #include "stages/plan/plan.h"
@@ -47,9 +49,10 @@ struct WatchdogSetup {
   std::shared_ptr<ProgressBoard> board;
   /// The rank of this process; -1: all ranks are threads of this process.
   int own_rank = -1;
-  /// Ends the process at once. Called when the process still runs a few seconds after the run has
-  /// failed. Empty: the process is never ended.
-  std::function<void()> end_process = {};
+  /// Ends the process at once; gets the run's first cause. Called when the process still runs some
+  /// time after the run has failed. Empty: the process is never ended.
+  std::function<void(const std::string& cause)> end_process = {};
+  std::chrono::seconds end_after = kEndDeadline;
 };
 
 class Watchdog {
@@ -65,6 +68,8 @@ class Watchdog {
   /// removes the previous one, which is not running when this returns. A failed process without a
   /// hook is ended at once.
   void on_cause(Hook hook);
+  /// The run has returned: nothing is stuck, and the process is not ended any more.
+  void run_has_returned();
 
  private:
   void run();

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "actors/protocol/run_options.h"
@@ -27,6 +28,9 @@ struct RunConfig {
   std::filesystem::path progress_board;  // file of the board; empty: in memory
   /// Asked once a step, before its update is ordered. True: this step is the last. Empty: never.
   std::function<bool()> stop_requested;
+  /// Threads of one process: ends it at once, when the run has failed and an actor, an observer or
+  /// the driver never returns. Empty: the process stays.
+  std::function<void(const std::string& cause)> end_process;
   /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the work is not wrapped.
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
   /// A seam for tests: how often a rank sends an envelope. Empty: once.

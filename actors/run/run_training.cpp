@@ -3,6 +3,7 @@
 #include <caf/all.hpp>
 
 #include "actors/failure/watchdog.h"
+#include "actors/protocol/deadlines.h"
 #include "actors/run/actor_host.h"
 #include "actors/run/channel_endpoints.h"
 #include "stages/channels/local_channel.h"
@@ -47,7 +48,9 @@ struct ThreadRun {
       : inputs(plan, config, data),
         board(make_board(inputs)),
         setups(make_setups(inputs, board)),
-        watchdog({.board = board}),
+        watchdog({.board = board,
+                  .end_process = config.end_process,
+                  .end_after = 2 * kEndDeadline}),  // the driver gives up its stages before
         actors([](caf::actor_system_config&) {}) {}
   ~ThreadRun() { watchdog.on_cause({}); }
   ThreadRun(const ThreadRun&) = delete;
@@ -82,6 +85,7 @@ RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const 
   run->start_actors();
   RunResult result =
       run->actors.spawn_driver(run->inputs, observers, run->board, run->actors.stages()).get();
+  run->watchdog.run_has_returned();
   if (result.actor_lost) {
     static_cast<void>(run.release());  // leaked: the lost actor still uses it
   } else if (result.failure.empty()) {

@@ -69,9 +69,13 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   return config;
 }
 
-int report_failure(const RunResult& result, const RunDirectory& directory) {
-  fmt::print(stderr, "the run failed: {}\nits measurements so far are in {}\n", result.failure,
+void print_failure(const std::string& cause, const RunDirectory& directory) {
+  fmt::print(stderr, "the run failed: {}\nits measurements so far are in {}\n", cause,
              directory.path().string());
+}
+
+int report_failure(const RunResult& result, const RunDirectory& directory) {
+  print_failure(result.failure, directory);
   if (result.actor_lost) {
     exit_now(1);
   }
@@ -86,9 +90,12 @@ int train_threads(const ResolvedRun& resolved_run, const TextData& text,
   RunFiles files(directory);
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
-  RunResult result =
-      run_training(resolved_run.plan, run_config(resolved_run, directory.path(), options), text,
-                   {files, progress});
+  RunConfig config = run_config(resolved_run, directory.path(), options);
+  config.end_process = [&](const std::string& cause) {
+    print_failure(cause, directory);
+    exit_now(1);
+  };
+  RunResult result = run_training(resolved_run.plan, config, text, {files, progress});
   directory.keep();
   finish_files(files, result);
   progress.finish_line();

@@ -81,8 +81,9 @@ class RankRun {
       log_.take_output();
     }
     log_.info(fmt::format("process {} on {}", ::getpid(), host_name()));
-    watch_.emplace(
-        WatchdogSetup{.board = board_, .own_rank = rank, .end_process = [this] { end_failed(); }});
+    watch_.emplace(WatchdogSetup{.board = board_,
+                                 .own_rank = rank,
+                                 .end_process = [this](const std::string&) { end_failed(); }});
   }
 
   /// After a failure only end_failed() may be called.

@@ -144,6 +144,30 @@ TEST_CASE("an observer that throws ends the run with a named cause") {
   CHECK_THAT(result.failure, Contains("driver, step 1") && Contains("No space left"));
 }
 
+TEST_CASE("an observer that never returns ends the process with a named cause") {
+  std::promise<std::string> ended;
+  std::promise<void> released;
+  struct Hanging : RunObserver {
+    void on_step(const StepReport&) override { release->get_future().wait(); }
+    std::promise<void>* release = nullptr;
+  } observer;
+  observer.release = &released;
+  SmallRun run = mesh(2, 1, 1);
+  run.run.options.watchdog_seconds = 1;
+  run.run.end_process = [&, done = false](const std::string& cause) mutable {
+    if (!std::exchange(done, true)) {  // a real one does not return
+      ended.set_value(cause);
+      released.set_value();
+    }
+  };
+  run.run.optimizer.steps = 1;
+  const test::Watchdog watchdog("a run with a hanging observer", std::chrono::seconds(120));
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
+  CHECK_THAT(ended.get_future().get(),
+             Contains("driver, step 1, in an observer of the run (metrics, terminal): has not"));
+  CHECK_THAT(result.failure, Contains("driver, step 1, in an observer"));
+}
+
 TEST_CASE("a run that is asked to stop finishes its step and writes the model") {
   const TemporaryFolder folder;
   SmallRun run = mesh(2, 1, 1);

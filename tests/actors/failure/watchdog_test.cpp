@@ -133,7 +133,7 @@ TEST_CASE("the hook gets the first cause once, and a failed process is ended") {
   std::promise<std::string> told;
   std::promise<void> ended;
   std::once_flag once;
-  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&] {
+  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&](const std::string&) {
                        std::call_once(once, [&] { ended.set_value(); });
                      }});
   watchdog.on_cause([&](const std::string& cause) { told.set_value(cause); });
@@ -148,7 +148,7 @@ TEST_CASE("a hook that is set after the cause is called at once") {
   board->name_cause(0, "early");
   std::promise<void> seen;
   std::once_flag once;
-  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&] {
+  Watchdog watchdog({.board = board, .own_rank = -1, .end_process = [&](const std::string&) {
                        std::call_once(once, [&] { seen.set_value(); });
                      }});
   seen.get_future().wait();
