@@ -316,7 +316,7 @@ class Running {
       return;  // rank 0 makes the board
     }
     for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
-      expect(outcome_.board.find(fmt::format("\n{:>10}  ", rank)) != std::string::npos,
+      expect(outcome_.board.find(fmt::format("\n{:>8}  ", rank)) != std::string::npos,
              fmt::format("the status of the run does not show rank {}", rank));
     }
   }
