@@ -6,6 +6,8 @@
 #include <limits>
 
 #include "kernels/cuda/primitives/attention_tile.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
+#include "kernels/cuda/runtime/launch.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -18,12 +20,6 @@ struct Forward {
   const T* qkv;
   T* out;
   float* lse;
-
-  __device__ Rows<T> rows(int head, int part, int first, int count) const {
-    const std::int64_t stride = 3 * layout.row;
-    return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size,
-            layout.vectorized};
-  }
 };
 
 constexpr std::string_view kWhere = "attention_forward";
@@ -110,16 +106,14 @@ __global__ void __launch_bounds__(Tile::Threads) forward_kernel(Forward<T> on) {
   const int first = tile * Tile::OwnRows;
   const int count = min(Tile::OwnRows, layout.sequence - first);
   const int own_query = first + static_cast<int>(threadIdx.y) * Tile::R;
-  load_own<Tile>(on.rows(head, 0, first, count), layout.factor, queries);
+  load_own<Tile>(layout.qkv_rows(on.qkv, 0, head, first, count), layout.factor, queries);
   Softmax<Tile::R> softmax;
   float sums[Tile::R][Tile::C] = {};
-  for (int key = 0; key < first + count; key += Tile::WalkedRows) {
-    const int key_count = min(Tile::WalkedRows, layout.sequence - key);
-    __syncthreads();  // the tiles may still be read
-    load_walked<Tile>(on.rows(head, 1, key, key_count), 1, keys);
-    load_walked<Tile>(on.rows(head, 2, key, key_count), 1, values);
-    __syncthreads();
-    const int own_key = key + static_cast<int>(threadIdx.x) * Tile::W;
+  const auto load = [&](int key, int key_count) {
+    load_walked<Tile>(layout.qkv_rows(on.qkv, 1, head, key, key_count), 1, keys);
+    load_walked<Tile>(layout.qkv_rows(on.qkv, 2, head, key, key_count), 1, values);
+  };
+  walk_tiles<Tile>(0, first + count, layout.sequence, load, [&](int own_key) {
     float scores[Tile::R][Tile::W];
     float correction[Tile::R];
     multiply_rows<Tile>(queries, keys, layout.size, scores);
@@ -128,9 +122,8 @@ __global__ void __launch_bounds__(Tile::Threads) forward_kernel(Forward<T> on) {
       drop<Tile>(layout, head, own_query, own_key, scores);
     }
     scale_rows(correction, sums);
-    share_weights<Tile>(scores, weights);
-    add_weighted<Tile>(weights, values, sums);
-  }
+    accumulate<Tile>(scores, weights, values, sums);
+  });
   float factors[Tile::R];
 #pragma unroll
   for (int i = 0; i < Tile::R; ++i) {
@@ -141,9 +134,7 @@ __global__ void __launch_bounds__(Tile::Threads) forward_kernel(Forward<T> on) {
           softmax.maximum[i] + logf(sum);
     }
   }
-  store_rows<Tile>(sums, factors,
-                   Target<T>{on.out + layout.out(head) + first * layout.row, layout.row, count,
-                             layout.size, layout.vectorized});
+  store_rows<Tile>(sums, factors, layout.out_rows(on.out, head, first, count));
 }
 
 template <typename Tile, typename T>

@@ -4,6 +4,8 @@
 #include <cmath>
 
 #include "kernels/cuda/primitives/attention_tile.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
+#include "kernels/cuda/runtime/launch.h"
 #include "kernels/ops/attention.h"
 
 namespace stagecraft::cuda {
@@ -19,21 +21,6 @@ struct Backward {
   const float* lse;
   const float* delta;
   T* dqkv;
-
-  __device__ Rows<T> rows(int head, int part, int first, int count) const {
-    const std::int64_t stride = 3 * layout.row;
-    return {qkv + layout.qkv(head, part) + first * stride, stride, count, layout.size,
-            layout.vectorized};
-  }
-  __device__ Rows<T> dout_rows(int head, int first, int count) const {
-    return {dout + layout.out(head) + first * layout.row, layout.row, count, layout.size,
-            layout.vectorized};
-  }
-  __device__ Target<T> target(int head, int part, int first, int count) const {
-    const std::int64_t stride = 3 * layout.row;
-    return {dqkv + layout.qkv(head, part) + first * stride, stride, count, layout.size,
-            layout.vectorized};
-  }
 };
 
 constexpr std::string_view kWhere = "attention_backward";
@@ -49,10 +36,12 @@ __global__ void delta_kernel(HeadLayout layout, std::int64_t count, const T* out
     return;
   }
   const auto head = static_cast<int>(number / layout.sequence);
-  const std::int64_t at = layout.out(head) + number % layout.sequence * layout.row;
+  const auto query = static_cast<int>(number % layout.sequence);
+  const T* const o = layout.out_rows(out, head, query, 1).first;
+  const T* const d = layout.out_rows(dout, head, query, 1).first;
   float sum = 0;
-  for (int d = static_cast<int>(threadIdx.x); d < layout.size; d += kWarp) {
-    sum = fmaf(widened(out[at + d]), widened(dout[at + d]), sum);
+  for (int i = static_cast<int>(threadIdx.x); i < layout.size; i += kWarp) {
+    sum = fmaf(widened(o[i]), widened(d[i]), sum);
   }
   sum = reduce_lanes<kWarp, Plus>(sum);
   if (threadIdx.x == 0) {
@@ -81,138 +70,123 @@ __device__ float probability(const HeadLayout& layout, float score, const Saved&
   return key > query || query >= layout.sequence ? 0.0F : expf(score - saved.lse);
 }
 
-/// A block owns a tile of keys and walks over the queries from the diagonal on.
-template <typename Tile, typename T>
-__global__ void __launch_bounds__(Tile::Threads) keys_kernel(Backward<T> on) {
-  extern __shared__ float4 shared[];
-  float* const keys = reinterpret_cast<float*>(shared);
-  float* const values = keys + Tile::OwnFloats;
-  float* const queries = values + Tile::OwnFloats;
-  float* const douts = queries + Tile::WalkedFloats;
-  float* const weights = douts + Tile::WalkedFloats;
+/// Whose rows a block owns: those of queries (q and dO), which sum dQ over the keys, or those of
+/// keys (k and v), which sum dK and dV over the queries. It walks over the other side's.
+enum class Side : std::uint8_t { queries, keys };
+
+/// load(rows, factor, tile) of both tensors of a side.
+template <Side kSide, typename T, typename Load>
+__device__ void load_pair(const Backward<T>& on, int head, int first, int count,
+                          float* const (&tiles)[2], Load&& load) {
   const HeadLayout& layout = on.layout;
-  const int head = static_cast<int>(blockIdx.x) % on.head_count;
-  const int first = static_cast<int>(blockIdx.x) / on.head_count * Tile::OwnRows;  // longest first
-  const int count = min(Tile::OwnRows, layout.sequence - first);
-  const int own_key = first + static_cast<int>(threadIdx.y) * Tile::R;
-  load_own<Tile>(on.rows(head, 1, first, count), 1, keys);
-  load_own<Tile>(on.rows(head, 2, first, count), 1, values);
-  float dkeys[Tile::R][Tile::C] = {};
-  float dvalues[Tile::R][Tile::C] = {};
-  for (int query = first; query < layout.sequence; query += Tile::WalkedRows) {
-    const int query_count = min(Tile::WalkedRows, layout.sequence - query);
-    __syncthreads();  // the tiles may still be read
-    load_walked<Tile>(on.rows(head, 0, query, query_count), layout.factor, queries);
-    load_walked<Tile>(on.dout_rows(head, query, query_count), 1, douts);
-    __syncthreads();
-    const int own_query = query + static_cast<int>(threadIdx.x) * Tile::W;
-    float kept[Tile::R][Tile::W];
-    float dscores[Tile::R][Tile::W];
-    multiply_rows<Tile>(keys, queries, layout.size, kept);
-    multiply_rows<Tile>(values, douts, layout.size, dscores);
-#pragma unroll
-    for (int j = 0; j < Tile::W; ++j) {
-      const Saved saved = saved_of(on, head, own_query + j);
-      float factors[Tile::R];
-      if (layout.mask.active()) {
-        mask_factors(layout.mask, layout.sample(head), layout.element(head, own_query + j, own_key),
-                     factors);
-      }
-#pragma unroll
-      for (int i = 0; i < Tile::R; ++i) {
-        const float factor = layout.mask.active() ? factors[i] : 1.0F;
-        const float p = probability(layout, kept[i][j], saved, own_query + j, own_key + i);
-        dscores[i][j] = p * (dscores[i][j] * factor - saved.delta);
-        kept[i][j] = p * factor;
-      }
-    }
-    share_weights<Tile>(kept, weights);
-    add_weighted<Tile>(weights, douts, dvalues);
-    share_weights<Tile>(dscores, weights);
-    add_weighted<Tile>(weights, queries, dkeys);
+  if constexpr (kSide == Side::keys) {
+    load(layout.qkv_rows(on.qkv, 1, head, first, count), 1.0F, tiles[0]);
+    load(layout.qkv_rows(on.qkv, 2, head, first, count), 1.0F, tiles[1]);
+  } else {
+    load(layout.qkv_rows(on.qkv, 0, head, first, count), layout.factor, tiles[0]);
+    load(layout.out_rows(on.dout, head, first, count), 1.0F, tiles[1]);
   }
-  float ones[Tile::R];
-#pragma unroll
-  for (float& one : ones) {
-    one = 1;
-  }
-  store_rows<Tile>(dkeys, ones, on.target(head, 1, first, count));
-  store_rows<Tile>(dvalues, ones, on.target(head, 2, first, count));
 }
 
-/// A block owns a tile of queries and walks over the keys up to the diagonal.
-template <typename Tile, typename T>
-__global__ void __launch_bounds__(Tile::Threads) queries_kernel(Backward<T> on) {
+/// Of the thread's pairs scores become P', and dP' becomes dS. `query` and `key` are the thread's
+/// first ones; saved_at(q) is of query + q.
+template <Side kOwner, typename Tile, typename SavedOf>
+__device__ void weigh(const HeadLayout& layout, int head, int query, int key, SavedOf&& saved_at,
+                      float (&scores)[Tile::R][Tile::W], float (&dscores)[Tile::R][Tile::W]) {
+  constexpr bool kOwnsKeys = kOwner == Side::keys;
+  constexpr int kQueries = kOwnsKeys ? Tile::W : Tile::R;
+  constexpr int kKeys = kOwnsKeys ? Tile::R : Tile::W;
+#pragma unroll
+  for (int q = 0; q < kQueries; ++q) {
+    const Saved saved = saved_at(q);
+    float factors[kKeys];
+    if (layout.mask.active()) {
+      mask_factors(layout.mask, layout.sample(head), layout.element(head, query + q, key), factors);
+    }
+#pragma unroll
+    for (int k = 0; k < kKeys; ++k) {
+      const int i = kOwnsKeys ? k : q;
+      const int j = kOwnsKeys ? q : k;
+      const float factor = layout.mask.active() ? factors[k] : 1.0F;
+      const float p = probability(layout, scores[i][j], saved, query + q, key + k);
+      dscores[i][j] = p * (dscores[i][j] * factor - saved.delta);
+      scores[i][j] = p * factor;
+    }
+  }
+}
+
+template <Side kOwner, typename Tile, typename T>
+__global__ void __launch_bounds__(Tile::Threads) backward_kernel(Backward<T> on) {
+  constexpr bool kOwnsKeys = kOwner == Side::keys;
   extern __shared__ float4 shared[];
-  float* const queries = reinterpret_cast<float*>(shared);
-  float* const douts = queries + Tile::OwnFloats;
-  float* const keys = douts + Tile::OwnFloats;
-  float* const values = keys + Tile::WalkedFloats;
-  float* const weights = values + Tile::WalkedFloats;
+  float* const tiles = reinterpret_cast<float*>(shared);
+  float* const own[2] = {tiles, tiles + Tile::OwnFloats};
+  float* const walked[2] = {own[1] + Tile::OwnFloats,
+                            own[1] + Tile::OwnFloats + Tile::WalkedFloats};
+  float* const weights = walked[1] + Tile::WalkedFloats;
   const HeadLayout& layout = on.layout;
   const int head = static_cast<int>(blockIdx.x) % on.head_count;
-  const int tile = on.tiles - 1 - static_cast<int>(blockIdx.x) / on.head_count;  // longest first
+  const int number = static_cast<int>(blockIdx.x) / on.head_count;
+  const int tile = kOwnsKeys ? number : on.tiles - 1 - number;  // the longest walk first
   const int first = tile * Tile::OwnRows;
   const int count = min(Tile::OwnRows, layout.sequence - first);
-  const int own_query = first + static_cast<int>(threadIdx.y) * Tile::R;
-  load_own<Tile>(on.rows(head, 0, first, count), layout.factor, queries);
-  load_own<Tile>(on.dout_rows(head, first, count), 1, douts);
-  Saved saved[Tile::R];
-#pragma unroll
-  for (int i = 0; i < Tile::R; ++i) {
-    saved[i] = saved_of(on, head, own_query + i);
-  }
-  float dqueries[Tile::R][Tile::C] = {};
-  for (int key = 0; key < first + count; key += Tile::WalkedRows) {
-    const int key_count = min(Tile::WalkedRows, layout.sequence - key);
-    __syncthreads();  // the tiles may still be read
-    load_walked<Tile>(on.rows(head, 1, key, key_count), 1, keys);
-    load_walked<Tile>(on.rows(head, 2, key, key_count), 1, values);
-    __syncthreads();
-    const int own_key = key + static_cast<int>(threadIdx.x) * Tile::W;
-    float scores[Tile::R][Tile::W];
-    float dscores[Tile::R][Tile::W];
-    multiply_rows<Tile>(queries, keys, layout.size, scores);
-    multiply_rows<Tile>(douts, values, layout.size, dscores);
+  const int own_row = first + static_cast<int>(threadIdx.y) * Tile::R;
+  load_pair<kOwner>(on, head, first, count, own, [](const auto& rows, float factor, float* to) {
+    load_own<Tile>(rows, factor, to);
+  });
+  Saved saved[Tile::R];  // of own queries; those of walked ones are read tile by tile
+  if constexpr (!kOwnsKeys) {
 #pragma unroll
     for (int i = 0; i < Tile::R; ++i) {
-      float factors[Tile::W];
-      if (layout.mask.active()) {
-        mask_factors(layout.mask, layout.sample(head), layout.element(head, own_query + i, own_key),
-                     factors);
-      }
-#pragma unroll
-      for (int j = 0; j < Tile::W; ++j) {
-        const float factor = layout.mask.active() ? factors[j] : 1.0F;
-        const float p = probability(layout, scores[i][j], saved[i], own_query + i, own_key + j);
-        dscores[i][j] = p * (dscores[i][j] * factor - saved[i].delta);
-      }
+      saved[i] = saved_of(on, head, own_row + i);
     }
-    share_weights<Tile>(dscores, weights);
-    add_weighted<Tile>(weights, keys, dqueries);
   }
-  float factors[Tile::R];
-#pragma unroll
-  for (float& factor : factors) {
-    factor = layout.factor;
+  float sums[Tile::R][Tile::C] = {};  // dQ or dK
+  float dvalues[Tile::R][Tile::C] = {};
+  const auto load = [&](int row, int row_count) {
+    constexpr Side kWalked = kOwnsKeys ? Side::queries : Side::keys;
+    load_pair<kWalked>(
+        on, head, row, row_count, walked,
+        [](const auto& rows, float factor, float* to) { load_walked<Tile>(rows, factor, to); });
+  };
+  const auto use = [&](int row) {
+    float scores[Tile::R][Tile::W];
+    float dscores[Tile::R][Tile::W];
+    multiply_rows<Tile>(own[0], walked[0], layout.size, scores);
+    multiply_rows<Tile>(own[1], walked[1], layout.size, dscores);
+    if constexpr (kOwnsKeys) {
+      const auto saved_at = [&](int q) { return saved_of(on, head, row + q); };
+      weigh<kOwner, Tile>(layout, head, row, own_row, saved_at, scores, dscores);
+      accumulate<Tile>(scores, weights, walked[1], dvalues);
+    } else {
+      const auto saved_at = [&](int q) { return saved[q]; };
+      weigh<kOwner, Tile>(layout, head, own_row, row, saved_at, scores, dscores);
+    }
+    accumulate<Tile>(dscores, weights, walked[0], sums);
+  };
+  walk_tiles<Tile>(kOwnsKeys ? first : 0, kOwnsKeys ? layout.sequence : first + count,
+                   layout.sequence, load, use);
+  store_rows<Tile>(sums, kOwnsKeys ? 1.0F : layout.factor,
+                   layout.qkv_rows(on.dqkv, kOwnsKeys ? 1 : 0, head, first, count));
+  if constexpr (kOwnsKeys) {
+    store_rows<Tile>(dvalues, 1.0F, layout.qkv_rows(on.dqkv, 2, head, first, count));
   }
-  store_rows<Tile>(dqueries, factors, on.target(head, 0, first, count));
 }
 
-template <typename Tile, typename T>
-void run(Stream& stream, Backward<T> on, void (*kernel)(Backward<T>)) {
+template <Side kOwner, typename Tile, typename T>
+void run(Stream& stream, Backward<T> on) {
   on.tiles = static_cast<int>(parts_of(on.layout.sequence, Tile::OwnRows));
   launch(stream, kWhere,
          {.blocks = std::int64_t{on.head_count} * on.tiles,
           .threads = dim3(Tile::X, Tile::Y),
           .shared_bytes = Tile::shared_bytes(2, 2)},
-         kernel, on);
+         backward_kernel<kOwner, Tile, T>, on);
 }
 
-template <typename KeysCut, typename QueriesCut, typename T>
+template <typename KeysTile, typename QueriesTile, typename T>
 void run(Stream& stream, const Backward<T>& on) {
-  run<KeysCut, T>(stream, on, keys_kernel<KeysCut, T>);
-  run<QueriesCut, T>(stream, on, queries_kernel<QueriesCut, T>);
+  run<Side::keys, KeysTile>(stream, on);
+  run<Side::queries, QueriesTile>(stream, on);
 }
 
 template <typename T>

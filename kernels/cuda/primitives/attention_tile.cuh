@@ -1,5 +1,5 @@
-// What the passes of attention share: how a head lies in memory, tiles in shared memory, and the
-// two kinds of products between them.
+// What the passes of attention share: tiles in shared memory, the walk over them, and the two kinds
+// of products between them.
 //
 // A block is X x Y threads. It owns a tile of Y * R rows and walks over tiles of X * W rows. Thread
 // (x, y) computes rows y * R .. y * R + R - 1 of its own tile against rows x * W .. x * W + W - 1
@@ -8,15 +8,10 @@
 // of four floats more than a multiple of 32 puts into different banks.
 #pragma once
 
+#include "kernels/cuda/primitives/attention_layout.cuh"
 #include "kernels/cuda/primitives/groups.cuh"
-#include "kernels/cuda/primitives/mask.cuh"
-#include "kernels/cuda/primitives/reduce_lanes.cuh"
-#include "kernels/cuda/runtime/launch.h"
-#include "kernels/ops/attention.h"
 
 namespace stagecraft::cuda {
-
-inline constexpr std::int64_t kMaxHeadSize = 256;
 
 /// C columns of a head a thread, so heads of up to X * C numbers. R, W and C bound what a thread
 /// holds in registers; the rest is the shared memory of a block.
@@ -45,65 +40,9 @@ struct TileShape {
   }
 };
 
-/// Sizes, and where a head's numbers begin.
-struct HeadLayout {
-  HeadLayout(const AttentionShape& shape, bool wide_rows)
-      : sequence(static_cast<int>(shape.sequence)),
-        heads(static_cast<int>(shape.heads)),
-        size(static_cast<int>(shape.head_size)),
-        row(shape.heads * shape.head_size),
-        first_head(shape.first_head),
-        factor(1.0F / std::sqrt(static_cast<float>(shape.head_size))),
-        vectorized(wide_rows),
-        mask(shape.dropout) {}
-
-  int sequence;
-  int heads;
-  int size;
-  std::int64_t row;  // numbers between tokens of out; qkv has three times as many
-  std::int64_t first_head;
-  float factor;
-  bool vectorized;
-  Mask mask;
-
-  /// `head` counts through samples and their heads.
-  __device__ std::int64_t sample(int head) const { return head / heads; }
-  __device__ std::int64_t out(int head) const {
-    return sample(head) * sequence * row + head % heads * size;
-  }
-  /// part 0, 1, 2: q, k, v.
-  __device__ std::int64_t qkv(int head, int part) const {
-    return sample(head) * sequence * 3 * row + part * row + head % heads * size;
-  }
-  /// A probability's number in its sample's sequence of dropout.
-  __device__ std::uint64_t element(int head, int query, int key) const {
-    const std::int64_t global_head = first_head + head % heads;
-    return static_cast<std::uint64_t>((global_head * sequence + query) * sequence + key);
-  }
-};
-
-/// Which of the two kinds of attention a call is: the same answer for both directions.
-inline bool computes_by_cudnn(Stream& stream, const AttentionShape& shape, DType dtype) {
-  return dtype == DType::bfloat16 && on_cuda(stream).cudnn_attention().takes(shape);
-}
-
-inline void check_head_size(std::string_view where, std::int64_t size) {
-  require(size <= kMaxHeadSize, where, "heads of {} numbers: at most {} are attended on CUDA", size,
-          kMaxHeadSize);
-}
-
-template <typename T>
-struct Rows {
-  const T* first;
-  std::int64_t stride;
-  int count;  // those beyond are zero
-  int size;
-  bool vectorized;
-};
-
 /// tile[position of row] = factor * row, filled up with zeros; Lanes x Each rows, interleaved.
 template <typename Tile, int Lanes, int Each, typename T>
-__device__ void load_tile(const Rows<T>& rows, float factor, float* tile) {
+__device__ void load_tile(const Rows<const T>& rows, float factor, float* tile) {
   constexpr int kGroups = Tile::Width / 4;
   const int thread = static_cast<int>(threadIdx.y * Tile::X + threadIdx.x);
 #pragma unroll 4
@@ -122,13 +61,25 @@ __device__ void load_tile(const Rows<T>& rows, float factor, float* tile) {
 }
 
 template <typename Tile, typename T>
-__device__ void load_own(const Rows<T>& rows, float factor, float* tile) {
+__device__ void load_own(const Rows<const T>& rows, float factor, float* tile) {
   load_tile<Tile, Tile::Y, Tile::R>(rows, factor, tile);
 }
 
 template <typename Tile, typename T>
-__device__ void load_walked(const Rows<T>& rows, float factor, float* tile) {
+__device__ void load_walked(const Rows<const T>& rows, float factor, float* tile) {
   load_tile<Tile, Tile::X, Tile::W>(rows, factor, tile);
+}
+
+/// Walks over the rows begin .. end - 1, a tile at a time: load(row, count) fills the walked tiles,
+/// those beyond `sequence` left out; use(row) computes with them from the thread's first row on.
+template <typename Tile, typename Load, typename Use>
+__device__ void walk_tiles(int begin, int end, int sequence, Load&& load, Use&& use) {
+  for (int row = begin; row < end; row += Tile::WalkedRows) {
+    __syncthreads();  // the tiles may still be read
+    load(row, min(Tile::WalkedRows, sequence - row));
+    __syncthreads();
+    use(row + static_cast<int>(threadIdx.x) * Tile::W);
+  }
 }
 
 /// products[i][j] = own row y R + i . walked row x W + j, over `size` columns.
@@ -244,20 +195,18 @@ __device__ void add_weighted(const float* weights, const float* walked,
   }
 }
 
-/// The first row, of those that there are, and the numbers between rows.
-template <typename T>
-struct Target {
-  T* first;
-  std::int64_t stride;
-  int count;
-  int size;
-  bool vectorized;
-};
+/// sums += the weights of a walked tile times its rows; `shared` carries the weights.
+template <typename Tile>
+__device__ void accumulate(const float (&weights)[Tile::R][Tile::W], float* shared,
+                           const float* walked, float (&sums)[Tile::R][Tile::C]) {
+  share_weights<Tile>(weights, shared);
+  add_weighted<Tile>(shared, walked, sums);
+}
 
 /// Row y R + i of `to` becomes factors[i] * sums[i].
 template <typename Tile, typename T>
 __device__ void store_rows(const float (&sums)[Tile::R][Tile::C], const float (&factors)[Tile::R],
-                           const Target<T>& to) {
+                           const Rows<T>& to) {
 #pragma unroll
   for (int i = 0; i < Tile::R; ++i) {
     const int row = static_cast<int>(threadIdx.y) * Tile::R + i;
@@ -277,20 +226,14 @@ __device__ void store_rows(const float (&sums)[Tile::R][Tile::C], const float (&
   }
 }
 
-/// factors[i] = those of the Count elements from `first` on.
-template <int Count>
-__device__ void mask_factors(const Mask& mask, std::int64_t sample, std::uint64_t first,
-                             float (&factors)[Count]) {
-  constexpr int kPart = Count < 4 ? Count : 4;
+template <typename Tile, typename T>
+__device__ void store_rows(const float (&sums)[Tile::R][Tile::C], float factor, const Rows<T>& to) {
+  float factors[Tile::R];
 #pragma unroll
-  for (int i = 0; i < Count; i += kPart) {
-    float part[kPart];
-    mask.factors(static_cast<std::uint64_t>(sample), first + i, part);
-#pragma unroll
-    for (int p = 0; p < kPart; ++p) {
-      factors[i + p] = part[p];
-    }
+  for (float& each : factors) {
+    each = factor;
   }
+  store_rows<Tile>(sums, factors, to);
 }
 
 }  // namespace stagecraft::cuda

@@ -68,4 +68,20 @@ struct Mask {
   std::uint64_t first_sample;
 };
 
+/// Mask::factors() of Count elements, more than four at a time too.
+template <int Count>
+__device__ void mask_factors(const Mask& mask, std::int64_t sample, std::uint64_t first,
+                             float (&factors)[Count]) {
+  constexpr int kPart = Count < 4 ? Count : 4;
+#pragma unroll
+  for (int i = 0; i < Count; i += kPart) {
+    float part[kPart];
+    mask.factors(static_cast<std::uint64_t>(sample), first + i, part);
+#pragma unroll
+    for (int p = 0; p < kPart; ++p) {
+      factors[i + p] = part[p];
+    }
+  }
+}
+
 }  // namespace stagecraft::cuda
