@@ -2,13 +2,15 @@
 
 #include "kernels/cuda/ops/dropout.h"
 #include "kernels/cuda/primitives/for_each_group.cuh"
+#include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/primitives/row_sums.h"
 
 namespace stagecraft::cuda {
 namespace {
 
-template <typename T>
-struct AddGroups {
+/// c = Combine(a, b), number by number.
+template <typename T, typename Combine>
+struct CombineGroups {
   static constexpr int kGroups = 1;
   struct Loaded {
     float4 a, b;
@@ -22,7 +24,10 @@ struct AddGroups {
   }
   template <bool Vectorized>
   __device__ void store(std::int64_t at, std::int64_t count, const Loaded& x) const {
-    store4<Vectorized>(c, at, count, x.a + x.b);
+    const Combine combine;
+    store4<Vectorized>(c, at, count,
+                       {combine(x.a.x, x.b.x), combine(x.a.y, x.b.y), combine(x.a.z, x.b.z),
+                        combine(x.a.w, x.b.w)});
   }
 };
 
@@ -45,28 +50,6 @@ struct AddDoubles {
   }
 };
 
-__device__ float larger(float a, float b) { return a > b ? a : b; }
-
-struct MaximumGroups {
-  static constexpr int kGroups = 1;
-  struct Loaded {
-    float4 a, b;
-  };
-  const float* a;
-  const float* b;
-  float* c;
-  template <bool Vectorized>
-  __device__ Loaded load(std::int64_t at, std::int64_t count) const {
-    return {load4<Vectorized>(a, at, count), load4<Vectorized>(b, at, count)};
-  }
-  template <bool Vectorized>
-  __device__ void store(std::int64_t at, std::int64_t count, const Loaded& x) const {
-    store4<Vectorized>(
-        c, at, count,
-        {larger(x.a.x, x.b.x), larger(x.a.y, x.b.y), larger(x.a.z, x.b.z), larger(x.a.w, x.b.w)});
-  }
-};
-
 template <typename From, typename To>
 struct ConvertGroups {
   static constexpr int kGroups = 1;
@@ -82,6 +65,13 @@ struct ConvertGroups {
     store4<Vectorized>(to, at, count, x);
   }
 };
+
+template <typename T, typename Combine, typename Args>
+void combine_groups(Stream& stream, std::string_view where, const Args& args) {
+  const CombineGroups<T, Combine> f{args.a.template data<T>(), args.b.template data<T>(),
+                                    args.c.template data<T>()};
+  for_each_group(stream, where, args.a.elements(), is_vectorizable({f.a, f.b, f.c}), f);
+}
 
 }  // namespace
 
@@ -104,21 +94,16 @@ void bias_gradient(Stream& stream, const BiasGradient& args) {
 }
 
 void add(Stream& stream, const Add& args) {
-  const std::int64_t count = args.a.elements();
   if (args.a.dtype() == DType::float64) {
-    for_each_group(stream, "add", count, false,
+    for_each_group(stream, "add", args.a.elements(), false,
                    AddDoubles{args.a.data<double>(), args.b.data<double>(), args.c.data<double>()});
     return;
   }
-  with_element(args.a.dtype(), [&]<typename T>() {
-    const AddGroups<T> f{args.a.data<T>(), args.b.data<T>(), args.c.data<T>()};
-    for_each_group(stream, "add", count, is_vectorizable({f.a, f.b, f.c}), f);
-  });
+  with_element(args.a.dtype(), [&]<typename T>() { combine_groups<T, Plus>(stream, "add", args); });
 }
 
 void maximum(Stream& stream, const Maximum& args) {
-  const MaximumGroups f{args.a.data<float>(), args.b.data<float>(), args.c.data<float>()};
-  for_each_group(stream, "maximum", args.a.elements(), is_vectorizable({f.a, f.b, f.c}), f);
+  combine_groups<float, Larger>(stream, "maximum", args);
 }
 
 void copy(Stream& stream, const Copy& args) {
