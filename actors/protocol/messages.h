@@ -204,7 +204,8 @@ auto inspect(Inspector& f, Span& x) {
 template <class Inspector>
 auto inspect(Inspector& f, StreamUse& x) {
   return f(caf::meta::type_name("StreamUse"), x.full_waits, x.event_waits, x.memory_calls,
-           x.held_bytes);
+           x.held_bytes, x.library_attention_forwards, x.library_attention_backwards,
+           x.own_attentions, x.chosen_products);
 }
 template <class Inspector>
 auto inspect(Inspector& f, StageEnded& x) {

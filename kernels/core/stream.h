@@ -26,12 +26,19 @@ struct TimeMark {
   std::int64_t issued_ns = 0;
 };
 
-/// What a stream has asked of the host and of its device since it was made; the CPU asks nothing.
+/// What a stream has asked of the host and of its device since it was made, and which of several
+/// ways of computing it has taken. The CPU counts nothing.
 struct StreamUse {
   std::int64_t full_waits = 0;    // the host waited for all that was issued
   std::int64_t event_waits = 0;   // the host waited for a point before that
   std::int64_t memory_calls = 0;  // memory was asked of the device, or given back to it
   std::int64_t held_bytes = 0;    // of the device's memory, free pieces included
+  // Calls of attention, in each direction, that the device's library computed, and those of both
+  // that the backend's own kernel did.
+  std::int64_t library_attention_forwards = 0;
+  std::int64_t library_attention_backwards = 0;
+  std::int64_t own_attentions = 0;
+  std::int64_t chosen_products = 0;  // matrix products by an algorithm that was chosen by the clock
 };
 
 /// Issued to by one thread at a time. Work that is issued may still read its arguments' memory when

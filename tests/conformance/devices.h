@@ -80,6 +80,18 @@ inline std::vector<Placement> placements() {
   return all;
 }
 
+/// Those of placements() on GPUs. Asked once: placements() prints that it finds none.
+inline const std::vector<Placement>& gpu_placements() {
+  static const std::vector<Placement> gpus = [] {
+    std::vector<Placement> found = placements();
+    std::erase_if(found, [](const Placement& placement) {
+      return placement.devices.front().kind == DeviceKind::cpu;
+    });
+    return found;
+  }();
+  return gpus;
+}
+
 /// Every requested kind that this program and this host support. The CPU has streams with 1, 2 and
 /// 3 threads, CUDA has two streams. Created once and kept until the program ends, because a
 /// device's libraries start slowly.

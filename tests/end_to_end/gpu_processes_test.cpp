@@ -41,6 +41,11 @@ class Workplace {
   Workplace() { write_small_run(path(), 20); }
   const fs::path& path() const { return folder_.path(); }
 
+  void write_text(std::size_t bytes) const {
+    const auto text = made_up_text(bytes);
+    std::ofstream(path() / "text.txt") << std::string(text.begin(), text.end());
+  }
+
   Ended train(const Words& words) const {
     Words all = {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_EXECUTABLE};
     all.insert(all.end(), words.begin(), words.end());
@@ -149,6 +154,29 @@ TEST_CASE("processes on GPUs have the CPU's losses and the bits of threads on GP
   if (gpu_count() > 0) {
     check_mesh(2, 2, 1);
   }
+}
+
+/// The sizes of gpu_cudnn_test.cpp, which checks that cuDNN and chosen products are taken.
+TEST_CASE("cuDNN's attention with dropout: processes leave the model file of threads") {
+  if (gpu_count() == 0) {
+    return;
+  }
+  const Workplace workplace;
+  workplace.write_text(100'000);
+  for (const char* mode : {"threads", "mpi"}) {
+    Words words = run_words(mode, mode, "cuda");
+    for (const char* setting : {"model.hidden=256", "model.sequence=512", "train.precision=bf16",
+                                "train.steps=3", "train.global_batch=64", "train.micro_batch=16"}) {
+      words.insert(words.end(), {"--set", setting});
+    }
+    if (std::string(mode) == "mpi") {
+      words.emplace_back("--share-gpu");
+    }
+    const Ended ended = workplace.train(with_mesh(2, 1, 1, words));
+    CAPTURE(words, ended.out, ended.err);
+    REQUIRE(ended.status == 0);
+  }
+  CHECK((workplace.model("mpi") == workplace.model("threads")));
 }
 
 TEST_CASE("more processes than GPUs are an error with the remedy") {

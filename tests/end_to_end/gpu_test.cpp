@@ -16,17 +16,6 @@ namespace {
 using test::KeepingObserver;
 using test::SmallRun;
 
-const std::vector<testing::Placement>& gpus() {
-  static const std::vector<testing::Placement> all = [] {
-    std::vector<testing::Placement> found = testing::placements();
-    std::erase_if(found, [](const testing::Placement& placement) {
-      return placement.devices.front().kind == DeviceKind::cpu;
-    });
-    return found;
-  }();
-  return all;
-}
-
 SmallRun run_on(const std::vector<Device>& devices) {
   SmallRun run;
   run.model.dropout = 0.1;
@@ -60,7 +49,7 @@ void check_losses(const KeepingObserver& gpu, const KeepingObserver& cpu,
 }
 
 TEST_CASE("twenty steps on GPUs have the CPU's losses, on every mesh of ones and twos") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     for (const ParallelConfig& mesh : meshes_of_two()) {
       INFO(placement.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
       SmallRun run = run_on({{}});
@@ -76,7 +65,7 @@ TEST_CASE("twenty steps on GPUs have the CPU's losses, on every mesh of ones and
 }
 
 TEST_CASE("twenty steps in bfloat16 have the losses of float32 on the CPU, on every mesh") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     for (const ParallelConfig& mesh : meshes_of_two()) {
       INFO(placement.name << ", " << mesh.pipeline << " x " << mesh.tensor << " x " << mesh.data);
       SmallRun run = run_on({{}});
@@ -94,7 +83,7 @@ TEST_CASE("twenty steps in bfloat16 have the losses of float32 on the CPU, on ev
 }
 
 TEST_CASE("in bfloat16 pipeline and schedule change no bit of the model") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     SmallRun run = run_on(placement.devices);
     run.batch.precision = Precision::bf16;
     const test::Outcome reference = test::outcome_of(run);
@@ -107,7 +96,7 @@ TEST_CASE("in bfloat16 pipeline and schedule change no bit of the model") {
 }
 
 TEST_CASE("on a GPU pipeline and schedule change no bit of the model") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     INFO(placement.name);
     SmallRun run = run_on(placement.devices);
     run.run.optimizer.steps = 8;
@@ -116,7 +105,7 @@ TEST_CASE("on a GPU pipeline and schedule change no bit of the model") {
 }
 
 TEST_CASE("a mesh on GPUs keeps its bits from run to run") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     SmallRun run = run_on(placement.devices);
     run.parallel = {.pipeline = 2, .tensor = 2, .data = 2};
     const test::Outcome reference = test::outcome_of(run);
@@ -136,7 +125,7 @@ std::vector<RankReport> reports_of(const SmallRun& run) {
 
 TEST_CASE("after the priming step a step waits once and does not call the device's allocator") {
   constexpr std::int64_t kSteps = 12;
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     for (const char* schedule : {"1f1b", "gpipe", "zb-h1"}) {
       SmallRun run = run_on(placement.devices);
       run.run.prime = true;
@@ -157,7 +146,7 @@ TEST_CASE("after the priming step a step waits once and does not call the device
 }
 
 TEST_CASE("a priming step changes no bit on a GPU") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     SmallRun run = run_on(placement.devices);
     run.parallel = {.pipeline = 2, .tensor = 2};
     const test::Outcome without = test::outcome_of(run);
@@ -167,7 +156,7 @@ TEST_CASE("a priming step changes no bit on a GPU") {
 }
 
 TEST_CASE("spans of a GPU's work follow each other within the run") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     SmallRun run = run_on(placement.devices);
     run.parallel.pipeline = 2;
     run.run.prime = true;
@@ -195,7 +184,7 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
 }
 
 TEST_CASE("a full GPU ends the run with a named cause and the bytes") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     const auto other = make_stream(placement.at(0), {});
     std::vector<std::shared_ptr<Buffer>> taken;
     try {
@@ -226,7 +215,7 @@ class WildPool : public MemoryPool {
 
 /// The process cannot use the device afterwards, so this test runs alone (gpu_failing_kernel).
 TEST_CASE("a kernel that fails ends the run with a named cause", "[.failing]") {
-  for (const testing::Placement& placement : gpus()) {
+  for (const testing::Placement& placement : testing::gpu_placements()) {
     SmallRun run = run_on({placement.at(0)});
     run.run.wrap_work = [](int /*rank*/, std::unique_ptr<StageWork> real) {
       StageWork& work = *real;

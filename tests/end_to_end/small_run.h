@@ -31,6 +31,8 @@ struct SmallRun {
   ParallelConfig parallel;
   BatchConfig batch{.global_batch = 8, .micro_batch = 1};
   RunConfig run;
+  std::size_t train_bytes = 4000;
+  std::size_t validation_bytes = 700;
 
   SmallRun() {
     model.layers = 4;
@@ -44,8 +46,9 @@ struct SmallRun {
   }
 
   TextData data() const {
-    return {.train = std::make_shared<TokenDataset>(made_up_text(4000), model.sequence),
-            .validation = std::make_shared<TokenDataset>(made_up_text(700), model.sequence)};
+    return {.train = std::make_shared<TokenDataset>(made_up_text(train_bytes), model.sequence),
+            .validation =
+                std::make_shared<TokenDataset>(made_up_text(validation_bytes), model.sequence)};
   }
 
   TrainingPlan plan() const { return make_plan(gpt(model, parallel.tensor), parallel, batch); }

@@ -167,9 +167,11 @@ void run(Stream& stream, const AttentionForward& args) {
 /// Heads of at most 256 numbers; more throw Error. A block is one tile of queries of one head.
 void attention_forward(Stream& stream, const AttentionForward& args) {
   if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
+    on_cuda(stream).count(&StreamUse::library_attention_forwards);
     on_cuda(stream).cudnn_attention().forward(stream, args);
     return;
   }
+  on_cuda(stream).count(&StreamUse::own_attentions);
   const std::int64_t size = args.shape.head_size;
   check_head_size(kWhere, size);
   if (size <= 32) {

@@ -235,9 +235,11 @@ void run(Stream& stream, const AttentionBackward& args) {
 /// twice.
 void attention_backward(Stream& stream, const AttentionBackward& args) {
   if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
+    on_cuda(stream).count(&StreamUse::library_attention_backwards);
     on_cuda(stream).cudnn_attention().backward(stream, args);
     return;
   }
+  on_cuda(stream).count(&StreamUse::own_attentions);
   check_head_size(kWhere, args.shape.head_size);
   with_element(args.qkv.dtype(), [&]<typename T>() { run<T>(stream, args); });
 }

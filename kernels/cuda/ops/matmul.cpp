@@ -70,12 +70,16 @@ void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
     multiply(on, tried, plan, description, algorithm, workspace->data());
   };
   plan.algorithms = {fastest_algorithm(on, plan.algorithms, run, results)};
+  plan.chosen = true;
 }
 
 void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
               cublasLtMatmulDesc_t description) {
   if (plan.algorithms.size() > 1) {
     choose(on, args, plan, description);
+  }
+  if (plan.chosen) {
+    on.count(&StreamUse::chosen_products);
   }
   const MatmulAlgorithm& algorithm = plan.algorithms.front();
   const auto workspace = on.memory().allocate(algorithm.workspace_bytes, MemoryLabel::workspace);

@@ -66,7 +66,7 @@ void CudaStream::reach(int other) {
 }
 
 void CudaStream::synchronize() {
-  ++full_waits_;
+  count(&StreamUse::full_waits);
   check(cudaStreamSynchronize(native()), "Stream::synchronize");
   clock_.adjust(native());
 }
@@ -76,7 +76,7 @@ void CudaStream::synchronize(const Event& event) {
     return;
   }
   cudaGetLastError();  // "not ready" is no error
-  ++event_waits_;
+  count(&StreamUse::event_waits);
   check(cudaEventSynchronize(native_of(event).get()), "Stream::synchronize");
 }
 
@@ -85,10 +85,11 @@ TimeMark CudaStream::mark_time() { return clock_.mark(native()); }
 std::int64_t CudaStream::time_of(const TimeMark& mark) { return DeviceClock::time_of(mark); }
 
 StreamUse CudaStream::use() const {
-  return {.full_waits = full_waits_,
-          .event_waits = event_waits_ + staging_.waits(),
-          .memory_calls = pool_->device_calls() + staging_.allocations(),
-          .held_bytes = pool_->held_bytes()};
+  StreamUse use = use_;
+  use.event_waits += staging_.waits();
+  use.memory_calls = pool_->device_calls() + staging_.allocations();
+  use.held_bytes = pool_->held_bytes();
+  return use;
 }
 
 void CudaStream::begin_range(const std::string& name) { nvtxRangePushA(name.c_str()); }

@@ -35,6 +35,8 @@ class CudaStream : public Stream {
   TimeMark mark_time() override;
   std::int64_t time_of(const TimeMark& mark) override;
   StreamUse use() const override;
+  /// For operations that take one of several ways.
+  void count(std::int64_t StreamUse::*what) { ++(use_.*what); }
   void begin_range(const std::string& name) override;
   void end_range() override;
 
@@ -57,8 +59,7 @@ class CudaStream : public Stream {
   CudnnAttention cudnn_attention_;
   PinnedStaging staging_;
   std::set<int> reached_;  // devices
-  std::int64_t full_waits_ = 0;
-  std::int64_t event_waits_ = 0;
+  StreamUse use_;          // what is counted here; pool and staging count for themselves
 };
 
 /// `stream` belongs to this backend: its table of operations is this one's.

@@ -195,7 +195,8 @@ MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
                   .right = shape.a_transposed ? layout(shape.factors, shape.m, shape.k)
                                               : layout(shape.factors, shape.k, shape.m),
                   .result = layout(shape.result, shape.n, shape.m),
-                  .algorithms = {}};
+                  .algorithms = {},
+                  .chosen = false};
   // Asked for the product with what may be fused, which fewer algorithms can do.
   cublasLtMatmulDesc_t asked = plan.fused == nullptr ? plan.plain.get() : plan.fused.get();
   std::array<cublasLtMatmulHeuristicResult_t, kMaxAlgorithms> found{};

@@ -53,6 +53,7 @@ struct MatmulPlan {
   /// In the order of cublasLt's heuristics; several until one of them is chosen
   /// (matmul_algorithm.h). None where it knows no way to fuse the epilogue.
   std::vector<MatmulAlgorithm> algorithms;
+  bool chosen = false;  // the one that is left was chosen by the clock
 };
 
 /// The plans of one stream.

@@ -5,6 +5,7 @@
 
 #include "actors/driver/trace_collector.h"
 #include "kernels/backends/make_stream.h"
+#include "tests/counting_stream.h"
 
 namespace stagecraft {
 namespace {
@@ -17,7 +18,31 @@ void add_spans(SpanRecorder& spans, std::size_t count) {
   }
 }
 
+/// Reports the use that a test sets.
+class UsedStream : public test::CountingStream {
+ public:
+  StreamUse use() const override { return now; }
+  StreamUse now;
+};
+
 }  // namespace
+
+TEST_CASE("after start_over only later use of the stream is counted") {
+  UsedStream stream;
+  StageStatistics meter;
+  stream.now = {1, 2, 3, 400, 5, 6, 7, 8};
+  meter.start_over(stream);
+  stream.now = {11, 22, 33, 500, 55, 66, 77, 88};
+  const StreamUse use = meter.total(0, stream).use;
+  CHECK(use.full_waits == 10);
+  CHECK(use.event_waits == 20);
+  CHECK(use.memory_calls == 30);
+  CHECK(use.held_bytes == 500);
+  CHECK(use.library_attention_forwards == 50);
+  CHECK(use.library_attention_backwards == 60);
+  CHECK(use.own_attentions == 70);
+  CHECK(use.chosen_products == 80);
+}
 
 TEST_CASE("after start_over all totals are zero") {
   const auto stream = make_stream({}, {});
