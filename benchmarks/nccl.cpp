@@ -1,11 +1,12 @@
-// Measures communication between processes with one GPU each: this program's all-reduces against
-// direct NCCL calls, and the exposed time of an all-reduce beside a matrix product, by stream and
-// blocks:
+// Measures communication between processes with one GPU each: the host's time for a call beside its
+// limit, this program's all-reduces against direct NCCL calls, and the exposed time of an
+// all-reduce beside a matrix product, by stream and blocks:
 //   mpirun -np 2 [options as in tests/CMakeLists.txt] bench_nccl
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
 #include <nccl.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <string>
@@ -28,6 +29,7 @@ namespace {
 using namespace stagecraft;
 
 constexpr int kCalls = 20;  // between two clock readings
+constexpr double kHostLimitUs = 20;
 
 void check(ncclResult_t result) {
   if (result != ncclSuccess) {
@@ -152,6 +154,9 @@ class Bench {
   }
 
   void run() {
+    for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20}) {
+      print_host_time(bytes);
+    }
     for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20, 256 << 20}) {
       print_all_reduce(bytes);
     }
@@ -165,20 +170,29 @@ class Bench {
   }
 
  private:
-  /// Seconds per call: the median over several rounds of kCalls calls.
-  double seconds_of(const std::function<void()>& call) {
-    std::vector<double> seconds;
+  /// Of one call, by the host's clock.
+  struct Seconds {
+    double issued = 0;    // until the call returns
+    double complete = 0;  // with its work on the device
+  };
+
+  /// The medians over several rounds of kCalls calls.
+  Seconds times_of(const std::function<void()>& call) {
+    std::vector<double> issued;
+    std::vector<double> complete;
     for (int turn = 0; turn < 9; ++turn) {
       host_->barrier();
       const std::int64_t begin = now_ns();
       for (int i = 0; i < kCalls; ++i) {
         call();
       }
+      issued.push_back(static_cast<double>(now_ns() - begin) * 1e-9 / kCalls);
       stream_->synchronize();
-      seconds.push_back(static_cast<double>(now_ns() - begin) * 1e-9 / kCalls);
+      complete.push_back(static_cast<double>(now_ns() - begin) * 1e-9 / kCalls);
     }
-    return bench::median(seconds);
+    return {bench::median(issued), bench::median(complete)};
   }
+  double seconds_of(const std::function<void()>& call) { return times_of(call).complete; }
 
   Tensor zeros(const Shape& shape) {
     Tensor x(stream_->memory(), shape, DType::float32, MemoryLabel::workspace);
@@ -191,6 +205,21 @@ class Bench {
     if (session_.rank() == 0) {
       fmt::print(text, std::forward<Args>(args)...);
     }
+  }
+
+  void print_host_time(std::int64_t bytes) {
+    const Tensor x = zeros({bytes / 4});
+    const auto microseconds = [&](const std::function<void()>& call) {
+      return times_of(call).issued * 1e6;
+    };
+    const double bare = microseconds([&] { bare_.all_reduce(cuda::native_stream(*stream_), x); });
+    const double sum =
+        microseconds([&] { group_->all_reduce(*stream_, x, ReduceOp::sum, Order::any); });
+    const double message = microseconds([&] { pass_on(x); });
+    say("host time of a call of {:6} KiB: NCCL's all_reduce {:5.1f} us, all_reduce {:5.1f} us, "
+        "message {:5.1f} us (limit {:.0f}: {})\n",
+        bytes >> 10, bare, sum, message, kHostLimitUs,
+        std::max(sum, message) <= kHostLimitUs ? "kept" : "exceeded");
   }
 
   void print_all_reduce(std::int64_t bytes) {
@@ -209,15 +238,17 @@ class Bench {
   }
 
   /// A message from rank 0 to rank 1.
+  void pass_on(const Tensor& x) {
+    if (group_->rank() == 0) {
+      group_->send(*stream_, x, 1);
+    } else if (group_->rank() == 1) {
+      group_->recv(*stream_, x, 0);
+    }
+  }
+
   void print_message(std::int64_t bytes) {
     const Tensor x = zeros({bytes / 4});
-    const double seconds = seconds_of([&] {
-      if (group_->rank() == 0) {
-        group_->send(*stream_, x, 1);
-      } else if (group_->rank() == 1) {
-        group_->recv(*stream_, x, 0);
-      }
-    });
+    const double seconds = seconds_of([&] { pass_on(x); });
     say("message of {:6} KiB: {:8.1f} us {:6.1f} GB/s\n", bytes >> 10, seconds * 1e6,
         static_cast<double>(bytes) * 1e-9 / seconds);
   }

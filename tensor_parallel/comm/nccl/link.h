@@ -21,7 +21,7 @@ struct Transfer {
 
 /// A call returns when its operation is enqueued on `stream`, a stream of the link's device. All
 /// members make the same calls in the same order, each from one thread. abort() is safe from any
-/// thread. After an abort every call throws.
+/// thread; it ends a call that another thread is in. After an abort every call throws.
 class Link {
  public:
   /// Collective, unless the link was aborted: members wait for each other.
@@ -47,7 +47,7 @@ struct LinkSetup {
   std::string id = {};               // of the group: made by one member, the same for all
   int most_blocks = 0;               // CTAs that an operation may use; 0: NCCL decides
   double deadline_seconds = 60;      // the longest wait of a call for the other members
-  std::function<void()> check = {};  // throws after an abort; called while a call waits
+  std::function<void()> check = {};  // throws after an abort; called while the link is made
 };
 
 /// Creates links: NCCL, or a fake in tests.

@@ -2,6 +2,7 @@
 
 #include <nccl.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <mutex>
@@ -10,17 +11,18 @@
 
 #include "kernels/base/error.h"
 #include "kernels/cuda/runtime/native_stream.h"
+#include "tensor_parallel/comm/nccl/call_watch.h"
 
 namespace stagecraft::nccl {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
 
-/// How long abort() waits for a call that is being issued. That call may wait for a device whose
-/// queue is full; then only the end of the process helps.
+/// How long abort() waits for a call to come back that it has made fail.
 constexpr std::chrono::seconds kAbortTimeout{1};
-/// How long the destructor waits for the other members' destructors.
-constexpr std::chrono::seconds kEndTimeout{5};
+/// How long the destructor waits for the device, and for the other members' destructors.
+constexpr Seconds kEndTimeout{5};
 /// A lost process may cause an NCCL error here first. How long that error is held back for an abort
 /// that names the culprit.
 constexpr std::chrono::seconds kCulpritTimeout{3};
@@ -53,9 +55,12 @@ void check_plain(ncclResult_t result, std::string_view call) {
           ncclGetLastError(nullptr));
 }
 
-ncclConfig_t config_of(const LinkSetup& setup) {
+enum class Calls : int { return_at_once = 0, return_when_enqueued = 1 };
+
+ncclConfig_t config_of(const LinkSetup& setup, Calls calls) {
   ncclConfig_t config = NCCL_CONFIG_INITIALIZER;
-  config.blocking = 0;
+  config.blocking = static_cast<int>(calls);
+  config.splitShare = 1;
   if (setup.most_blocks > 0) {
     config.minCTAs = 1;
     config.maxCTAs = setup.most_blocks;
@@ -63,18 +68,19 @@ ncclConfig_t config_of(const LinkSetup& setup) {
   return config;
 }
 
+/// Calls go to a blocking communicator, `native_`: for every group of calls of a non-blocking one
+/// NCCL starts a thread, which takes four times as long as the call. But a blocking call may wait
+/// for other members (the first of a kind connects) or for a device whose queue is full, and while
+/// a call is inside, its communicator must not be aborted, which frees it. So `native_` is split
+/// from a parent that makes no calls. They share their resources and with them the flag that an
+/// abort raises: aborting the parent frees the parent alone, and ends the call and the kernels of
+/// both. The parent is non-blocking, so joining can be given up too.
 class NcclLink : public Link {
  public:
-  explicit NcclLink(const LinkSetup& setup) : setup_(setup) {
-    ncclUniqueId id{};
-    require(setup.id.size() == sizeof id, "nccl", "an id of {} bytes is not an NCCL id",
-            setup.id.size());
-    std::memcpy(&id, setup.id.data(), sizeof id);
+  explicit NcclLink(const LinkSetup& setup) : setup_(setup), watch_([this] { abort(); }) {
     check_cuda(cudaSetDevice(setup.device));
-    ncclConfig_t config = config_of(setup);
     try {
-      issue("joining a group",
-            [&] { return ncclCommInitRankConfig(&native_, setup.size, id, setup.rank, &config); });
+      join();
     } catch (...) {
       abort();
       throw;
@@ -118,18 +124,20 @@ class NcclLink : public Link {
     issue("exchange", [&] {
       ncclResult_t result = ncclGroupStart();
       for (const Transfer& transfer : transfers) {
-        if (result == ncclSuccess || result == ncclInProgress) {
+        if (result == ncclSuccess) {
           result = add_to_group(stream, transfer);
         }
       }
       const ncclResult_t end = ncclGroupEnd();
-      return result == ncclSuccess || result == ncclInProgress ? end : result;
+      return result == ncclSuccess ? end : result;
     });
   }
 
   void abort() noexcept override {
+    aborted_ = true;
+    ncclCommAbort(take_parent());
     const std::unique_lock lock(mutex_, kAbortTimeout);
-    if (lock.owns_lock() && native_ != nullptr) {
+    if (lock.owns_lock()) {
       ncclCommAbort(std::exchange(native_, nullptr));
     }
   }
@@ -148,46 +156,63 @@ class NcclLink : public Link {
                           cuda::native_stream(stream));
   }
 
-  /// Calls f and waits until its operation is enqueued. The first operation waits for the other
-  /// members.
+  void join() {
+    ncclUniqueId id{};
+    require(setup_.id.size() == sizeof id, "nccl", "an id of {} bytes is not an NCCL id",
+            setup_.id.size());
+    std::memcpy(&id, setup_.id.data(), sizeof id);
+    constexpr std::string_view kCall = "joining a group";
+    const Seconds limit(setup_.deadline_seconds);
+    ncclConfig_t config = config_of(setup_, Calls::return_at_once);
+    settle(kCall, ncclCommInitRankConfig(&parent_, setup_.size, id, setup_.rank, &config), limit);
+    config = config_of(setup_, Calls::return_when_enqueued);
+    settle(kCall, ncclCommSplit(parent_, 0, setup_.rank, &native_, &config), limit);
+  }
+
+  /// Waits until the parent is no longer in progress.
+  void settle(std::string_view call, ncclResult_t result, Seconds limit) const {
+    const auto begin = Clock::now();
+    while (result == ncclInProgress) {
+      setup_.check();
+      require(Clock::now() - begin < limit, "nccl", "{}", waited_for_others(call, limit));
+      std::this_thread::yield();
+      ncclCommGetAsyncError(parent_, &result);
+    }
+    if (result != ncclSuccess) {
+      fail(call, result, ncclGetLastError(parent_));
+    }
+  }
+
+  /// Calls f, which enqueues an operation. The first of a kind waits for the other members.
   template <typename F>
   void issue(std::string_view call, F&& f) {
     std::unique_lock lock(mutex_);
-    // The first call, which joins the group, creates native_.
-    if (native_ == nullptr && joined_) {
-      throw Error("nccl", fmt::format("{} after an abort", call));
-    }
-    const ncclResult_t result = f();
-    joined_ = true;
-    settle(lock, call, result, std::chrono::duration<double>(setup_.deadline_seconds));
-  }
-
-  /// Waits until the communicator is no longer in progress. Releases the lock while it waits, so
-  /// that abort() can take it.
-  void settle(std::unique_lock<std::timed_mutex>& lock, std::string_view call, ncclResult_t result,
-              std::chrono::duration<double> patience) {
-    const auto begin = Clock::now();
-    while (result == ncclInProgress) {
-      lock.unlock();
-      setup_.check();
-      require(Clock::now() - begin < patience, "nccl",
-              "{}: {} of {} has waited {:.0f} s for the others", call, setup_.rank, setup_.size,
-              patience.count());
-      std::this_thread::yield();
-      lock.lock();
-      require(native_ != nullptr, "nccl", "{} was ended by an abort", call);
-      ncclCommGetAsyncError(native_, &result);
-    }
+    require(!aborted_, "nccl", "{} after an abort", call);
+    const ncclResult_t result = [&] {
+      const CallWatch::Scope scope(watch_, Seconds(setup_.deadline_seconds));
+      return f();
+    }();
     if (result != ncclSuccess) {
       const std::string words = ncclGetLastError(native_);
-      lock.unlock();
-      await_culprit(result);
-      throw Error("nccl", fmt::format("{}: {}: {}", call, ncclGetErrorString(result), words));
+      lock.unlock();  // abort() waits for it
+      fail(call, result, words);
     }
+  }
+
+  [[noreturn]] void fail(std::string_view call, ncclResult_t result, std::string_view words) const {
+    require(!watch_.has_ended_call(), "nccl", "{}",
+            waited_for_others(call, Seconds(setup_.deadline_seconds)));
+    await_culprit(result);
+    throw Error("nccl", fmt::format("{}: {}: {}", call, ncclGetErrorString(result), words));
+  }
+
+  std::string waited_for_others(std::string_view call, Seconds limit) const {
+    return fmt::format("{}: {} of {} has waited {:.0f} s for the others", call, setup_.rank,
+                       setup_.size, limit.count());
   }
 
   /// A lost process causes a network error here before the failure monitor has named the culprit.
-  /// Throws AbortedError if it does so within kCulpritPatience.
+  /// Throws AbortedError if it does so within kCulpritTimeout.
   void await_culprit(ncclResult_t result) const {
     if (result != ncclRemoteError && result != ncclSystemError) {
       return;
@@ -198,19 +223,34 @@ class NcclLink : public Link {
     }
   }
 
+  ncclComm_t take_parent() noexcept {
+    const std::lock_guard lock(parent_mutex_);
+    return std::exchange(parent_, nullptr);
+  }
+
+  /// After an abort both communicators are gone.
   void end() {
-    std::unique_lock lock(mutex_);
-    if (native_ == nullptr) {
-      return;
+    {
+      const std::lock_guard lock(mutex_);
+      const CallWatch::Scope scope(watch_, kEndTimeout);
+      ncclCommDestroy(std::exchange(native_, nullptr));
     }
-    settle(lock, "leaving a group", ncclCommFinalize(native_), kEndTimeout);
-    ncclCommDestroy(std::exchange(native_, nullptr));
+    {
+      const std::lock_guard lock(parent_mutex_);
+      if (parent_ != nullptr) {
+        settle("leaving a group", ncclCommFinalize(parent_), kEndTimeout);
+      }
+    }
+    ncclCommDestroy(take_parent());
   }
 
   LinkSetup setup_;
-  std::timed_mutex mutex_;
-  bool joined_ = false;
+  std::timed_mutex mutex_;       // held by who calls NCCL with native_
   ncclComm_t native_ = nullptr;  // nullptr before joining, after the end and after an abort
+  std::mutex parent_mutex_;      // held by who ends parent_
+  ncclComm_t parent_ = nullptr;  // the same
+  std::atomic<bool> aborted_{false};
+  CallWatch watch_;  // last: its thread ends first
 };
 
 }  // namespace

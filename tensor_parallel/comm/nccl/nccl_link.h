@@ -11,8 +11,7 @@ namespace stagecraft::nccl {
 /// "2.28.9".
 std::string library_version();
 std::string new_unique_id();
-/// The NCCL communicator is non-blocking: a call that waits for other members throws after an
-/// abort, and after the deadline.
+/// A call that waits for other members throws after an abort, and after the deadline.
 std::unique_ptr<Link> connect_link(const LinkSetup& setup);
 
 }  // namespace stagecraft::nccl

@@ -90,17 +90,14 @@ void World::watch() {
   }
 }
 
+/// Each on a thread of its own: NCCL waits for a link's work on the device, which may lie behind
+/// that of a link that has yet to be aborted.
 void World::abort_links() noexcept {
-  std::vector<std::shared_ptr<Link>> links;
-  {
-    const std::lock_guard lock(mutex_);
-    for (const auto& known : links_) {
-      links.push_back(known.lock());
-    }
-  }
-  for (const auto& link : links) {
-    if (link != nullptr) {
-      link->abort();
+  std::vector<std::jthread> aborts;
+  const std::lock_guard lock(mutex_);
+  for (const auto& known : links_) {
+    if (auto link = known.lock()) {
+      aborts.emplace_back([link = std::move(link)] { link->abort(); });
     }
   }
 }
