@@ -4,6 +4,7 @@
 #include <nccl.h>
 
 #include <algorithm>
+#include <utility>
 
 /// Communicators that share their resources share the flag of an abort.
 struct ncclComm {
@@ -24,8 +25,9 @@ std::unique_ptr<FakeNccl>& slot() {
 
 ncclComm_t add_communicator(const ncclConfig_t& config, std::shared_ptr<bool> aborted) {
   FakeNccl& fake = fake_nccl();
-  fake.communicators.push_back(std::make_unique<ncclComm>(ncclComm{
-      .blocking = config.blocking != 0, .shares = config.splitShare == 1, .aborted = aborted}));
+  fake.communicators.push_back(std::make_unique<ncclComm>(ncclComm{.blocking = config.blocking != 0,
+                                                                   .shares = config.splitShare == 1,
+                                                                   .aborted = std::move(aborted)}));
   return fake.communicators.back().get();
 }
 

@@ -1,6 +1,7 @@
 // The links of one process end together.
 #include "tensor_parallel/comm/nccl/world.h"
 
+#include <array>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <latch>
@@ -41,9 +42,9 @@ TEST_CASE("an abort reaches every link, though each waits for the others") {
        .connect = [&](const LinkSetup&) { return std::make_unique<DependentLink>(all_aborted); }},
       {}, make_solo_communicator());
   const auto host = make_solo_communicator();
-  std::vector<std::shared_ptr<Link>> links;
-  for (int i = 0; i < 3; ++i) {
-    links.push_back(world.connect(*host, 0));
+  std::array<std::shared_ptr<Link>, 3> links;
+  for (auto& link : links) {
+    link = world.connect(*host, 0);
   }
   world.abort("stage 0, 1F2");
   all_aborted.wait();
