@@ -90,7 +90,7 @@ test::Outcome checked_outcome(SmallRun run) {
   const TemporaryFolder folder;
   run.run.model_folder = folder.path() / "model";
   KeepingObserver observer;
-  const RunResult result = run_training(run.plan(), run.run, run.data(), observer);
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
   REQUIRE(result.failure == "");
   check_ways(run, result.ranks);
   return {read_file(run.run.model_folder / "model.safetensors"), observer.steps.front().step,
