@@ -194,8 +194,8 @@ SvgRow row_of(const Json& summary, const Json& step, std::size_t rank, std::stri
 double shortest_kind(const Json& summary) {
   double shortest = summary.at("step").at("measured");
   for (const Json& kind : summary.at("kinds")) {
-    const std::string op = kind.at("op");
-    if (op.find_first_of("FBIW") == 0) {
+    const std::optional<Op> op = op_of(kind.at("op").get<std::string>());
+    if (op && is_compute(*op)) {
       shortest = std::min(shortest, kind.at("measured").get<double>());
     }
   }

@@ -3,7 +3,7 @@
 
 #include <string_view>
 
-#include "stages/predict/simulate.h"
+#include "stages/predict/cost_table.h"
 
 namespace stagecraft {
 

@@ -25,38 +25,16 @@ constexpr double kDigit = 6.2;  // width of a digit
 constexpr const char* kIdle = "#f1f1f1";
 constexpr const char* kCommunication = "#cfe8e3";
 
-struct Rgb {
-  int red = 0;
-  int green = 0;
-  int blue = 0;
-};
-
-struct Kind {
-  std::string_view name;
-  Rgb colour;
-};
-
-/// Colours that colour-blind people can tell apart, light enough for black digits.
-const std::map<Op, Kind>& kinds() {
-  static const std::map<Op, Kind> kKinds = {
-      {Op::forward, {"F forward", {156, 196, 240}}},
-      {Op::backward, {"B backward, both gradients", {250, 200, 120}}},
-      {Op::backward_input, {"I gradient of the input", {245, 160, 145}}},
-      {Op::backward_weight, {"W gradient of the weights", {150, 212, 160}}},
-      {Op::reduce_tied, {"T sum of the tied parameter", {205, 175, 225}}},
-      {Op::reduce_data, {"D sum over data ranks", {180, 160, 210}}},
-      {Op::optimizer, {"U optimizer", {190, 190, 190}}}};
-  return kKinds;
-}
-
-std::string colour_text(const Rgb& colour, double shade) {
-  const auto part = [&](int value) { return static_cast<int>(value * shade); };
-  return fmt::format("#{:02x}{:02x}{:02x}", part(colour.red), part(colour.green),
-                     part(colour.blue));
+/// The colour of the op, darker by the factor.
+std::string colour_text(Op op, double shade) {
+  const auto part = [&](int shift) {
+    return static_cast<int>(((traits(op).colour >> shift) & 0xFFU) * shade);
+  };
+  return fmt::format("#{:02x}{:02x}{:02x}", part(16), part(8), part(0));
 }
 
 bool drawn(const Action& action) {
-  return kinds().count(action.instruction.op) != 0 && action.end > action.begin;
+  return traits(action.instruction.op).colour != 0 && action.end > action.begin;
 }
 
 std::string escaped(const std::string& text) {
@@ -190,8 +168,7 @@ class SvgWriter {
   void instruction(const Action& action, double y) {
     const Instruction& i = action.instruction;
     const double width = (action.end - action.begin) * scale_;
-    box(x_of(action.begin), y, width, kRow - kRowGap,
-        colour_text(kinds().at(i.op).colour, shade(i)));
+    box(x_of(action.begin), y, width, kRow - kRowGap, colour_text(i.op, shade(i)));
     label(has_microbatch(i.op) ? fmt::format("{}", i.microbatch) : std::string(letters(i.op)),
           action.begin, width, y);
   }
@@ -199,8 +176,7 @@ class SvgWriter {
   double shade(const Instruction& i) const {
     constexpr double kStep = 0.18;
     constexpr double kDarkest = 0.6;
-    const int local_chunk =
-        i.op == Op::optimizer ? 0 : local_chunk_[static_cast<std::size_t>(i.chunk)];
+    const int local_chunk = has_chunk(i.op) ? local_chunk_[static_cast<std::size_t>(i.chunk)] : 0;
     return std::max(1 - kStep * local_chunk, kDarkest);
   }
 
@@ -222,9 +198,9 @@ class SvgWriter {
       text(x + 19, y + 11, "start", 11, name);
       x += 35 + static_cast<double>(name.size()) * kDigit;
     };
-    for (const auto& [op, kind] : kinds()) {
-      if (occurs(op)) {
-        entry(colour_text(kind.colour, 1), kind.name);
+    for (const OpTraits& each : kOpTraits) {
+      if (occurs(each.op)) {
+        entry(colour_text(each.op, 1), fmt::format("{} {}", each.letters, each.description));
       }
     }
     if (std::any_of(picture_.rows.begin(), picture_.rows.end(),

@@ -40,7 +40,7 @@ class SpanWriter {
       if (action.begin > now) {
         add(Lane::schedule, fmt::format("wait for {}", name), now, action.begin, step, i);
       }
-      add(lane_of(i.op), name, action.begin, action.end, step, i);
+      add(traits(i.op).lane, name, action.begin, action.end, step, i);
       if (is_transfer(i.op)) {
         spans_.back().flow = flow_of(i, coordinate, index);
         spans_.back().end_ns = spans_.back().begin_ns + 1;  // a transfer does not occupy the stage
@@ -63,7 +63,7 @@ class SpanWriter {
   /// source chunk and micro-batch.
   std::uint64_t flow_of(const Instruction& i, const MeshCoordinate& coordinate,
                         std::size_t step) const {
-    const bool activation = carries_activation(i.op);
+    const bool activation = payload_of(i.op) == Payload::activation;
     const int source = is_send(i.op) ? i.chunk : other_end(i).chunk;
     const int column = column_of(mesh_, coordinate);
     const std::size_t lane = step * static_cast<std::size_t>(mesh_.data * mesh_.tensor) +

@@ -169,10 +169,9 @@ class KindMeans {
       const std::vector<Action>& actions = waits.rank(rank).actions;
       for (std::size_t i = 0; i < actions.size(); ++i) {
         const auto& [op, chunk, microbatch] = actions[i].instruction;
-        if (is_compute(op) || op == Op::reduce_data) {
-          add({op, chunk}, actions[i].end - actions[i].begin);
-        } else if (op == Op::reduce_tied) {
-          add({op, 0}, actions[i].end - std::max(actions[i].begin, waits.awaited({rank, i}).until));
+        if (is_compute(op) || traits(op).kind == OpKind::reduction) {
+          add({op, traits(op).scope == OpScope::model_end ? 0 : chunk},
+              actions[i].end - std::max(actions[i].begin, waits.awaited({rank, i}).until));
         }
       }
     }
@@ -220,16 +219,16 @@ Json kinds_json(const KindMeans& measured, const KindMeans& predicted) {
 
 Json costs_json(const CostTable& costs) {
   Json json;
-  for (const ComputeCosts& chunk : costs.chunks) {
-    json["F"].push_back(ms(chunk.forward));
-    json["I"].push_back(ms(chunk.backward_input));
-    json["W"].push_back(ms(chunk.backward_weight));
-    json["B"].push_back(ms(chunk.backward.value_or(chunk.backward_input + chunk.backward_weight)));
+  for (const OpTraits& each : kOpTraits) {
+    Json& entry = json[std::string(each.cost)];
+    if (each.kind != OpKind::compute) {
+      entry = ms(cost_of(costs, each.op, 0));
+      continue;
+    }
+    for (std::size_t chunk = 0; chunk < costs.chunks.size(); ++chunk) {
+      entry.push_back(ms(cost_of(costs, each.op, static_cast<int>(chunk))));
+    }
   }
-  json["transfer"] = ms(costs.transfer);
-  json["T"] = ms(costs.reduce_tied);
-  json["D"] = ms(costs.reduce_data);
-  json["U"] = ms(costs.optimizer);
   return json;
 }
 

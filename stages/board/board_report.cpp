@@ -77,11 +77,10 @@ std::string state_text(const ProgressSlot& slot, const BoardReader& reader) {
 bool plausible(const View& view, const BoardInfo& info) {
   const Instruction& i = view.instruction;
   const auto chunks = static_cast<int>(info.stage_of_chunk.size());
-  if (static_cast<int>(view.activity) >= kActivities || i.op > Op::optimizer || i.chunk >= chunks) {
+  if (static_cast<int>(view.activity) >= kActivities || !is_op(i.op) || i.chunk >= chunks) {
     return false;
   }
-  const bool forward = i.op == Op::send_activation || i.op == Op::receive_gradient;
-  const int neighbour = i.chunk + (forward ? 1 : -1);
+  const int neighbour = other_end(i).chunk;
   return !is_transfer(i.op) || (neighbour >= 0 && neighbour < chunks);
 }
 

@@ -128,12 +128,19 @@ Channel& Executor::channel(const Edge& edge) const {
 }
 
 bool Executor::can_fire(const Instruction& i) const {
-  if (i.op == Op::optimizer) {
-    return update_.has_value();
+  switch (traits(i.op).kind) {
+    case OpKind::compute:
+    case OpKind::reduction:
+      return true;
+    case OpKind::transfer:
+      return channel_is_ready(i);
+    case OpKind::optimizer:
+      return update_.has_value();
   }
-  if (!is_transfer(i.op)) {
-    return true;
-  }
+  return false;
+}
+
+bool Executor::channel_is_ready(const Instruction& i) const {
   const Edge edge = edge_of(i, program_->stage_of_chunk);
   if (is_send(i.op)) {
     const auto out = outgoing_.find(edge);
@@ -201,7 +208,7 @@ void Executor::fire_compute(const Instruction& i) {
   } else {
     parts_.work.run(i);
   }
-  span.end(lane_of(i.op), name_of(i));
+  span.end(traits(i.op).lane, name_of(i));
   stream.record(done);
 }
 

@@ -88,6 +88,8 @@ class Executor {
   std::string name_of(const Instruction& instruction) const;
   Channel& channel(const Edge& edge) const;
   bool can_fire(const Instruction& instruction) const;
+  /// Whether the slot of a send is free, or the envelope of a receive has come.
+  bool channel_is_ready(const Instruction& transfer) const;
   /// The index in pending_ of the first member that may fire.
   std::optional<std::size_t> next_member() const;
   void fire(const Instruction& instruction);

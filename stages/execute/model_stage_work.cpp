@@ -143,7 +143,11 @@ void ModelStageWork::run(const Instruction& instruction) {
     case Op::reduce_data:
       reduce_data(instruction);
       break;
-    default:
+    case Op::send_activation:
+    case Op::receive_activation:
+    case Op::send_gradient:
+    case Op::receive_gradient:
+    case Op::optimizer:
       throw Error("ModelStageWork", to_string(instruction) + " is not an instruction to run");
   }
 }

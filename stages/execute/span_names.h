@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "kernels/base/span.h"
 #include "stages/program/instruction.h"
 
 namespace stagecraft {
@@ -11,6 +10,5 @@ namespace stagecraft {
 /// The name of an instruction's span: "F 3", "send act 3", or "F 3 chunk 2" if stages have several
 /// chunks. Numbers come last, so that a viewer colours by kind.
 std::string span_name(const Instruction& instruction, bool with_chunk);
-Lane lane_of(Op op);
 
 }  // namespace stagecraft

@@ -17,8 +17,7 @@ class Mean {
     sum_ += value;
     ++count_;
   }
-  bool known() const { return count_ > 0; }
-  double value() const { return known() ? sum_ / static_cast<double>(count_) : 0; }
+  double value() const { return count_ > 0 ? sum_ / static_cast<double>(count_) : 0; }
 
  private:
   double sum_ = 0;
@@ -41,53 +40,47 @@ class Calibrator {
       came = std::max(came, actions.back().came);
       ended = std::max(ended, actions.back().end);
     }
-    update_.add(ended - came);
+    mean_of(Op::optimizer, 0).add(ended - came);
   }
 
+  /// What did not occur costs nothing.
   CostTable costs() const {
     CostTable table;
-    table.chunks.clear();
-    for (int chunk = 0; chunk < program_.chunks; ++chunk) {
-      ComputeCosts costs{.forward = mean(Op::forward, chunk),
-                         .backward_input = mean(Op::backward_input, chunk),
-                         .backward_weight = mean(Op::backward_weight, chunk)};
-      if (compute_.count({Op::backward, chunk}) != 0) {
-        costs.backward = mean(Op::backward, chunk);
-      }
-      table.chunks.push_back(costs);
+    table.chunks.assign(static_cast<std::size_t>(program_.chunks), {0, 0, 0});
+    for (const auto& [kind, mean] : means_) {
+      set_cost(table, kind.first, kind.second, mean.value());
     }
     table.transfer = transfer_.value();
-    table.reduce_tied = tied_.value();
-    table.reduce_data = data_.value();
-    table.optimizer = update_.value();
     return table;
   }
 
  private:
-  double mean(Op op, int chunk) const {
-    const auto found = compute_.find({op, chunk});
-    return found == compute_.end() ? 0 : found->second.value();
-  }
+  /// Only compute has a cost for each chunk.
+  Mean& mean_of(Op op, int chunk) { return means_[{op, is_compute(op) ? chunk : 0}]; }
 
   void add(const WaitIndex& waits, const ActionRef& ref) {
     const Action& action = waits.at(ref);
-    const Op op = action.instruction.op;
-    const WaitTarget due = waits.awaited(ref);
-    if (is_compute(op)) {
-      compute_[{op, action.instruction.chunk}].add(action.end - action.begin);
-    } else if (op == Op::reduce_tied) {
-      tied_.add(std::max(0.0, action.end - std::max(action.begin, due.until)));
-    } else if (op == Op::reduce_data) {
-      data_.add(action.end - action.begin);
-    } else if (is_transfer(op) && !is_send(op) && due.until > waits.before(ref).end) {
-      transfer_.add(std::max(0.0, action.begin - due.until));
+    const auto& [op, chunk, microbatch] = action.instruction;
+    const double until = waits.awaited(ref).until;
+    switch (traits(op).kind) {
+      case OpKind::compute:
+      case OpKind::reduction:
+        mean_of(op, chunk).add(std::max(0.0, action.end - std::max(action.begin, until)));
+        return;
+      case OpKind::transfer:
+        if (is_receive(op) && until > waits.before(ref).end) {
+          transfer_.add(std::max(0.0, action.begin - until));
+        }
+        return;
+      case OpKind::optimizer:
+        return;  // once a step, in add()
     }
   }
 
   const Program& program_;
   const MeshShape& mesh_;
-  std::map<std::pair<Op, int>, Mean> compute_;
-  Mean transfer_, tied_, data_, update_;
+  std::map<std::pair<Op, int>, Mean> means_;
+  Mean transfer_;
 };
 
 }  // namespace

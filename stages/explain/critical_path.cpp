@@ -30,8 +30,6 @@ class PathFinder {
     }
   }
 
-  static bool meets(Op op) { return op == Op::optimizer || op == Op::reduce_tied; }
-
   /// Adds `here` and the time between it and the action that it waited for; returns that action.
   std::optional<ActionRef> step_back(const ActionRef& here) {
     const Action& action = waits_.at(here);
@@ -44,7 +42,7 @@ class PathFinder {
       return before(here, action.instruction.op == Op::optimizer ? Kind::driver : Kind::overhead);
     }
     add(due.travels ? Kind::transfer : Kind::driver, here, due.until);
-    return meets(action.instruction.op) ? before(due.ref, Kind::overhead) : due.ref;
+    return meets_stages(action.instruction.op) ? before(due.ref, Kind::overhead) : due.ref;
   }
 
   /// Returns the action before `here` on its rank; adds the time between them as `kind`.

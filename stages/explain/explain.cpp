@@ -8,7 +8,7 @@ namespace stagecraft {
 namespace {
 
 bool communicates(Op op) {
-  return is_transfer(op) || op == Op::reduce_tied || op == Op::reduce_data;
+  return traits(op).kind == OpKind::transfer || traits(op).kind == OpKind::reduction;
 }
 
 /// Adds up one rank's step.

@@ -17,8 +17,6 @@ struct StepSpans {
   std::map<std::string, std::vector<const Span*>> collectives;
 };
 
-bool is_receive(Op op) { return is_transfer(op) && !is_send(op); }
-
 bool fires(const Span& span) {
   return span.lane != Lane::schedule && span.lane != Lane::collectives;
 }
@@ -110,11 +108,18 @@ class StepReader {
 
   /// Whether a collective within an instruction of kind `op` has both ranks as members.
   bool are_members(Op op, const MeshCoordinate& a, const MeshCoordinate& b) const {
-    if (op == Op::reduce_tied) {
-      return a.data == b.data && a.tensor == b.tensor;
+    switch (traits(op).group) {
+      case OpGroup::tensor:
+        return a.pipeline == b.pipeline && a.data == b.data;
+      case OpGroup::data:
+        return a.pipeline == b.pipeline && a.tensor == b.tensor;
+      case OpGroup::tied:
+        return a.data == b.data && a.tensor == b.tensor;
+      case OpGroup::peer:
+      case OpGroup::all:
+        return false;
     }
-    return a.pipeline == b.pipeline &&
-           (op == Op::reduce_data ? a.tensor == b.tensor : a.data == b.data);
+    return false;
   }
 
   /// Finds when the last member entered each collective. The k-th collective of an instruction

@@ -77,19 +77,30 @@ void WaitIndex::find_last() {
 
 WaitTarget WaitIndex::awaited(const ActionRef& ref) const {
   const Instruction& i = at(ref).instruction;
-  if (i.op == Op::optimizer) {
-    const auto& actions = rank(last_to_come_).actions;
-    return {actions.back().came, IdleCause::optimizer, {last_to_come_, actions.size() - 1}};
+  switch (traits(i.op).group) {
+    case OpGroup::tensor:
+    case OpGroup::data:
+      return {};
+    case OpGroup::peer:
+      return is_send(i.op) ? awaited_slot(ref) : awaited_send(ref);
+    case OpGroup::tied:
+      return awaited_tied(ref);
+    case OpGroup::all:
+      return {rank(last_to_come_).actions.back().came,
+              IdleCause::optimizer,
+              {last_to_come_, rank(last_to_come_).actions.size() - 1}};
   }
-  if (i.op == Op::reduce_tied) {
-    const auto other = other_tied(ref);
-    return other ? WaitTarget{at(*other).came, IdleCause::collective, *other} : WaitTarget{};
-  }
-  if (is_send(i.op)) {
-    return awaited_slot(ref);
-  }
-  const auto sent = is_transfer(i.op) ? find(ref.rank, other_end(i)) : std::nullopt;
+  return {};
+}
+
+WaitTarget WaitIndex::awaited_send(const ActionRef& receive) const {
+  const auto sent = find(receive.rank, other_end(at(receive).instruction));
   return sent ? WaitTarget{at(*sent).begin, IdleCause::instruction, *sent, true} : WaitTarget{};
+}
+
+WaitTarget WaitIndex::awaited_tied(const ActionRef& tied) const {
+  const auto other = other_tied(tied);
+  return other ? WaitTarget{at(*other).came, IdleCause::collective, *other} : WaitTarget{};
 }
 
 WaitTarget WaitIndex::awaited_slot(const ActionRef& send) const {
@@ -122,16 +133,16 @@ std::optional<ActionRef> WaitIndex::other_tied(const ActionRef& ref) const {
 Instruction WaitIndex::named(const WaitTarget& awaited) const {
   const Instruction& i = at(awaited.ref).instruction;
   if (awaited.cause == IdleCause::instruction) {
-    for (const Op op : {Op::forward, Op::backward_input, Op::backward}) {
-      const Instruction maker{op, i.chunk, i.microbatch};
-      if (carries_activation(i.op) == (op == Op::forward) && find(awaited.ref.rank, maker)) {
+    for (const OpTraits& each : kOpTraits) {
+      const Instruction maker{each.op, i.chunk, i.microbatch};
+      if (each.kind == OpKind::compute && each.payload == payload_of(i.op) &&
+          find(awaited.ref.rank, maker)) {
         return maker;
       }
     }
   }
   const std::optional<std::size_t> earlier = before(awaited.ref).action;
-  const bool meets = i.op == Op::optimizer || i.op == Op::reduce_tied;
-  return meets && earlier ? rank(awaited.ref.rank).actions[*earlier].instruction : i;
+  return meets_stages(i.op) && earlier ? rank(awaited.ref.rank).actions[*earlier].instruction : i;
 }
 
 }  // namespace stagecraft

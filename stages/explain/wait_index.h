@@ -64,6 +64,8 @@ class WaitIndex {
   void index_sends(int rank);
   void find_last();
   WaitTarget awaited_slot(const ActionRef& send) const;
+  WaitTarget awaited_send(const ActionRef& receive) const;
+  WaitTarget awaited_tied(const ActionRef& tied) const;
   std::optional<ActionRef> other_tied(const ActionRef& ref) const;
 
   const Program& program_;

@@ -199,7 +199,7 @@ class Search {
   /// Whether two adjacent instructions of a stage may be swapped. Not those of one micro-batch in
   /// the same or neighbouring chunks, and not those of one kind in the same chunk.
   static bool may_pass(const Instruction& earlier, const Instruction& later) {
-    const auto adds = [](Op op) { return op == Op::backward || op == Op::backward_weight; };
+    const auto adds = [](Op op) { return traits(op).adds_weight_gradient; };
     const bool neighbours = std::abs(earlier.chunk - later.chunk) <= 1;
     const bool same_kind = earlier.op == later.op || (adds(earlier.op) && adds(later.op));
     return !(neighbours && earlier.microbatch == later.microbatch) &&
@@ -213,9 +213,7 @@ class Search {
     double way = 0;
     for (std::size_t chunk = 0; chunk < stage_of_chunk.size(); ++chunk) {
       const auto stage = static_cast<std::size_t>(stage_of_chunk[chunk]);
-      const auto cost = [&](Op op) {
-        return cost_of(problem_.costs, {op, static_cast<int>(chunk), 0});
-      };
+      const auto cost = [&](Op op) { return cost_of(problem_.costs, op, static_cast<int>(chunk)); };
       way += chunk > 0 && stage_of_chunk[chunk - 1] != stage_of_chunk[chunk]
                  ? problem_.costs.transfer
                  : 0;

@@ -102,7 +102,7 @@ class ListScheduler {
     }
   }
 
-  double cost(const Instruction& i) const { return cost_of(problem_.costs, i); }
+  double cost(const Instruction& i) const { return duration_of(problem_.costs, i); }
 
   /// Whether there is room for F of this chunk and of the stage's later chunks, so that the oldest
   /// micro-batch can always proceed.
@@ -210,34 +210,31 @@ class ListScheduler {
     const Instruction& i = choice.instruction;
     Chunk& chunk = chunk_at(i.chunk);
     Stage& stage = stage_of(i.chunk);
-    const auto m = static_cast<std::size_t>(i.microbatch);
     const double end = choice.begin + cost(i);
     stage.free = end;
     program_.stages[index_of(stage)].push_back({i});
     const ChunkBytes bytes = bytes_of(i.chunk);
-    if (i.op == Op::backward_weight) {
-      ++chunk.weights;
-      stage.room += bytes.weight_stash;
-      return;
+    const OpTraits& op = traits(i.op);
+    stage.room -= op.stashes * bytes.stash + op.weight_stashes * bytes.weight_stash;
+    stage.activations += op.stashes;
+    chunk.weights += op.adds_weight_gradient ? 1 : 0;
+    if (op.payload) {
+      const bool forward = *op.payload == Payload::activation;
+      ++(forward ? chunk.forwards : chunk.inputs_done);
+      stage.last_forward = forward;
+      hand_on(*op.payload, i, end);
     }
-    stage.last_forward = i.op == Op::forward;
-    if (i.op == Op::forward) {
-      ++chunk.forwards;
-      ++stage.activations;
-      stage.room -= bytes.stash;
-      if (i.chunk + 1 < program_.chunks) {
-        chunk_at(i.chunk + 1).inputs[m] = arrival(i.chunk, i.chunk + 1, end);
-      } else {
-        chunk.gradients[m] = end;
-      }
-      return;
-    }
-    ++chunk.inputs_done;
-    --stage.activations;
-    stage.room += bytes.stash - (i.op == Op::backward_input ? bytes.weight_stash : 0);
-    chunk.weights += i.op == Op::backward ? 1 : 0;
-    if (i.chunk > 0) {
-      chunk_at(i.chunk - 1).gradients[m] = arrival(i.chunk, i.chunk - 1, end);
+  }
+
+  void hand_on(Payload payload, const Instruction& i, double end) {
+    const auto m = static_cast<std::size_t>(i.microbatch);
+    const int next = i.chunk + stride_of(payload);
+    if (next >= 0 && next < program_.chunks) {
+      Chunk& chunk = chunk_at(next);
+      (payload == Payload::activation ? chunk.inputs : chunk.gradients)[m] =
+          arrival(i.chunk, next, end);
+    } else if (payload == Payload::activation) {
+      chunk_at(i.chunk).gradients[m] = end;
     }
   }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -40,7 +39,7 @@ class Simulator {
   }
 
   Timeline run() {
-    check_costs();
+    check_costs(costs_, program_.chunks);
     Traffic unused;
     unused.slots.resize(static_cast<std::size_t>(costs_.slots));
     traffic_.assign(channels_.edges().size(), unused);
@@ -74,23 +73,7 @@ class Simulator {
     double begin = 0;
   };
 
-  void check_costs() const {
-    const auto chunks = static_cast<std::size_t>(program_.chunks);
-    require(costs_.chunks.size() == 1 || costs_.chunks.size() == chunks, "simulate",
-            "the cost table lists {} chunks, and the program has {}; list one for all, or one per "
-            "chunk",
-            costs_.chunks.size(), chunks);
-    const auto known = [](double cost) { return std::isfinite(cost) && cost >= 0; };
-    bool good = known(costs_.transfer) && known(costs_.reduce_tied) && known(costs_.reduce_data) &&
-                known(costs_.optimizer) && costs_.slots >= 1;
-    for (const ComputeCosts& c : costs_.chunks) {
-      good = good && known(c.forward) && known(c.backward_input) && known(c.backward_weight) &&
-             known(c.backward.value_or(0));
-    }
-    require(good, "simulate", "a cost is negative or not finite, or there are no slots");
-  }
-
-  double cost(const Instruction& i) const { return cost_of(costs_, i); }
+  double cost(const Instruction& i) const { return duration_of(costs_, i); }
 
   std::size_t instructions(std::size_t stage) const {
     std::size_t count = 0;
@@ -157,14 +140,26 @@ class Simulator {
   }
 
   bool fire(std::size_t stage, Action& action) {
-    const Instruction& i = action.instruction;
-    if (is_transfer(i.op)) {
-      return is_send(i.op) ? send(action) : receive(action);
+    const Op op = action.instruction.op;
+    switch (traits(op).group) {
+      case OpGroup::peer:
+        return is_send(op) ? send(action) : receive(action);
+      case OpGroup::all:
+        return rendezvous(stage, action, update_, stages_.size());
+      case OpGroup::tied:
+        return model_ends(program_.stage_of_chunk).on_two_stages()
+                   ? rendezvous(stage, action, tied_, 2)
+                   : occupy(action, action.came);
+      case OpGroup::tensor:
+      case OpGroup::data:
+        return occupy(action, action.came);
     }
-    if (i.op == Op::optimizer || meets_another(i)) {
-      return rendezvous(stage, action);
-    }
-    action.end = action.begin + cost(i);
+    return false;
+  }
+
+  bool occupy(Action& action, double begin) const {
+    action.begin = begin;
+    action.end = begin + cost(action.instruction);
     return true;
   }
 
@@ -202,16 +197,8 @@ class Simulator {
     return true;
   }
 
-  /// Whether `i` is a T between two stages, which both have an end of the tied parameter.
-  bool meets_another(const Instruction& i) const {
-    return i.op == Op::reduce_tied &&
-           program_.stage_of_chunk.front() != program_.stage_of_chunk.back();
-  }
-
-  bool rendezvous(std::size_t stage, Action& action) {
-    const bool update = action.instruction.op == Op::optimizer;
-    Rendezvous& rendezvous = update ? update_ : tied_;
-    const std::size_t due = update ? stages_.size() : 2;
+  /// Fires the action when `due` stages have reached the synchronization point.
+  bool rendezvous(std::size_t stage, Action& action, Rendezvous& rendezvous, std::size_t due) {
     auto& there = rendezvous.stages;
     if (std::find(there.begin(), there.end(), stage) == there.end()) {
       there.push_back(stage);
@@ -220,12 +207,7 @@ class Simulator {
         std::for_each(there.begin(), there.end(), [this](std::size_t other) { wake(other); });
       }
     }
-    if (there.size() < due) {
-      return false;
-    }
-    action.begin = rendezvous.begin;
-    action.end = action.begin + cost(action.instruction);
-    return true;
+    return there.size() >= due && occupy(action, rendezvous.begin);
   }
 
   void check_end() const {
@@ -275,29 +257,6 @@ class Simulator {
 };
 
 }  // namespace
-
-double cost_of(const CostTable& costs, const Instruction& i) {
-  const ComputeCosts& c =
-      costs.chunks.at(costs.chunks.size() == 1 ? 0 : static_cast<std::size_t>(i.chunk));
-  switch (i.op) {
-    case Op::forward:
-      return c.forward;
-    case Op::backward:
-      return c.backward.value_or(c.backward_input + c.backward_weight);
-    case Op::backward_input:
-      return c.backward_input;
-    case Op::backward_weight:
-      return c.backward_weight;
-    case Op::reduce_tied:
-      return costs.reduce_tied;
-    case Op::reduce_data:
-      return costs.reduce_data;
-    case Op::optimizer:
-      return costs.optimizer;
-    default:
-      return 0;
-  }
-}
 
 Timeline simulate(const Program& program, const CostTable& costs) {
   return Simulator(program, costs).run();

@@ -1,33 +1,13 @@
 // Predicts when each instruction of a program runs, from the cost of each kind. Times are in the
-// unit of the cost table, which is arbitrary.
+// unit of the cost table.
 #pragma once
 
-#include <optional>
 #include <vector>
 
-#include "stages/program/edge.h"
+#include "stages/predict/cost_table.h"
 #include "stages/program/program.h"
 
 namespace stagecraft {
-
-struct ComputeCosts {
-  double forward = 1;
-  double backward_input = 1;
-  double backward_weight = 1;
-  std::optional<double> backward = {};  // default: the sum of its two halves
-};
-
-struct CostTable {
-  std::vector<ComputeCosts> chunks = {{}};  // one per chunk, or one for all
-  double transfer = 0;     // from the issue of the send until the envelope arrives; channel free
-  double reduce_tied = 0;  // once both stages have reached it
-  double reduce_data = 0;  // of one chunk
-  double optimizer = 0;    // once all stages have reached it
-  int slots = kReceiveSlots;
-};
-
-/// How long the instruction occupies its stage; 0 for transfers.
-double cost_of(const CostTable& costs, const Instruction& instruction);
 
 /// One executed instruction.
 struct Action {

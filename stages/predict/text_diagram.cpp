@@ -59,14 +59,11 @@ double scale_of(const Program& program, const Timeline& timeline) {
 }
 
 std::string_view background(Op op) {
-  switch (op) {
-    case Op::forward:
-      return "\x1b[30;46m";  // black on cyan
-    case Op::backward_weight:
-      return "\x1b[30;42m";  // on green
-    default:
-      return "\x1b[30;43m";  // on yellow
+  const std::optional<Payload> payload = payload_of(op);
+  if (!payload) {
+    return "\x1b[30;42m";  // black on green: W
   }
+  return *payload == Payload::activation ? "\x1b[30;46m" : "\x1b[30;43m";  // on cyan, on yellow
 }
 
 /// A piece of a row and its colour sequence; a gap has none.

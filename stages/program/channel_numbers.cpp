@@ -33,9 +33,8 @@ ChannelNumbers::ChannelNumbers(const std::vector<int>& stage_of_chunk)
 }
 
 std::size_t ChannelNumbers::of(const Instruction& transfer) const {
-  const bool upper = transfer.op == Op::receive_activation || transfer.op == Op::send_gradient;
-  const std::size_t chunk = static_cast<std::size_t>(transfer.chunk) + (upper ? 0 : 1);
-  const auto& numbers = carries_activation(transfer.op) ? activation_ : gradient_;
+  const auto chunk = static_cast<std::size_t>(std::max(transfer.chunk, other_end(transfer).chunk));
+  const auto& numbers = payload_of(transfer.op) == Payload::activation ? activation_ : gradient_;
   if (chunk >= numbers.size() || numbers[chunk] == kNone) [[unlikely]] {
     throw Error("program",
                 fmt::format("{} transfers a tensor that no other stage sends or receives",

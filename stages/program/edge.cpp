@@ -18,7 +18,7 @@ Edge edge_of(const Instruction& transfer, const std::vector<int>& stage_of_chunk
   const int other = stage_of_chunk[static_cast<std::size_t>(there)];
   return {.source = is_send(transfer.op) ? mine : other,
           .destination = is_send(transfer.op) ? other : mine,
-          .payload = carries_activation(transfer.op) ? Payload::activation : Payload::gradient};
+          .payload = *payload_of(transfer.op)};
 }
 
 std::vector<Edge> edges_of(const std::vector<int>& stage_of_chunk) {

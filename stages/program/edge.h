@@ -2,7 +2,6 @@
 #pragma once
 
 #include <compare>
-#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -12,8 +11,6 @@ namespace stagecraft {
 
 /// Receive slots of a channel. A sender may be this many tensors ahead; then it waits for a credit.
 inline constexpr int kReceiveSlots = 2;
-
-enum class Payload : std::uint8_t { activation, gradient };
 
 /// Identifies a channel by its two stages and by what it carries.
 struct Edge {

@@ -1,32 +1,14 @@
 #include "stages/program/instruction.h"
 
-#include <fmt/core.h>
+#include <fmt/format.h>
 
-#include <algorithm>
-#include <array>
 #include <charconv>
+#include <optional>
 
 #include "kernels/base/error.h"
 
 namespace stagecraft {
 namespace {
-
-struct OpName {
-  Op op;
-  std::string_view letters;
-};
-
-constexpr std::array<OpName, 11> kNames = {{{Op::forward, "F"},
-                                            {Op::backward, "B"},
-                                            {Op::backward_input, "I"},
-                                            {Op::backward_weight, "W"},
-                                            {Op::send_activation, "SA"},
-                                            {Op::receive_activation, "RA"},
-                                            {Op::send_gradient, "SG"},
-                                            {Op::receive_gradient, "RG"},
-                                            {Op::reduce_tied, "T"},
-                                            {Op::reduce_data, "D"},
-                                            {Op::optimizer, "U"}}};
 
 constexpr std::string_view kDigits = "0123456789";
 
@@ -43,50 +25,65 @@ int take_number(std::string_view& text, std::string_view whole) {
   return value;
 }
 
+std::string_view name_of(Payload payload) {
+  return payload == Payload::activation ? "activation" : "gradient";
+}
+
+std::vector<std::string_view> letters_with_chunk() {
+  std::vector<std::string_view> all;
+  for (const OpTraits& each : kOpTraits) {
+    if (has_chunk(each.op)) {
+      all.push_back(each.letters);
+    }
+  }
+  return all;
+}
+
 }  // namespace
 
-std::string_view letters(Op op) { return kNames.at(static_cast<std::size_t>(op)).letters; }
-
-std::string to_string(const Instruction& instruction) {
-  if (instruction.op == Op::optimizer) {
-    return "U";
+std::string to_string(const Instruction& i) {
+  switch (traits(i.op).scope) {
+    case OpScope::stage:
+      return std::string(letters(i.op));
+    case OpScope::model_end:
+    case OpScope::chunk:
+      return fmt::format("{}{}", i.chunk, letters(i.op));
+    case OpScope::microbatch:
+      return fmt::format("{}{}{}", i.chunk, letters(i.op), i.microbatch);
   }
-  if (!has_microbatch(instruction.op)) {
-    return fmt::format("{}{}", instruction.chunk, letters(instruction.op));
-  }
-  return fmt::format("{}{}{}", instruction.chunk, letters(instruction.op), instruction.microbatch);
+  return "";
 }
 
 std::string awaited(const Instruction& i, const std::vector<int>& stage_of_chunk) {
-  if (i.op == Op::optimizer) {
-    return "the driver's update";
+  const auto stage_at_other_end = [&] {
+    return stage_of_chunk.at(static_cast<std::size_t>(other_end(i).chunk));
+  };
+  switch (traits(i.op).kind) {
+    case OpKind::optimizer:
+      return "the driver's update";
+    case OpKind::compute:
+    case OpKind::reduction:
+      return "the others of its group";
+    case OpKind::transfer:
+      return is_send(i.op)
+                 ? fmt::format("a free slot at stage {}", stage_at_other_end())
+                 : fmt::format("the {} of micro-batch {} from stage {}", name_of(*payload_of(i.op)),
+                               i.microbatch, stage_at_other_end());
   }
-  if (!is_transfer(i.op)) {
-    return "the others of its group";
-  }
-  const bool activation = i.op == Op::send_activation || i.op == Op::receive_activation;
-  const int neighbour = i.chunk + (activation == is_send(i.op) ? 1 : -1);
-  const int stage = stage_of_chunk.at(static_cast<std::size_t>(neighbour));
-  if (is_send(i.op)) {
-    return fmt::format("a free slot at stage {}", stage);
-  }
-  return fmt::format("the {} of micro-batch {} from stage {}",
-                     activation ? "activation" : "gradient", i.microbatch, stage);
+  return "";
 }
 
 Instruction parse_instruction(std::string_view text) {
   const std::string_view whole = text;
-  if (text == "U") {
-    return {.op = Op::optimizer};
+  if (const std::optional<Op> alone = op_of(text); alone && !has_chunk(*alone)) {
+    return {.op = *alone};
   }
   Instruction instruction{.chunk = take_number(text, whole)};
   const std::string_view name = text.substr(0, text.find_first_of(kDigits));
-  const auto* known = std::find_if(kNames.begin(), kNames.end(),
-                                   [&](const OpName& entry) { return entry.letters == name; });
-  require(known != kNames.end() && known->op != Op::optimizer, "instruction",
-          R"("{}" is not an instruction: "{}" is none of F, B, I, W, SA, RA, SG, RG, T, D)", whole,
-          name);
-  instruction.op = known->op;
+  const std::optional<Op> op = op_of(name);
+  require(op && has_chunk(*op), "instruction", R"("{}" is not an instruction: "{}" is none of {})",
+          whole, name, fmt::join(letters_with_chunk(), ", "));
+  instruction.op = *op;
   text.remove_prefix(name.size());
   if (has_microbatch(instruction.op)) {
     instruction.microbatch = take_number(text, whole);

@@ -26,9 +26,7 @@ ModelEnds model_ends(const std::vector<int>& stage_of_chunk) {
   return {stage_of_chunk.front(), stage_of_chunk.back()};
 }
 
-bool trains(const Program& program) {
-  return any(program, [](Op op) { return is_compute(op) && op != Op::forward; });
-}
+bool trains(const Program& program) { return any(program, is_backward); }
 
 bool is_compute_only(const Program& program) { return !any(program, std::not_fn(is_compute)); }
 

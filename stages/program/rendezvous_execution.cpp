@@ -5,7 +5,8 @@
 namespace stagecraft {
 namespace {
 
-constexpr std::size_t kTransfers = 4;  // SA, RA, SG, RG
+constexpr std::size_t kTransfers = count_of(OpKind::transfer);
+constexpr std::size_t kFirstTransfer = first_of(OpKind::transfer);
 
 }  // namespace
 
@@ -29,7 +30,7 @@ std::size_t RendezvousExecution::position(int stage) const {
 
 /// The transfers of one chunk are contiguous.
 std::size_t RendezvousExecution::index(const Instruction& i) const {
-  const auto op = static_cast<std::size_t>(i.op) - static_cast<std::size_t>(Op::send_activation);
+  const auto op = static_cast<std::size_t>(i.op) - kFirstTransfer;
   return (static_cast<std::size_t>(i.chunk) * kTransfers + op) *
              static_cast<std::size_t>(program_.microbatches) +
          static_cast<std::size_t>(i.microbatch);

@@ -8,7 +8,7 @@ namespace stagecraft {
 
 namespace {
 
-bool is_of_tail(const TransferGroup& group) { return group.front().op >= Op::reduce_tied; }
+bool is_of_tail(const TransferGroup& group) { return is_tail(group.front().op); }
 
 }  // namespace
 

@@ -34,25 +34,23 @@ class TransferPass {
   int stage_of(int chunk) const { return program_.stage_of_chunk[static_cast<std::size_t>(chunk)]; }
 
   void receive(const Instruction& i) {
-    if (i.op == Op::forward && crosses(i.chunk, i.chunk - 1)) {
-      transfer({Op::receive_activation, i.chunk, i.microbatch});
-    }
-    if ((i.op == Op::backward || i.op == Op::backward_input) && crosses(i.chunk, i.chunk + 1)) {
-      transfer({Op::receive_gradient, i.chunk, i.microbatch});
+    if (const auto payload = payload_of(i.op)) {
+      transfer({transfer_op(*payload, false), i.chunk, i.microbatch});
     }
   }
 
   void send(const Instruction& i) {
-    if (i.op == Op::forward && crosses(i.chunk, i.chunk + 1)) {
-      transfer({Op::send_activation, i.chunk, i.microbatch});
-    }
-    if ((i.op == Op::backward || i.op == Op::backward_input) && crosses(i.chunk, i.chunk - 1)) {
-      transfer({Op::send_gradient, i.chunk, i.microbatch});
+    if (const auto payload = payload_of(i.op)) {
+      transfer({transfer_op(*payload, true), i.chunk, i.microbatch});
     }
   }
 
-  /// Joins the group of transfers since the last compute instruction, or begins one.
+  /// Joins the group of transfers since the last compute instruction, or begins one. Does nothing
+  /// if the tensor stays on the stage.
   void transfer(const Instruction& instruction) {
+    if (!crosses(instruction.chunk, other_end(instruction).chunk)) {
+      return;
+    }
     if (behind_compute_ || order_.empty()) {
       order_.emplace_back();
     }
@@ -93,7 +91,7 @@ class ReceiveHoister {
  private:
   /// The index of a receive among all receives.
   std::size_t number(const Instruction& receive) const {
-    const auto kind = receive.op == Op::receive_gradient ? 1U : 0U;
+    const auto kind = payload_of(receive.op) == Payload::gradient ? 1U : 0U;
     return (static_cast<std::size_t>(receive.chunk) * 2 + kind) *
                static_cast<std::size_t>(program_.microbatches) +
            static_cast<std::size_t>(receive.microbatch);
@@ -104,7 +102,7 @@ class ReceiveHoister {
   void keep_one(StageProgram& line, bool forward) {
     for (TransferGroup& group : line) {
       std::erase_if(group, [&](const Instruction& i) {
-        if (!is_transfer(i.op) || is_send(i.op) || !hoisted_[number(i)]) {
+        if (!is_receive(i.op) || !hoisted_[number(i)]) {
           return false;
         }
         const bool first = !met_[number(i)];

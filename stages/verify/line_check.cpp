@@ -27,8 +27,9 @@ class LineCheck {
     stage_ = stage;
     const auto index = static_cast<std::size_t>(stage);
     const StageProgram& line = program_.stages[index];
-    positions_.assign(
-        kOps * chunks_[index].size() * static_cast<std::size_t>(program_.microbatches), kAbsent);
+    positions_.assign(kOpsWithMicrobatch * chunks_[index].size() *
+                          static_cast<std::size_t>(program_.microbatches),
+                      kAbsent);
     if (Check found = fill(line)) {
       return found;
     }
@@ -43,7 +44,9 @@ class LineCheck {
   }
 
  private:
-  static constexpr std::size_t kOps = static_cast<std::size_t>(Op::receive_gradient) + 1;
+  // They come first in Op.
+  static constexpr std::size_t kOpsWithMicrobatch =
+      count_of(OpKind::compute) + count_of(OpKind::transfer);
   static constexpr int kAbsent = -1;
 
   int stage_of(int chunk) const { return program_.stage_of_chunk[static_cast<std::size_t>(chunk)]; }
@@ -51,7 +54,7 @@ class LineCheck {
   /// The position of an instruction of the current stage.
   int& position(const Instruction& i) {
     const std::size_t local = local_of_chunk_[static_cast<std::size_t>(i.chunk)];
-    return positions_[(local * kOps + static_cast<std::size_t>(i.op)) *
+    return positions_[(local * kOpsWithMicrobatch + static_cast<std::size_t>(i.op)) *
                           static_cast<std::size_t>(program_.microbatches) +
                       static_cast<std::size_t>(i.microbatch)];
   }
@@ -192,7 +195,7 @@ class LineCheck {
     std::vector<InstructionSite> tail;
     for (std::size_t at = 0; at < line.size(); ++at) {
       const InstructionSite first{stage_, static_cast<int>(at), line[at].front()};
-      if (!has_microbatch(first.instruction.op)) {
+      if (is_tail(first.instruction.op)) {
         tail.push_back(first);
       } else if (!tail.empty()) {
         return diagnose_("{} comes after {}; move it before the reductions and the optimizer",

@@ -7,6 +7,28 @@
 namespace stagecraft {
 namespace {
 
+/// The most that is held while an instruction of this kind runs; 0: not counted.
+std::int64_t running_bytes(const ChunkBytes& bytes, Op op) {
+  switch (op) {
+    case Op::forward:
+      return bytes.forward;
+    case Op::backward:
+      return bytes.backward;
+    case Op::backward_input:
+      return bytes.backward_input;
+    case Op::backward_weight:
+    case Op::send_activation:
+    case Op::receive_activation:
+    case Op::send_gradient:
+    case Op::receive_gradient:
+    case Op::reduce_tied:
+    case Op::reduce_data:
+    case Op::optimizer:
+      return 0;
+  }
+  return 0;
+}
+
 /// Follows what is held along one stage's line.
 class LiveMemory {
  public:
@@ -28,25 +50,34 @@ class LiveMemory {
  private:
   /// Releases what the instruction consumes and adds what it produces.
   void take(const Instruction& i) {
-    const ChunkBytes bytes = bytes_of(i);
-    const std::int64_t onward = i.chunk + 1 < program_.chunks ? limits_.tensor_bytes : 0;
-    const std::int64_t back = i.chunk > 0 ? limits_.tensor_bytes : 0;
-    if (i.op == Op::forward) {
-      activate(bytes, training_ ? 1 : 0);
-      run(bytes.forward, training_ ? bytes.stash : 0, back);
-      live_.rest += onward - back;
-    } else if (i.op == Op::backward || i.op == Op::backward_input) {
-      const bool both = i.op == Op::backward;
-      run(both ? bytes.backward : bytes.backward_input, bytes.stash, onward);
-      activate(bytes, -1);
-      stash(bytes, both ? 0 : 1);
-      live_.rest += back - onward;
-    } else if (i.op == Op::backward_weight) {
-      stash(bytes, -1);
-    } else if (is_transfer(i.op) && !is_send(i.op)) {
+    if (is_compute(i.op)) {
+      compute(i);
+    } else if (is_receive(i.op)) {
       live_.rest += limits_.tensor_bytes;
     }
   }
+
+  /// A stash that the instruction makes is held while it runs, and so is one that it consumes.
+  void compute(const Instruction& i) {
+    const ChunkBytes bytes = bytes_of(i);
+    const int stashes = training_ ? traits(i.op).stashes : 0;
+    const std::int64_t handed_in = tensor_bytes(i, -1);
+    activate(bytes, std::max(stashes, 0));
+    run(running_bytes(bytes, i.op), stashes == 0 ? 0 : bytes.stash, handed_in);
+    activate(bytes, std::min(stashes, 0));
+    stash(bytes, traits(i.op).weight_stashes);
+    live_.rest += tensor_bytes(i, 1) - handed_in;
+  }
+
+  /// Of the tensor that the instruction hands to the next chunk on the payload's way (`step` 1), or
+  /// takes from the one before (-1).
+  std::int64_t tensor_bytes(const Instruction& i, int step) const {
+    const std::optional<Payload> payload = payload_of(i.op);
+    const int neighbour = i.chunk + (payload ? step * stride_of(*payload) : 0);
+    const bool exists = payload && neighbour >= 0 && neighbour < program_.chunks;
+    return exists ? limits_.tensor_bytes : 0;
+  }
+
   void release(const Instruction& i) { live_.rest -= is_send(i.op) ? limits_.tensor_bytes : 0; }
 
   /// Notes what is held while an instruction runs: `most` bytes, which include its `stash` and the

@@ -32,7 +32,7 @@ bool connects_stages(const Program& program, const Instruction& i, bool training
   return other >= 0 && other < program.chunks &&
          program.stage_of_chunk[static_cast<std::size_t>(other)] !=
              program.stage_of_chunk[static_cast<std::size_t>(i.chunk)] &&
-         (training || carries_activation(i.op));
+         (training || payload_of(i.op) == Payload::activation);
 }
 
 Check check_place(const Program& program, bool training, const InstructionSite& step,
@@ -43,13 +43,12 @@ Check check_place(const Program& program, bool training, const InstructionSite& 
     return diagnose("{} is beyond the program's {} chunks or {} micro-batches; remove it", step,
                     program.chunks, program.microbatches);
   }
-  if (i.op == Op::optimizer ? i.chunk != 0 || i.microbatch != 0
-                            : !has_microbatch(i.op) && i.microbatch != 0) {
+  if ((!has_chunk(i.op) && i.chunk != 0) || (!has_microbatch(i.op) && i.microbatch != 0)) {
     return diagnose("{} has a chunk or micro-batch number that does not apply to it; set it to 0",
                     step);
   }
   const int owner = program.stage_of_chunk[static_cast<std::size_t>(i.chunk)];
-  if (i.op != Op::optimizer && owner != step.stage) {
+  if (has_chunk(i.op) && owner != step.stage) {
     return diagnose("{} is on a stage that does not own chunk {}; move it to stage {}", step,
                     i.chunk, owner);
   }

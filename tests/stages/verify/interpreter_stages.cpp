@@ -150,7 +150,8 @@ void Stages::check_member(const Instruction& i, const TransferGroup& issued,
   if (is_transfer(i.op)) {
     const int other = other_end(i).chunk;
     expect(exists(other) && owner(other) != owner(i.chunk), "{} has no other end", to_string(i));
-    expect(trains_ || carries_activation(i.op), "{} in an evaluation", to_string(i));
+    expect(trains_ || i.op == Op::send_activation || i.op == Op::receive_activation,
+           "{} in an evaluation", to_string(i));
   }
 }
 
