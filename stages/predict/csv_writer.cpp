@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "stages/predict/receive_order.h"
 #include "stages/predict/simulate.h"
 #include "stages/program/csv_cells.h"
 #include "stages/schedules/transfer_pass.h"
@@ -14,27 +15,52 @@
 namespace stagecraft {
 namespace {
 
-std::string cell_text(const Instruction& i) {
-  const auto* known = std::find_if(kCellNames.begin(), kCellNames.end(),
-                                   [&](const CellName& entry) { return entry.op == i.op; });
-  if (known == kCellNames.end()) {
-    return "";
+/// The cells of one line, with a wait for every send and reduction, where torch 2.15 puts them. The
+/// send of an activation ends before the backward of its micro-batch begins, so its wait comes
+/// then.
+class RowWriter {
+ public:
+  std::vector<std::string> run(const std::vector<Instruction>& line) {
+    std::for_each(line.begin(), line.end(), [&](const Instruction& i) { add(i); });
+    for (const std::vector<Instruction>& sends : {activations_, gradients_}) {
+      std::for_each(sends.begin(), sends.end(), [&](const Instruction& i) { wait(i); });
+    }
+    return std::move(cells_);
   }
-  return has_microbatch(i.op) ? fmt::format("{}{}{}", i.chunk, known->name, i.microbatch)
-                              : fmt::format("{}{}", i.chunk, known->name);
-}
 
-std::vector<std::string> cells_in_order(const StageProgram& stage) {
-  std::vector<std::string> cells;
-  for (const TransferGroup& group : stage) {
-    for (const Instruction& instruction : group) {
-      if (std::string cell = cell_text(instruction); !cell.empty()) {
-        cells.push_back(std::move(cell));
-      }
+ private:
+  void add(const Instruction& i) {
+    std::string cell = cell_text(i);
+    if (cell.empty()) {
+      return;
+    }
+    cells_.push_back(std::move(cell));
+    if (is_send(i.op)) {
+      (payload_of(i.op) == Payload::activation ? activations_ : gradients_).push_back(i);
+    } else if (has_wait(i.op)) {
+      wait(i);
+    } else if (is_compute(i.op) && payload_of(i.op) == Payload::gradient) {
+      wait_for_activation(i);
     }
   }
-  return cells;
-}
+
+  void wait(const Instruction& awaited) { cells_.push_back(wait_text(awaited)); }
+
+  void wait_for_activation(const Instruction& backward) {
+    const auto sent =
+        std::find_if(activations_.begin(), activations_.end(), [&](const Instruction& i) {
+          return i.chunk == backward.chunk && i.microbatch == backward.microbatch;
+        });
+    if (sent != activations_.end()) {
+      wait(*sent);
+      activations_.erase(sent);
+    }
+  }
+
+  std::vector<std::string> cells_;
+  std::vector<Instruction> activations_;  // whose sends have no wait yet
+  std::vector<Instruction> gradients_;
+};
 
 std::vector<std::string> cells_in_time(const StageTimeline& timeline) {
   std::vector<std::string> cells;
@@ -58,8 +84,9 @@ std::string to_csv(const Program& program) {
       rows.push_back(cells_in_time(stage));
     }
   } else {
-    for (const StageProgram& stage : program.stages) {
-      rows.push_back(cells_in_order(stage));
+    ReceiveOrder order(program);
+    for (int stage = 0; stage < static_cast<int>(program.stages.size()); ++stage) {
+      rows.push_back(RowWriter().run(order.line(stage)));
     }
   }
   std::string text;

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "stages/program/csv_cells.h"
+#include "stages/program/csv_wait_check.h"
 
 namespace stagecraft {
 namespace {
@@ -43,11 +45,12 @@ class CsvReader {
   };
 
   [[noreturn]] void refuse(std::string_view cell) const {
-    throw TextError(location_,
-                    fmt::format("\"{}\" is not a valid cell; write CHUNK OP MICROBATCH as in 0F1, "
-                                "with F, B, I, W, SEND_F, RECV_F, SEND_B or RECV_B, or "
-                                "0REDUCE_GRAD, or (0F3;3B1)OVERLAP_F_B, without quotes",
-                                cell));
+    throw TextError(
+        location_,
+        fmt::format("\"{}\" is not a valid cell; write CHUNK NAME MICROBATCH as in 0F1, with {}; "
+                    "CHUNK NAME as in 0REDUCE_GRAD, with {}; or (0F3;3B1)OVERLAP_F_B; without "
+                    "quotes",
+                    cell, fmt::join(cell_names(true), ", "), fmt::join(cell_names(false), ", ")));
   }
 
   /// Moves reductions to the end of the row, the last chunk first: our programs have them there.
@@ -55,6 +58,7 @@ class CsvReader {
     written_.program.stages.emplace_back();
     written_.locations.emplace_back();
     reductions_.clear();
+    waits_ = {};
     if (row.find_first_not_of(kBlanks) == std::string_view::npos) {
       throw TextError({location_.line, 1},
                       "an empty row; remove it, or write a comma for a stage without chunks");
@@ -102,26 +106,38 @@ class CsvReader {
   void read_instruction(std::string_view cell) {
     std::string_view rest = cell;
     Instruction instruction{.chunk = take_number(rest)};
-    const std::string_view name = rest.substr(0, rest.find_first_of("0123456789"));
-    rest.remove_prefix(name.size());
-    // Ignored: they concern weights sharded over data ranks. Here every rank has whole weights.
-    const bool sharding = name == "UNSHARD" || name == "RESHARD";
-    const auto* known = std::find_if(kCellNames.begin(), kCellNames.end(),
-                                     [&](const CellName& entry) { return entry.name == name; });
-    if (instruction.chunk < 0 || (known == kCellNames.end() && !sharding)) {
+    const std::string_view text = rest.substr(0, rest.find_first_of("0123456789"));
+    rest.remove_prefix(text.size());
+    const std::optional<CellName> name = parse_cell_name(text);
+    if (instruction.chunk < 0 || !name) {
       refuse(cell);
     }
-    instruction.op = sharding ? Op::reduce_data : known->op;
+    instruction.op = name->op;
     if (has_microbatch(instruction.op)) {
       instruction.microbatch = take_number(rest);
     }
     if (instruction.microbatch < 0 || !rest.empty()) {
       refuse(cell);
     }
-    if (instruction.op != Op::reduce_data) {
-      add({instruction, location_});
-    } else if (!sharding) {
-      reductions_.push_back({instruction, location_});
+    take(name->role, instruction);
+  }
+
+  void take(CellRole role, const Instruction& instruction) {
+    switch (role) {
+      case CellRole::implied:
+        return;
+      case CellRole::wait:
+        waits_.wait(instruction, location_);
+        return;
+      case CellRole::issue:
+        if (has_wait(instruction.op)) {
+          waits_.issue(instruction, location_);
+        }
+        if (is_tail(instruction.op)) {
+          reductions_.push_back({instruction, location_});
+        } else {
+          add({instruction, location_});
+        }
     }
   }
 
@@ -154,7 +170,7 @@ class CsvReader {
         throw TextError(
             location,
             fmt::format("micro-batch {} is beyond the {} that chunk 0 runs forward; count "
-                        "from 0 in every row (torch 2.13's own 1F1B begins its last row with "
+                        "from 0 in every row (torch's own 1F1B begins its last row with "
                         "micro-batch 1: use our 1f1b)",
                         i.microbatch, program.microbatches));
       }
@@ -163,7 +179,9 @@ class CsvReader {
 
   WrittenProgram written_;
   TextPosition location_;
-  std::vector<Located> reductions_;  // of the current row
+  // Of the current row:
+  std::vector<Located> reductions_;
+  CsvWaitCheck waits_;
 };
 
 }  // namespace

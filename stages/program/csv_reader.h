@@ -1,5 +1,5 @@
 // Programs as CSV, one row per stage and one cell per instruction, as torch.distributed.pipelining
-// writes and reads them (class _Action of its schedules.py; torch 2.13). See
+// writes and reads them (class _Action of its schedules.py; torch 2.13 to 2.15). See
 // docs/file_formats/program.md.
 #pragma once
 
