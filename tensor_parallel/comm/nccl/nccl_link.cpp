@@ -167,11 +167,16 @@ class NcclLink : public Link {
     settle(kCall, ncclCommInitRankConfig(&parent_, setup_.size, id, setup_.rank, &config), limit);
     config = config_of(setup_, Calls::return_when_enqueued);
     settle(kCall, ncclCommSplit(parent_, 0, setup_.rank, &native_, &config), limit);
+    require(native_ != nullptr, "nccl", "{}: the split gave no communicator", kCall);
   }
 
-  /// Waits until the parent is no longer in progress.
+  /// Waits until the parent is no longer in progress. `result` is what the call returned: a split
+  /// returns success although it goes on, so the parent is always asked.
   void settle(std::string_view call, ncclResult_t result, Seconds limit) const {
     const auto begin = Clock::now();
+    if (result == ncclSuccess) {
+      ncclCommGetAsyncError(parent_, &result);
+    }
     while (result == ncclInProgress) {
       setup_.check();
       require(Clock::now() - begin < limit, "nccl", "{}", waited_for_others(call, limit));

@@ -8,6 +8,10 @@
 
 /// Communicators that share their resources share the flag of an abort.
 struct ncclComm {
+  // A split child, which appears at the second look at the parent's state.
+  ncclComm* child = nullptr;
+  ncclComm** child_handle = nullptr;
+  int looks = 0;
   bool blocking = true;
   bool shares = false;
   std::shared_ptr<bool> aborted;
@@ -25,9 +29,11 @@ std::unique_ptr<FakeNccl>& slot() {
 
 ncclComm_t add_communicator(const ncclConfig_t& config, std::shared_ptr<bool> aborted) {
   FakeNccl& fake = fake_nccl();
-  fake.communicators.push_back(std::make_unique<ncclComm>(ncclComm{.blocking = config.blocking != 0,
-                                                                   .shares = config.splitShare == 1,
-                                                                   .aborted = std::move(aborted)}));
+  auto comm = std::make_unique<ncclComm>();
+  comm->blocking = config.blocking != 0;
+  comm->shares = config.splitShare == 1;
+  comm->aborted = std::move(aborted);
+  fake.communicators.push_back(std::move(comm));
   return fake.communicators.back().get();
 }
 
@@ -35,6 +41,9 @@ ncclResult_t call(const char* name, ncclComm_t comm) {
   FakeNccl& fake = fake_nccl();
   std::unique_lock lock(fake.mutex);
   fake.calls.emplace_back(name);
+  if (comm == nullptr) {
+    return ncclInvalidArgument;
+  }
   if (!comm->blocking || comm->freed) {
     fake.misuses.push_back(std::string(name) + " on a non-blocking or freed communicator");
   }
@@ -58,6 +67,9 @@ ncclResult_t free_communicator(const char* name, ncclComm_t comm, bool abort) {
   }
   *comm->aborted = *comm->aborted || abort;
   comm->freed = true;
+  if (comm->child != nullptr) {
+    comm->child->freed = true;
+  }
   fake.changed.notify_all();
   return ncclSuccess;
 }
@@ -89,17 +101,25 @@ ncclResult_t ncclCommInitRankConfig(ncclComm_t* comm, int /*size*/, ncclUniqueId
   return ncclInProgress;
 }
 
+/// As the library does, returns success while the child is not there yet: the parent's state says
+/// when it is.
 ncclResult_t ncclCommSplit(ncclComm_t comm, int /*color*/, int /*key*/, ncclComm_t* child,
                            ncclConfig_t* config) {
   const std::lock_guard lock(fake_nccl().mutex);
-  *child = stagecraft::test::add_communicator(
+  *child = nullptr;
+  comm->child_handle = child;
+  comm->child = stagecraft::test::add_communicator(
       *config, comm->shares ? comm->aborted : std::make_shared<bool>(false));
-  return ncclInProgress;
+  return ncclSuccess;
 }
 
-ncclResult_t ncclCommGetAsyncError(ncclComm_t /*comm*/, ncclResult_t* state) {
+ncclResult_t ncclCommGetAsyncError(ncclComm_t comm, ncclResult_t* state) {
   const std::lock_guard lock(fake_nccl().mutex);
-  *state = fake_nccl().joins ? ncclSuccess : ncclInProgress;
+  const bool splits = comm->child != nullptr;
+  *state = fake_nccl().joins && (!splits || comm->looks++ > 0) ? ncclSuccess : ncclInProgress;
+  if (splits && *state == ncclSuccess) {
+    *std::exchange(comm->child_handle, nullptr) = std::exchange(comm->child, nullptr);
+  }
   return ncclSuccess;
 }
 
