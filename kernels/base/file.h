@@ -1,46 +1,36 @@
-// Files: whole reads, atomic writes, mappings. Every error is an Error "[PATH] what the system
-// said".
+// Whole files: reads and atomic writes. Every error is an Error "[PATH] what the system said".
 #pragma once
 
-#include <cstddef>
-#include <cstdint>
 #include <filesystem>
-#include <span>
 #include <string>
 #include <string_view>
+
+#include "kernels/base/file_system.h"
 
 namespace stagecraft {
 
 std::string read_file(const std::filesystem::path& path);
 
-/// The file is whole or absent: written beside under a temporary name, flushed, then renamed.
+/// Makes a file with these contents, in place of an earlier one, and flushes it. A failure leaves
+/// no file.
+void fill_file(FileSystem& files, const std::filesystem::path& path, std::string_view contents);
+
+/// The file is whole or absent: filled beside under a temporary name, then published.
+void write_file(FileSystem& files, const std::filesystem::path& path, std::string_view contents);
 void write_file(const std::filesystem::path& path, std::string_view contents);
 
-/// Flushes the file to the disk and gives it its final name.
-void publish_file(const std::filesystem::path& temporary, const std::filesystem::path& path);
+/// Gives a file that was flushed its final name, in place of an earlier one. When it returns, the
+/// name is on the disk.
+void publish_file(FileSystem& files, const std::filesystem::path& temporary,
+                  const std::filesystem::path& path);
 
-/// A mapped file; unmapped on destruction.
-class MappedFile {
- public:
-  enum class Access : std::uint8_t { read, write };
-  /// Maps an existing file, whole.
-  MappedFile(const std::filesystem::path& path, Access access);
-  /// Creates (or truncates) a file of `bytes` zero bytes, with the disk space reserved, so that a
-  /// full disk is an error here and not a signal later.
-  static MappedFile create(const std::filesystem::path& path, std::int64_t bytes);
-  ~MappedFile();
-  MappedFile(MappedFile&& other) noexcept;
-  MappedFile& operator=(MappedFile&&) = delete;
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
+/// Makes the directory and those above it that are missing. When it returns, they are on the disk.
+void make_directories(FileSystem& files, const std::filesystem::path& path);
 
-  std::span<std::byte> bytes() { return {data_, size_}; }
-  std::span<const std::byte> bytes() const { return {data_, size_}; }
+/// Removes a file after a failure whose error matters more than this one.
+void remove_quietly(FileSystem& files, const std::filesystem::path& path) noexcept;
 
- private:
-  MappedFile() = default;
-  std::byte* data_ = nullptr;
-  std::size_t size_ = 0;
-};
+/// The directory that a file lies in.
+std::filesystem::path directory_of(const std::filesystem::path& path);
 
 }  // namespace stagecraft

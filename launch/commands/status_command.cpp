@@ -5,7 +5,7 @@
 #include <chrono>
 #include <thread>
 
-#include "kernels/base/file.h"
+#include "kernels/base/mapped_file.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "stages/board/board_report.h"

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "kernels/base/error.h"
-#include "kernels/base/file.h"
+#include "kernels/base/mapped_file.h"
 #include "kernels/ops/host_copy.h"
 #include "models/checkpoint/hub_config.h"
 #include "models/checkpoint/safetensors.h"

@@ -7,6 +7,8 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "kernels/base/mapped_file.h"
+#include "kernels/base/posix_file_system.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
@@ -79,8 +81,10 @@ void finish_model_files(const fs::path& temporary) {
   // The weights are renamed first: with them the folder holds a model. An older config.json is
   // beside newer weights only until the second rename.
   const fs::path folder = temporary.parent_path();
-  publish_file(temporary, folder / kWeights);
-  publish_file(folder / (std::string(kConfig) + kUnfinished), folder / kConfig);
+  PosixFileSystem files;
+  files.open(temporary)->sync();
+  publish_file(files, temporary, folder / kWeights);
+  publish_file(files, folder / (std::string(kConfig) + kUnfinished), folder / kConfig);
 }
 
 }  // namespace stagecraft

@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
-#include "kernels/base/file.h"
 #include "kernels/core/tensor.h"
 
 namespace stagecraft {

@@ -9,6 +9,8 @@
 #include <new>
 
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "kernels/base/posix_file_system.h"
 #include "kernels/base/span.h"
 
 namespace stagecraft {
@@ -90,7 +92,9 @@ ProgressBoard ProgressBoard::create(const BoardInfo& info, const std::filesystem
   ProgressBoard board(MappedFile::create(temporary, static_cast<std::int64_t>(bytes_of(info))));
   board.info_ = info;
   board.write_info();
-  publish_file(temporary, path);
+  PosixFileSystem files;
+  files.open(temporary)->sync();
+  publish_file(files, temporary, path);
   return board;
 }
 

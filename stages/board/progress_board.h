@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "kernels/base/file.h"
+#include "kernels/base/mapped_file.h"
 #include "stages/board/progress_slot.h"
 #include "tensor_parallel/sharding/mesh.h"
 

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/protocol/run_report.h"
+#include "kernels/base/mapped_file.h"
 #include "models/checkpoint/safetensors.h"
 #include "tests/end_to_end/small_run.h"
 

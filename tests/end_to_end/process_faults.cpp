@@ -14,6 +14,7 @@
 #include <sstream>
 #include <thread>
 
+#include "kernels/base/mapped_file.h"
 #include "kernels/base/span.h"
 #include "models/checkpoint/safetensors.h"
 #include "tensor_parallel/comm/mpi/session.h"

@@ -2,11 +2,11 @@
 
 #include <sys/stat.h>
 
-#include <algorithm>
 #include <catch2/catch.hpp>
-#include <cstring>
 
 #include "kernels/base/error.h"
+#include "kernels/base/posix_file_system.h"
+#include "tests/kernels/base/observed_file_system.h"
 #include "tests/temporary_folder.h"
 
 namespace stagecraft {
@@ -44,7 +44,6 @@ TEST_CASE("reading names the file and says why not") {
   const fs::path pipe = folder.path() / "pipe";
   REQUIRE(::mkfifo(pipe.c_str(), 0600) == 0);
   CHECK_THROWS_WITH(read_file(pipe), Contains("is not a regular file"));
-  CHECK_THROWS_WITH(MappedFile(pipe, MappedFile::Access::read), Contains("is not a regular file"));
 }
 
 TEST_CASE("a write that fails leaves the target alone and nothing beside it") {
@@ -69,43 +68,39 @@ TEST_CASE("a write that fails leaves the target alone and nothing beside it") {
   }
 }
 
-TEST_CASE("a created file is zero, keeps what is written through the mapping, and is published") {
+TEST_CASE("whatever call fails, the target stays as it was or is new, and nothing is beside it") {
+  using namespace test;
+  const auto posix = std::make_shared<PosixFileSystem>();
   const TemporaryFolder folder;
-  const fs::path temporary = folder.path() / "part";
-  write_file(temporary, std::string(10000, 'x'));  // create() must not keep this
-  {
-    MappedFile file = MappedFile::create(temporary, 5000);
-    REQUIRE(file.bytes().size() == 5000);
-    CHECK(std::all_of(file.bytes().begin(), file.bytes().end(),
-                      [](std::byte value) { return value == std::byte{0}; }));
-    std::memcpy(file.bytes().data() + 4998, "ab", 2);
+  const fs::path target = folder.path() / "target";
+  const auto calls = std::make_shared<std::vector<FileCall>>();
+  write_file(*recording_file_system(posix, calls), target, "old");
+  REQUIRE(calls->back().kind == FileCallKind::sync_directory);
+  for (const FileCall& call : *calls) {
+    CAPTURE(static_cast<int>(call.kind));
+    const auto failing = failing_file_system(posix, {call.kind, 1, EIO});
+    CHECK_THROWS_WITH(write_file(*failing, target, "new"),
+                      Contains(folder.path().string()) && Contains("Input/output error"));
+    const bool renamed = call.kind == FileCallKind::sync_directory;
+    CHECK(read_file(target) == (renamed ? "new" : "old"));
+    CHECK(files_in(folder.path()) == 1);
   }
-  {
-    MappedFile again(temporary, MappedFile::Access::write);
-    std::memcpy(again.bytes().data(), "cd", 2);
-  }
-  publish_file(temporary, folder.path() / "whole");
-  CHECK(files_in(folder.path()) == 1);
-  const std::string contents = read_file(folder.path() / "whole");
-  REQUIRE(contents.size() == 5000);
-  CHECK(contents.substr(0, 3) == std::string("cd\0", 3));
-  CHECK(contents.substr(4998) == "ab");
 }
 
-TEST_CASE("a file for which there is no room is an error when it is made, and is not left behind") {
+TEST_CASE("missing directories are made, each on the disk before the next") {
+  using namespace test;
   const TemporaryFolder folder;
-  const fs::path huge = folder.path() / "huge";
-  CHECK_THROWS_WITH(MappedFile::create(huge, std::int64_t{1} << 60),
-                    Contains("cannot reserve 1152921504606846976 bytes"));
-  CHECK_FALSE(fs::exists(huge));
-}
-
-TEST_CASE("empty files can be mapped") {
-  const TemporaryFolder folder;
-  const MappedFile made = MappedFile::create(folder.path() / "empty", 0);
-  CHECK(made.bytes().empty());
-  const MappedFile read(folder.path() / "empty", MappedFile::Access::read);
-  CHECK(read.bytes().empty());
+  const auto calls = std::make_shared<std::vector<FileCall>>();
+  const auto files = recording_file_system(std::make_shared<PosixFileSystem>(), calls);
+  make_directories(*files, folder.path() / "a" / "b");
+  CHECK(fs::is_directory(folder.path() / "a" / "b"));
+  REQUIRE(calls->size() == 4);
+  CHECK(calls->at(0).path == folder.path() / "a");
+  CHECK(calls->at(1).kind == FileCallKind::sync_directory);
+  CHECK(calls->at(1).path == folder.path());
+  CHECK(calls->at(3).path == folder.path() / "a");
+  make_directories(*files, folder.path() / "a" / "b");
+  CHECK(calls->size() == 4);
 }
 
 }  // namespace

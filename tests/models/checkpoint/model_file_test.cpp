@@ -10,6 +10,7 @@
 
 #include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "tests/temporary_folder.h"

@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
 #include "tests/child_process.h"
 #include "tests/temporary_folder.h"
 
