@@ -26,6 +26,8 @@ class IdleWork : public StageWork {
   void put_input(const Instruction& /*receive*/, Tensor /*tensor*/) override {}
   PassResults results() override { return {}; }
   void update(const Update& /*update*/) override {}
+  void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
+  void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
 
  private:
   std::unique_ptr<StageWork> real_;

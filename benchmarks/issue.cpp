@@ -48,6 +48,8 @@ class TimedWork : public StageWork {
   void put_input(const Instruction& i, Tensor x) override { real_->put_input(i, std::move(x)); }
   PassResults results() override { return real_->results(); }
   void update(const Update& update) override { real_->update(update); }
+  void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
+  void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
 
  private:
   std::unique_ptr<StageWork> real_;

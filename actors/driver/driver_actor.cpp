@@ -294,7 +294,7 @@ void DriverState::write_model() {
     return;
   }
   const std::filesystem::path temporary =
-      begin_model_files(setup_->plan->model, setup_->config->model_folder);
+      begin_model_files(*setup_->config->files, setup_->plan->model, setup_->config->model_folder);
   phase_ = WritingModel{temporary, Answers(ranks())};
   tell_all(WriteModel{temporary.string()});
 }
@@ -306,7 +306,7 @@ void DriverState::model_written(const ModelWritten& message) {
       return;
     }
     setup_->board->driver().set(Activity::writing);
-    finish_model_files(phase.temporary);
+    finish_model_files(*setup_->config->files, phase.temporary);
     observe(
         [&](RunObserver& observer) { observer.on_model_written(setup_->config->model_folder); });
     finish();
@@ -324,7 +324,7 @@ void DriverState::run_failed(const RunFailed& message, int culprit) {
     self_->send(caf::actor_cast<FailureMonitor>(monitor), message);
   }
   if (!setup_->config->model_folder.empty()) {
-    discard_model_files(setup_->config->model_folder);
+    discard_model_files(*setup_->config->files, setup_->config->model_folder);
   }
   // A stage may never return, so the wait for it is bounded.
   self_->delayed_send(self_, kEndDeadline, TickAtom::value);

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/protocol/run_options.h"
+#include "kernels/base/posix_file_system.h"
 #include "models/data/token_dataset.h"
 #include "models/optim/optimizer_config.h"
 #include "stages/channels/channel.h"
@@ -31,6 +32,8 @@ struct RunConfig {
   /// Threads of one process: ends it at once, when the run has failed and an actor, an observer or
   /// the driver never returns. Empty: the process stays.
   std::function<void(const std::string& cause)> end_process;
+  /// A seam for tests: where the model's folder lies.
+  std::shared_ptr<FileSystem> files = std::make_shared<PosixFileSystem>();
   /// A seam for tests and benchmarks: wraps the work of a rank. Empty: the work is not wrapped.
   std::function<std::unique_ptr<StageWork>(int rank, std::unique_ptr<StageWork>)> wrap_work;
   /// A seam for tests: how often a rank sends an envelope. Empty: once.

@@ -106,7 +106,6 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
   setup->config = &inputs.config;
   setup->work = {.optimizer = inputs.config.optimizer,
                  .seed = inputs.config.options.seed,
-                 .threads = inputs.config.threads,
                  .samples = {.order = inputs.config.order,
                              .seed = inputs.config.options.seed,
                              .evaluation_samples = inputs.evaluation_samples}};

@@ -4,6 +4,10 @@
 
 #include <caf/all.hpp>
 
+#include "actors/stage/observed_reader.h"
+#include "models/checkpoint/model_file.h"
+#include "models/parameters/drawn_weights.h"
+
 namespace stagecraft {
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
@@ -64,9 +68,7 @@ void StageState::begin_when_complete() {
   guarded([&] {
     progress().set(Activity::starting);
     make_work();
-    real_->fill_weights(setup_->initial.get(), [this] {
-      progress().set(Activity::starting);  // each parameter is progress
-    });
+    load_weights();
     read_clocks(false);
     progress().set(Activity::idle);
     self_->send(driver_, Ready{setup_->rank});
@@ -109,10 +111,11 @@ void StageState::make_work() {
     progress().set(Activity::starting);  // each group is progress
     *group = observe(s.for_tensors(std::move(*group)), *this);
   }
-  auto real = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream),
-                                               std::move(groups), s.data, s.work);
-  real_ = real.get();
-  work_ = s.config->wrap_work ? s.config->wrap_work(s.rank, std::move(real)) : std::move(real);
+  work_ = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream), std::move(groups),
+                                           s.data, s.work);
+  if (s.config->wrap_work) {
+    work_ = s.config->wrap_work(s.rank, std::move(work_));
+  }
   executor_.emplace(ExecutorParts{.stage = coordinate_.pipeline,
                                   .column = column_of(s.plan->mesh, coordinate_),
                                   .work = *work_,
@@ -120,6 +123,16 @@ void StageState::make_work() {
                                   .progress = progress(),
                                   .spans = meter_.spans()},
                     s.channels);
+}
+
+/// From the model that the run begins with, or at random.
+void StageState::load_weights() {
+  const DrawnWeights drawn(setup_->config->options.seed, setup_->config->threads);
+  const StateReader* initial = setup_->initial.get();
+  const ObservedReader reader(initial == nullptr ? drawn : *initial, [this] {
+    progress().set(Activity::starting);  // each piece is progress
+  });
+  work_->load(StateKind::weight, reader);
 }
 
 /// Runs `action`. An exception ends this stage's part of the run.
@@ -270,7 +283,10 @@ void StageState::report() {
 void StageState::write_model(const WriteModel& m) {
   guarded([&] {
     progress().set(Activity::writing);
-    real_->write_weights(m.temporary);
+    ModelFileWriter file(*setup_->config->files, setup_->plan->model, m.temporary,
+                         {.on_progress = [this] { progress().set(Activity::writing); }});
+    work_->save(StateKind::weight, file);
+    file.sync();
     progress().set(Activity::idle);
     self_->send(driver_, ModelWritten{setup_->rank});
   });

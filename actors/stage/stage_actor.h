@@ -78,6 +78,7 @@ class StageState : public CommunicationObserver {
   void fail(int culprit, const std::string& text, bool aborted);
   void begin_when_complete();
   void make_work();
+  void load_weights();
   void read_clocks(bool at_end);
   void follow_priming(std::int64_t step);
   void enqueue(const std::vector<PassRange>& passes);
@@ -95,7 +96,6 @@ class StageState : public CommunicationObserver {
   StageActor parent_;  // null: the driver
   std::optional<ResultGather> results_;
   StageStatistics meter_;
-  ModelStageWork* real_ = nullptr;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
   std::deque<Pass> passes_;  // queued passes, in order

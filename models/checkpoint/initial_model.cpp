@@ -6,7 +6,6 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/mapped_file.h"
-#include "kernels/ops/host_copy.h"
 #include "models/checkpoint/hub_config.h"
 #include "models/checkpoint/safetensors.h"
 
@@ -118,20 +117,19 @@ InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder) {
 
 InitialModel::~InitialModel() = default;
 
-void InitialModel::read(Stream& stream, const Parameter& parameter, int rank, int ranks) const {
-  const ParameterSpec& spec = parameter.spec;
+void InitialModel::read(const StatePiece& piece, std::span<float> values) const {
+  const ParameterSpec& spec = piece.parameter;
   const auto entry = state_->entries.find(spec.name);
-  require(entry != state_->entries.end(), state_->path, "{} is not a parameter of the model",
-          spec.name);
+  require(entry != state_->entries.end() && piece.kind == StateKind::weight, state_->path,
+          "{} is not a weight of the model", spec.name);
   const auto source = data_of(std::as_const(state_->file), entry->second);
-  std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()), 0.0F);
-  for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
+  float* to = values.data();
+  for (const ElementRun& run : runs_of(piece.box, spec.shape)) {
     // The format does not guarantee that data is aligned to its elements.
-    std::memcpy(weight.data() + run.local_begin,
-                source.data() + run.global_begin * size_of(DType::float32),
+    std::memcpy(to, source.data() + run.begin * size_of(DType::float32),
                 static_cast<std::size_t>(run.count * size_of(DType::float32)));
+    to += run.count;
   }
-  copy_from_host(stream, std::span<const float>(weight), parameter.weight);
 }
 
 }  // namespace stagecraft

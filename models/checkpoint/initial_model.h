@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "models/families/model_spec.h"
+#include "models/parameters/parameter_state.h"
 
 namespace stagecraft {
 
@@ -13,12 +14,12 @@ namespace stagecraft {
 /// shape. Mask buffers are ignored, and so is a lm_head.weight that is a copy of wte.weight. A
 /// config.json, if present, must describe the same function. Throws ConfigError for the key
 /// "model.init_from" with the file, the tensor and both shapes.
-class InitialModel {
+class InitialModel : public StateReader {
  public:
   InitialModel(const ModelSpec& model, const std::filesystem::path& folder);
-  ~InitialModel();
-  /// Reads this rank's part of one parameter; padding becomes zero. Safe from several threads.
-  void read(Stream& stream, const Parameter& parameter, int rank, int ranks) const;
+  ~InitialModel() override;
+  /// Weights alone: the folder has no moments.
+  void read(const StatePiece& piece, std::span<float> values) const override;
 
  private:
   struct State;

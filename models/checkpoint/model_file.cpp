@@ -1,15 +1,13 @@
-// Writes RUN/model/; all actors write into the same file.
 #include "models/checkpoint/model_file.h"
 
-#include "models/checkpoint/hub_config.h"
-
-#include <cstring>
+#include <algorithm>
+#include <exception>
+#include <utility>
+#include <vector>
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
-#include "kernels/base/mapped_file.h"
-#include "kernels/base/posix_file_system.h"
-#include "kernels/ops/host_copy.h"
+#include "models/checkpoint/hub_config.h"
 
 namespace stagecraft {
 namespace {
@@ -18,7 +16,11 @@ namespace fs = std::filesystem;
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kConfig = "config.json";
-constexpr const char* kUnfinished = ".unfinished";  // suffix of a file until it is complete
+
+/// The name of a file until it is complete.
+fs::path unfinished(const fs::path& folder, const char* name) {
+  return folder / (std::string(name) + ".unfinished");
+}
 
 SafetensorsHeader header_of(const ModelSpec& model) {
   std::vector<NamedShape> tensors;
@@ -28,63 +30,115 @@ SafetensorsHeader header_of(const ModelSpec& model) {
   return make_safetensors_header(tensors);
 }
 
-void copy_part(Stream& stream, const Parameter& parameter, std::int64_t begin, int rank, int ranks,
-               std::span<std::byte> file) {
-  std::vector<float> weight(static_cast<std::size_t>(parameter.weight.elements()));
-  copy_to_host(stream, parameter.weight, std::span<float>(weight));
-  const ParameterSpec& spec = parameter.spec;
-  for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
-    const std::int64_t offset = begin + run.global_begin * size_of(DType::float32);
-    std::memcpy(file.data() + offset, weight.data() + run.local_begin,
-                static_cast<std::size_t>(run.count * size_of(DType::float32)));
+void begin_weights(FileSystem& files, const fs::path& path, const SafetensorsHeader& header) {
+  FileWriter file(path, files.create(path, header.layout.file_bytes));
+  file.write(0, std::as_bytes(std::span(header.bytes)));
+  file.sync();
+}
+
+/// Gives the folder its earlier config.json back, as far as that is possible.
+void restore_config(FileSystem& files, const fs::path& config,
+                    const std::optional<std::string>& earlier) noexcept {
+  try {
+    earlier ? write_file(files, config, *earlier) : files.remove(config);
+  } catch (const std::exception&) {
+    return;  // the error that led here says more
+  }
+}
+
+/// Renames both files, or none. The weights come last: with them the folder holds this model.
+void rename_files(FileSystem& files, const fs::path& folder) {
+  const fs::path config = folder / kConfig;
+  std::optional<std::string> earlier;
+  if (files.exists(config)) {
+    earlier = files.read(config);
+  }
+  files.rename(unfinished(folder, kConfig), config);
+  try {
+    files.rename(unfinished(folder, kWeights), folder / kWeights);
+  } catch (...) {
+    restore_config(files, config, earlier);
+    throw;
   }
 }
 
 }  // namespace
 
-fs::path begin_model_files(const ModelSpec& model, const fs::path& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  require(!error, folder.string(), "cannot create the directory: {}", error.message());
-  write_file(folder / (std::string(kConfig) + kUnfinished), hub_config_json(model.config));
-  fs::path temporary = folder / (std::string(kWeights) + kUnfinished);
-  const SafetensorsHeader header = header_of(model);
-  MappedFile file = MappedFile::create(temporary, header.layout.file_bytes);
-  std::memcpy(file.bytes().data(), header.bytes.data(), header.bytes.size());
-  return temporary;
+fs::path begin_model_files(FileSystem& files, const ModelSpec& model, const fs::path& folder) {
+  make_directories(files, folder);
+  try {
+    fill_file(files, unfinished(folder, kConfig), hub_config_json(model.config));
+    begin_weights(files, unfinished(folder, kWeights), header_of(model));
+  } catch (...) {
+    discard_model_files(files, folder);
+    throw;
+  }
+  return unfinished(folder, kWeights);
 }
 
-void write_parameters(Stream& stream, const ModelSpec& model, const fs::path& temporary,
-                      const std::vector<Parameter>& parameters, int rank, int ranks) {
-  const SafetensorsLayout layout = header_of(model).layout;
-  MappedFile file(temporary, MappedFile::Access::write);
-  require(static_cast<std::int64_t>(file.bytes().size()) == layout.file_bytes, temporary.string(),
-          "the file has {} bytes, but the model needs {}", file.bytes().size(), layout.file_bytes);
-  for (const Parameter& parameter : parameters) {
-    const auto entry = layout.entries.find(parameter.spec.name);
-    require(entry != layout.entries.end(), temporary.string(), "{} is not a parameter of the model",
-            parameter.spec.name);
-    if (rank == 0 || !parameter.spec.shard.replicated()) {
-      copy_part(stream, parameter, entry->second.begin, rank, ranks, file.bytes());
+ModelFileWriter::ModelFileWriter(FileSystem& files, const ModelSpec& model, fs::path temporary,
+                                 ModelWriteOptions options)
+    : files_(files),
+      temporary_(std::move(temporary)),
+      options_(std::move(options)),
+      layout_(header_of(model).layout) {}
+
+FileWriter& ModelFileWriter::file() {
+  if (!file_) {
+    const std::int64_t bytes = files_.size(temporary_);
+    require(bytes == layout_.file_bytes, temporary_.string(),
+            "the file has {} bytes, but the model needs {}", bytes, layout_.file_bytes);
+    file_.emplace(temporary_, files_.open(temporary_));
+  }
+  return *file_;
+}
+
+void ModelFileWriter::write(const StatePiece& piece, std::span<const float> values) {
+  const ParameterSpec& parameter = piece.parameter;
+  const auto entry = layout_.entries.find(parameter.name);
+  require(entry != layout_.entries.end() && piece.kind == StateKind::weight, temporary_.string(),
+          "{} is not a weight of the model", parameter.name);
+  options_.on_progress();
+  std::span<const std::byte> bytes = std::as_bytes(values);
+  for (const ElementRun& run : runs_of(piece.box, parameter.shape)) {
+    const auto count = static_cast<std::size_t>(run.count * size_of(DType::float32));
+    write_run(entry->second.begin + run.begin * size_of(DType::float32), bytes.first(count));
+    bytes = bytes.subspan(count);
+  }
+}
+
+void ModelFileWriter::write_run(std::int64_t offset, std::span<const std::byte> bytes) {
+  while (!bytes.empty()) {
+    const std::int64_t count =
+        std::min(static_cast<std::int64_t>(bytes.size()), options_.flush_bytes - unflushed_);
+    file().write(offset, bytes.first(static_cast<std::size_t>(count)));
+    bytes = bytes.subspan(static_cast<std::size_t>(count));
+    offset += count;
+    unflushed_ += count;
+    if (unflushed_ == options_.flush_bytes) {
+      sync();
     }
   }
 }
 
-void discard_model_files(const fs::path& folder) noexcept {
-  for (const char* name : {kConfig, kWeights}) {
-    std::error_code ignored;
-    fs::remove(folder / (std::string(name) + kUnfinished), ignored);
+void ModelFileWriter::sync() {
+  if (file_) {
+    options_.on_progress();
+    file_->sync();
+    unflushed_ = 0;
   }
 }
 
-void finish_model_files(const fs::path& temporary) {
-  // The weights are renamed first: with them the folder holds a model. An older config.json is
-  // beside newer weights only until the second rename.
+void finish_model_files(FileSystem& files, const fs::path& temporary) {
   const fs::path folder = temporary.parent_path();
-  PosixFileSystem files;
-  files.open(temporary)->sync();
-  publish_file(files, temporary, folder / kWeights);
-  publish_file(files, folder / (std::string(kConfig) + kUnfinished), folder / kConfig);
+  rename_files(files, folder);
+  files.sync_directory(folder);
+}
+
+void discard_model_files(FileSystem& files, const fs::path& folder) noexcept {
+  for (const char* name : {kConfig, kWeights}) {
+    remove_quietly(files, unfinished(folder, name));
+  }
 }
 
 }  // namespace stagecraft

@@ -1,34 +1,65 @@
-// RUN/model/: model.safetensors and config.json in the format of the hub's GPT-2. Each actor writes
-// its own slices into one temporary file of the final size. The driver renames the file when all
-// actors are done.
+// RUN/model/: model.safetensors and config.json in the format of the hub's GPT-2. The driver makes
+// both files under temporary names, the weights with their final size. Each actor writes its own
+// elements into the weights and flushes them. The driver renames the files when all actors are
+// done.
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
 #include <string>
-#include <vector>
 
+#include "kernels/base/file_writer.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/families/model_spec.h"
+#include "models/parameters/parameter_state.h"
 
 namespace stagecraft {
 
 /// Driver: creates `folder` and in it, under temporary names, config.json and the weights file with
-/// its header and its final size. Returns the path of the weights file. Throws Error with the path.
-std::filesystem::path begin_model_files(const ModelSpec& model,
+/// its header and its final size, and flushes both. Returns the path of the weights file. A failure
+/// is an Error with the path, and leaves neither file.
+std::filesystem::path begin_model_files(FileSystem& files, const ModelSpec& model,
                                         const std::filesystem::path& folder);
 
-/// Actor: writes its part of these parameters, with the values after all work issued to `stream`.
-/// `rank` of `ranks` is the coordinate on the tensor axis. Only rank 0 writes replicated
-/// parameters.
-void write_parameters(Stream& stream, const ModelSpec& model,
-                      const std::filesystem::path& temporary,
-                      const std::vector<Parameter>& parameters, int rank, int ranks);
+struct ModelWriteOptions {
+  /// Called before each piece and each flush: progress for a watchdog, however large the model is.
+  std::function<void()> on_progress = [] {};
+  /// At most this many bytes are written between two flushes: seconds, even on a slow disk.
+  std::int64_t flush_bytes = std::int64_t{64} << 20;
+};
 
-/// Driver: removes the files of begin_model_files that finish_model_files has not renamed.
-void discard_model_files(const std::filesystem::path& folder) noexcept;
+/// Actor: writes its pieces of the weights into the file of begin_model_files(). No byte is written
+/// that another actor owns, so that actors of several hosts can write one file.
+class ModelFileWriter : public StateWriter {
+ public:
+  /// Opens nothing: an actor that owns no piece needs no access to the folder. `files` must outlive
+  /// it.
+  ModelFileWriter(FileSystem& files, const ModelSpec& model, std::filesystem::path temporary,
+                  ModelWriteOptions options = {});
+  void write(const StatePiece& piece, std::span<const float> values) override;
+  /// Returns when all that was written is on the disk. Call it after the last piece.
+  void sync();
 
-/// Driver: flushes and renames both files, and replaces earlier ones. The folder then holds a
-/// complete model.
-void finish_model_files(const std::filesystem::path& temporary);
+ private:
+  FileWriter& file();
+  void write_run(std::int64_t offset, std::span<const std::byte> bytes);
+
+  FileSystem& files_;
+  std::filesystem::path temporary_;
+  ModelWriteOptions options_;
+  SafetensorsLayout layout_;
+  std::optional<FileWriter> file_;  // empty before the first piece
+  std::int64_t unflushed_ = 0;      // bytes
+};
+
+/// Driver: gives both files their final names, in place of earlier ones, on the disk too. The
+/// folder then holds a complete model. After a failure it holds the earlier model, or this one,
+/// whole.
+void finish_model_files(FileSystem& files, const std::filesystem::path& temporary);
+
+/// Driver: removes the files of begin_model_files() that finish_model_files() has not renamed.
+void discard_model_files(FileSystem& files, const std::filesystem::path& folder) noexcept;
 
 }  // namespace stagecraft

@@ -4,8 +4,6 @@
 #include <set>
 #include <span>
 
-#include "kernels/base/host_ranges.h"
-#include "kernels/base/random.h"
 #include "kernels/ops/adamw.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
@@ -93,28 +91,6 @@ ParameterArenas make_arenas(Stream& stream, const std::vector<Entry>& entries, D
   return arenas;
 }
 
-/// Elements `begin` and on of a rank's part, whose `runs` are in local order.
-void fill_range(const Initializer& initial, const RandomCoordinate& coordinate,
-                std::span<const ShardRun> runs, std::int64_t begin, std::span<float> out) {
-  const std::int64_t end = begin + static_cast<std::int64_t>(out.size());
-  std::fill(out.begin(), out.end(), 0.0F);
-  auto run = std::partition_point(runs.begin(), runs.end(), [&](const ShardRun& each) {
-    return each.local_begin + each.count <= begin;
-  });
-  for (; run != runs.end() && run->local_begin < end; ++run) {
-    const std::int64_t first = std::max(begin, run->local_begin);
-    const std::int64_t count = std::min(end, run->local_begin + run->count) - first;
-    float* const to = out.data() + (first - begin);
-    if (initial.kind == Initializer::Kind::ones) {
-      std::fill_n(to, count, 1.0F);
-    } else if (initial.kind == Initializer::Kind::normal) {
-      const std::int64_t number = run->global_begin + (first - run->local_begin);
-      fill_normal(coordinate, static_cast<std::uint64_t>(number), static_cast<std::uint64_t>(count),
-                  initial.deviation, to);
-    }
-  }
-}
-
 }  // namespace
 
 ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& uses, int rank,
@@ -127,6 +103,7 @@ ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& 
   std::int64_t begin = 0;
   for (Entry& entry : entries) {
     Parameter parameter{.spec = entry.spec,
+                        .boxes = shard_boxes(entry.spec.shape, entry.spec.shard, rank, ranks),
                         .weight = part_of(arenas_.weights, begin, entry.local),
                         .compute_weights = part_of(compute_weights, begin, entry.local),
                         .uses = entry.uses,
@@ -186,21 +163,6 @@ ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, 
     bytes.optimizer += 2 * padded;
   }
   return bytes;
-}
-
-void initialize(Stream& stream, const Parameter& parameter, const WeightDraw& draw) {
-  constexpr std::int64_t kBlock = 1 << 16;  // elements: about a millisecond
-  const ParameterSpec& spec = parameter.spec;
-  const RandomCoordinate coordinate{.key = random_key(draw.seed, spec.name)};
-  const std::vector<ShardRun> runs = shard_runs(spec.shape, spec.shard, draw.rank, draw.ranks);
-  const auto count = static_cast<std::size_t>(parameter.weight.elements());
-  const auto weight = std::make_unique_for_overwrite<float[]>(count);
-  for_each_host_range(parameter.weight.elements(), kBlock, draw.threads,
-                      [&](std::int64_t begin, std::int64_t end) {
-                        fill_range(spec.initial, coordinate, runs, begin,
-                                   {weight.get() + begin, weight.get() + end});
-                      });
-  copy_from_host(stream, std::span<const float>(weight.get(), count), parameter.weight);
 }
 
 }  // namespace stagecraft

@@ -38,8 +38,9 @@ struct ParameterUse {
 /// This rank's part of one parameter.
 struct Parameter {
   ParameterSpec spec;
-  Tensor weight;           // local shape; float32, as are gradients and moments
-  Tensor compute_weights;  // for the layers: `weight` itself, or its copy in bfloat16
+  std::vector<ShardBox> boxes;  // where its elements lie in the whole tensor
+  Tensor weight;                // local shape; float32, as are gradients and moments
+  Tensor compute_weights;       // for the layers: `weight` itself, or its copy in bfloat16
   /// One name and one gradient for each use on this stage, in the order of the layer list. The
   /// first gradient is in the gradient arena.
   std::vector<std::string> uses;
@@ -96,18 +97,5 @@ struct ParameterBytes {
 };
 ParameterBytes parameter_bytes(const std::vector<ParameterUse>& uses, int rank, int ranks,
                                DType compute = DType::float32);
-
-/// Which initial values are drawn, and how.
-struct WeightDraw {
-  std::uint64_t seed = 0;
-  int rank = 0;  // of `ranks` on the tensor axis
-  int ranks = 1;
-  int threads = 1;  // of the host, that draw; changes no bit
-};
-
-/// Draws the initial values on the host, so they are the same for every device. Element i of the
-/// global tensor is number i of the random sequence (seed, name) for every sharding. Padding is
-/// zero.
-void initialize(Stream& stream, const Parameter& parameter, const WeightDraw& draw);
 
 }  // namespace stagecraft

@@ -6,7 +6,6 @@
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/ops/reduce.h"
-#include "models/checkpoint/model_file.h"
 #include "tensor_parallel/gradients/gradient_buckets.h"
 
 namespace stagecraft {
@@ -37,8 +36,6 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       groups_(std::move(groups)),
       source_(plan, coordinate_.data, std::move(data), config.samples),
       optimizer_(config.optimizer),
-      seed_(config.seed),
-      threads_(config.threads),
       parameters_(std::make_unique<ParameterStore>(
           *stream_,
           uses_of(plan.model,
@@ -49,7 +46,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
                                .parameters = *parameters_,
                                .tensor_rank = coordinate_.tensor,
                                .tensor_ranks = plan.mesh.tensor,
-                               .seed = seed_};
+                               .seed = config.seed};
   for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
     if (plan.program.stage_of_chunk[c] != coordinate_.pipeline) {
       continue;
@@ -61,34 +58,10 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
           plan.model.layers[static_cast<std::size_t>(i)].make(layer_setup));
     }
   }
-  reported_ = reported();
+  owned_ = owned();
 }
 
 ModelStageWork::~ModelStageWork() = default;
-
-void ModelStageWork::fill_weights(const InitialModel* initial,
-                                  const std::function<void()>& on_parameter) {
-  for (const Parameter& parameter : parameters_->parameters()) {
-    on_parameter();
-    if (initial != nullptr) {
-      initial->read(*stream_, parameter, coordinate_.tensor, plan_.mesh.tensor);
-    } else {
-      initialize(*stream_, parameter,
-                 {.seed = seed_,
-                  .rank = coordinate_.tensor,
-                  .ranks = plan_.mesh.tensor,
-                  .threads = threads_});
-    }
-  }
-  parameters_->round_weights(*stream_);
-}
-
-void ModelStageWork::write_weights(const std::filesystem::path& temporary) {
-  if (coordinate_.data == 0) {
-    write_parameters(*stream_, plan_.model, temporary, parameters_->parameters(),
-                     coordinate_.tensor, plan_.mesh.tensor);
-  }
-}
 
 bool ModelStageWork::owns(int chunk) const {
   return chunk >= 0 && chunk < static_cast<int>(chunks_.size()) &&
@@ -103,7 +76,7 @@ ChunkState& ModelStageWork::chunk(int chunk) {
 
 void ModelStageWork::begin(const Pass& pass) {
   pass_ = pass;
-  const auto squares = static_cast<std::int64_t>(reported_.size());
+  const auto squares = static_cast<std::int64_t>(owned_.size());
   results_ = Tensor(stream_->memory(), {plan_.microbatches + squares}, DType::float64,
                     MemoryLabel::workspace);
   for (std::size_t c = 0; c < chunks_.size(); ++c) {
@@ -224,17 +197,17 @@ void ModelStageWork::reduce_data(const Instruction& instruction) {
   }
 }
 
-bool ModelStageWork::reports(const Parameter& parameter) const {
+bool ModelStageWork::is_owner(const Parameter& parameter) const {
   const bool first_use = parameter.uses.front().empty() || chunks_.front() != nullptr;
   return coordinate_.data == 0 && first_use &&
          (!parameter.spec.shard.replicated() || coordinate_.tensor == 0);
 }
 
-std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
+std::vector<ModelStageWork::Owned> ModelStageWork::owned() const {
   const std::vector<ParameterSpec> specs = plan_.model.parameters();
-  std::vector<Reported> all;
+  std::vector<Owned> all;
   for (const Parameter& parameter : parameters_->parameters()) {
-    if (reports(parameter)) {
+    if (is_owner(parameter)) {
       const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
         return spec.name == parameter.spec.name;
       });
@@ -246,13 +219,13 @@ std::vector<ModelStageWork::Reported> ModelStageWork::reported() const {
 
 PassResults ModelStageWork::results() {
   const bool has_losses = chunks_.back() != nullptr && coordinate_.tensor == 0;
-  const bool has_squares = pass_.kind == PassKind::train && !reported_.empty();
+  const bool has_squares = pass_.kind == PassKind::train && !owned_.empty();
   const std::int64_t first = has_losses ? 0 : plan_.microbatches;
   const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
   if (has_squares) {
     std::vector<Tensor> gradients;
-    for (const Reported& reported : reported_) {
-      gradients.push_back(reported.parameter->gradients.front());
+    for (const Owned& owned : owned_) {
+      gradients.push_back(owned.parameter->gradients.front());
     }
     sums_of_squares(*stream_,
                     {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});
@@ -265,7 +238,7 @@ PassResults ModelStageWork::results() {
   const auto border = values.begin() + (has_losses ? plan_.microbatches : 0);
   PassResults results{.losses = {values.begin(), border}};
   for (auto value = border; value != values.end(); ++value) {
-    results.squares.push_back({reported_[static_cast<std::size_t>(value - border)].index, *value});
+    results.squares.push_back({owned_[static_cast<std::size_t>(value - border)].index, *value});
   }
   return results;
 }
@@ -288,6 +261,21 @@ void ModelStageWork::update(const Update& update) {
                    .weight_decay = static_cast<float>(optimizer_.weight_decay),
                    .gradient_scale = static_cast<float>(update.gradient_scale),
                    .step = update.step});
+}
+
+void ModelStageWork::load(StateKind kind, const StateReader& reader) {
+  for (const Parameter& parameter : parameters_->parameters()) {
+    load_state(*stream_, parameter, kind, reader);
+  }
+  if (kind == StateKind::weight) {
+    parameters_->round_weights(*stream_);
+  }
+}
+
+void ModelStageWork::save(StateKind kind, StateWriter& writer) {
+  for (const Owned& owned : owned_) {
+    save_state(*stream_, *owned.parameter, kind, writer);
+  }
 }
 
 }  // namespace stagecraft

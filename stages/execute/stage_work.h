@@ -1,5 +1,5 @@
-// The interface for what instructions do. Tests replace the work of training by work that computes
-// nothing, sleeps or fails.
+// The interface for what instructions do, and for the state that they change. Tests replace the
+// work of training by work that computes nothing, sleeps or fails.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "models/parameters/parameter_state.h"
 #include "stages/channels/pass.h"
 #include "stages/program/instruction.h"
 
@@ -53,6 +54,12 @@ class StageWork {
   virtual PassResults results() = 0;
   /// U; does nothing in step 0.
   virtual void update(const Update& update) = 0;
+  /// Takes the pieces of all parameters that this rank holds, copies of other ranks' included. Call
+  /// it between passes. A work begins with undefined weights and with moments of zero.
+  virtual void load(StateKind kind, const StateReader& reader) = 0;
+  /// Hands over the pieces that this rank owns: of all ranks, one owns each element of each
+  /// parameter. Call it between passes; the values are those after all updates before it.
+  virtual void save(StateKind kind, StateWriter& writer) = 0;
 };
 
 }  // namespace stagecraft

@@ -41,30 +41,18 @@ ShardCut cut_of(const Shape& global, const ShardSpec& spec, int rank, int ranks)
   return {.size = size, .group_size = group_size, .piece = piece, .begin = piece * rank};
 }
 
-/// Appends a run, or extends the last one if the new run follows it in both tensors.
-void append(std::vector<ShardRun>& runs, const ShardRun& run) {
-  if (run.count <= 0) {
-    return;
+/// Appends the box of `count` elements along `dimension`, or lengthens the last one by it.
+void append(std::vector<ShardBox>& boxes, const ShardBox& whole, std::size_t dimension,
+            std::int64_t global_begin, std::int64_t local_begin, std::int64_t count) {
+  const bool follows = !boxes.empty() && boxes.back().global.end[dimension] == global_begin &&
+                       boxes.back().local.end[dimension] == local_begin;
+  if (!follows) {
+    boxes.push_back(whole);
+    boxes.back().global.begin[dimension] = global_begin;
+    boxes.back().local.begin[dimension] = local_begin;
   }
-  if (!runs.empty() && runs.back().local_begin + runs.back().count == run.local_begin &&
-      runs.back().global_begin + runs.back().count == run.global_begin) {
-    runs.back().count += run.count;
-  } else {
-    runs.push_back(run);
-  }
-}
-
-/// Appends the rank's runs of one row. Every index of the sharded dimension has `width` elements;
-/// local_begin and global_begin are the row's first elements.
-void append_pieces(std::vector<ShardRun>& runs, const ShardCut& cut, int groups, std::int64_t width,
-                   std::int64_t local_begin, std::int64_t global_begin) {
-  for (int group = 0; group < groups; ++group) {
-    const std::int64_t begin = group * cut.group_size + cut.begin;
-    const std::int64_t count = std::clamp<std::int64_t>(cut.size - begin, 0, cut.piece);
-    append(runs, {.local_begin = local_begin + group * cut.piece * width,
-                  .global_begin = global_begin + begin * width,
-                  .count = count * width});
-  }
+  boxes.back().global.end[dimension] = global_begin + count;
+  boxes.back().local.end[dimension] = local_begin + count;
 }
 
 }  // namespace
@@ -79,24 +67,26 @@ Shape local_shape(const Shape& global, const ShardSpec& spec, int rank, int rank
   return shape;
 }
 
-std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
+std::vector<ShardBox> shard_boxes(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
   check_ranks(spec, rank, ranks);
-  std::vector<ShardRun> runs;
+  const ShardBox whole{whole_box(global), whole_box(local_shape(global, spec, rank, ranks))};
+  if (elements_of(global) == 0) {
+    return {};
+  }
   if (spec.replicated()) {
-    append(runs, {.local_begin = 0, .global_begin = 0, .count = elements_of(global)});
-    return runs;
+    return {whole};
   }
-  require(global.size() <= 2, "shard_runs", "{} has more than two dimensions", global);
   const ShardCut cut = cut_of(global, spec, rank, ranks);
-  if (spec.dimension == 0) {
-    const std::int64_t width = global.size() == 2 ? global[1] : 1;
-    append_pieces(runs, cut, spec.groups, width, 0, 0);
-    return runs;
+  std::vector<ShardBox> boxes;
+  for (int group = 0; group < spec.groups; ++group) {
+    const std::int64_t begin = group * cut.group_size + cut.begin;
+    const std::int64_t count = std::clamp<std::int64_t>(cut.size - begin, 0, cut.piece);
+    if (count > 0) {
+      append(boxes, whole, static_cast<std::size_t>(spec.dimension), begin, group * cut.piece,
+             count);
+    }
   }
-  for (std::int64_t row = 0; row < global[0]; ++row) {
-    append_pieces(runs, cut, spec.groups, 1, row * cut.piece * spec.groups, row * cut.size);
-  }
-  return runs;
+  return boxes;
 }
 
 }  // namespace stagecraft

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "kernels/core/tensor.h"
+#include "tensor_parallel/sharding/box.h"
 
 namespace stagecraft {
 
@@ -25,15 +26,14 @@ struct ShardSpec {
 /// divide.
 Shape local_shape(const Shape& global, const ShardSpec& spec, int rank, int ranks);
 
-/// A run of elements that is contiguous both in the local and in the global tensor.
-struct ShardRun {
-  std::int64_t local_begin = 0;   // element index in the local tensor
-  std::int64_t global_begin = 0;  // element index in the global tensor, without padding
-  std::int64_t count = 0;
+/// A box of the global tensor, and the same elements in a rank's local tensor.
+struct ShardBox {
+  Box global;
+  Box local;
 };
 
-/// The runs of a rank's local tensor, in local order. Padding belongs to no run. For tensors of one
-/// or two dimensions.
-std::vector<ShardRun> shard_runs(const Shape& global, const ShardSpec& spec, int rank, int ranks);
+/// The boxes of a rank's local tensor, in local order and as few as can be: one, or one for each
+/// group. Padding belongs to none.
+std::vector<ShardBox> shard_boxes(const Shape& global, const ShardSpec& spec, int rank, int ranks);
 
 }  // namespace stagecraft

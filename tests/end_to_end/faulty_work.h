@@ -49,6 +49,8 @@ class FaultyWork : public StageWork {
     strike_(pass_, {.op = Op::optimizer});
     real_->update(update);
   }
+  void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
+  void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
 
  private:
   std::unique_ptr<StageWork> real_;

@@ -1,6 +1,8 @@
 // What a stage actor does with each message, under CAF's deterministic scheduler.
 #include <catch2/catch.hpp>
 
+#include "models/checkpoint/model_file.h"
+#include "models/parameters/drawn_weights.h"
 #include "tests/actors/stage/stage_play.h"
 
 namespace stagecraft {
@@ -41,6 +43,50 @@ TEST_CASE("stage: a step is credits and gradients, the report, and the update wh
   CHECK(play.work->done.back() == Instruction{.op = Op::optimizer});
   CHECK(play.work->wrong == 0);
   CHECK(play.nobody_got_anything());
+}
+
+/// The data of the model's file when all weights are as they are drawn.
+std::string drawn_data(const ModelSpec& model) {
+  std::string data;
+  for (const ParameterSpec& parameter : model.parameters()) {
+    std::vector<float> values(static_cast<std::size_t>(elements_of(parameter.shape)));
+    DrawnWeights(1, 1).read({parameter, StateKind::weight, whole_box(parameter.shape)}, values);
+    data.append(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float));
+  }
+  return data;
+}
+
+TEST_CASE(
+    "stage: its work begins with the drawn weights, and writes them, flushed, before it says so") {
+  Play play;
+  play.make_ready();
+  const auto temporary =
+      begin_model_files(*play.files, play.model(), MemoryFileSystem::root() / "model");
+  play.calls->clear();
+  play.tell(WriteModel{temporary.string()});
+  CHECK(play.driver_got(ModelWritten{1}));
+  CHECK(play.activity() == Activity::idle);
+  CHECK(play.calls->front().kind == FileCallKind::open);
+  CHECK(play.calls->back().kind == FileCallKind::sync);
+  CHECK((play.files->read(temporary).ends_with(drawn_data(play.model()))));
+  CHECK(play.nobody_got_anything());
+}
+
+TEST_CASE("stage: a model that cannot be written or flushed is a failure with the path") {
+  const auto kind = GENERATE(FileCallKind::write, FileCallKind::sync);
+  Play play;
+  play.make_ready();
+  const auto temporary =
+      begin_model_files(*play.files, play.model(), MemoryFileSystem::root() / "model");
+  play.break_files({kind, 1, EROFS});
+  play.tell(WriteModel{temporary.string()});
+  const std::string action = kind == FileCallKind::write ? "write" : "flush to the disk";
+  CHECK(play.monitor_got(StageFailed{1,
+                                     "stage 1, rank 1, writing its part of the model: [" +
+                                         temporary.string() + "] cannot " + action +
+                                         ": Read-only file system; write to another disk",
+                                     false}));
+  CHECK(play.driver_got());
 }
 
 TEST_CASE("stage: a third gradient waits for the first one's credit") {

@@ -15,6 +15,8 @@
 #include "tests/actors/deterministic.h"
 #include "tests/actors/driver/recording_actors.h"
 #include "tests/actors/one_rank_world.h"
+#include "tests/kernels/base/memory_file_system.h"
+#include "tests/kernels/base/observed_file_system.h"
 #include "tests/stages/execute/pipeline_loop.h"
 
 namespace stagecraft::test {
@@ -33,7 +35,6 @@ struct TestedWork : NotingWork {
   PassResults results() override { return {.losses = {2.5}, .squares = {{4, 9.0}}}; }
 
   std::function<void(const Instruction&)> before;
-  std::unique_ptr<StageWork> real;  // the actor keeps a pointer to it
 };
 
 /// Notes, and ends with any reason that it is told; by default an actor ignores the normal one.
@@ -47,13 +48,14 @@ inline StageActor::behavior_type ending_stage(StageActor::pointer self,
 class StageFixture {
  public:
   explicit StageFixture(int microbatches = 2) : plan_(two_stages(microbatches)) {
-    config_.wrap_work = [this](int, std::unique_ptr<StageWork> real) {
+    config_.wrap_work = [this](int, const std::unique_ptr<StageWork>&) {
       auto made = std::make_unique<TestedWork>();
       made->before = before;
-      made->real = std::move(real);
+      made->state = HeldState(plan_.model.parameters());
       work = made.get();
       return made;
     };
+    config_.files = files;
     board->slot(0).enter(1, "here");
     auto setup = std::make_shared<StageSetup>();
     setup->rank = 1;
@@ -174,12 +176,20 @@ class StageFixture {
     return images.size() == 1 && images.front().starts_with(typeid(StageEnded).name());
   }
 
+  const ModelSpec& model() const { return plan_.model; }
+  /// From now on, a call for the model's file fails.
+  void break_files(const FileFault& fault) { config_.files = failing_file_system(files, fault); }
+
   std::string coordinate() const { return location_text(board->slot(1).view()); }
   Activity activity() const { return board->slot(1).view().activity; }
 
   std::shared_ptr<ProgressBoard> board =
       std::make_shared<ProgressBoard>(board_info(two_stages(), 1));
   std::function<void(const Instruction&)> before;
+  /// Where the model is written; `calls` lists what was done there.
+  const FileCalls calls = std::make_shared<std::vector<FileCall>>();
+  const std::shared_ptr<FileSystem> files =
+      recording_file_system(std::make_shared<MemoryFileSystem>(), calls);
   TestedWork* work = nullptr;
   int ends = 0;
   bool gone = false;

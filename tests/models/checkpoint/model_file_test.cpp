@@ -11,9 +11,11 @@
 #include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "kernels/base/posix_file_system.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "tests/temporary_folder.h"
+#include "tests/tensor_parallel/sharding/shard_runs.h"
 
 namespace stagecraft {
 namespace {
@@ -52,6 +54,7 @@ std::vector<Parameter> parts_of(const ModelSpec& model, int rank, int ranks, flo
     const Shape shape = local_shape(spec.shape, spec.shard, rank, ranks);
     Parameter part;
     part.spec = spec;
+    part.boxes = shard_boxes(spec.shape, spec.shard, rank, ranks);
     part.weight = Tensor(stream().memory(), shape, DType::float32, MemoryLabel::weights);
     std::fill_n(part.weight.data<float>(), part.weight.elements(), fill);
     parts.push_back(std::move(part));
@@ -63,7 +66,7 @@ std::vector<Parameter> parts_of(const ModelSpec& model, int rank, int ranks, flo
 void number(const std::vector<Parameter>& parts, int rank, int ranks) {
   for (std::size_t p = 0; p < parts.size(); ++p) {
     const ParameterSpec& spec = parts[p].spec;
-    for (const ShardRun& run : shard_runs(spec.shape, spec.shard, rank, ranks)) {
+    for (const test::ShardRun& run : test::shard_runs(spec.shape, spec.shard, rank, ranks)) {
       for (std::int64_t i = 0; i < run.count; ++i) {
         parts[p].weight.data<float>()[run.local_begin + i] = value_at(p, run.global_begin + i);
       }
@@ -71,15 +74,27 @@ void number(const std::vector<Parameter>& parts, int rank, int ranks) {
   }
 }
 
+/// What a rank writes: only rank 0 owns replicated parameters.
+void write_parts(const std::vector<Parameter>& parts, int rank, ModelFileWriter& file) {
+  for (const Parameter& part : parts) {
+    if (rank == 0 || !part.spec.shard.replicated()) {
+      save_state(stream(), part, StateKind::weight, file);
+    }
+  }
+  file.sync();
+}
+
 void write_model(const fs::path& folder, int ranks) {
+  PosixFileSystem files;
   const ModelSpec model = model_of(ranks);
-  const fs::path temporary = begin_model_files(model, folder);
+  const fs::path temporary = begin_model_files(files, model, folder);
   for (int rank = ranks - 1; rank >= 0; --rank) {
     std::vector<Parameter> parts = parts_of(model, rank, ranks, kPadding);
     number(parts, rank, ranks);
-    write_parameters(stream(), model, temporary, parts, rank, ranks);
+    ModelFileWriter file(files, model, temporary);
+    write_parts(parts, rank, file);
   }
-  finish_model_files(temporary);
+  finish_model_files(files, temporary);
 }
 
 /// One tensor of a test's file.
@@ -138,7 +153,7 @@ void check_reads(const fs::path& folder, int ranks) {
     const std::vector<Parameter> found = parts_of(model, rank, ranks, kPadding);
     for (std::size_t p = 0; p < found.size(); ++p) {
       CAPTURE(ranks, rank, found[p].spec.name);
-      initial.read(stream(), found[p], rank, ranks);
+      load_state(stream(), found[p], StateKind::weight, initial);
       CHECK(std::equal(found[p].weight.data<float>(),
                        found[p].weight.data<float>() + found[p].weight.elements(),
                        expected[p].weight.data<float>()));
@@ -167,12 +182,14 @@ TEST_CASE("a model can be read with any number of ranks, and padding is zero") {
 TEST_CASE("an unfinished model does not change the earlier one") {
   const TemporaryFolder folder;
   write_model(folder.path(), 1);
+  PosixFileSystem files;
   const ModelSpec model = model_of(1);
   const std::string before = read_file(folder.path() / "model.safetensors");
-  const fs::path temporary = begin_model_files(model, folder.path());
-  write_parameters(stream(), model, temporary, parts_of(model, 0, 1, 5), 0, 1);
+  const fs::path temporary = begin_model_files(files, model, folder.path());
+  ModelFileWriter file(files, model, temporary);
+  write_parts(parts_of(model, 0, 1, 5), 0, file);
   CHECK((read_file(folder.path() / "model.safetensors") == before));
-  finish_model_files(temporary);
+  finish_model_files(files, temporary);
   CHECK((read_file(folder.path() / "model.safetensors") != before));
   CHECK(std::distance(fs::directory_iterator(folder.path()), fs::directory_iterator()) == 2);
 }
@@ -180,16 +197,19 @@ TEST_CASE("an unfinished model does not change the earlier one") {
 TEST_CASE("an error in writing a model names the path") {
   const TemporaryFolder folder;
   write_file(folder.path() / "file", "");
-  CHECK_THROWS_WITH(begin_model_files(model_of(1), folder.path() / "file" / "model"),
-                    Contains((folder.path() / "file" / "model").string()));
+  PosixFileSystem files;
   const ModelSpec model = model_of(1);
-  const fs::path temporary = begin_model_files(model, folder.path());
+  CHECK_THROWS_WITH(begin_model_files(files, model, folder.path() / "file" / "model"),
+                    Contains((folder.path() / "file" / "model").string()));
+  const fs::path temporary = begin_model_files(files, model, folder.path());
+  ModelFileWriter file(files, model, temporary);
   std::vector<Parameter> parts = parts_of(model, 0, 1, 5);
+  CHECK_THROWS_WITH(file.write({parts[0].spec, StateKind::first_moment, {}}, {}),
+                    Contains("wte.weight is not a weight of the model"));
   parts[0].spec.name = "other";
-  CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts, 0, 1),
-                    Contains("other is not a parameter of the model"));
+  CHECK_THROWS_WITH(write_parts(parts, 0, file), Contains("other is not a weight of the model"));
   fs::resize_file(temporary, 100);
-  CHECK_THROWS_WITH(write_parameters(stream(), model, temporary, parts_of(model, 0, 1, 5), 0, 1),
+  CHECK_THROWS_WITH(write_parts(parts_of(model, 0, 1, 5), 0, file),
                     Contains("the file has 100 bytes, but the model needs"));
 }
 
@@ -291,7 +311,7 @@ TEST_CASE("a model saved by transformers can be read") {
   const InitialModel initial(model, "tests/fixtures/gpt2_tiny");
   for (const Parameter& part : parts_of(model, 1, 2, kPadding)) {
     CAPTURE(part.spec.name);
-    initial.read(stream(), part, 1, 2);
+    load_state(stream(), part, StateKind::weight, initial);
     const float* weight = part.weight.data<float>();
     CHECK(std::none_of(weight, weight + part.weight.elements(),
                        [](float value) { return std::isnan(value); }));

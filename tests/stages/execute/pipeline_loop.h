@@ -12,6 +12,7 @@
 #include "stages/channels/pass.h"
 #include "stages/execute/executor.h"
 #include "stages/program/edge.h"
+#include "tests/stages/execute/held_state.h"
 
 namespace stagecraft::test {
 
@@ -35,10 +36,13 @@ class NotingWork : public StageWork {
   }
   PassResults results() override { return {}; }
   void update(const Update&) override { done.push_back({.op = Op::optimizer}); }
+  void load(StateKind kind, const StateReader& reader) override { state.load(kind, reader); }
+  void save(StateKind kind, StateWriter& writer) override { state.save(kind, writer); }
 
   std::vector<Pass> passes;
   std::vector<Instruction> done;
   int wrong = 0;
+  HeldState state;
 
  private:
   std::unique_ptr<Stream> stream_;

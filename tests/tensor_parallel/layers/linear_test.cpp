@@ -7,6 +7,7 @@
 #include "kernels/base/random.h"
 #include "tensor_parallel/sharding/shard_spec.h"
 #include "tests/conformance/members.h"
+#include "tests/tensor_parallel/sharding/shard_runs.h"
 
 namespace stagecraft::test {
 namespace {

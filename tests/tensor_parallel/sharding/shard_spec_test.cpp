@@ -3,8 +3,13 @@
 #include <catch2/catch.hpp>
 #include <numeric>
 
+#include "tests/tensor_parallel/sharding/shard_runs.h"
+
 namespace stagecraft {
 namespace {
+
+using test::shard_runs;
+using test::ShardRun;
 
 std::vector<int> numbered(const Shape& shape) {
   std::vector<int> values(static_cast<std::size_t>(elements_of(shape)));
@@ -12,23 +17,21 @@ std::vector<int> numbered(const Shape& shape) {
   return values;
 }
 
-/// The global index of every local element, from the runs; padding is -1.
+/// The global index of every local element, from the boxes; padding is -1.
 std::vector<int> local_part(const Shape& global, const ShardSpec& spec, int rank, int ranks) {
   const std::vector<int> whole = numbered(global);
   std::vector<int> local(elements_of(local_shape(global, spec, rank, ranks)), -1);
-  std::int64_t end = 0;
   for (const ShardRun& run : shard_runs(global, spec, rank, ranks)) {
     CHECK(run.count > 0);
-    CHECK(run.local_begin >= end);
-    end = run.local_begin + run.count;
     for (std::int64_t i = 0; i < run.count; ++i) {
+      CHECK(local.at(run.local_begin + i) == -1);
       local.at(run.local_begin + i) = whole.at(run.global_begin + i);
     }
   }
   return local;
 }
 
-/// Checks that the runs of all ranks contain every element of the global tensor exactly once.
+/// Checks that the boxes of all ranks contain every element of the global tensor exactly once.
 void check_covers(const Shape& global, const ShardSpec& spec, int ranks) {
   std::vector<int> seen(elements_of(global), 0);
   for (int rank = 0; rank < ranks; ++rank) {
@@ -43,7 +46,7 @@ void check_covers(const Shape& global, const ShardSpec& spec, int ranks) {
 
 }  // namespace
 
-TEST_CASE("the runs of all ranks cover the global tensor once") {
+TEST_CASE("the boxes of all ranks cover the global tensor once") {
   const int ranks = GENERATE(1, 2, 3, 4);
   const int groups = GENERATE(1, 3);
   const int shards_per_rank = GENERATE(1, 2);
@@ -54,6 +57,7 @@ TEST_CASE("the runs of all ranks cover the global tensor once") {
   check_covers({72}, rows, ranks);
   check_covers({72, 5}, rows, ranks);
   check_covers({5, 72}, columns, ranks);
+  check_covers({5, 72, 3}, columns, ranks);
 }
 
 TEST_CASE("a rank has its shard of each of q, k and v") {
@@ -77,8 +81,8 @@ TEST_CASE("rows of a padded table: the last ranks hold padding, or only padding"
   if (ranks == 4) {
     CHECK(local_part({7, 3}, spec, 1, 4) ==
           std::vector<int>{12, 13, 14, 15, 16, 17, 18, 19, 20, -1, -1, -1});
-    CHECK(shard_runs({7, 3}, spec, 2, 4).empty());
-    CHECK(shard_runs({7, 3}, spec, 3, 4).empty());
+    CHECK(shard_boxes({7, 3}, spec, 2, 4).empty());
+    CHECK(shard_boxes({7, 3}, spec, 3, 4).empty());
   }
 }
 
@@ -88,12 +92,33 @@ TEST_CASE("columns of a padded matrix") {
   CHECK(local_part({2, 5}, spec, 1, 2) == std::vector<int>{4, -1, -1, -1, 9, -1, -1, -1});
 }
 
-TEST_CASE("contiguous elements are one run") {
-  CHECK(shard_runs({6, 4}, {}, 2, 3).size() == 1);
-  CHECK(shard_runs({6, 4}, {.dimension = 0, .shards = 3}, 1, 3).size() == 1);
-  CHECK(shard_runs({6, 4}, {.dimension = 1, .shards = 1, .groups = 2}, 0, 1).size() == 1);
-  CHECK(shard_runs({6, 4}, {.dimension = 1, .shards = 2}, 0, 2).size() == 6);
-  CHECK(shard_runs({0, 4}, {}, 0, 1).empty());
+TEST_CASE("a rank has one box, or one for each group that others share") {
+  CHECK(shard_boxes({6, 4}, {}, 2, 3).size() == 1);
+  CHECK(shard_boxes({6, 4}, {.dimension = 0, .shards = 3}, 1, 3).size() == 1);
+  CHECK(shard_boxes({6, 4}, {.dimension = 1, .shards = 1, .groups = 2}, 0, 1).size() == 1);
+  CHECK(shard_boxes({6, 4}, {.dimension = 1, .shards = 2}, 0, 2).size() == 1);
+  CHECK(shard_boxes({6, 8}, {.dimension = 1, .shards = 4, .groups = 2}, 1, 2).size() == 2);
+  CHECK(shard_boxes({0, 4}, {}, 0, 1).empty());
+}
+
+TEST_CASE("consecutive elements of a box are one run") {
+  const Shape shape{3, 4, 5};
+  const auto runs = [&](const Box& box) {
+    std::vector<std::pair<std::int64_t, std::int64_t>> all;
+    for (const ElementRun& run : runs_of(box, shape)) {
+      all.emplace_back(run.begin, run.count);
+    }
+    return all;
+  };
+  using Runs = std::vector<std::pair<std::int64_t, std::int64_t>>;
+  CHECK(runs(whole_box(shape)) == Runs{{0, 60}});
+  CHECK(runs({{1, 0, 0}, {3, 4, 5}}) == Runs{{20, 40}});
+  CHECK(runs({{1, 1, 0}, {2, 3, 5}}) == Runs{{25, 10}});
+  CHECK(runs({{0, 1, 0}, {2, 3, 5}}) == Runs{{5, 10}, {25, 10}});
+  CHECK(runs({{0, 1, 2}, {2, 3, 4}}) == Runs{{7, 2}, {12, 2}, {27, 2}, {32, 2}});
+  CHECK(runs({{0, 1, 2}, {2, 1, 4}}).empty());
+  CHECK(runs_of(whole_box({}), {}).size() == 1);
+  CHECK_THROWS_AS(runs_of(whole_box({3}), shape), Error);
 }
 
 TEST_CASE("a replicated tensor is whole on every rank") {
@@ -110,7 +135,7 @@ TEST_CASE("sizes that do not divide are errors") {
   CHECK_THROWS_AS(local_shape({8}, {.dimension = 0, .shards = 2, .padded_size = 4}, 0, 2), Error);
   CHECK_THROWS_AS(
       local_shape({8}, {.dimension = 0, .shards = 2, .groups = 3, .padded_size = 12}, 0, 2), Error);
-  CHECK_THROWS_AS(shard_runs({2, 2, 8}, {.dimension = 2, .shards = 2}, 0, 2), Error);
+  CHECK_THROWS_AS(shard_boxes({8}, {.dimension = 1, .shards = 2}, 0, 2), Error);
 }
 
 }  // namespace stagecraft

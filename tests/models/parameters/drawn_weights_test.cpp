@@ -6,7 +6,7 @@
 
 #include "kernels/backends/make_stream.h"
 #include "kernels/ops/host_copy.h"
-#include "models/parameters/parameter.h"
+#include "models/parameters/drawn_weights.h"
 
 namespace stagecraft {
 namespace {
@@ -28,7 +28,7 @@ std::vector<std::vector<float>> drawn(int rank, int ranks, int threads) {
   const ParameterStore store(*stream, uses(), rank, ranks);
   std::vector<std::vector<float>> all;
   for (const Parameter& parameter : store.parameters()) {
-    initialize(*stream, parameter, {.seed = 7, .rank = rank, .ranks = ranks, .threads = threads});
+    load_state(*stream, parameter, StateKind::weight, DrawnWeights(7, threads));
     all.emplace_back(static_cast<std::size_t>(parameter.weight.elements()));
     copy_to_host(*stream, parameter.weight, std::span<float>(all.back()));
   }

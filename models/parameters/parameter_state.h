@@ -1,0 +1,50 @@
+// What training keeps of a parameter from step to step, piece by piece: the form in which a stage
+// hands its state to files, and takes it from them.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "kernels/core/stream.h"
+#include "models/parameters/parameter.h"
+#include "tensor_parallel/sharding/box.h"
+
+namespace stagecraft {
+
+enum class StateKind : std::uint8_t { weight, first_moment, second_moment };
+inline constexpr StateKind kStateKinds[] = {StateKind::weight, StateKind::first_moment,
+                                            StateKind::second_moment};
+
+/// A part of a parameter that one rank holds.
+struct StatePiece {
+  const ParameterSpec& parameter;
+  StateKind kind = StateKind::weight;
+  Box box;  // of the whole tensor
+};
+
+/// Where state goes.
+class StateWriter {
+ public:
+  virtual ~StateWriter() = default;
+  /// `values` are the box's elements, row-major; they are gone after the call.
+  virtual void write(const StatePiece& piece, std::span<const float> values) = 0;
+};
+
+/// Where state comes from.
+class StateReader {
+ public:
+  virtual ~StateReader() = default;
+  /// Fills `values` with the box's elements, row-major. Safe from several threads.
+  virtual void read(const StatePiece& piece, std::span<float> values) const = 0;
+};
+
+/// Writes this rank's pieces of one parameter, with their values after all work that was issued to
+/// the stream.
+void save_state(Stream& stream, const Parameter& parameter, StateKind kind, StateWriter& writer);
+
+/// Reads this rank's pieces of one parameter; padding becomes zero. The host holds the rank's part
+/// of this parameter alone, as it does in save_state().
+void load_state(Stream& stream, const Parameter& parameter, StateKind kind,
+                const StateReader& reader);
+
+}  // namespace stagecraft

@@ -1,0 +1,73 @@
+#include "tensor_parallel/sharding/box.h"
+
+#include "kernels/base/error.h"
+
+namespace stagecraft {
+namespace {
+
+/// How many of the last dimensions one run covers: the box spans all of them but the first.
+std::size_t dimensions_of_a_run(const Shape& box, const Shape& shape) {
+  std::size_t count = 0;
+  while (count < shape.size()) {
+    ++count;
+    const std::size_t dimension = shape.size() - count;
+    if (box[dimension] != shape[dimension]) {
+      break;
+    }
+  }
+  return count;
+}
+
+/// Moves `index` to the box's next index in the first `dimensions` dimensions; false after the
+/// last.
+bool advance(Shape& index, const Box& box, std::size_t dimensions) {
+  for (std::size_t d = dimensions; d-- > 0;) {
+    if (++index[d] < box.end[d]) {
+      return true;
+    }
+    index[d] = box.begin[d];
+  }
+  return false;
+}
+
+std::int64_t position_of(const Shape& index, const Shape& shape) {
+  std::int64_t position = 0;
+  for (std::size_t d = 0; d < shape.size(); ++d) {
+    position = position * shape[d] + index[d];
+  }
+  return position;
+}
+
+}  // namespace
+
+Shape Box::shape() const {
+  Shape sizes;
+  for (std::size_t d = 0; d < begin.size(); ++d) {
+    sizes.push_back(end[d] - begin[d]);
+  }
+  return sizes;
+}
+
+Box whole_box(const Shape& shape) { return {Shape(shape.size(), 0), shape}; }
+
+std::vector<ElementRun> runs_of(const Box& box, const Shape& shape) {
+  require(box.begin.size() == shape.size(), "runs_of", "a box of {} dimensions in a tensor {}",
+          box.begin.size(), shape);
+  const Shape sizes = box.shape();
+  const std::int64_t elements = elements_of(sizes);
+  if (elements == 0) {
+    return {};
+  }
+  const std::size_t outer = shape.size() - dimensions_of_a_run(sizes, shape);
+  const std::int64_t count =
+      elements_of(Shape(sizes.begin() + static_cast<std::ptrdiff_t>(outer), sizes.end()));
+  std::vector<ElementRun> runs;
+  runs.reserve(static_cast<std::size_t>(elements / count));
+  Shape index = box.begin;
+  do {
+    runs.push_back({position_of(index, shape), count});
+  } while (advance(index, box, outer));
+  return runs;
+}
+
+}  // namespace stagecraft

@@ -1,0 +1,32 @@
+// Boxes of tensors.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "kernels/core/tensor.h"
+
+namespace stagecraft {
+
+/// The elements of a tensor whose index in every dimension d is begin[d] .. end[d] - 1.
+struct Box {
+  Shape begin;
+  Shape end;
+  Shape shape() const;
+  friend bool operator==(const Box&, const Box&) = default;
+};
+
+/// All of a tensor.
+Box whole_box(const Shape& shape);
+
+/// Consecutive elements of a tensor.
+struct ElementRun {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+
+/// The box's elements within a tensor of `shape`, in row-major order, as the fewest runs. All runs
+/// have the same count. An empty box has none.
+std::vector<ElementRun> runs_of(const Box& box, const Shape& shape);
+
+}  // namespace stagecraft
