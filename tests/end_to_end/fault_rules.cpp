@@ -44,6 +44,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
       return {rank, position, "gone"};
     case FaultKind::killed_writing:
       return {rank, "gone"};
+    case FaultKind::write_fails:
+      return {fault.rank == 0 ? "driver" : rank, "unfinished] cannot write: No space left"};
     case FaultKind::frozen:
       return {rank, position, "no heartbeat"};
     case FaultKind::mpirun_killed:

@@ -23,6 +23,7 @@ enum class FaultKind : std::uint8_t {
   missing,         // never starts
   killed_writing,  // SIGKILL as soon as the model's file is begun
   strangers,       // foreign clients connect to the other ranks while this one listens late
+  write_fails,  // the disk is full at a write of the model; rank 0's first writes are the driver's
   // Faults from outside the run, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
@@ -31,11 +32,11 @@ enum class FaultKind : std::uint8_t {
   disk_full         // the run directory's disk is full
 };
 
-inline constexpr std::array<std::string_view, 18> kFaultNames = {
-    "none",          "throws",         "hangs",     "killed",          "frozen",
-    "mpirun_killed", "disconnected",   "drops",     "doubles",         "late",
-    "missing",       "killed_writing", "strangers", "launcher_killed", "interrupted",
-    "terminated",    "stopped_twice",  "disk_full"};
+inline constexpr std::array<std::string_view, 19> kFaultNames = {
+    "none",          "throws",         "hangs",         "killed",      "frozen",
+    "mpirun_killed", "disconnected",   "drops",         "doubles",     "late",
+    "missing",       "killed_writing", "strangers",     "write_fails", "launcher_killed",
+    "interrupted",   "terminated",     "stopped_twice", "disk_full"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

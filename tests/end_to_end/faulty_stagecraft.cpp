@@ -21,6 +21,7 @@
 #include "tests/end_to_end/control_sockets.h"
 #include "tests/end_to_end/fault_words.h"
 #include "tests/end_to_end/faulty_work.h"
+#include "tests/kernels/base/observed_file_system.h"
 
 namespace stagecraft::test {
 namespace {
@@ -142,7 +143,24 @@ void kill_at_writing(const FaultWords& words, const std::filesystem::path& folde
   }).detach();
 }
 
+/// Fails write `words.call` of the model's files, counted from 0 in this process.
+std::shared_ptr<FileSystem> full_disk(const FaultWords& words, std::shared_ptr<FileSystem> files) {
+  return std::make_shared<ObservedFileSystem>(
+      std::move(files), [words, writes = 0](const FileCall& call) mutable {
+        if (call.kind == FileCallKind::write && writes++ == words.call) {
+          write_strike(words.file, "writing the model");
+          fail_call(call, ENOSPC);
+        }
+      });
+}
+
 void adjust(RunConfig& config, const FaultWords& words) {
+  if (words.kind == FaultKind::write_fails) {
+    if (mpi_environment() && mpi_environment()->rank == words.rank) {
+      config.files = full_disk(words, config.files);
+    }
+    return;
+  }
   if (words.kind == FaultKind::killed_writing) {
     if (mpi_environment() && mpi_environment()->rank == words.rank) {
       kill_at_writing(words, config.model_folder);

@@ -327,6 +327,10 @@ class Running {
     const fs::path model = directory() / "model/model.safetensors";
     if (!fs::exists(model)) {
       expect(!ends_well(kind()), "there is no model");
+      if (kind() == FaultKind::write_fails) {
+        const auto left = names_in_folder(directory() / "model");
+        expect(left.empty(), fmt::format("of the model are left: {}", fmt::join(left, " ")));
+      }
       return;
     }
     outcome_.model = read_file(model);

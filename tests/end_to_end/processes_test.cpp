@@ -280,6 +280,17 @@ TEST_CASE("a rank that is killed while the model is written leaves it complete o
   }
 }
 
+TEST_CASE("a write of the model that fails in one process leaves nothing of it") {
+  if (skips_processes()) {
+    return;
+  }
+  for (const int rank : {0, 1, 2, 3}) {
+    FaultyRun run = fault(FaultKind::write_fails, rank, 1, rank == 0 ? 1 : 5);
+    run.sets = {"train.steps=2"};
+    check_fault(run);
+  }
+}
+
 TEST_CASE("foreign clients do not change a run, and cost no memory") {
   if (skips_processes()) {
     return;
