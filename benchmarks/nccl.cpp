@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <functional>
+#include <numeric>
 #include <string>
 
 #include "benchmarks/measure.h"
@@ -141,14 +142,20 @@ struct Backward {
   Tensor x, dy, weight, dweight, dx;
 };
 
+std::vector<int> ranks_of(const MpiSession& session) {
+  std::vector<int> ranks(static_cast<std::size_t>(session.size()));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
+}
+
 class Bench {
  public:
   explicit Bench(MpiSession& session)
       : session_(session),
         stream_(make_stream({DeviceKind::cuda, mpi_environment()->local_rank}, {.tf32 = true})),
         host_(session.world()),
-        world_(open_nccl(stream_->device(), host_->split(0, session.rank()))),
-        group_(make_nccl_communicator(world_, host_->split(0, session.rank()))),
+        world_(open_nccl(stream_->device(), host_->make_group({session.rank()}, 0))),
+        group_(make_nccl_communicator(world_, host_->make_group(ranks_of(session), 0))),
         bare_(session) {
     check(cudaSetDevice(mpi_environment()->local_rank));
   }

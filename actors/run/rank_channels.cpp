@@ -5,10 +5,10 @@
 #include <sstream>
 #include <vector>
 
-#include "actors/run/channel_endpoints.h"
 #include "stages/channels/device_channel.h"
 #include "stages/channels/p2p_channel.h"
 #include "stages/channels/window_channel.h"
+#include "stages/plan/channel_endpoints.h"
 #include "stages/program/edge.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 
@@ -41,7 +41,7 @@ class Connecting {
  public:
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
       : session_(session),
-        endpoints_(channel_endpoints(plan)),
+        endpoints_(channel_endpoints(plan.mesh, plan.program.stage_of_chunk)),
         capacity_(transfer_bytes(plan.model, plan.batch)),
         stream_(stream) {}
 
@@ -104,22 +104,18 @@ Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream&
 
 Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
                                  const TrainingPlan& plan, Stream& stream) {
-  const MeshCoordinate coordinate = coordinate_of(plan.mesh, world.rank());
-  const int columns = plan.mesh.data * plan.mesh.tensor;
-  const int column = column_of(plan.mesh, coordinate);
   const std::int64_t capacity = transfer_bytes(plan.model, plan.batch);
   Channels channels;
-  for (const Edge& edge : edges_of(plan.program.stage_of_chunk)) {
-    const bool source = coordinate.pipeline == edge.source;
-    const bool member = source || coordinate.pipeline == edge.destination;
-    // A rank at neither end gets a color of its own.
-    auto pair = world.split(member ? column : columns + world.rank(), source ? 0 : 1);
-    if (!member) {
+  for (const int position : groups_of_rank(plan.groups, world.rank())) {
+    const RankGroup& pair = plan.groups[static_cast<std::size_t>(position)];
+    if (pair.kind != GroupKind::channel) {
       continue;
     }
-    auto group = make_nccl_communicator(nccl, std::move(pair), kTransferBlocks);
-    channels[edge] = source ? make_device_source(std::move(group), stream.device(), capacity)
-                            : make_device_destination(std::move(group), capacity, stream);
+    auto group =
+        make_nccl_communicator(nccl, world.make_group(pair.members, position), kTransferBlocks);
+    channels[pair.edge] = pair.members.front() == world.rank()
+                              ? make_device_source(std::move(group), stream.device(), capacity)
+                              : make_device_destination(std::move(group), capacity, stream);
   }
   return channels;
 }

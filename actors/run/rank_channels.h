@@ -14,8 +14,8 @@ namespace stagecraft {
 /// transport otherwise. `stream` is the rank's own and outlives the channels.
 Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream);
 
-/// The same between GPUs. Collective over `world`, the host communicator of all ranks. Makes one
-/// group per edge, in the same order on all ranks.
+/// The same between GPUs, one group for each channel of the rank, in the plan's order of groups.
+/// Each is collective over its two ranks. `world` is the host communicator of all ranks.
 Channels connect_device_channels(Communicator& world, const std::shared_ptr<nccl::World>& nccl,
                                  const TrainingPlan& plan, Stream& stream);
 

@@ -91,7 +91,7 @@ class ProcessRun {
     ProgressSlot& progress = process_.board->slot(rank_);
     // CUDA has started. The watchdog counts this and each of the following as progress.
     progress.set(Activity::starting);
-    const auto nccl = open_nccl(stream.device(), setup_->world->split(0, rank_));
+    const auto nccl = open_nccl(stream.device(), setup_->world->make_group({rank_}, 0));
     progress.set(Activity::starting);
     setup_->channels = connect_device_channels(*setup_->world, nccl, inputs_.plan, stream);
     setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {

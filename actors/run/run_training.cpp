@@ -5,8 +5,8 @@
 #include "actors/failure/watchdog.h"
 #include "actors/protocol/deadlines.h"
 #include "actors/run/actor_host.h"
-#include "actors/run/channel_endpoints.h"
 #include "stages/channels/local_channel.h"
+#include "stages/plan/channel_endpoints.h"
 #include "tensor_parallel/comm/local/local_communicator.h"
 
 namespace stagecraft {
@@ -15,7 +15,8 @@ namespace {
 using Setups = std::vector<std::shared_ptr<StageSetup>>;
 
 void make_channels(const TrainingPlan& plan, Setups& setups) {
-  for (const ChannelEndpoints& endpoints : channel_endpoints(plan)) {
+  for (const ChannelEndpoints& endpoints :
+       channel_endpoints(plan.mesh, plan.program.stage_of_chunk)) {
     StageSetup& to = *setups[static_cast<std::size_t>(endpoints.to)];
     const std::shared_ptr<Channel> channel = make_local_channel(to.stream->memory().account());
     to.channels[endpoints.edge] = channel;

@@ -5,23 +5,34 @@
 namespace stagecraft {
 namespace {
 
-/// The group of the ranks with equal color; a single rank needs no communication.
-std::unique_ptr<Communicator> group(Communicator& world, int color) {
-  std::unique_ptr<Communicator> members = world.split(color, world.rank());
-  return members->size() > 1 ? std::move(members) : make_solo_communicator();
+/// Null for a channel, whose group belongs to the channel.
+std::unique_ptr<Communicator>* member_of(MeshCommunicators& communicators, GroupKind kind) {
+  switch (kind) {
+    case GroupKind::tensor:
+      return &communicators.tensor;
+    case GroupKind::data:
+      return &communicators.data;
+    case GroupKind::tied:
+      return &communicators.tied;
+    case GroupKind::channel:
+      break;
+  }
+  return nullptr;
 }
 
 }  // namespace
 
 MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan) {
-  const MeshShape& mesh = plan.mesh;
-  const MeshCoordinate at = coordinate_of(mesh, world.rank());
-  const bool holds_tied = model_ends(plan.program.stage_of_chunk).has(at.pipeline);
-  MeshCommunicators groups;
-  groups.tensor = group(world, at.pipeline * mesh.data + at.data);
-  groups.data = group(world, at.pipeline * mesh.tensor + at.tensor);
-  groups.tied = group(world, holds_tied ? column_of(mesh, at) : mesh.ranks() + world.rank());
-  return groups;
+  MeshCommunicators communicators{.tensor = make_solo_communicator(),
+                                  .data = make_solo_communicator(),
+                                  .tied = make_solo_communicator()};
+  for (const int position : groups_of_rank(plan.groups, world.rank())) {
+    const RankGroup& group = plan.groups[static_cast<std::size_t>(position)];
+    if (auto* communicator = member_of(communicators, group.kind)) {
+      *communicator = world.make_group(group.members, position);
+    }
+  }
+  return communicators;
 }
 
 }  // namespace stagecraft

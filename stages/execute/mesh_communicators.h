@@ -8,14 +8,15 @@
 
 namespace stagecraft {
 
-/// A rank's communicators, by the ranks in their groups.
+/// A rank's communicators, by the ranks in their groups; of one rank where the plan has no group.
 struct MeshCommunicators {
   std::unique_ptr<Communicator> tensor;  // same stage and data rank
   std::unique_ptr<Communicator> data;    // same stage and tensor rank
   std::unique_ptr<Communicator> tied;    // stages of first and last chunk; same data, tensor rank
 };
 
-/// Collective over `world`, whose rank r is the mesh's rank r.
+/// Makes the rank's groups of the plan in their order. Each is collective over its members alone.
+/// `world` has the ranks of the mesh.
 MeshCommunicators mesh_communicators(Communicator& world, const TrainingPlan& plan);
 
 }  // namespace stagecraft

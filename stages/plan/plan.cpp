@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "stages/plan/auto_schedule.h"
+#include "stages/plan/group_order_check.h"
 #include "stages/schedules/lower_program.h"
 #include "stages/schedules/schedules.h"
 #include "stages/schedules/transfer_pass.h"
@@ -124,6 +125,14 @@ void add_stage(TrainingPlan& plan, int stage) {
   plan.flops_per_step += flops * plan.mesh.tensor * plan.mesh.data;
 }
 
+/// No configuration makes the orders wait in a circle; the proof is for changes of this program.
+void add_groups(TrainingPlan& plan, const ReductionShape& reductions) {
+  plan.groups = rank_groups(plan.mesh, plan.program.stage_of_chunk, reductions.tied);
+  const std::string fault =
+      fault_of_orders(plan.groups, group_orders(plan.groups, plan.mesh.ranks()));
+  require(fault.empty(), "make_plan", "{}", fault);
+}
+
 /// The part of a plan that does not depend on the program.
 TrainingPlan divided(const ModelSpec& model, const ParallelConfig& parallel,
                      const BatchConfig& batch) {
@@ -217,6 +226,7 @@ TrainingPlan make_plan(const ModelSpec& model, const ParallelConfig& parallel,
                       fmt::format("the program of {} is not safe to run: {}{}", parallel.schedule,
                                   plan.verdict.counter_example, evaluation.counter_example));
   }
+  add_groups(plan, reductions);
   for (int stage = 0; stage < plan.mesh.pipeline; ++stage) {
     add_stage(plan, stage);
   }

@@ -10,6 +10,7 @@
 #include "models/families/model_spec.h"
 #include "stages/plan/partition.h"
 #include "stages/plan/plan_config.h"
+#include "stages/plan/rank_group.h"
 #include "stages/predict/simulate.h"
 #include "stages/program/program.h"
 #include "stages/schedules/reduction_pass.h"
@@ -45,6 +46,7 @@ struct TrainingPlan {
   Program program;                  // training
   Program evaluation;               // forward only, the same number of micro-batches
   Verdict verdict;                  // of `program`; `evaluation` is proven too
+  std::vector<RankGroup> groups;    // that ranks make, in this order
   std::vector<StageMemory> memory;  // per stage
   std::vector<double> stage_flops;  // per stage, of one rank and one step
   double flops_per_step = 0;        // over all ranks, forward and backward

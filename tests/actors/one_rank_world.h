@@ -8,7 +8,7 @@
 
 namespace stagecraft::test {
 
-/// Groups that are split from it have the rank alone; anything else that needs others is an error.
+/// Its groups have the rank alone; anything else that needs others is an error.
 class OneRankWorld : public Communicator {
  public:
   OneRankWorld(int rank, int size) : rank_(rank), size_(size) {}
@@ -21,7 +21,9 @@ class OneRankWorld : public Communicator {
   void send(Stream&, const Tensor&, int) override { refuse(); }
   void recv(Stream&, const Tensor&, int) override { refuse(); }
   void barrier() override { refuse(); }
-  std::unique_ptr<Communicator> split(int, int) override { return make_solo_communicator(); }
+  std::unique_ptr<Communicator> make_group(const std::vector<int>&, int) override {
+    return make_solo_communicator();
+  }
   void abort(std::string_view) noexcept override {}
   void check() override {}
 

@@ -34,7 +34,7 @@ std::string why_skipped() {
 Device process_gpu() { return {DeviceKind::cuda, process_rank() % device_count()}; }
 
 std::shared_ptr<nccl::World> open_process_nccl(Communicator& world) {
-  return open_nccl(process_gpu(), world.split(0, world.rank()));
+  return open_nccl(process_gpu(), world.make_group({world.rank()}, 0));
 }
 
 void run_on_gpus(const std::string& test, const MemberFunction& function) {

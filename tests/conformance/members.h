@@ -31,6 +31,22 @@ struct Member {
   int size() const { return group.size(); }
 };
 
+/// The ranks of a group for which `holds` is true, ascending.
+template <typename F>
+std::vector<int> ranks_where(const Communicator& group, F&& holds) {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < group.size(); ++rank) {
+    if (holds(rank)) {
+      ranks.push_back(rank);
+    }
+  }
+  return ranks;
+}
+
+inline std::vector<int> all_ranks(const Communicator& group) {
+  return ranks_where(group, [](int) { return true; });
+}
+
 using MemberFunction = std::function<void(Member&)>;
 
 /// Like Catch's REQUIRE, but safe on several threads.

@@ -39,15 +39,14 @@ std::string fault_of_peer(const Call& call, int rank, int size) {
 }  // namespace
 
 std::string_view to_string(Operation operation) {
-  constexpr std::array<std::string_view, 8> kNames = {"all_reduce", "all_gather", "reduce_scatter",
-                                                      "broadcast",  "send",       "recv",
-                                                      "barrier",    "split"};
+  constexpr std::array<std::string_view, 7> kNames = {
+      "all_reduce", "all_gather", "reduce_scatter", "broadcast", "send", "recv", "barrier"};
   return kNames.at(static_cast<std::size_t>(operation));
 }
 
 std::string to_string(const Call& call) {
   std::string text(to_string(call.operation));
-  if (call.operation == Operation::barrier || call.operation == Operation::split) {
+  if (call.operation == Operation::barrier) {
     return text;
   }
   if (call.operation == Operation::all_reduce && call.reduce == ReduceOp::maximum) {
@@ -64,7 +63,7 @@ std::string to_string(const Call& call) {
 
 std::string fault_of(const Call& call, int rank, int size) {
   const Operation operation = call.operation;
-  if (operation == Operation::barrier || operation == Operation::split) {
+  if (operation == Operation::barrier) {
     return {};
   }
   const bool two = operation == Operation::all_gather || operation == Operation::reduce_scatter;

@@ -9,16 +9,7 @@
 
 namespace stagecraft {
 
-enum class Operation {
-  all_reduce,
-  all_gather,
-  reduce_scatter,
-  broadcast,
-  send,
-  recv,
-  barrier,
-  split
-};
+enum class Operation { all_reduce, all_gather, reduce_scatter, broadcast, send, recv, barrier };
 
 std::string_view to_string(Operation operation);
 
@@ -26,8 +17,6 @@ struct Call {
   Operation operation = Operation::barrier;
   ReduceOp reduce = ReduceOp::sum;
   int peer = -1;    // broadcast: the root; send and recv: the other rank
-  int color = 0;    // split
-  int key = 0;      // split
   Tensor in = {};   // input; also the output of all_reduce, broadcast and recv
   Tensor out = {};  // all_gather and reduce_scatter
 };

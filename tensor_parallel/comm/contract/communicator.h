@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
@@ -19,7 +20,7 @@ enum class Order { tree, any };
 enum class ReduceOp { sum, maximum };
 
 /// Every operation throws AbortedError with the culprit's name once a member of the group, or of
-/// the group that it was split from, has called abort. An operation that is already waiting throws
+/// another group of the same world, has called abort. An operation that is already waiting throws
 /// too. Members whose operation, shape or dtype differ get an Error where the backend can detect
 /// it.
 class Communicator {
@@ -50,11 +51,16 @@ class Communicator {
   /// all_reduce.
   virtual Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order);
 
-  /// Collective: members of equal `color` form a new group, ordered by (key, rank).
-  virtual std::unique_ptr<Communicator> split(int color, int key) = 0;
+  /// A new group of these ranks of this group, in this order; the caller is one of them. Collective
+  /// over `members` alone: no other rank takes part. All members give the same list and the same
+  /// tag, from 0 on. Groups of one world that exist at the same time and share a member have
+  /// different tags, also if they were made from different groups. A call may wait for the other
+  /// members, so ranks that share several groups make them in one order. A group of one waits for
+  /// nobody and may have any tag.
+  virtual std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) = 0;
 
-  /// Ends every wait of the group and of all groups split from the same world. Safe from any
-  /// thread, also while others wait. The first culprit is kept.
+  /// Ends every wait of the group and of all groups of the same world. Safe from any thread, also
+  /// while others wait. The first culprit is kept.
   virtual void abort(std::string_view culprit) noexcept = 0;
   /// Throws AbortedError once abort has been called. Safe from any thread; never waits.
   virtual void check() = 0;

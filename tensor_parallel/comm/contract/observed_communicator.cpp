@@ -37,8 +37,8 @@ class ObservedCommunicator : public Communicator {
     observed("all_reduce", [&] { end = inner_->start_all_reduce(stream, x, op, order); });
     return end;
   }
-  std::unique_ptr<Communicator> split(int color, int key) override {
-    return observe(inner_->split(color, key), observer_);
+  std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
+    return observe(inner_->make_group(members, tag), observer_);
   }
   void abort(std::string_view culprit) noexcept override { inner_->abort(culprit); }
   void check() override { inner_->check(); }

@@ -18,21 +18,12 @@
 
 namespace stagecraft::local {
 
-class Group;
-
-/// A member's group and rank after a split.
-struct GroupRank {
-  std::shared_ptr<Group> group;
-  int rank = 0;
-};
-
 /// The data that members exchange when all of them meet.
 struct Round {
-  std::vector<Posting> postings;       // by rank
-  std::string fault;                   // every member throws it; empty: no fault
-  bool finished = false;               // the last member to arrive has issued all the work
-  Event done;                          // the end of that work
-  std::vector<GroupRank> group_ranks;  // of a split, by rank
+  std::vector<Posting> postings;  // by rank
+  std::string fault;              // every member throws it; empty: no fault
+  bool finished = false;          // the last member to arrive has issued all the work
+  Event done;                     // the end of that work
 };
 
 class Group : public Waitable {

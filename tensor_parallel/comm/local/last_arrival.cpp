@@ -1,9 +1,8 @@
 #include "tensor_parallel/comm/local/last_arrival.h"
 
 #include <algorithm>
-#include <map>
 #include <span>
-#include <utility>
+#include <string>
 
 #include "tensor_parallel/comm/local/collectives.h"
 
@@ -69,24 +68,6 @@ void begin_collective(Stream& stream, Round& round) {
     perform_all(stream, round);
     clear(round);
   }
-}
-
-std::vector<GroupRank> group_ranks_of(const std::shared_ptr<World>& world, const Round& round) {
-  std::map<int, std::vector<std::pair<int, int>>> members;  // by color: (key, rank)
-  for (std::size_t rank = 0; rank < round.postings.size(); ++rank) {
-    const Call& call = round.postings.at(rank).call;
-    members[call.color].emplace_back(call.key, static_cast<int>(rank));
-  }
-  std::vector<GroupRank> group_ranks(round.postings.size());
-  for (auto& [color, group_members] : members) {
-    std::sort(group_members.begin(), group_members.end());
-    const auto group = Group::make(world, static_cast<int>(group_members.size()));
-    int rank = 0;
-    for (const auto& [key, old_rank] : group_members) {
-      group_ranks.at(static_cast<std::size_t>(old_rank)) = {.group = group, .rank = rank++};
-    }
-  }
-  return group_ranks;
 }
 
 }  // namespace stagecraft::local

@@ -1,9 +1,6 @@
 // The work of the last member to arrive in a round, which it does while the others wait.
 #pragma once
 
-#include <memory>
-#include <vector>
-
 #include "tensor_parallel/comm/local/group.h"
 
 namespace stagecraft::local {
@@ -19,8 +16,5 @@ void clear(Round& round);
 /// share its speed. Members on different GPUs each do their own part: the last member to arrive
 /// would need a workspace, and it is another member, on another GPU, every time.
 void begin_collective(Stream& stream, Round& round);
-
-/// Every member's group and rank after a split, by old rank.
-std::vector<GroupRank> group_ranks_of(const std::shared_ptr<World>& world, const Round& round);
 
 }  // namespace stagecraft::local

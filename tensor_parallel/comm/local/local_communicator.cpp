@@ -1,11 +1,14 @@
 #include "tensor_parallel/comm/local/local_communicator.h"
 
 #include <exception>
+#include <numeric>
 #include <utility>
 
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/contract/call_communicator.h"
+#include "tensor_parallel/comm/contract/group_members.h"
 #include "tensor_parallel/comm/local/collectives.h"
+#include "tensor_parallel/comm/local/forming_groups.h"
 #include "tensor_parallel/comm/local/group.h"
 #include "tensor_parallel/comm/local/last_arrival.h"
 
@@ -15,8 +18,13 @@ namespace {
 
 class LocalCommunicator : public CallCommunicator {
  public:
-  explicit LocalCommunicator(GroupRank group_rank)
-      : group_(std::move(group_rank.group)), rank_(group_rank.rank) {}
+  /// `members`: ranks of the world in the group's order.
+  LocalCommunicator(std::shared_ptr<FormingGroups> forming, std::shared_ptr<Group> group,
+                    std::vector<int> members, int rank)
+      : forming_(std::move(forming)),
+        group_(std::move(group)),
+        members_(std::move(members)),
+        rank_(rank) {}
 
   int rank() const override { return rank_; }
   int size() const override { return group_->size(); }
@@ -26,17 +34,15 @@ class LocalCommunicator : public CallCommunicator {
     throw_fault(Operation::barrier, round);
   }
 
-  std::unique_ptr<Communicator> split(int color, int key) override {
-    const Call call{.operation = Operation::split, .color = color, .key = key};
-    Round& round = group_->meet(rank_, {.call = call}, [&](Round& met) {
-      open(met);
-      if (met.fault.empty()) {
-        met.group_ranks = group_ranks_of(group_->world(), met);
-      }
-    });
-    throw_fault(Operation::split, round);
-    return std::make_unique<LocalCommunicator>(
-        std::exchange(round.group_ranks.at(static_cast<std::size_t>(rank_)), {}));
+  std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
+    check();
+    const int rank = check_members(members, tag, rank_, size());
+    std::vector<int> in_world = members_in_world(members, members_);
+    auto group = forming_->join(in_world, tag);
+    auto member =
+        std::make_unique<LocalCommunicator>(forming_, std::move(group), std::move(in_world), rank);
+    member->barrier();
+    return member;
   }
 
   void abort(std::string_view culprit) noexcept override { group_->world()->abort(culprit); }
@@ -88,7 +94,9 @@ class LocalCommunicator : public CallCommunicator {
     }
   }
 
+  std::shared_ptr<FormingGroups> forming_;
   std::shared_ptr<Group> group_;
+  std::vector<int> members_;
   int rank_;
 };
 
@@ -97,12 +105,15 @@ class LocalCommunicator : public CallCommunicator {
 
 std::vector<std::unique_ptr<Communicator>> make_local_world(int size) {
   require(size >= 1, "make_local_world", "a world of {} has no members", size);
-  const auto group = local::Group::make(std::make_shared<local::World>(), size);
+  const auto world = std::make_shared<local::World>();
+  const auto forming = std::make_shared<local::FormingGroups>(world);
+  const auto group = local::Group::make(world, size);
+  std::vector<int> everyone(static_cast<std::size_t>(size));
+  std::iota(everyone.begin(), everyone.end(), 0);
   std::vector<std::unique_ptr<Communicator>> members;
   members.reserve(static_cast<std::size_t>(size));
   for (int rank = 0; rank < size; ++rank) {
-    members.push_back(
-        std::make_unique<local::LocalCommunicator>(local::GroupRank{.group = group, .rank = rank}));
+    members.push_back(std::make_unique<local::LocalCommunicator>(forming, group, everyone, rank));
   }
   return members;
 }

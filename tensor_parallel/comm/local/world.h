@@ -1,4 +1,4 @@
-// The abort state that all groups split from one world share.
+// The abort state that all groups of one world share.
 #pragma once
 
 #include <memory>

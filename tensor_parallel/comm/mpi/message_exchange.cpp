@@ -42,7 +42,7 @@ class MessageExchange : public Exchange {
       buffers_->of[member] = bytes_of(kCapacity);
       buffers_->from[member] = bytes_of(lane());
     }
-  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): letters_ owns them
+  }  // NOLINT(clang-analyzer-cplusplus.NewDeleteLeaks): buffers_ owns them
 
   int rank() const override { return rank_; }
   int size() const override { return static_cast<int>(members_.size()); }
@@ -83,20 +83,20 @@ class MessageExchange : public Exchange {
     for (int member = 0; member < size(); ++member) {
       const auto at = static_cast<std::size_t>(member);
       if (member != rank_ && sizes.for_all != RoundSizes::kNothing) {
-        receive(buffers_->of[at].get(), kCapacity, members_[at], 2 * number_);
+        receive(buffers_->of[at].get(), kCapacity, members_[at], tag_for_all(number_));
       }
       if (member != rank_ && sizes.for_one != RoundSizes::kNothing) {
-        receive(buffers_->from[at].get(), lane(), members_[at], 2 * number_ + 1);
+        receive(buffers_->from[at].get(), lane(), members_[at], tag_for_one(number_));
       }
     }
     // Each member begins with its successor, so that not all send to the same member at once.
     for (int step = 1; step < size(); ++step) {
       const int member = (rank_ + step) % size();
       if (sizes.for_all != RoundSizes::kNothing) {
-        send(to_all(), sizes.for_all, member, 2 * number_);
+        send(to_all(), sizes.for_all, member, tag_for_all(number_));
       }
       if (sizes.for_one != RoundSizes::kNothing) {
-        send(to_one(member), sizes.for_one, member, 2 * number_ + 1);
+        send(to_one(member), sizes.for_one, member, tag_for_one(number_));
       }
     }
   }

@@ -10,7 +10,7 @@
 namespace stagecraft::mpi {
 
 /// `members`: world ranks in the group's order. `rank`: this process's index in `members`.
-/// `number`: the group's number, from World::next_group.
+/// `number`: of the group, as in group_number().
 std::unique_ptr<Exchange> make_message_exchange(std::shared_ptr<World> world,
                                                 std::vector<int> members, int rank, int number);
 

@@ -1,12 +1,12 @@
 #include "tensor_parallel/comm/mpi/process_communicator.h"
 
-#include <cstring>
 #include <utility>
 
 #include "kernels/base/error.h"
 #include "tensor_parallel/comm/contract/call_communicator.h"
+#include "tensor_parallel/comm/contract/group_members.h"
 #include "tensor_parallel/comm/mpi/collectives.h"
-#include "tensor_parallel/comm/mpi/rendezvous.h"
+#include "tensor_parallel/comm/mpi/group.h"
 
 namespace stagecraft::mpi {
 namespace {
@@ -25,15 +25,12 @@ class ProcessCommunicator : public CallCommunicator {
     perform(*exchange_, {.operation = Operation::barrier});
   }
 
-  std::unique_ptr<Communicator> split(int color, int key) override {
+  std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
     world_->check();
-    const GroupRank group_rank =
-        group_rank_after_split(*world_, members_, meet_for_split(color, key), rank());
-    const AllGatherText all_gather_text = [&](const std::string& mine) {
-      return exchange_texts(*exchange_, mine);
-    };
-    return std::make_unique<ProcessCommunicator>(
-        world_, group_rank.members, make_exchange(world_, group_rank, all_gather_text));
+    check_members(members, tag, rank(), size());
+    std::vector<int> in_world = members_in_world(members, members_);
+    auto exchange = make_exchange(world_, in_world, group_number(tag));
+    return std::make_unique<ProcessCommunicator>(world_, std::move(in_world), std::move(exchange));
   }
 
   void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }
@@ -54,18 +51,6 @@ class ProcessCommunicator : public CallCommunicator {
   void message(Stream& stream, const Call& call) override {
     begin(stream, call);
     perform_pair(*exchange_, call);
-  }
-
-  std::vector<SplitArgs> meet_for_split(int color, int key) {
-    const SplitArgs mine{.color = color, .key = key, .next_group = world_->next_group()};
-    std::memcpy(exchange_->to_all() + kCallSignatureBytes, &mine, sizeof mine);
-    rendezvous(*exchange_, {.operation = Operation::split}, sizeof mine);
-    std::vector<SplitArgs> split_args(static_cast<std::size_t>(size()));
-    for (int member = 0; member < size(); ++member) {
-      std::memcpy(&split_args[static_cast<std::size_t>(member)],
-                  exchange_->of(member) + kCallSignatureBytes, sizeof mine);
-    }
-    return split_args;
   }
 
   std::shared_ptr<World> world_;

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "tensor_parallel/comm/contract/communicator.h"
 #include "tensor_parallel/comm/mpi/exchange.h"
-#include "tensor_parallel/comm/mpi/group.h"
 #include "tensor_parallel/comm/mpi/world.h"
 
 namespace stagecraft::mpi {

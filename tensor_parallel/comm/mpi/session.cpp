@@ -98,13 +98,11 @@ class Session : public MpiSession {
   P2pTransport& p2p() override { return *p2p_; }
 
   std::unique_ptr<Communicator> world() override {
-    GroupRank group_rank{
-        .members = std::vector<int>(nodes_.size()), .rank = rank_, .number = kFirstGroup};
-    std::iota(group_rank.members.begin(), group_rank.members.end(), 0);
-    world_->take_groups_up_to(kFirstGroup + 1);
-    auto group =
-        make_exchange(world_, group_rank, [&](const std::string& text) { return exchange(text); });
-    return make_process_communicator(world_, group_rank.members, std::move(group));
+    std::vector<int> everyone(nodes_.size());
+    std::iota(everyone.begin(), everyone.end(), 0);
+    auto exchange_of_all = make_exchange(world_, everyone, kWorldNumber);
+    MPI_Barrier(comm_);  // an early rank's abort must not end the wait of one that has no world yet
+    return make_process_communicator(world_, std::move(everyone), std::move(exchange_of_all));
   }
 
  private:

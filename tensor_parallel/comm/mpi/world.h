@@ -1,4 +1,4 @@
-// State that all groups split from one world share: the node of every rank, and the abort.
+// State that all groups of one world share: the node of every rank, and the abort.
 #pragma once
 
 #include <mpi.h>
@@ -20,7 +20,12 @@ namespace stagecraft::mpi {
 /// Tags of the world's communicator. A group has one tag for bytes published for all members and
 /// one for bytes published for one member; messages between two members keep their order.
 inline constexpr int kAbortTag = 0;
-inline constexpr int kFirstGroup = 1;
+inline int tag_for_all(int group_number) { return 2 * group_number; }
+inline int tag_for_one(int group_number) { return 2 * group_number + 1; }
+
+/// The number of the group of all ranks, and of a group that was made with a tag.
+inline constexpr int kWorldNumber = 1;
+inline int group_number(int tag) { return kWorldNumber + 1 + tag; }
 
 class World {
  public:
@@ -48,11 +53,6 @@ class World {
   /// Call it after a change of such a word: wakes the waits of `rank`, which is on this node.
   void wake(int rank) noexcept;
 
-  /// The smallest group number that this process has not used. At a split every member proposes its
-  /// own; all use the largest, so that two processes never share two groups with one number.
-  int next_group() const { return next_group_; }
-  void take_groups_up_to(int next) { next_group_ = next; }
-
  private:
   bool spans_nodes() const { return node_.members() < size(); }
   void notify_other_nodes(std::string_view culprit);
@@ -65,7 +65,6 @@ class World {
   int rank_ = 0;
   std::vector<int> node_ranks_;  // index of every rank in this node's window; -1: another node
   int spins_ = 0;
-  int next_group_ = kFirstGroup;
   std::shared_ptr<std::array<char, 192>>
       abort_message_;  // the abort message in flight to other nodes
   std::mutex polling_;

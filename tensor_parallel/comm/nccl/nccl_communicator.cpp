@@ -80,8 +80,9 @@ class NcclCommunicator : public Communicator {
     return end;
   }
 
-  std::unique_ptr<Communicator> split(int color, int key) override {
-    return std::make_unique<NcclCommunicator>(world_, host_->split(color, key), most_blocks_);
+  std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
+    return std::make_unique<NcclCommunicator>(world_, host_->make_group(members, tag),
+                                              most_blocks_);
   }
 
   void abort(std::string_view culprit) noexcept override { world_->abort(culprit); }

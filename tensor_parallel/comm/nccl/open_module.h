@@ -8,7 +8,7 @@
 
 namespace stagecraft {
 
-/// This process's NCCL world on `device`, a GPU. `watched` is a host communicator of the whole
+/// This process's NCCL world on `device`, a GPU. `watched` is a host communicator of the
 /// world. Throws Error with the remedy if NCCL was not built in or cannot be loaded.
 std::shared_ptr<nccl::World> open_nccl(Device device, std::unique_ptr<Communicator> watched);
 

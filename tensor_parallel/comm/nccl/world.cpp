@@ -6,6 +6,7 @@
 #include "kernels/backends/make_stream.h"
 #include "kernels/base/error.h"
 #include "kernels/ops/host_copy.h"
+#include "tensor_parallel/sharding/rank_tree.h"
 
 namespace stagecraft::nccl {
 namespace {
@@ -44,7 +45,8 @@ std::shared_ptr<Link> World::connect(Communicator& host, int most_blocks) {
   return link;
 }
 
-/// Member 0 creates the id and broadcasts it as an int32 tensor: its length, then its text.
+/// Member 0 creates the id. It travels along the tree of rank_tree.h as an int32 tensor: its
+/// length, then its text.
 std::string World::shared_id(Communicator& host) {
   constexpr std::size_t kMax = 252;
   struct CallSignature {
@@ -60,7 +62,12 @@ std::string World::shared_id(Communicator& host) {
   const Tensor words(host_stream_->memory(), {sizeof signature / sizeof(std::int32_t)},
                      DType::int32, MemoryLabel::workspace);
   copy_from_host(*host_stream_, {std::as_bytes(std::span(&signature, 1)), words});
-  host.broadcast(*host_stream_, words, 0);
+  if (host.rank() > 0) {
+    host.recv(*host_stream_, words, tree_parent(host.rank()));
+  }
+  for (const int child : tree_children(host.rank(), host.size())) {
+    host.send(*host_stream_, words, child);
+  }
   copy_to_host(*host_stream_, {words, std::as_writable_bytes(std::span(&signature, 1))});
   return {signature.text.data(), signature.length};
 }

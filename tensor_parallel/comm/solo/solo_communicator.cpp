@@ -5,6 +5,7 @@
 #include "kernels/ops/elementwise.h"
 #include "tensor_parallel/comm/contract/abort_flag.h"
 #include "tensor_parallel/comm/contract/call.h"
+#include "tensor_parallel/comm/contract/group_members.h"
 
 namespace stagecraft {
 namespace {
@@ -39,8 +40,9 @@ class SoloCommunicator : public Communicator {
   }
   void barrier() override { flag_->check(); }
 
-  std::unique_ptr<Communicator> split(int /*color*/, int /*key*/) override {
+  std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
     flag_->check();
+    check_members(members, tag, 0, 1);
     return std::make_unique<SoloCommunicator>(flag_);
   }
   void abort(std::string_view culprit) noexcept override { flag_->raise(culprit); }

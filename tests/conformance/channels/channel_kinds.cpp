@@ -47,9 +47,9 @@ ChannelPair device(std::int64_t capacity_bytes) {
                                     return std::make_unique<PostLink>(office, setup.rank);
                                   }};
   run_local("joining", 2, [&](Member& member) {
-    const auto world =
-        std::make_shared<nccl::World>(library, Device{}, member.group.split(0, member.rank()));
-    auto group = make_nccl_communicator(world, member.group.split(0, member.rank()));
+    const auto world = std::make_shared<nccl::World>(library, Device{},
+                                                     member.group.make_group({member.rank()}, 0));
+    auto group = make_nccl_communicator(world, member.group.make_group({0, 1}, 0));
     if (member.rank() == 0) {
       pair.source = make_device_source(std::move(group), {}, capacity_bytes);
       pair.abort = [world] { world->abort("the test"); };

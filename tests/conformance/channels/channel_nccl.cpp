@@ -27,7 +27,7 @@ struct Pair {
   /// Creates the next channel between them. Collective.
   std::unique_ptr<Channel> connect(int source, std::int64_t capacity_bytes) const {
     const bool is_source = host.rank() == source;
-    auto group = make_nccl_communicator(nccl, host.split(0, is_source ? 0 : 1), 4);
+    auto group = make_nccl_communicator(nccl, host.make_group({source, 1 - source}, source), 4);
     return is_source ? make_device_source(std::move(group), stream.device(), capacity_bytes)
                      : make_device_destination(std::move(group), capacity_bytes, stream);
   }

@@ -224,60 +224,12 @@ TEST_CASE("every communicator: send and recv around a ring") {
   }
 }
 
-TEST_CASE("every communicator: split by color and key") {
-  const auto factory = any_factory();
-  INFO(factory.name);
-  REQUIRE_NOTHROW(factory.run("split", [&](Member& member) {
-    // Two groups, of even and of odd ranks, in reverse order; and one group for each member.
-    const int color = member.rank() % 2;
-    const auto half = member.group.split(color, -member.rank());
-    const auto alone = member.group.split(member.rank(), 0);
-    const int members = (member.size() - color + 1) / 2;
-    expect(half->size() == members, "half has the expected size");
-    expect(half->rank() == members - 1 - member.rank() / 2, "keys decide the rank");
-    expect(alone->size() == 1 && alone->rank() == 0, "every member is alone");
-    const Tensor ranks(member.stream.memory(), {members}, DType::int32, MemoryLabel::workspace);
-    half->all_gather(member.stream, tensor_of<std::int32_t>(member.stream, {member.rank()}), ranks);
-    expect_elements<std::int32_t>(member, ranks, [&](std::int64_t i) {
-      return static_cast<std::int32_t>(2 * (members - 1 - i) + color);
-    });
-    const Tensor mine = tensor_of<float>(member.stream, {1.5F});
-    alone->all_reduce(member.stream, mine, ReduceOp::sum, Order::tree);
-    expect(values_of<float>(member.stream, mine).front() == 1.5F,
-           "a group of one returns its input");
-  }));
-}
-
-TEST_CASE("every communicator: rows and columns of a mesh, interleaved") {
-  const auto factory = any_factory();
-  if (factory.size != 4) {
-    return;
-  }
-  INFO(factory.name);
-  REQUIRE_NOTHROW(factory.run("mesh", [&](Member& member) {
-    const int row = member.rank() / 2;
-    const int column = member.rank() % 2;
-    const auto in_row = member.group.split(row, column);
-    const auto in_column = member.group.split(column, row);
-    expect(in_row->rank() == column && in_column->rank() == row,
-           "the ranks are the mesh coordinates");
-    for (const std::int64_t count : {7, 100'003, 1003}) {
-      member.doing(fmt::format("row then column of {}", count));
-      const Tensor x = tensor_of(member.stream, values<float>(member.rank(), count));
-      in_row->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
-      in_column->all_reduce(member.stream, x, ReduceOp::sum, Order::tree);
-      // Rows, then columns: the same as the tree of four.
-      expect_elements<float>(member, x, [](std::int64_t i) { return expected_sum<float>(4, i); });
-      check_all_reduce<float>(member, count);
-    }
-  }));
-}
-
 TEST_CASE("every communicator: thousands of small operations in a row") {
   const auto factory = any_factory();
   INFO(factory.name);
   REQUIRE_NOTHROW(factory.run("stress", [&](Member& member) {
-    const auto half = member.group.split(member.rank() / 2, 0);
+    const auto half = member.group.make_group(
+        ranks_where(member.group, [&](int rank) { return rank / 2 == member.rank() / 2; }), 0);
     const Tensor x = tensor_of(member.stream, values<float>(member.rank(), 37));
     const Tensor pair = tensor_of(member.stream, values<float>(member.rank(), 5));
     const int other = member.rank() ^ 1;

@@ -1,5 +1,5 @@
 // The conformance suite of communicators: a test program defines communicator_factories() and links
-// communicator.cpp and communicator_faults.cpp.
+// communicator.cpp, communicator_faults.cpp and communicator_groups.cpp.
 #pragma once
 
 #include <catch2/catch.hpp>

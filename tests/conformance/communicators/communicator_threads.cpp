@@ -6,6 +6,7 @@
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 #include "tests/conformance/communicators/communicator.h"
 #include "tests/conformance/fake_links.h"
+#include "tests/conformance/thrown.h"
 
 namespace stagecraft::test {
 namespace {
@@ -23,9 +24,9 @@ std::vector<std::unique_ptr<Communicator>> world_over_links(int size) {
   std::vector<std::unique_ptr<Communicator>> ends(static_cast<std::size_t>(size));
   run_local("joining", size, [&](Member& member) {
     auto world = std::make_shared<nccl::World>(fakes->library(), member.stream.device(),
-                                               member.group.split(0, member.rank()));
-    ends.at(static_cast<std::size_t>(member.rank())) =
-        make_nccl_communicator(std::move(world), member.group.split(0, member.rank()));
+                                               member.group.make_group({member.rank()}, 0));
+    ends.at(static_cast<std::size_t>(member.rank())) = make_nccl_communicator(
+        std::move(world), member.group.make_group(all_ranks(member.group), 0));
   });
   return ends;
 }
@@ -97,6 +98,18 @@ TEST_CASE("a local communicator keeps no tensor after the call") {
     }
     expect(x.buffer().use_count() == 1, "the caller holds the only handle of x");
     expect(y.buffer().use_count() == 1, "the caller holds the only handle of y");
+  }));
+}
+
+TEST_CASE("local members that give one tag to different lists get an error") {
+  REQUIRE_NOTHROW(run_local("disagreement", 2, [](Member& member) {
+    const std::vector<int> members = {member.rank(), 1 - member.rank()};
+    std::string text;
+    const std::string culprit = culprit_of([&] {
+      text = error_of([&] { member.group.make_group(members, 4); });
+      member.group.abort(text);  // the first member waits for the second one, which fails
+    });
+    expect((text + culprit).find("the members of group 4 disagree") != std::string::npos, text);
   }));
 }
 

@@ -49,11 +49,12 @@ void expect_nothing_left(const std::string& tests) {
 }  // namespace
 
 TEST_CASE("processes leave no shared memory and no files behind") {
-  expect_nothing_left("every communicator: split by color and key");
+  expect_nothing_left(
+      "every communicator: a group has the members that were asked for, in their order");
 }
 
 TEST_CASE("processes leave nothing behind after an abort") {
-  expect_nothing_left("every communicator: an abort reaches all groups split from the world");
+  expect_nothing_left("every communicator: an abort reaches all groups of the world");
 }
 
 }  // namespace stagecraft
