@@ -70,7 +70,7 @@ struct RankResults {
   std::vector<WireSquare> squares;    // of a training step
 };
 
-/// The results of one pass. Each stage sends those of its subtree (gather_tree.h) when they are
+/// The results of one pass. Each stage sends those of its subtree (result_gather.h) when they are
 /// complete: all gradients of a training step, or the losses of one batch of an evaluation.
 struct PassDone {
   Pass pass;
@@ -256,9 +256,10 @@ using DriverActor =
                      caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
                      caf::reacts_to<JoinAtom, std::int32_t, caf::strong_actor_ptr>>;
 
-/// Connect carries the stage actors of the receiver's mesh column, by stage, and the receiver's
-/// parent in the tree of gather_tree.h (null for rank 0, whose parent is the driver). For the
-/// driver it carries all stage actors, by rank. Join carries the driver.
+/// Connect carries the receiver and its pipeline neighbours, by stage, while the other stages of
+/// its mesh column are null; and the receiver's parent, to which it sends results (null for rank 0,
+/// which sends them to the driver). For the driver it carries all stage actors, by rank. Join
+/// carries the driver.
 using StageActor = caf::typed_actor<
     caf::reacts_to<RunPasses>, caf::reacts_to<Envelope>, caf::reacts_to<Credit>,
     caf::reacts_to<PassDone>, caf::reacts_to<ApplyUpdate>, caf::reacts_to<WriteModel>,

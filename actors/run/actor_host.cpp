@@ -2,8 +2,9 @@
 
 #include <caf/all.hpp>
 
-#include "actors/stage/gather_tree.h"
 #include "kernels/backends/make_stream.h"
+#include "stages/plan/channel_endpoints.h"
+#include "tensor_parallel/sharding/rank_tree.h"
 
 namespace stagecraft {
 namespace {
@@ -122,20 +123,25 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
   return setup;
 }
 
-void connect_stage(const StageActor& stage, const MeshShape& mesh, int rank,
-                   const std::vector<StageActor>& by_rank) {
-  std::vector<caf::strong_actor_ptr> column;
-  MeshCoordinate coordinate = coordinate_of(mesh, rank);
-  for (coordinate.pipeline = 0; coordinate.pipeline < mesh.pipeline; ++coordinate.pipeline) {
-    column.push_back(caf::actor_cast<caf::strong_actor_ptr>(
-        by_rank[static_cast<std::size_t>(rank_at(mesh, coordinate))]));
+void connect_peers(const TrainingPlan& plan, int rank, const std::vector<StageActor>& by_rank) {
+  std::vector<caf::strong_actor_ptr> column(static_cast<std::size_t>(plan.mesh.pipeline));
+  const auto stage_of = [&](int other) -> const StageActor& {
+    return by_rank[static_cast<std::size_t>(other)];
+  };
+  const auto add = [&](int other) {
+    const int stage = coordinate_of(plan.mesh, other).pipeline;
+    column[static_cast<std::size_t>(stage)] =
+        caf::actor_cast<caf::strong_actor_ptr>(stage_of(other));
+  };
+  add(rank);
+  for (const int peer : channel_peers(plan.mesh, plan.program.stage_of_chunk, rank)) {
+    add(peer);
   }
   caf::strong_actor_ptr parent;
-  if (rank != 0) {
-    parent = caf::actor_cast<caf::strong_actor_ptr>(
-        by_rank[static_cast<std::size_t>(gather_parent(rank))]);
+  if (rank > 0) {
+    parent = caf::actor_cast<caf::strong_actor_ptr>(stage_of(tree_parent(rank)));
   }
-  caf::anon_send(stage, ConnectAtom::value, std::move(column), std::move(parent));
+  caf::anon_send(stage_of(rank), ConnectAtom::value, std::move(column), std::move(parent));
 }
 
 }  // namespace stagecraft

@@ -67,9 +67,8 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
                                              std::unique_ptr<Communicator> world,
                                              const std::shared_ptr<ProgressBoard>& board);
 
-/// Sends a stage the stages of its mesh column, and its parent (gather_tree.h). Other handles of
+/// Sends a stage its pipeline neighbours and its parent (result_gather.h). Other handles of
 /// `by_rank` may be null.
-void connect_stage(const StageActor& stage, const MeshShape& mesh, int rank,
-                   const std::vector<StageActor>& by_rank);
+void connect_peers(const TrainingPlan& plan, int rank, const std::vector<StageActor>& by_rank);
 
 }  // namespace stagecraft

@@ -6,8 +6,8 @@
 #include "actors/network/control_network.h"
 #include "actors/network/control_types.h"
 #include "actors/run/actor_host.h"
+#include "actors/run/control_receivers.h"
 #include "actors/run/rank_channels.h"
-#include "actors/stage/gather_tree.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 #include "tensor_parallel/comm/nccl/open_module.h"
 
@@ -22,15 +22,6 @@ ControlOptions control_options(const RunInputs& inputs, const RankProcess& proce
   // The secret of the run is made by rank 0.
   options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
   return options;
-}
-
-/// Whether one of the two ranks sends messages to the other. Rank 0, which has the driver, sends to
-/// all ranks; other ranks send to the stages of their mesh column and to their parent.
-bool talks_to(const MeshShape& mesh, int rank, int other) {
-  const MeshCoordinate here = coordinate_of(mesh, rank);
-  const MeshCoordinate there = coordinate_of(mesh, other);
-  return rank == 0 || other == gather_parent(rank) || rank == gather_parent(other) ||
-         (here.tensor == there.tensor && here.data == there.data);
 }
 
 /// Everything that the actors of this process use, in order of construction.
@@ -54,7 +45,7 @@ class ProcessRun {
   RunResult run(const RunObservers& observers) {
     start_actors();
     const std::vector<StageActor> stages = connect();
-    connect_stage(actors_.stages().front(), inputs_.plan.mesh, rank_, stages);
+    connect_peers(inputs_.plan, rank_, stages);
     RunResult result;
     if (rank_ == 0) {
       result = actors_.spawn_driver(inputs_, observers, process_.board, stages).get();
@@ -120,13 +111,10 @@ class ProcessRun {
     const std::vector<std::string> addresses =
         process_.session.exchange(network_.open(actors_.stages().front()));
     std::vector<StageActor> stages(addresses.size());
-    for (int other = 0; other < process_.session.size(); ++other) {
+    stages[static_cast<std::size_t>(rank_)] = actors_.stages().front();
+    for (const int other : control_receivers(inputs_.plan, rank_)) {
       const auto index = static_cast<std::size_t>(other);
-      if (other == rank_) {
-        stages[index] = actors_.stages().front();
-      } else if (talks_to(inputs_.plan.mesh, rank_, other)) {
-        stages[index] = network_.connect(addresses[index], other);
-      }
+      stages[index] = network_.connect(addresses[index], other);
     }
     process_.session.exchange("");  // all ranks are connected
     network_.close();

@@ -66,8 +66,7 @@ struct ThreadRun {
       actors.spawn_stage(setup);
     }
     for (const auto& setup : setups) {
-      connect_stage(actors.stages()[static_cast<std::size_t>(setup->rank)], inputs.plan.mesh,
-                    setup->rank, actors.stages());
+      connect_peers(inputs.plan, setup->rank, actors.stages());
     }
   }
 

@@ -11,7 +11,7 @@ void PipelinePeers::connect(StageActor::pointer self,
   copies_ = std::move(copies);
   for (const caf::strong_actor_ptr& actor : column) {
     column_.push_back(caf::actor_cast<StageActor>(actor));
-    if (column_.back() != self_) {
+    if (actor != nullptr && column_.back() != self_) {
       self_->monitor(column_.back());
     }
   }

@@ -1,4 +1,5 @@
-// The stages of a rank's mesh column. Its executor's envelopes and credits are sent to them.
+// The pipeline neighbours of a rank: the stages at the other ends of its channels. Its executor's
+// envelopes and credits are sent to them.
 #pragma once
 
 #include <functional>
@@ -16,11 +17,12 @@ class PipelinePeers : public ExecutorPort {
   /// A seam for tests: how often an envelope is sent. Empty: once.
   using Copies = std::function<int(const Envelope&)>;
 
-  /// `column` holds the actors by stage, including `self`. `self` monitors all others.
+  /// `column` holds the neighbours and `self` by stage; the other stages of the mesh column are
+  /// null. `self` monitors the neighbours.
   void connect(StageActor::pointer self, const std::vector<caf::strong_actor_ptr>& column,
                Copies copies);
   bool are_known() const { return !column_.empty(); }
-  /// Empty for an actor that is not a stage of the column.
+  /// Empty for an actor that is no neighbour.
   std::optional<int> stage_of(const caf::actor_addr& actor) const;
 
   void send_envelope(const Envelope& envelope) override;
@@ -28,7 +30,7 @@ class PipelinePeers : public ExecutorPort {
 
  private:
   StageActor::pointer self_ = nullptr;
-  std::vector<StageActor> column_;
+  std::vector<StageActor> column_;  // by stage
   Copies copies_;
 };
 

@@ -8,9 +8,9 @@
 
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
-#include "actors/stage/gather_tree.h"
 #include "actors/stage/pipeline_peers.h"
 #include "actors/stage/priming.h"
+#include "actors/stage/result_gather.h"
 #include "actors/stage/stage_statistics.h"
 #include "kernels/core/stream_span.h"
 #include "models/checkpoint/initial_model.h"

@@ -21,6 +21,18 @@ TEST_CASE("stage: ready when it knows its column and the driver, whichever comes
   CHECK(play.nobody_got_anything());
 }
 
+TEST_CASE("stage: a stage of its column that it has no channel with is unknown to it") {
+  Play play;
+  play.connect(2);
+  play.join();
+  REQUIRE(play.driver_got(Ready{1}));
+  play.tell(TrainStep{1});
+  play.deliver(0);
+  CHECK(play.neighbour_got(Credit{kForward, 0}, Play::gradient(0)));
+  play.end_neighbour(caf::exit_reason::kill);
+  CHECK(play.activity() == Activity::failed);
+}
+
 TEST_CASE("stage: a step is credits and gradients, the report, and the update when it is told") {
   Play play;
   play.make_ready();

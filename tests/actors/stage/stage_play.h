@@ -95,11 +95,14 @@ class StageFixture {
     caf::anon_send(stage_, message...);
     run();
   }
-  void connect() {
-    tell(ConnectAtom::value,
-         std::vector<caf::strong_actor_ptr>{caf::actor_cast<caf::strong_actor_ptr>(neighbour_),
-                                            caf::actor_cast<caf::strong_actor_ptr>(stage_)},
-         caf::actor_cast<caf::strong_actor_ptr>(neighbour_));
+  /// `strangers`: further stages of the column, without a channel to this one.
+  void connect(int strangers = 0) {
+    std::vector<caf::strong_actor_ptr> column{caf::actor_cast<caf::strong_actor_ptr>(neighbour_),
+                                              caf::actor_cast<caf::strong_actor_ptr>(stage_)};
+    for (; strangers > 0; --strangers) {
+      column.emplace_back(nullptr);
+    }
+    tell(ConnectAtom::value, column, caf::actor_cast<caf::strong_actor_ptr>(neighbour_));
   }
   void join() { tell(JoinAtom::value, caf::actor_cast<caf::strong_actor_ptr>(driver_)); }
   void make_ready() {

@@ -1,5 +1,5 @@
-// The tree along which the results of a pass reach the driver: rank 0's stage receives log2(ranks)
-// messages instead of one from every rank.
+// Results of a pass reach the driver along a tree of ranks (rank_tree.h): rank 0's stage receives
+// log2(ranks) messages instead of one from every rank.
 #pragma once
 
 #include <map>
@@ -8,11 +8,6 @@
 #include "actors/protocol/messages.h"
 
 namespace stagecraft {
-
-/// The rank to which `rank` > 0 sends: `rank` without its lowest binary digit that is 1.
-int gather_parent(int rank);
-/// How many ranks send through `rank`, itself included: `rank`, `rank` + 1, ...
-int gather_size(int rank, int ranks);
 
 /// Collects the results of one rank's subtree.
 class ResultGather {
@@ -24,7 +19,7 @@ class ResultGather {
 
  private:
   int rank_;
-  int size_;
+  int end_;                                                // of the subtree
   std::map<Pass, std::map<int, RankResults>> incomplete_;  // by rank
 };
 

@@ -1,9 +1,11 @@
 // Results reach rank 0 along a tree: few messages for each rank, and nothing is lost or doubled.
-#include "actors/stage/gather_tree.h"
+#include "actors/stage/result_gather.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <vector>
+
+#include "tensor_parallel/sharding/rank_tree.h"
 
 namespace stagecraft {
 namespace {
@@ -32,8 +34,8 @@ class Gathering {
       whole_.push_back(*complete);
       return;
     }
-    ++received_[static_cast<std::size_t>(gather_parent(rank))];
-    add(gather_parent(rank), *complete);
+    ++received_[static_cast<std::size_t>(tree_parent(rank))];
+    add(tree_parent(rank), *complete);
   }
 
   std::vector<ResultGather> gathers_;
