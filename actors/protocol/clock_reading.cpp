@@ -1,76 +1,56 @@
 #include "actors/protocol/clock_reading.h"
 
 #include <cmath>
-#include <limits>
+#include <map>
 
-#include "kernels/backends/make_stream.h"
-#include "kernels/core/tensor.h"
+#include "actors/protocol/clock_tree.h"
 
 namespace stagecraft {
 namespace {
 
-constexpr int kQuestions = 8;
-
-/// A time in a host tensor. A double holds integer nanoseconds exactly for a hundred days.
-class TimeTensor {
+/// The clocks by name, numbered in the order of their first ranks.
+class Clocks {
  public:
-  TimeTensor()
-      : stream_(make_stream({}, {})),
-        tensor_(stream_->memory(), {1}, DType::float64, MemoryLabel::workspace) {
-    set(0);
-  }
-  void set(std::int64_t ns) { *tensor_.data<double>() = static_cast<double>(ns); }
-  std::int64_t get() const { return static_cast<std::int64_t>(*tensor_.data<double>()); }
-  void send(Communicator& world, int to) { world.send(*stream_, tensor_, to); }
-  void receive(Communicator& world, int from) { world.recv(*stream_, tensor_, from); }
-
- private:
-  std::unique_ptr<Stream> stream_;
-  Tensor tensor_;
-};
-
-ClockReading ask(Communicator& world, int rank) {
-  TimeTensor time;
-  ClockReading best;
-  std::int64_t shortest = std::numeric_limits<std::int64_t>::max();
-  for (int question = 0; question < kQuestions; ++question) {
-    const std::int64_t begin = now_ns();
-    time.send(world, rank);
-    time.receive(world, rank);
-    const std::int64_t end = now_ns();
-    if (end - begin < shortest) {
-      shortest = end - begin;
-      best.at_ns = begin + shortest / 2;
-      best.ahead_ns = time.get() - best.at_ns;
+  Clocks(int ranks, const ClockOf& clock_of) {
+    for (int rank = 0; rank < ranks; ++rank) {
+      const auto [clock, is_new] =
+          index_of_.emplace(clock_of(rank), static_cast<int>(first_ranks_.size()));
+      if (is_new) {
+        first_ranks_.push_back(rank);
+      }
+      clock_of_rank_.push_back(clock->second);
     }
   }
-  return best;
-}
-
-void answer(Communicator& world) {
-  TimeTensor time;
-  for (int question = 0; question < kQuestions; ++question) {
-    time.receive(world, 0);
-    time.set(now_ns());
-    time.send(world, 0);
+  const std::vector<int>& first_ranks() const { return first_ranks_; }
+  int of_rank(int rank) const { return clock_of_rank_[static_cast<std::size_t>(rank)]; }
+  bool is_first(int rank) const {
+    return first_ranks_[static_cast<std::size_t>(of_rank(rank))] == rank;
   }
-}
+
+ private:
+  std::map<std::string, int> index_of_;
+  std::vector<int> first_ranks_;    // by clock
+  std::vector<int> clock_of_rank_;  // by rank
+};
 
 }  // namespace
 
-std::vector<ClockReading> read_clocks(Communicator& world,
-                                      const std::function<bool(int rank)>& same_clock) {
-  if (world.rank() != 0) {
-    if (!same_clock(world.rank())) {
-      answer(world);
-    }
+std::vector<ClockReading> read_clocks(Communicator& world, const ClockOf& clock_of,
+                                      const std::function<std::int64_t()>& now) {
+  const Clocks clocks(world.size(), clock_of);
+  const int rank = world.rank();
+  if (!clocks.is_first(rank)) {
+    return {};
+  }
+  ClockTree tree(world, clocks.first_ranks(), clocks.of_rank(rank), now);
+  const std::vector<ClockReading> by_clock = tree.read_subtree();
+  if (rank != 0) {
+    tree.report(by_clock);
     return {};
   }
   std::vector<ClockReading> readings;
-  readings.reserve(static_cast<std::size_t>(world.size()));
-  for (int rank = 0; rank < world.size(); ++rank) {
-    readings.push_back(rank == 0 || same_clock(rank) ? ClockReading{now_ns(), 0}
-                                                     : ask(world, rank));
+  for (int other = 0; other < world.size(); ++other) {
+    readings.push_back(by_clock[static_cast<std::size_t>(clocks.of_rank(other))]);
   }
   return readings;
 }

@@ -36,7 +36,7 @@ class ProcessRun {
         actors_(configure_control),
         network_(actors_.system(), control_options(inputs_, process)) {
     connect_tensors();
-    setup_->same_clock = [this](int rank) { return has_first_clock(rank); };
+    setup_->clock_of = [this](int rank) { return process_.board->slot(rank).host(); };
     setup_->ended = [this] { stage_ended_.set_value(); };
   }
   ProcessRun(const ProcessRun&) = delete;
@@ -88,10 +88,6 @@ class ProcessRun {
     setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
       return make_nccl_communicator(nccl, std::move(group));
     };
-  }
-
-  bool has_first_clock(int rank) const {
-    return process_.board->slot(rank).host() == process_.board->slot(0).host();
   }
 
   void start_actors() {

@@ -96,9 +96,9 @@ void StageState::lost(const caf::down_msg& down) {
        dismissed);
 }
 
-/// Collective over all ranks.
+/// Collective over the first ranks of all clocks.
 void StageState::read_clocks(bool at_end) {
-  std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->same_clock);
+  std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->clock_of);
   if (setup_->rank == 0) {
     self_->send(driver_, ClockReadings{at_end, std::move(readings)});
   }

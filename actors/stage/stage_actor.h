@@ -37,8 +37,7 @@ struct StageSetup {
   std::function<std::unique_ptr<Communicator>(std::unique_ptr<Communicator>)> for_tensors;
   Channels channels;
   std::shared_ptr<ProgressBoard> board;
-  /// Whether a rank reads the same clock as rank 0 (clock_reading.h).
-  std::function<bool(int rank)> same_clock;
+  ClockOf clock_of;
   /// Called from the actor's thread after its last message.
   std::function<void()> ended;
 };

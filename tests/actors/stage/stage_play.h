@@ -69,7 +69,7 @@ class StageFixture {
     }
     setup->channels = channels_;
     setup->board = board;
-    setup->same_clock = [](int) { return true; };
+    setup->clock_of = [](int) { return "of this process"; };
     setup->ended = [this] { ++ends; };
     monitor_ = system_.spawn(recording_monitor, guard_notes_);
     driver_ = system_.spawn(recording_driver, driver_notes_);
