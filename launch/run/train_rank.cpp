@@ -19,6 +19,7 @@
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
 #include "launch/setup/mpi_environment.h"
+#include "launch/setup/open_files.h"
 
 namespace stagecraft {
 namespace {
@@ -200,6 +201,7 @@ int mpi_rank(const TrainingPlan& plan) {
 void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                 const RankOptions& words) {
   const int rank = mpi_rank(run.plan);
+  raise_open_files(open_files_of_rank(run.plan, rank));
   if (rank != 0) {
     train_other(run, text, config, words, rank);
   }

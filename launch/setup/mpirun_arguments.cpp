@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "kernels/base/error.h"
+#include "launch/setup/open_files.h"
 #include "stages/board/progress_slot.h"
 #include "tensor_parallel/comm/mpi/session.h"
 
@@ -120,6 +121,9 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   if (session.mode == "mpi") {
     check_mpi();
     check_interface(where);
+    const std::int64_t files = open_files_of_run(run.plan);
+    check_open_files(files);
+    text += fmt::format("files {}\n", files);
     if (::geteuid() == 0) {  // as in containers; Open MPI requires both variables
       text +=
           "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";

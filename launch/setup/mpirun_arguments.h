@@ -20,6 +20,7 @@ struct HostOptions {
 ///   mode threads | mpi
 ///   directory PATH            of the run, chosen now so that all processes use the same
 ///   environment NAME=VALUE    of every process
+///   files NUMBER              that mpirun and its processes hold open at once, at most
 ///   word WORD                 for mpirun, in order, before the program
 /// Throws ConfigError when this program or the given options do not support the run.
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
