@@ -60,15 +60,16 @@ class BoardSnapshot {
 
   bool over(double seconds) const { return seconds > board_.info().watchdog_seconds; }
 
-  bool is_running(int rank) const {
-    const Activity activity = view(rank).activity;
-    return view(rank).process != 0 && activity != Activity::ended && activity != Activity::failed &&
-           activity != Activity::dismissed;
+  static bool is_running(const ProgressSlot::View& row) {
+    return row.process != 0 && row.activity != Activity::ended &&
+           row.activity != Activity::failed && row.activity != Activity::dismissed;
   }
+  bool is_running(int rank) const { return is_running(view(rank)); }
 
+  /// The process may have ended as it should after the snapshot, so its row is read again.
   std::string is_gone(int rank) const {
     if (!moment_.processes || !is_running(rank) || !is_here(board_.slot(rank)) ||
-        moment_.reader.alive(view(rank).process)) {
+        moment_.reader.alive(view(rank).process) || !is_running(board_.slot(rank).view())) {
       return "";
     }
     return fmt::format("{}: its process {} is gone without having ended (killed, or crashed)",

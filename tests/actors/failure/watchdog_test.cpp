@@ -67,6 +67,28 @@ TEST_CASE("the watchdog finds a driver that does not return, and one that waits 
   CHECK_THAT(text_of(*board, later()), Contains("rank 1, step 3, instruction 1F2"));
 }
 
+TEST_CASE("a process that ends as it should while the watchdog looks is not gone") {
+  const auto board = two_stages();
+  for (int rank = 0; rank < 2; ++rank) {
+    board->slot(rank).enter();
+    board->slot(rank).set(Activity::leaving);
+  }
+  WatchedMoment now = moment(0, true);
+  SECTION("it has written that it ends") {
+    now.reader.alive = [&](int) {
+      board->slot(0).set(Activity::ended);
+      board->slot(1).set(Activity::ended);
+      return false;
+    };
+    CHECK(text_of(*board, now).empty());
+  }
+  SECTION("it was killed") {
+    now.reader.alive = [](int) { return false; };
+    CHECK_THAT(text_of(*board, now), Contains("stage 0, rank 0, ending its connections") &&
+                                         Contains("is gone without having ended"));
+  }
+}
+
 TEST_CASE("the watchdog finds a rank that does not return, and ranks that wait for each other") {
   const auto board = two_stages();
   ProgressSlot& first = board->slot(0);
