@@ -1,8 +1,6 @@
 #include "actors/run/rank_channels.h"
 
-#include <algorithm>
-#include <map>
-#include <sstream>
+#include <utility>
 #include <vector>
 
 #include "stages/channels/device_channel.h"
@@ -10,87 +8,68 @@
 #include "stages/channels/window_channel.h"
 #include "stages/plan/channel_endpoints.h"
 #include "stages/program/edge.h"
+#include "tensor_parallel/comm/contract/p2p_text.h"
 #include "tensor_parallel/comm/nccl/nccl_communicator.h"
 
 namespace stagecraft {
 namespace {
 
-/// The keys of the windows that a rank made, by the index of the channel: "3=KEY 7=KEY".
-using WindowKeys = std::map<std::size_t, std::string>;
-
-std::string to_text(const WindowKeys& keys) {
-  std::string text;
-  for (const auto& [channel, key] : keys) {
-    text += fmt::format("{}={} ", channel, key);
-  }
-  return text;
-}
-
-std::string key_in(const std::string& text, std::size_t channel) {
-  std::istringstream words(text);
-  const std::string prefix = fmt::format("{}=", channel);
-  for (std::string word; words >> word;) {
-    if (word.starts_with(prefix)) {
-      return word.substr(prefix.size());
-    }
-  }
-  throw Error("connect_channels", fmt::format("no window was made for channel {}", channel));
-}
-
+/// Between ranks that share a node the destination makes the window and sends its key to the
+/// source.
 class Connecting {
  public:
   Connecting(MpiSession& session, const TrainingPlan& plan, Stream& stream)
-      : session_(session),
-        endpoints_(channel_endpoints(plan.mesh, plan.program.stage_of_chunk)),
-        capacity_(transfer_bytes(plan.model, plan.batch)),
-        stream_(stream) {}
-
-  Channels connect() {
-    make_destinations();
-    const std::vector<std::string> keys = session_.exchange(to_text(keys_));
-    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-      const ChannelEndpoints& endpoints = endpoints_[i];
-      if (endpoints.from == session_.rank()) {
-        channels_[endpoints.edge] =
-            source(endpoints, keys.at(static_cast<std::size_t>(endpoints.to)), i);
+      : session_(session), capacity_(transfer_bytes(plan.model, plan.batch)), stream_(stream) {
+    for (const ChannelEndpoints& channel :
+         channel_endpoints(plan.mesh, plan.program.stage_of_chunk)) {
+      if (channel.to == session_.rank()) {
+        incoming_.push_back(channel);
+      } else if (channel.from == session_.rank()) {
+        outgoing_.push_back(channel);
       }
     }
-    session_.exchange("");  // a destination keeps its window until the source has opened it
+  }
+
+  Channels connect() {
+    for (const ChannelEndpoints& channel : incoming_) {
+      channels_[channel.edge] = destination(channel);
+    }
+    for (const ChannelEndpoints& channel : outgoing_) {
+      channels_[channel.edge] = source(channel);
+    }
+    for (P2pText& key : sent_keys_) {
+      key.wait();
+    }
     return std::move(channels_);
   }
 
  private:
-  void make_destinations() {
-    for (std::size_t i = 0; i < endpoints_.size(); ++i) {
-      const ChannelEndpoints& endpoints = endpoints_[i];
-      if (endpoints.to != session_.rank()) {
-        continue;
-      }
-      if (session_.shares_windows_with(endpoints.from)) {
-        SharedWindow window = make_channel_window(capacity_);
-        keys_[i] = window.key();
-        channels_[endpoints.edge] =
-            make_window_destination(std::move(window), stream_.memory().account());
-      } else {
-        channels_[endpoints.edge] = make_p2p_destination(
-            session_.p2p(), endpoints.from, p2p_tag(endpoints.edge), capacity_, stream_.memory());
-      }
+  std::unique_ptr<Channel> destination(const ChannelEndpoints& channel) {
+    const int tag = p2p_tag(channel.edge);
+    if (!session_.shares_windows_with(channel.from)) {
+      return make_p2p_destination(session_.p2p(), channel.from, tag, capacity_, stream_.memory());
     }
+    SharedWindow window = make_channel_window(capacity_);
+    sent_keys_.push_back(P2pText::send(session_.p2p(), channel.from, tag, window.key()));
+    return make_window_destination(std::move(window), stream_.memory().account());
   }
 
-  std::unique_ptr<Channel> source(const ChannelEndpoints& endpoints, const std::string& keys,
-                                  std::size_t index) {
-    return session_.shares_windows_with(endpoints.to)
-               ? make_window_source(SharedWindow::open(key_in(keys, index)))
-               : make_p2p_source(session_.p2p(), endpoints.to, p2p_tag(endpoints.edge), capacity_);
+  std::unique_ptr<Channel> source(const ChannelEndpoints& channel) {
+    const int tag = p2p_tag(channel.edge);
+    if (!session_.shares_windows_with(channel.to)) {
+      return make_p2p_source(session_.p2p(), channel.to, tag, capacity_);
+    }
+    return make_window_source(
+        SharedWindow::open(P2pText::receive(session_.p2p(), channel.to, tag).wait()));
   }
 
   MpiSession& session_;
-  std::vector<ChannelEndpoints> endpoints_;
   std::int64_t capacity_;
   Stream& stream_;
+  std::vector<ChannelEndpoints> incoming_;
+  std::vector<ChannelEndpoints> outgoing_;
+  std::vector<P2pText> sent_keys_;
   Channels channels_;
-  WindowKeys keys_;
 };
 
 /// Thread blocks of a transfer: enough to use NVLink, few enough not to slow computation.

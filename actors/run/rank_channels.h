@@ -10,8 +10,9 @@
 
 namespace stagecraft {
 
-/// Collective over the session. Uses shared windows with neighbours that can share them, and P2P
-/// transport otherwise. `stream` is the rank's own and outlives the channels.
+/// Collective over the two ranks of each channel alone. Uses shared windows with neighbours that
+/// can share them, and P2P transport otherwise. `stream` is the rank's own and outlives the
+/// channels.
 Channels connect_channels(MpiSession& session, const TrainingPlan& plan, Stream& stream);
 
 /// The same between GPUs, one group for each channel of the rank, in the plan's order of groups.

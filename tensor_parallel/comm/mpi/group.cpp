@@ -12,33 +12,28 @@
 namespace stagecraft::mpi {
 namespace {
 
-/// Runs f. Returns the text of its exception, with this process's rank, or "".
-template <typename F>
-std::string fault_of(int rank, F&& f) {
-  try {
-    f();
-  } catch (const std::exception& error) {
-    return fmt::format("rank {} cannot share a window: {}", rank, error.what());
-  }
-  return {};
-}
-
 /// Member 0 creates the window, and keeps it while the others open it.
 SharedWindow share_window(World& world, const std::vector<int>& members, int number) {
-  MemberTexts texts(world, members, tag_for_all(number));
   std::optional<SharedWindow> window;
-  const bool first = members.front() == world.rank();
-  const std::string own_fault = fault_of(world.rank(), [&] {
-    if (first) {
-      window.emplace(SharedWindow::create(window_bytes(static_cast<int>(members.size()))));
+  std::string fault;
+  const auto attempt = [&](const auto& make) {
+    try {
+      window.emplace(make());
+    } catch (const std::exception& error) {
+      fault = fmt::format("rank {} cannot share a window: {}", world.rank(), error.what());
     }
-  });
+  };
+  const bool first = members.front() == world.rank();
+  if (first) {
+    attempt([&] { return SharedWindow::create(window_bytes(static_cast<int>(members.size()))); });
+  }
+  MemberTexts texts(world, members, tag_for_all(number));
   const std::string key = texts.spread(window.has_value() ? window->key() : "");
-  const std::string fault =
-      texts.first_of(first || key.empty() ? own_fault : fault_of(world.rank(), [&] {
-        window.emplace(SharedWindow::open(key));
-      }));
-  require(fault.empty(), "shared window", "{}", fault);
+  if (!first && !key.empty()) {
+    attempt([&] { return SharedWindow::open(key); });
+  }
+  const std::string first_fault = texts.first_of(fault);
+  require(first_fault.empty(), "shared window", "{}", first_fault);
   return std::move(*window);
 }
 

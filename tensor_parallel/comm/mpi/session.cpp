@@ -30,9 +30,11 @@ std::vector<std::string> gather_texts(MPI_Comm comm, const std::string& mine) {
   std::vector<int> begins(counts.size());
   std::exclusive_scan(counts.begin(), counts.end(), begins.begin(), 0);
   std::string joined(static_cast<std::size_t>(begins.back() + counts.back()), '\0');
-  check_mpi(MPI_Allgatherv(mine.data(), static_cast<int>(mine.size()), MPI_CHAR, joined.data(),
-                           counts.data(), begins.data(), MPI_CHAR, comm),
-            "MPI_Allgatherv");
+  if (!joined.empty()) {
+    check_mpi(MPI_Allgatherv(mine.data(), static_cast<int>(mine.size()), MPI_CHAR, joined.data(),
+                             counts.data(), begins.data(), MPI_CHAR, comm),
+              "MPI_Allgatherv");
+  }
   std::vector<std::string> texts;
   for (std::size_t rank = 0; rank < counts.size(); ++rank) {
     texts.push_back(joined.substr(static_cast<std::size_t>(begins[rank]),

@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
+#include "tensor_parallel/comm/contract/p2p_text.h"
 #include "tests/conformance/processes.h"
 #include "tests/conformance/thrown.h"
 
@@ -69,6 +70,28 @@ TEST_CASE("P2P transport: one tag keeps the order, and tags are independent") {
       p2p.wait(ticket);
     }
     expect(got == sent, "every message arrives in its receive");
+  }));
+}
+
+TEST_CASE("P2P text: texts arrive whole and in order, and one that nobody waits for is dropped") {
+  REQUIRE_NOTHROW(run_session("texts", std::nullopt, [](MpiSession& session, const auto&) {
+    P2pTransport& p2p = session.p2p();
+    const std::vector<std::string> texts{"", "1:2:3", std::string(P2pText::kMax, 'x')};
+    std::vector<P2pText> sent;
+    for (const std::string& text : texts) {
+      sent.push_back(P2pText::send(p2p, next_of(session), 4, text));
+    }
+    for (const std::string& text : texts) {
+      expect(P2pText::receive(p2p, previous_of(session), 4).wait() == text, "the text arrives");
+    }
+    for (P2pText& text : sent) {
+      text.wait();
+    }
+    { const P2pText never = P2pText::receive(p2p, previous_of(session), 4); }
+    expect(!error_of([&] {
+              P2pText::send(p2p, next_of(session), 4, std::string(P2pText::kMax + 1, 'x'));
+            }).empty(),
+           "a text that is too long is refused");
   }));
 }
 
