@@ -98,6 +98,16 @@ Lines networks(const HostOptions& where) {
           "--mca",   "mpi_yield_when_idle", "1"};
 }
 
+/// How many processes of several hosts are on this one is unknown here; a rank's connections to all
+/// others are more than mpirun's to these.
+std::string files_line(const ResolvedRun& run, const HostOptions& where) {
+  const int processes = where.several ? 0 : run.plan.mesh.ranks();
+  const std::int64_t files =
+      std::max(open_files_of_any_rank(run.plan), open_files_of_mpirun(processes));
+  check_open_files(files);
+  return fmt::format("files {}\n", files);
+}
+
 Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
   Lines words = {"-n", fmt::format("{}", run.plan.mesh.ranks()), "--quiet", "-x",
                  "OMP_WAIT_POLICY"};
@@ -121,9 +131,7 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   if (session.mode == "mpi") {
     check_mpi();
     check_interface(where);
-    const std::int64_t files = open_files_of_run(run.plan);
-    check_open_files(files);
-    text += fmt::format("files {}\n", files);
+    text += files_line(run, where);
     if (::geteuid() == 0) {  // as in containers; Open MPI requires both variables
       text +=
           "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";

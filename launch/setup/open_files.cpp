@@ -43,23 +43,25 @@ std::int64_t open_files_of_rank(const TrainingPlan& plan, int rank) {
   return files_of(plan, rank, groups_of_rank(plan.groups, rank).size());
 }
 
-std::int64_t open_files_of_run(const TrainingPlan& plan) {
+std::int64_t open_files_of_any_rank(const TrainingPlan& plan) {
   const int ranks = plan.mesh.ranks();
   const std::vector<std::vector<int>> groups = group_orders(plan.groups, ranks);
-  std::int64_t most = kOfProcess + kOfChild * ranks;
+  std::int64_t most = 0;
   for (int rank = 0; rank < ranks; ++rank) {
     most = std::max(most, files_of(plan, rank, groups[static_cast<std::size_t>(rank)].size()));
   }
   return most;
 }
 
+std::int64_t open_files_of_mpirun(int processes) { return kOfProcess + kOfChild * processes; }
+
 void check_open_files(std::int64_t files) {
   const rlimit limit = open_file_limit();
   if (static_cast<rlim_t>(files) > limit.rlim_max) {
     throw ConfigError(
         "parallel.pipeline parallel.tensor parallel.data",
-        fmt::format("a process of this run holds up to {} files and connections open at once, and "
-                    "the hard limit of this host is {} (ulimit -Hn); raise it with nofile in "
+        fmt::format("one process of this run holds up to {} files and connections open at once, "
+                    "and the hard limit of this host is {} (ulimit -Hn); raise it with nofile in "
                     "/etc/security/limits.conf or LimitNOFILE of the systemd unit, or use fewer "
                     "ranks",
                     files, limit.rlim_max));

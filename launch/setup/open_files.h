@@ -11,8 +11,11 @@ namespace stagecraft {
 /// An upper bound of the files that the process of `rank` holds open at once.
 std::int64_t open_files_of_rank(const TrainingPlan& plan, int rank);
 
-/// The same for mpirun and for the process of the plan that needs most, on whatever host they are.
-std::int64_t open_files_of_run(const TrainingPlan& plan);
+/// The same for the rank that holds most.
+std::int64_t open_files_of_any_rank(const TrainingPlan& plan);
+
+/// The same for an mpirun that starts `processes` on its host.
+std::int64_t open_files_of_mpirun(int processes);
 
 /// Throws ConfigError with the remedy if this host's hard limit is lower than `files`.
 void check_open_files(std::int64_t files);

@@ -1,9 +1,12 @@
 #include "launch/setup/mpirun_arguments.h"
 
+#include <fmt/format.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 
 #include "kernels/base/error.h"
+#include "launch/setup/open_files.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tests/launch/example_config.h"
 
@@ -35,6 +38,18 @@ TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks"
     CHECK_THAT(words, Contains("word btl_tcp_if_include\nword lo\n"));
     CHECK_THAT(words, Contains("word -n\nword 2\n"));
   }
+}
+
+TEST_CASE("mpirun holds files for its processes on this machine, and a rank for all others") {
+  if (!mpi_is_built()) {
+    WARN("skipped, no MPI (the build has none)");
+    return;
+  }
+  const std::string words = words_for({});
+  CHECK_THAT(words, Contains("\nfiles "));
+  const ResolvedRun run = resolve(example({"run.mode=mpi", "device.threads=1"}), 4);
+  CHECK_THAT(words, Contains(fmt::format("\nfiles {}\n", open_files_of_any_rank(run.plan))));
+  CHECK(open_files_of_mpirun(1000) > open_files_of_mpirun(2) + 4000);
 }
 
 TEST_CASE("actors are bound to cores if there are enough, and not bound otherwise") {
