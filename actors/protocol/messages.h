@@ -218,8 +218,7 @@ auto inspect(Inspector& f, Spans& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, ClockReading& x) {
-  return f(caf::meta::type_name("ClockReading"), x.at_ns, x.ahead_ns,
-           x.error_ns);
+  return f(caf::meta::type_name("ClockReading"), x.at_ns, x.ahead_ns, x.error_ns);
 }
 template <class Inspector>
 auto inspect(Inspector& f, ClockReadings& x) {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
-#include <numeric>
+#include <string>
 
 #include "kernels/base/error.h"
 
@@ -60,8 +60,7 @@ CallSignature signature_on(const Exchange& exchange, int member) {
   return signature;
 }
 
-}  // namespace
-
+/// Every member's text by rank, truncated to 500 bytes.
 std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& mine) {
   constexpr std::size_t kMax = 500;
   const auto length = static_cast<std::uint32_t>(std::min(mine.size(), kMax));
@@ -76,6 +75,8 @@ std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& m
   }
   return texts;
 }
+
+}  // namespace
 
 void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload) {
   const std::string fault = fault_of(call, exchange.rank(), exchange.size());

@@ -1,7 +1,6 @@
 // Members compare their calls before they execute them.
 #pragma once
 
-#include <string>
 #include <vector>
 
 #include "tensor_parallel/comm/contract/call.h"
@@ -20,8 +19,5 @@ void rendezvous(Exchange& exchange, const Call& call, std::int64_t payload);
 /// The same for a send and its recv; `ranks` are the two ranks in the group.
 void rendezvous_pair(Exchange& pair, const Call& call, const std::vector<int>& ranks,
                      std::int64_t payload);
-
-/// Every member's text by rank, truncated to 500 bytes.
-std::vector<std::string> exchange_texts(Exchange& exchange, const std::string& mine);
 
 }  // namespace stagecraft::mpi
