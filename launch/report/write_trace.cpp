@@ -1,5 +1,10 @@
 #include "launch/report/write_trace.h"
 
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <exception>
+
 #include "kernels/base/file.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/artifacts/trace_file.h"
@@ -23,6 +28,16 @@ std::vector<RankReport> predicted_reports(const TrainingPlan& plan, const RunAna
   return predicted_spans(plan.program, analysis.prediction->timeline, plan.mesh, steps);
 }
 
+void write_files(const TrainingPlan& plan, const LaunchConfig& session, const RunResult& result) {
+  const RunAnalysis analysis = analyse(plan, session, result);
+  write_file(*session.trace_file,
+             trace_json(result.ranks, predicted_reports(plan, analysis, result.trace_origin_ns),
+                        result.trace_origin_ns));
+  if (!analysis.steps.empty()) {
+    write_file(trace_summary_file(session.directory), trace_summary(plan, analysis));
+  }
+}
+
 }  // namespace
 
 void write_trace(const TrainingPlan& plan, const RunSettings& settings, const RunResult& result) {
@@ -30,12 +45,10 @@ void write_trace(const TrainingPlan& plan, const RunSettings& settings, const Ru
   if (session.trace_file->empty()) {
     return;
   }
-  const RunAnalysis analysis = analyse(plan, session, result);
-  write_file(*session.trace_file,
-             trace_json(result.ranks, predicted_reports(plan, analysis, result.trace_origin_ns),
-                        result.trace_origin_ns));
-  if (!analysis.steps.empty()) {
-    write_file(trace_summary_file(session.directory), trace_summary(plan, analysis));
+  try {
+    write_files(plan, session, result);
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "the trace is not written: {}\n", error.what());
   }
 }
 

@@ -159,11 +159,12 @@ class RankRun {
   RunResult result = rank_run.train(text, {files, progress});
   finish_files(files, result);
   progress.finish_line();
-  write_trace(run.plan, run.settings, result);
   if (!result.failure.empty()) {
+    write_trace(run.plan, run.settings, result);
     rank_run.end_failed();
   }
   rank_run.end_well();
+  write_trace(run.plan, run.settings, result);
   progress.flush();
   fmt::print("{}", run_summary(run, result, directory, words.configuration));
   exit_now(0);

@@ -166,3 +166,20 @@ TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no mo
   CHECK(process.wait().status == 0);
   CHECK_THAT(terminal.text(), Catch::Contains("model written to run/model"));
 }
+
+TEST_CASE("a trace that cannot be written changes neither the status nor the model") {
+  const TemporaryFolder folder;
+  const fs::path traces = workplace(folder) / "traces";
+  fs::create_directory(traces);
+  Process process = start_stagecraft(
+      {"train", "run.toml", "--set", "trace.file=" + (traces / "trace.json").string()},
+      folder.path());
+  CHECK(becomes_true([&] { return has_bytes(folder.path() / "run/metrics.jsonl"); }));
+  fs::remove_all(traces);
+  ::kill(process.pid(), SIGTERM);
+  const Ended ended = process.wait();
+  CHECK(ended.status == 0);
+  CHECK_THAT(ended.err, Catch::Contains("the trace is not written: [" + traces.string()));
+  CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
+  CHECK(has_bytes(folder.path() / "run/model/model.safetensors"));
+}
