@@ -1,7 +1,9 @@
 // Measures communication between processes with one GPU each: the host's time for a call beside its
 // limit, this program's all-reduces against direct NCCL calls, and the exposed time of an
 // all-reduce beside a matrix product, by stream and blocks:
-//   mpirun -np 2 [options as in tests/CMakeLists.txt] bench_nccl
+//   mpirun -np 2 [options as in tests/CMakeLists.txt] bench_nccl [--share-gpu]
+// --share-gpu: the processes may share GPUs. Then NCCL goes through sockets, which says nothing of
+// the time of its work, so only the host's time is measured.
 #include <cuda_runtime_api.h>
 #include <fmt/core.h>
 #include <nccl.h>
@@ -150,20 +152,23 @@ std::vector<int> ranks_of(const MpiSession& session) {
 
 class Bench {
  public:
-  explicit Bench(MpiSession& session)
+  Bench(MpiSession& session, int device)
       : session_(session),
-        stream_(make_stream({DeviceKind::cuda, mpi_environment()->local_rank}, {.tf32 = true})),
+        stream_(make_stream({DeviceKind::cuda, device}, {.tf32 = true})),
         host_(session.world()),
         world_(open_nccl(stream_->device(), host_->make_group({session.rank()}, 0))),
         group_(make_nccl_communicator(world_, host_->make_group(ranks_of(session), 0))),
         bare_(session) {
-    check(cudaSetDevice(mpi_environment()->local_rank));
+    check(cudaSetDevice(device));
   }
 
-  void run() {
+  void run_host_times() {
     for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20}) {
       print_host_time(bytes);
     }
+  }
+
+  void run_device_times() {
     for (const std::int64_t bytes : {4 << 10, 64 << 10, 1 << 20, 16 << 20, 64 << 20, 256 << 20}) {
       print_all_reduce(bytes);
     }
@@ -319,20 +324,25 @@ class Bench {
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  const bool share = argc > 1 && std::string(argv[1]) == "--share-gpu";
   const auto me = mpi_environment();
   if (!me || me->size < 2) {
     fmt::print(stderr, "start two or more processes with mpirun\n");
     return 2;
   }
-  set_gpu_environment(me->rank, false);
+  set_gpu_environment(me->rank, share);
   const DeviceCensus census = count_devices(DeviceKind::cuda);
-  if (census.count < me->local_size) {
+  if (census.count < (share ? 1 : me->local_size)) {
     fmt::print(stderr, "{} GPUs for {} processes: {}\n", census.count, me->local_size,
                census.why_none);
     return 2;
   }
   const auto session = start_mpi({});
-  Bench(*session).run();
+  Bench bench(*session, me->local_rank % census.count);
+  bench.run_host_times();
+  if (!share) {
+    bench.run_device_times();
+  }
   return 0;
 }
