@@ -37,7 +37,7 @@ RunResult run_with(const std::shared_ptr<FileSystem>& files, const fs::path& fol
   run.run.model_folder = folder;
   KeepingObserver observer;
   const test::Watchdog watchdog("a run whose disk fails", std::chrono::seconds(120));
-  return run_training(run.plan(), run.run, run.data(), observer);
+  return run_training(run.plan(), run.run, run.data(), {observer});
 }
 
 std::map<std::string, std::string> contents_of(const fs::path& folder) {

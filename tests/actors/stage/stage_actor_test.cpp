@@ -26,7 +26,7 @@ TEST_CASE("stage: a stage of its column that it has no channel with is unknown t
   play.connect(2);
   play.join();
   REQUIRE(play.driver_got(Ready{1}));
-  play.tell(TrainStep{1});
+  play.tell(train(1));
   play.deliver(0);
   CHECK(play.neighbour_got(Credit{kForward, 0}, Play::gradient(0)));
   play.end_neighbour(caf::exit_reason::kill);
