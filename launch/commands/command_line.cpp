@@ -133,9 +133,10 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
   command.add_option("--text", options.text, "Write the program as text to this file");
   command.add_option("--csv", options.csv,
                      "Write the compute instructions as CSV for torch.distributed.pipelining");
-  command.add_option("--csv-comms", options.csv_comms,
-                     "Write the program with its transfers, not grouped, and with waits, as CSV for "
-                     "torch 2.15; stagecraft may not be able to prove it");
+  command.add_option(
+      "--csv-comms", options.csv_comms,
+      "Write the program with its transfers, not grouped, and with waits, as CSV for "
+      "torch 2.15; stagecraft may not be able to prove it");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
 }
 

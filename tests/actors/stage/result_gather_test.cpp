@@ -88,10 +88,9 @@ TEST_CASE("passes are gathered apart") {
 
 TEST_CASE("a rank of another subtree and a second answer are refused") {
   ResultGather gather(2, 4);
-  CHECK_THROWS_WITH(
-      gather.add({{}, {{1, {}, {}}}}),
-      "[gather] rank 2 gathers results of 2 ranks from its own on, and received those "
-      "of rank 1");
+  CHECK_THROWS_WITH(gather.add({{}, {{1, {}, {}}}}),
+                    "[gather] rank 2 gathers the results of ranks 2 to 3, and received those of "
+                    "rank 1");
   CHECK_FALSE(gather.add({{PassKind::train, 7, 0}, {{3, {}, {}}}}));
   CHECK_THROWS_WITH(gather.add({{PassKind::train, 7, 0}, {{3, {}, {}}}}),
                     "[gather] rank 3 has reported step 7 twice");

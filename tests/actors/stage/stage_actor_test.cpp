@@ -235,7 +235,7 @@ TEST_CASE("stage: one that is ended while it waits ends at once, and what comes 
     play.tell(train(1));
     play.deliver(0);
     play.deliver(1);
-    REQUIRE(play.neighbour_got(Play::gradient(0), Play::results_of_step(1)));
+    REQUIRE(play.coordinate() == "step 1, instruction U");
   }
   const std::size_t done = play.work->done.size();
   CHECK(play.neighbour_got() == (done == 0));
