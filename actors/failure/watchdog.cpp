@@ -122,8 +122,7 @@ class BoardSnapshot {
   /// "" before the driver has begun.
   std::string driver_is_stuck() const {
     const ProgressSlot::View& row = driver_;
-    if (row.process == 0 || !works(row.activity) || row.activity == Activity::leaving ||
-        may_be_frozen(0)) {
+    if (row.process == 0 || !driver_works(row.activity) || may_be_frozen(0)) {
       return "";
     }
     const double stuck = driver_age();
@@ -134,7 +133,9 @@ class BoardSnapshot {
   }
 
   bool driver_waits_too_long() const {
-    return driver_.process != 0 && driver_.activity == Activity::waiting && over(driver_age());
+    const bool waits =
+        driver_.activity == Activity::waiting || driver_.activity == Activity::starting;
+    return driver_.process != 0 && waits && over(driver_age());
   }
 
   bool waits_too_long(int rank) const {

@@ -138,8 +138,12 @@ std::string driver_text(const ProgressSlot::View& view) {
 bool works(Activity activity) {
   return activity == Activity::starting || activity == Activity::beginning ||
          activity == Activity::running || activity == Activity::reporting ||
-         activity == Activity::writing || activity == Activity::leaving ||
-         activity == Activity::deciding || activity == Activity::observing;
+         activity == Activity::writing || activity == Activity::leaving;
+}
+
+bool driver_works(Activity activity) {
+  return activity == Activity::deciding || activity == Activity::observing ||
+         activity == Activity::writing;
 }
 
 bool waits_for_others(Activity activity) {

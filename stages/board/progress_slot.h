@@ -98,9 +98,11 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
 std::string location_text(const ProgressSlot::View& view);
 /// Describes the driver's location: "driver, step 7, waits for the ranks", ...
 std::string driver_text(const ProgressSlot::View& view);
-/// Whether the rank or the driver itself is working, so that no other rank can be the reason if it
-/// does not proceed.
+/// Whether the rank itself is working, so that no other rank can be the reason if it does not
+/// proceed.
 bool works(Activity activity);
+/// The same for the driver, which otherwise waits for the ranks.
+bool driver_works(Activity activity);
 /// Whether the rank waits for another rank or for the driver.
 bool waits_for_others(Activity activity);
 

@@ -37,6 +37,18 @@ std::string text_of(const ProgressBoard& board, const WatchedMoment& at) {
 
 }  // namespace
 
+TEST_CASE("a driver may wait for long until the ranks have started, unless all are ready") {
+  const auto board = two_stages();
+  board->driver().enter();
+  CHECK(text_of(*board, moment(5)).empty());  // no rank has begun
+  for (const int rank : {0, 1}) {
+    board->slot(rank).enter();
+    board->slot(rank).set(Activity::idle);
+  }
+  CHECK_THAT(text_of(*board, moment(5)), Contains("no rank has made progress") &&
+                                             Contains("driver, waits for the ranks to start"));
+}
+
 TEST_CASE("the watchdog finds a driver that does not return, and one that waits for nobody") {
   const auto board = two_stages();
   for (const int rank : {0, 1}) {
