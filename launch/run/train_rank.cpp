@@ -111,7 +111,11 @@ class RankRun {
   }
 
   /// Destroys nothing, because threads may still use it. mpirun ends the other processes.
-  [[noreturn]] void end_failed() {
+  /// `failure`: the cause, unless the board has one already.
+  [[noreturn]] void end_failed(const std::string& failure = "") {
+    if (!failure.empty()) {
+      board_->name_cause(rank_, failure);
+    }
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed; no process could record the cause");
     exit_now(1);
@@ -161,7 +165,7 @@ class RankRun {
   progress.finish_line();
   if (!result.failure.empty()) {
     write_trace(run.plan, run.settings, result);
-    rank_run.end_failed();
+    rank_run.end_failed(result.failure);
   }
   rank_run.end_well();
   write_trace(run.plan, run.settings, result);
