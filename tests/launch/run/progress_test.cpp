@@ -96,3 +96,18 @@ TEST_CASE("a run that started keeps its directory, and the metrics file has ever
   }
   CHECK(lines == 100);
 }
+
+TEST_CASE("a row that could not be written is the failure of a run that has no other") {
+  const TemporaryFolder folder;
+  RunDirectory directory(folder.path() / "run", "");
+  std::filesystem::create_symlink("/dev/full", directory.metrics());
+  RunFiles files(directory);
+  files.on_step(at(1));
+  RunResult result;
+  finish_files(files, result);
+  CHECK_THAT(result.failure, Catch::Contains("metrics.jsonl") && Catch::Contains("disk full"));
+  RunResult failed;
+  failed.failure = "stage 1 fell";
+  finish_files(files, failed);
+  CHECK(failed.failure == "stage 1 fell");
+}
