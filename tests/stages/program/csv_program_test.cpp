@@ -16,12 +16,14 @@
 #include "stages/schedules/schedules.h"
 #include "stages/schedules/transfer_pass.h"
 #include "stages/verify/verify.h"
+#include "tests/stages/program/message_of.h"
 #include "tests/stages/schedules/every_schedule.h"
 
 namespace stagecraft {
 namespace {
 
 using Catch::Matchers::Contains;
+using test::message_of;
 
 const std::vector<std::string> kMultiChunk = {"interleaved_1f1b", "interleaved_zero_bubble",
                                               "looped_bfs", "zbv_zero_bubble", "dualpipe_v"};
@@ -92,15 +94,6 @@ std::map<std::pair<int, int>, Ends> ends_of(const Program& program) {
     }
   }
   return ends;
-}
-
-std::string message_of(const std::string& text) {
-  try {
-    parse_written(text);
-  } catch (const TextError& error) {
-    return error.what();
-  }
-  return "nothing was wrong";
 }
 
 Verdict verdict_of(const Program& program) { return verify(lower_program(program, {}), {}); }

@@ -11,20 +11,13 @@
 #include "stages/schedules/reduction_pass.h"
 #include "stages/schedules/schedules.h"
 #include "stages/schedules/transfer_pass.h"
+#include "tests/stages/program/message_of.h"
 
 namespace stagecraft {
 namespace {
 
 using Catch::Matchers::Contains;
-
-std::string message_of(const std::string& text) {
-  try {
-    parse_written(text);
-  } catch (const TextError& error) {
-    return error.what();
-  }
-  return "nothing was wrong";
-}
+using test::message_of;
 
 TEST_CASE("the content of a program says whether it is text or CSV") {
   const Program program = one_f_one_b({2, 3});
