@@ -64,6 +64,14 @@ void Progress::on_model_written(const std::filesystem::path& folder) {
 
 void Progress::finish_line() { lines_.add(LineQueue::Kind::end); }
 
+void Progress::flush() {
+  if (const std::size_t dropped = lines_.dropped(); dropped > 0) {
+    lines_.add(LineQueue::Kind::line,
+               fmt::format("{} lines are left out: the output took none for too long", dropped));
+  }
+  lines_.flush();
+}
+
 bool Progress::due(const StepReport& report) const {
   const std::int64_t pause_ns = terminal_ ? kTerminalPause_ns : kFilePause_ns;
   return report.step == 1 || report.step == numbers_.steps || report.validation_loss ||

@@ -43,8 +43,8 @@ class Progress : public RunObserver {
 
   /// Ends the line that is rewritten in place.
   void finish_line();
-  /// Waits until everything is written.
-  void flush() { lines_.flush(); }
+  /// Says how many lines were left out, if any, and waits until everything is written.
+  void flush();
 
  private:
   bool due(const StepReport& report) const;

@@ -1,10 +1,13 @@
 #include "launch/run/progress.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
 #include <fstream>
 #include <memory>
+#include <thread>
 
 #include "actors/protocol/run_report.h"
 #include "launch/run/run_files.h"
@@ -77,6 +80,31 @@ TEST_CASE("on a terminal one line is rewritten, and other lines follow it") {
   const std::string text = contents(out.get());
   CHECK(std::count(text.begin(), text.end(), '\r') == 2);
   CHECK(text.ends_with("left\nmodel written to model\n"));
+}
+
+TEST_CASE("lines that an output did not take are counted, and said at the end") {
+  int ends[2]{};
+  REQUIRE(::pipe(ends) == 0);
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> in(::fdopen(ends[0], "r"), std::fclose);
+  std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(::fdopen(ends[1], "w"), std::fclose);
+  std::string text;
+  {
+    Progress progress({.steps = 1, .flops_per_step = 1}, out.get(), false);
+    StepReport evaluated = at(1);
+    evaluated.validation_loss = 2.75;  // each is shown
+    for (int step = 1; step <= 5000; ++step) {
+      progress.on_step(evaluated);  // more than the pipe and the queue hold
+    }
+    std::thread reader([&] {
+      for (int c = std::fgetc(in.get()); c != EOF; c = std::fgetc(in.get())) {
+        text += static_cast<char>(c);
+      }
+    });
+    progress.flush();
+    out.reset();
+    reader.join();
+  }
+  CHECK(text.find("lines are left out: the output took none for too long") != std::string::npos);
 }
 
 TEST_CASE("a run that started keeps its directory, and the metrics file has every step") {
