@@ -24,6 +24,7 @@ class IdleWork : public StageWork {
     return {stream().memory(), {1}, DType::float32, MemoryLabel::workspace};
   }
   void put_input(const Instruction& /*receive*/, Tensor /*tensor*/) override {}
+  bool await_reductions() override { return false; }
   PassResults results() override { return {}; }
   void update(const Update& /*update*/) override {}
   void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }

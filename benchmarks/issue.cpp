@@ -46,6 +46,7 @@ class TimedWork : public StageWork {
   }
   Tensor take_output(const Instruction& i) override { return real_->take_output(i); }
   void put_input(const Instruction& i, Tensor x) override { real_->put_input(i, std::move(x)); }
+  bool await_reductions() override { return real_->await_reductions(); }
   PassResults results() override { return real_->results(); }
   void update(const Update& update) override { real_->update(update); }
   void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }

@@ -273,7 +273,8 @@ class Bench {
     const double in_turn = seconds_of([&] { layer.input(), sum(), layer.gradient(); });
     const double beside = seconds_of([&] {
       layer.input();
-      const Event summed = group_->start_all_reduce(*stream_, layer.dx, ReduceOp::sum, Order::tree);
+      const Event summed =
+          start_all_reduce(*group_, *stream_, layer.dx, ReduceOp::sum, Order::tree);
       layer.gradient();
       stream_->wait(summed);
     });

@@ -263,6 +263,9 @@ void StageState::report() {
   const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
   progress().set(on_host ? Activity::reporting : Activity::communicating);
   StreamSpan span(meter_.spans(), work_->stream());
+  if (pass.kind == PassKind::train) {
+    await_reductions();
+  }
   const PassResults results = work_->results();
   RankResults wire{setup_->rank, to_wire_all(results.losses), {}};
   for (const ParameterSquare& square : results.squares) {
@@ -273,11 +276,20 @@ void StageState::report() {
     gather({pass, {std::move(wire)}});
     return;
   }
-  meter_.spans().at(pass.step, "");
   span.end(Lane::optimizer, "gradient norm");
   progress().set(Activity::waiting);
   gather({pass, {std::move(wire)}});
   meter_.spans().settle();
+}
+
+/// The time that reductions beside the backward pass take longer than it is communication of no
+/// instruction.
+void StageState::await_reductions() {
+  meter_.spans().at(executor_->pass().step, "");
+  StreamSpan span(meter_.spans(), work_->stream());
+  if (work_->await_reductions()) {
+    span.end(Lane::collectives, "wait for reductions");
+  }
 }
 
 void StageState::write_model(const WriteModel& m) {
@@ -316,13 +328,18 @@ void StageState::finish(const Finish& m) {
 
 ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }
 
-void StageState::begin(std::string_view /*operation*/) {
-  communication_.emplace(meter_.spans(), work_->stream());
+void StageState::begin(Stream* stream, std::string_view /*operation*/) {
+  communication_.emplace(meter_.spans(), stream == nullptr ? work_->stream() : *stream);
   progress().set(Activity::communicating);
 }
 
-void StageState::end(std::string_view operation) {
-  communication_->end(Lane::collectives, operation);
+void StageState::end(Stream* stream, std::string_view operation) {
+  const bool beside = stream != nullptr && stream != &work_->stream();
+  if (!beside) {
+    communication_->end(Lane::collectives, operation);
+  } else if (traits(executor_->current().op).kind == OpKind::reduction) {
+    communication_->end(Lane::reductions, operation);
+  }
   progress().set(Activity::running);
 }
 

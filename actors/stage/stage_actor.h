@@ -68,8 +68,8 @@ class StageState : public CommunicationObserver {
   void write_model(const WriteModel& message);
   void finish(const Finish& message);
 
-  void begin(std::string_view operation) override;
-  void end(std::string_view operation) override;
+  void begin(Stream* stream, std::string_view operation) override;
+  void end(Stream* stream, std::string_view operation) override;
 
  private:
   void guarded(const std::function<void()>& action);
@@ -84,6 +84,7 @@ class StageState : public CommunicationObserver {
   void pump();
   bool take_up_next();
   void report();
+  void await_reductions();
   ProgressSlot& progress();
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;

@@ -18,9 +18,18 @@ inline std::int64_t now_ns() {
       .count();
 }
 
-/// The lanes of one actor in a trace; spans of one lane nest or follow each other.
-enum class Lane : std::uint8_t { schedule, compute, send, receive, collectives, optimizer };
-inline constexpr int kLanes = 6;
+/// The lanes of one actor in a trace; spans of one lane nest or follow each other. `reductions` are
+/// collectives that proceed beside the work of the other lanes.
+enum class Lane : std::uint8_t {
+  schedule,
+  compute,
+  send,
+  receive,
+  collectives,
+  optimizer,
+  reductions
+};
+inline constexpr int kLanes = 7;
 
 struct Span {
   Lane lane = Lane::compute;

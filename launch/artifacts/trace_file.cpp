@@ -120,8 +120,8 @@ std::set<std::uint64_t> paired_flows(const std::vector<RankReport>& ranks) {
 }  // namespace
 
 std::string_view lane_name(Lane lane) {
-  constexpr std::string_view kNames[kLanes] = {"schedule", "compute",     "send",
-                                               "receive",  "collectives", "optimizer"};
+  constexpr std::string_view kNames[kLanes] = {"schedule",    "compute",   "send",      "receive",
+                                               "collectives", "optimizer", "reductions"};
   return kNames[static_cast<int>(lane)];
 }
 

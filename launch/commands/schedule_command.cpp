@@ -46,8 +46,9 @@ ReductionShape reductions_in(const Program& program) {
   ReductionShape shape;
   for (const StageProgram& order : program.stages) {
     for (const TransferGroup& group : order) {
-      shape.tied = shape.tied || group.front().op == Op::reduce_tied;
-      shape.data = shape.data || group.front().op == Op::reduce_data;
+      const Op op = group.front().op;
+      shape.tied = shape.tied || op == Op::reduce_tied || op == Op::reduce_tied_data;
+      shape.data = shape.data || op == Op::reduce_data || op == Op::reduce_tied_data;
     }
   }
   return shape;

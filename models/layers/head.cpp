@@ -65,7 +65,7 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
   const Tensor dnormed = temporary(context, norm.y.shape(), norm.y.dtype());
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
   const Event summed =
-      context.tensor.start_all_reduce(context.stream, dnormed, ReduceOp::sum, Order::tree);
+      start_all_reduce(context.tensor, context.stream, dnormed, ReduceOp::sum, Order::tree);
   weights.add(context, {dlogits, norm.y},
               [dlogits, y = norm.y, dtable = dtable_,
                accumulate = !context.batch.first](LayerContext& later) {

@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <set>
-#include <span>
 
 #include "kernels/ops/adamw.h"
 #include "kernels/ops/elementwise.h"
-#include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
 namespace {
@@ -20,20 +18,42 @@ struct Entry {
   Shape local;
 };
 
+void add_use(std::vector<Entry>& entries, const ParameterUse& use, int rank, int ranks) {
+  auto known = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
+    return entry.spec.name == use.parameter.name;
+  });
+  if (known == entries.end()) {
+    const ParameterSpec& spec = use.parameter;
+    entries.push_back({spec, {}, local_shape(spec.shape, spec.shard, rank, ranks)});
+    known = std::prev(entries.end());
+  }
+  known->uses.push_back(use.use);
+}
+
 std::vector<Entry> entries_of(const std::vector<ParameterUse>& uses, int rank, int ranks) {
   std::vector<Entry> entries;
   for (const ParameterUse& use : uses) {
-    auto known = std::find_if(entries.begin(), entries.end(), [&](const Entry& entry) {
-      return entry.spec.name == use.parameter.name;
-    });
-    if (known == entries.end()) {
-      const ParameterSpec& spec = use.parameter;
-      entries.push_back({spec, {}, local_shape(spec.shape, spec.shard, rank, ranks)});
-      known = std::prev(entries.end());
-    }
-    known->uses.push_back(use.use);
+    add_use(entries, use, rank, ranks);
   }
   return entries;
+}
+
+/// The parameters of each chunk, then the tied ones, each list in backward order. Within a list,
+/// those whose gradients are summed over the same axes follow each other.
+std::vector<std::vector<Entry>> groups_of(const std::vector<std::vector<ParameterUse>>& chunks,
+                                          int rank, int ranks) {
+  std::vector<std::vector<Entry>> groups(chunks.size() + 1);
+  for (std::size_t chunk = 0; chunk < chunks.size(); ++chunk) {
+    for (const ParameterUse& use : chunks[chunk]) {
+      add_use(use.tied() ? groups.back() : groups[chunk], use, rank, ranks);
+    }
+  }
+  for (std::vector<Entry>& group : groups) {
+    std::reverse(group.begin(), group.end());
+    std::stable_partition(group.begin(), group.end(),
+                          [](const Entry& entry) { return !entry.spec.summed_over.tensor; });
+  }
+  return groups;
 }
 
 std::int64_t aligned(std::int64_t elements) {
@@ -47,78 +67,81 @@ Tensor zeroed_arena(Stream& stream, std::int64_t elements, MemoryLabel label,
   return arena;
 }
 
-Tensor part_of(const Tensor& arena, std::int64_t begin, const Shape& shape) {
-  return arena.rows(begin, begin + elements_of(shape)).view(shape);
-}
-
-/// `entries` is in the order of the arenas. Adjacent parameters with weight decay share one range.
-Tensor decayed_ranges(Stream& stream, const std::vector<Entry>& entries) {
-  std::vector<std::int32_t> bounds;
-  std::int64_t begin = 0;
-  for (const Entry& entry : entries) {
-    const std::int64_t end = begin + aligned(elements_of(entry.local));
-    if (entry.spec.decayed() && end > begin) {
-      const auto first = static_cast<std::int32_t>(begin / kDecayUnit);
-      if (!bounds.empty() && bounds.back() == first) {
-        bounds.pop_back();
-      } else {
-        bounds.push_back(first);
-      }
-      bounds.push_back(static_cast<std::int32_t>(end / kDecayUnit));
-    }
-    begin = end;
-  }
-  Tensor ranges(stream.memory(), {static_cast<std::int64_t>(bounds.size())}, DType::int32,
-                MemoryLabel::optimizer);
-  copy_from_host(stream, std::span<const std::int32_t>(bounds), ranges);
-  return ranges;
-}
-
-ParameterArenas make_arenas(Stream& stream, const std::vector<Entry>& entries, DType compute) {
-  std::int64_t total = 0;
-  for (const Entry& entry : entries) {
-    total += aligned(elements_of(entry.local));
-  }
+ParameterArenas make_arenas(Stream& stream, std::int64_t total, DType compute) {
   ParameterArenas arenas{.weights = zeroed_arena(stream, total, MemoryLabel::weights),
                          .compute_weights = {},
                          .gradients = zeroed_arena(stream, total, MemoryLabel::gradients),
                          .first_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
-                         .second_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
-                         .decayed = decayed_ranges(stream, entries)};
+                         .second_moments = zeroed_arena(stream, total, MemoryLabel::optimizer)};
   if (compute == DType::bfloat16) {
     arenas.compute_weights = zeroed_arena(stream, total, MemoryLabel::weights, compute);
   }
   return arenas;
 }
 
+std::int64_t total_of(const std::vector<std::vector<Entry>>& groups) {
+  std::int64_t total = 0;
+  for (const std::vector<Entry>& group : groups) {
+    for (const Entry& entry : group) {
+      total += aligned(elements_of(entry.local));
+    }
+  }
+  return total;
+}
+
+/// Where the parameter lies in the arenas. Its boxes stay empty.
+Parameter make_parameter(Stream& stream, const Entry& entry, const ElementRange& place,
+                         const ParameterArenas& arenas) {
+  const auto part_of = [&](const Tensor& arena) {
+    return arena.rows(place.begin, place.end).view(entry.local);
+  };
+  Parameter parameter{.spec = entry.spec,
+                      .place = place,
+                      .boxes = {},
+                      .weight = part_of(arenas.weights),
+                      .compute_weights = part_of(
+                          arenas.compute_weights.empty() ? arenas.weights : arenas.compute_weights),
+                      .uses = entry.uses,
+                      .gradients = {part_of(arenas.gradients)},
+                      .first_moment = part_of(arenas.first_moments),
+                      .second_moment = part_of(arenas.second_moments)};
+  while (parameter.gradients.size() < parameter.uses.size()) {
+    parameter.gradients.push_back(
+        zeroed_arena(stream, elements_of(entry.local), MemoryLabel::gradients).view(entry.local));
+  }
+  return parameter;
+}
+
+/// Adds elements that begin where the sums end.
+void extend(std::vector<GradientSum>& sums, const GradientAxes& axes, const ElementRange& added) {
+  if (sums.empty() || sums.back().axes != axes) {
+    sums.push_back({added, axes});
+  }
+  sums.back().range.end = added.end;
+}
+
 }  // namespace
 
-ParameterStore::ParameterStore(Stream& stream, const std::vector<ParameterUse>& uses, int rank,
-                               int ranks, DType compute) {
-  std::vector<Entry> entries = entries_of(uses, rank, ranks);
-  std::reverse(entries.begin(), entries.end());  // backward order
-  arenas_ = make_arenas(stream, entries, compute);
-  const Tensor& compute_weights =
-      arenas_.compute_weights.empty() ? arenas_.weights : arenas_.compute_weights;
+ParameterStore::ParameterStore(Stream& stream, const std::vector<std::vector<ParameterUse>>& chunks,
+                               int rank, int ranks, DType compute)
+    : sums_(chunks.size() + 1) {
+  const std::vector<std::vector<Entry>> groups = groups_of(chunks, rank, ranks);
+  arenas_ = make_arenas(stream, total_of(groups), compute);
   std::int64_t begin = 0;
-  for (Entry& entry : entries) {
-    Parameter parameter{.spec = entry.spec,
-                        .boxes = shard_boxes(entry.spec.shape, entry.spec.shard, rank, ranks),
-                        .weight = part_of(arenas_.weights, begin, entry.local),
-                        .compute_weights = part_of(compute_weights, begin, entry.local),
-                        .uses = entry.uses,
-                        .gradients = {part_of(arenas_.gradients, begin, entry.local)},
-                        .first_moment = part_of(arenas_.first_moments, begin, entry.local),
-                        .second_moment = part_of(arenas_.second_moments, begin, entry.local)};
-    while (parameter.gradients.size() < parameter.uses.size()) {
-      const std::int64_t elements = elements_of(entry.local);
-      parameter.gradients.push_back(
-          zeroed_arena(stream, elements, MemoryLabel::gradients).view(entry.local));
+  const auto add_group = [&](std::size_t group) {
+    for (const Entry& entry : groups[group]) {
+      const ElementRange place{begin, begin + elements_of(entry.local)};
+      begin += aligned(elements_of(entry.local));
+      extend(sums_[group], entry.spec.summed_over, {place.begin, begin});
+      index_[entry.spec.name] = parameters_.size();
+      parameters_.push_back(make_parameter(stream, entry, place, arenas_));
+      parameters_.back().boxes = shard_boxes(entry.spec.shape, entry.spec.shard, rank, ranks);
     }
-    index_[entry.spec.name] = parameters_.size();
-    parameters_.push_back(std::move(parameter));
-    begin += aligned(elements_of(entry.local));
+  };
+  for (std::size_t chunk = chunks.size(); chunk-- > 0;) {
+    add_group(chunk);
   }
+  add_group(chunks.size());
 }
 
 const Parameter& ParameterStore::at(std::string_view name) const {

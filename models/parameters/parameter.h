@@ -1,5 +1,5 @@
-// Parameters: each specified once with its name, global shape and sharding; stored in arenas in
-// backward order.
+// Parameters: each specified once with its name, global shape and sharding; stored in arenas by
+// chunk, in backward order.
 #pragma once
 
 #include <cstdint>
@@ -19,12 +19,21 @@ struct Initializer {
   float deviation = 0;  // of the normal distribution around 0
 };
 
+/// The mesh axes over which a gradient is summed. Each tensor rank has the whole gradient of what
+/// it holds, unless its layer computes a part of it there.
+struct GradientAxes {
+  bool tensor = false;
+  bool data = true;
+  friend bool operator==(const GradientAxes&, const GradientAxes&) = default;
+};
+
 /// One parameter tensor of the whole model.
 struct ParameterSpec {
   std::string name;  // the hub's name, e.g. "h.0.attn.c_attn.weight"
   Shape shape;       // global, without padding
   ShardSpec shard;
   Initializer initial;
+  GradientAxes summed_over = {};
   bool decayed() const { return shape.size() >= 2; }
 };
 
@@ -33,11 +42,20 @@ struct ParameterSpec {
 struct ParameterUse {
   ParameterSpec parameter;
   std::string use;  // "" unless tied: "embedding", "head"
+  bool tied() const { return !use.empty(); }
+};
+
+/// Elements [begin, end) of an arena, or of a rank's part of a parameter.
+struct ElementRange {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  friend bool operator==(const ElementRange&, const ElementRange&) = default;
 };
 
 /// This rank's part of one parameter.
 struct Parameter {
   ParameterSpec spec;
+  ElementRange place;           // in the arenas
   std::vector<ShardBox> boxes;  // where its elements lie in the whole tensor
   Tensor weight;                // local shape; float32, as are gradients and moments
   Tensor compute_weights;       // for the layers: `weight` itself, or its copy in bfloat16
@@ -47,27 +65,35 @@ struct Parameter {
   std::vector<Tensor> gradients;
   Tensor first_moment;
   Tensor second_moment;
+
+  bool tied() const { return !uses.front().empty(); }
 };
 
-/// The arenas of one stage, all in the same order. Parameters begin at multiples of kDecayUnit
-/// (ops/adamw.h); the elements between them are zero and stay zero.
+/// One tensor each for all parameters of a stage, in the same order. Parameters begin at multiples
+/// of kDecayUnit (ops/adamw.h); the elements between them are zero and stay zero.
 struct ParameterArenas {
   Tensor weights;
   Tensor compute_weights;  // the weights in bfloat16; empty if layers compute in float32
   Tensor gradients;
   Tensor first_moments;
   Tensor second_moments;
-  Tensor decayed;  // the ranges with weight decay, in AdamW's format
 };
 
-/// All parameters of one stage: one arena each for weights, gradients and both moments.
+/// A part of the gradients that is summed over these axes.
+struct GradientSum {
+  ElementRange range;  // in the arenas
+  GradientAxes axes;
+};
+
+/// All parameters of one stage. The parameters of a chunk follow each other, so that their
+/// gradients can be reduced together; the last chunk comes first, and its last layer, as backward
+/// completes them. Tied parameters, whose gradients are complete last, come last.
 class ParameterStore {
  public:
-  /// `uses` is in model order; the arenas are in backward order. Moments are zero, weights
-  /// undefined. `rank` of `ranks` is on the tensor axis. Layers compute in `compute`, float32 or
-  /// bfloat16.
-  ParameterStore(Stream& stream, const std::vector<ParameterUse>& uses, int rank, int ranks,
-                 DType compute = DType::float32);
+  /// `chunks` has the uses of each chunk, in model order. Moments are zero, weights undefined.
+  /// `rank` of `ranks` is on the tensor axis. Layers compute in `compute`, float32 or bfloat16.
+  ParameterStore(Stream& stream, const std::vector<std::vector<ParameterUse>>& chunks, int rank,
+                 int ranks, DType compute = DType::float32);
 
   /// Throws Error if this stage has no parameter of the name.
   const Parameter& at(std::string_view name) const;
@@ -75,9 +101,12 @@ class ParameterStore {
   const Tensor& gradient(std::string_view name, std::string_view use) const;
   /// In the order of the arenas.
   const std::vector<Parameter>& parameters() const { return parameters_; }
-  /// The gradient arena as one tensor; it holds the first use of each parameter.
-  const Tensor& gradient_arena() const { return arenas_.gradients; }
   const ParameterArenas& arenas() const { return arenas_; }
+  /// The gradients of a chunk, by its position in the constructor's list: each range with equal
+  /// axes once, tied parameters left out.
+  const std::vector<GradientSum>& sums_of_chunk(std::size_t chunk) const { return sums_.at(chunk); }
+  /// The gradients of tied parameters; of each the first use.
+  const std::vector<GradientSum>& tied_sums() const { return sums_.back(); }
   /// Updates the bfloat16 compute weights from the weights. Call it after writing weights without
   /// the optimizer.
   void round_weights(Stream& stream) const;
@@ -85,6 +114,7 @@ class ParameterStore {
  private:
   std::vector<Parameter> parameters_;
   std::map<std::string, std::size_t, std::less<>> index_;
+  std::vector<std::vector<GradientSum>> sums_;  // by chunk, then of tied parameters
   ParameterArenas arenas_;
 };
 

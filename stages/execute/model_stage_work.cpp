@@ -1,8 +1,8 @@
 #include "stages/execute/model_stage_work.h"
 
 #include <algorithm>
+#include <utility>
 
-#include "kernels/ops/adamw.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/host_copy.h"
 #include "kernels/ops/reduce.h"
@@ -28,6 +28,18 @@ class ChunkState {
   std::vector<Live> live;  // by micro-batch
 };
 
+namespace {
+
+std::vector<OwnedRange> whole_parameters(const ParameterStore& store) {
+  std::vector<OwnedRange> all;
+  for (const Parameter& parameter : store.parameters()) {
+    all.push_back(whole_of(parameter));
+  }
+  return all;
+}
+
+}  // namespace
+
 ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_ptr<Stream> stream,
                                MeshCommunicators groups, TextData data, const WorkConfig& config)
     : plan_(plan),
@@ -38,9 +50,10 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       optimizer_(config.optimizer),
       parameters_(std::make_unique<ParameterStore>(
           *stream_,
-          uses_of(plan.model,
-                  ranges_of(plan.chunks, plan.program.stage_of_chunk, coordinate_.pipeline)),
+          uses_by_run(plan.model,
+                      ranges_of(plan.chunks, plan.program.stage_of_chunk, coordinate_.pipeline)),
           coordinate_.tensor, plan.mesh.tensor, plan.batch.compute())),
+      update_(*stream_, whole_parameters(*parameters_)),
       chunks_(plan.chunks.size()) {
   const LayerSetup layer_setup{.stream = *stream_,
                                .parameters = *parameters_,
@@ -114,7 +127,10 @@ void ModelStageWork::run(const Instruction& instruction) {
       reduce_tied();
       break;
     case Op::reduce_data:
-      reduce_data(instruction);
+      reduce_data(sums_of(instruction.chunk));
+      break;
+    case Op::reduce_tied_data:
+      reduce_data(parameters_->tied_sums());
       break;
     case Op::send_activation:
     case Op::receive_activation:
@@ -176,7 +192,7 @@ void ModelStageWork::put_input(const Instruction& receive, Tensor x) {
 /// of uses on the first and the last stage by an all-reduce of two ranks.
 void ModelStageWork::reduce_tied() {
   for (const Parameter& parameter : parameters_->parameters()) {
-    if (parameter.uses.front().empty()) {
+    if (!parameter.tied()) {
       continue;
     }
     const Tensor& sum = parameter.gradients.front();
@@ -187,18 +203,35 @@ void ModelStageWork::reduce_tied() {
   }
 }
 
-void ModelStageWork::reduce_data(const Instruction& instruction) {
-  // The arena holds the gradients of all chunks of the stage. It is reduced once, at the first D.
-  const auto first = std::find_if(chunks_.rbegin(), chunks_.rend(),
-                                  [](const auto& state) { return state != nullptr; });
-  const auto leading = static_cast<int>(chunks_.rend() - first) - 1;
-  if (instruction.chunk == leading) {
-    reduce_gradients(*stream_, *groups_.data, parameters_->gradient_arena());
+/// The store lists the stage's chunks alone.
+const std::vector<GradientSum>& ModelStageWork::sums_of(int chunk) const {
+  const auto before =
+      std::count_if(chunks_.begin(), chunks_.begin() + chunk,
+                    [](const std::unique_ptr<ChunkState>& state) { return state != nullptr; });
+  return parameters_->sums_of_chunk(static_cast<std::size_t>(before));
+}
+
+void ModelStageWork::reduce_data(const std::vector<GradientSum>& sums) {
+  for (const GradientSum& sum : sums) {
+    const Tensor gradients = parameters_->arenas().gradients.rows(sum.range.begin, sum.range.end);
+    if (sum.axes.tensor) {
+      stream_->wait(start_reducing(*stream_, *groups_.tensor, gradients));
+    }
+    if (sum.axes.data) {
+      const Event end = start_reducing(*stream_, *groups_.data, gradients);
+      reduced_ = end.native == nullptr ? reduced_ : end;
+    }
   }
 }
 
+bool ModelStageWork::await_reductions() {
+  const Event reduced = std::exchange(reduced_, {});
+  stream_->wait(reduced);
+  return reduced.native != nullptr;
+}
+
 bool ModelStageWork::is_owner(const Parameter& parameter) const {
-  const bool first_use = parameter.uses.front().empty() || chunks_.front() != nullptr;
+  const bool first_use = !parameter.tied() || chunks_.front() != nullptr;
   return coordinate_.data == 0 && first_use &&
          (!parameter.spec.shard.replicated() || coordinate_.tensor == 0);
 }
@@ -211,7 +244,7 @@ std::vector<ModelStageWork::Owned> ModelStageWork::owned() const {
       const auto known = std::find_if(specs.begin(), specs.end(), [&](const ParameterSpec& spec) {
         return spec.name == parameter.spec.name;
       });
-      all.push_back({static_cast<std::int32_t>(known - specs.begin()), &parameter});
+      all.push_back({static_cast<std::int32_t>(known - specs.begin()), whole_of(parameter)});
     }
   }
   return all;
@@ -225,7 +258,10 @@ PassResults ModelStageWork::results() {
   if (has_squares) {
     std::vector<Tensor> gradients;
     for (const Owned& owned : owned_) {
-      gradients.push_back(owned.parameter->gradients.front());
+      const Parameter& parameter = *owned.part.parameter;
+      const auto& [begin, end] = owned.part.range;
+      gradients.push_back(
+          parameter.gradients.front().view({parameter.weight.elements()}).rows(begin, end));
     }
     sums_of_squares(*stream_,
                     {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});
@@ -247,20 +283,15 @@ void ModelStageWork::update(const Update& update) {
   if (update.step == 0) {
     return;
   }
-  const ParameterArenas& arenas = parameters_->arenas();
-  adamw(*stream_, {.weight = arenas.weights,
-                   .gradient = arenas.gradients,
-                   .first_moment = arenas.first_moments,
-                   .second_moment = arenas.second_moments,
-                   .compute_weights = arenas.compute_weights,
-                   .decayed = arenas.decayed,
-                   .learning_rate = static_cast<float>(update.learning_rate),
-                   .beta1 = static_cast<float>(optimizer_.beta1),
-                   .beta2 = static_cast<float>(optimizer_.beta2),
-                   .epsilon = static_cast<float>(optimizer_.epsilon),
-                   .weight_decay = static_cast<float>(optimizer_.weight_decay),
-                   .gradient_scale = static_cast<float>(update.gradient_scale),
-                   .step = update.step});
+  AdamW values;
+  values.learning_rate = static_cast<float>(update.learning_rate);
+  values.beta1 = static_cast<float>(optimizer_.beta1);
+  values.beta2 = static_cast<float>(optimizer_.beta2);
+  values.epsilon = static_cast<float>(optimizer_.epsilon);
+  values.weight_decay = static_cast<float>(optimizer_.weight_decay);
+  values.gradient_scale = static_cast<float>(update.gradient_scale);
+  values.step = update.step;
+  update_.apply(*stream_, parameters_->arenas(), values);
 }
 
 void ModelStageWork::load(StateKind kind, const StateReader& reader) {
@@ -274,7 +305,7 @@ void ModelStageWork::load(StateKind kind, const StateReader& reader) {
 
 void ModelStageWork::save(StateKind kind, StateWriter& writer) {
   for (const Owned& owned : owned_) {
-    save_state(*stream_, *owned.parameter, kind, writer);
+    save_state(*stream_, *owned.part.parameter, kind, writer);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "models/optim/optimizer_config.h"
+#include "models/optim/owned_update.h"
 #include "stages/channels/pass.h"
 #include "stages/execute/mesh_communicators.h"
 #include "stages/execute/micro_batch_source.h"
@@ -35,16 +36,17 @@ class ModelStageWork : public StageWork {
   void run(const Instruction& instruction) override;
   Tensor take_output(const Instruction& send) override;
   void put_input(const Instruction& receive, Tensor x) override;
+  bool await_reductions() override;
   PassResults results() override;
   void update(const Update& update) override;
   void load(StateKind kind, const StateReader& reader) override;
   void save(StateKind kind, StateWriter& writer) override;
 
  private:
-  /// A parameter of which this rank owns a part. It reports the part's square, and saves its state.
+  /// A parameter that this rank owns: it saves the state, and reports the square of the range.
   struct Owned {
     std::int32_t index = 0;  // in ModelSpec::parameters()
-    const Parameter* parameter = nullptr;
+    OwnedRange part;
   };
 
   bool owns(int chunk) const;
@@ -52,7 +54,8 @@ class ModelStageWork : public StageWork {
   void forward(const Instruction& instruction);
   void backward(const Instruction& instruction);
   void reduce_tied();
-  void reduce_data(const Instruction& instruction);
+  void reduce_data(const std::vector<GradientSum>& sums);
+  const std::vector<GradientSum>& sums_of(int chunk) const;
   bool is_owner(const Parameter& parameter) const;
   std::vector<Owned> owned() const;
 
@@ -63,8 +66,10 @@ class ModelStageWork : public StageWork {
   MicroBatchSource source_;
   OptimizerConfig optimizer_;
   std::unique_ptr<ParameterStore> parameters_;
+  OwnedUpdate update_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
   std::vector<Owned> owned_;
+  Event reduced_;   // behind the reductions that were started
   Tensor results_;  // losses by micro-batch, then squares: one copy to the host for all
   Pass pass_;
 };

@@ -43,12 +43,15 @@ class StageWork {
   virtual ~StageWork() = default;
   virtual Stream& stream() = 0;
   virtual void begin(const Pass& pass) = 0;
-  /// F, B, I, W, T or D.
+  /// F, B, I, W, T, D or TD.
   virtual void run(const Instruction& instruction) = 0;
   /// The tensor for a send: the output of its F, or the input gradient of its B or I.
   virtual Tensor take_output(const Instruction& send) = 0;
   /// Takes the tensor of a receive.
   virtual void put_input(const Instruction& receive, Tensor x) = 0;
+  /// The stream waits for reductions that proceed beside it. Returns false if there are none. Call
+  /// it before results() of a training pass.
+  virtual bool await_reductions() = 0;
   /// Called after the pass's forwards and reductions. The only place where the host waits for the
   /// device.
   virtual PassResults results() = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -51,6 +52,7 @@ class Calibrator {
       set_cost(table, kind.first, kind.second, mean.value());
     }
     table.transfer = transfer_.value();
+    table.reductions_overlap = reductions_overlap_;
     return table;
   }
 
@@ -58,13 +60,31 @@ class Calibrator {
   /// Only compute has a cost for each chunk.
   Mean& mean_of(Op op, int chunk) { return means_[{op, is_compute(op) ? chunk : 0}]; }
 
+  /// How long the reductions of an action took that proceeded beside others; nothing if it has
+  /// none.
+  static std::optional<double> time_beside(const RankTimeline& rank, std::size_t action) {
+    std::optional<double> sum;
+    for (const CollectiveTime& reduction : rank.reductions) {
+      if (reduction.action == action) {
+        sum = sum.value_or(0) + reduction.end - reduction.together;
+      }
+    }
+    return sum;
+  }
+
   void add(const WaitIndex& waits, const ActionRef& ref) {
     const Action& action = waits.at(ref);
     const auto& [op, chunk, microbatch] = action.instruction;
     const double until = waits.awaited(ref).until;
     switch (traits(op).kind) {
-      case OpKind::compute:
       case OpKind::reduction:
+        if (const std::optional<double> beside = time_beside(waits.rank(ref.rank), ref.action)) {
+          reductions_overlap_ = true;
+          mean_of(op, chunk).add(*beside);
+          return;
+        }
+        [[fallthrough]];
+      case OpKind::compute:
         mean_of(op, chunk).add(std::max(0.0, action.end - std::max(action.begin, until)));
         return;
       case OpKind::transfer:
@@ -81,6 +101,7 @@ class Calibrator {
   const MeshShape& mesh_;
   std::map<std::pair<Op, int>, Mean> means_;
   Mean transfer_;
+  bool reductions_overlap_ = false;
 };
 
 }  // namespace

@@ -51,10 +51,22 @@ class PathFinder {
     if (waits_.at(here).instruction.op == Op::optimizer) {
       add(kind, here, waits_.rank(here.rank).norm_end);
       add(Kind::instruction, here, waits_.rank(here.rank).norm_begin);
+      if (waits_.rank(here.rank).reduction_wait > 0) {
+        add(Kind::instruction, last_reduction(here.rank),
+            waits_.rank(here.rank).norm_begin - waits_.rank(here.rank).reduction_wait);
+      }
       kind = Kind::overhead;
     }
     add(before.action ? kind : Kind::driver, here, before.action ? before.end : 0);
     return before.action ? std::optional(ActionRef{here.rank, *before.action}) : std::nullopt;
+  }
+
+  ActionRef last_reduction(int rank) const {
+    const std::vector<Action>& actions = waits_.rank(rank).actions;
+    const auto last = std::find_if(actions.rbegin(), actions.rend(), [](const Action& action) {
+      return traits(action.instruction.op).group == OpGroup::data;
+    });
+    return {rank, static_cast<std::size_t>(actions.rend() - last) - 1};
   }
 
   const WaitIndex& waits_;

@@ -43,7 +43,9 @@ class RankExplainer {
   void add_action(std::size_t number) {
     const Action& action = rank_.actions[number];
     if (action.instruction.op == Op::optimizer) {
-      add_gap({now_, rank_.norm_begin, IdleCause::overhead, action.instruction});
+      add_gap(
+          {now_, rank_.norm_begin - rank_.reduction_wait, IdleCause::overhead, action.instruction});
+      times_.communication += rank_.reduction_wait;
       times_.compute += rank_.norm_end - rank_.norm_begin;
       now_ = std::max(now_, rank_.norm_end);
     }

@@ -13,25 +13,38 @@ namespace {
 struct StepSpans {
   const Span* whole = nullptr;
   const Span* norm = nullptr;
+  const Span* reduction_wait = nullptr;
   std::map<std::string, const Span*> fired;  // by instruction text
   std::map<std::string, std::vector<const Span*>> collectives;
+  std::map<std::string, std::vector<const Span*>> reductions;
 };
 
-bool fires(const Span& span) {
-  return span.lane != Lane::schedule && span.lane != Lane::collectives;
+/// Sorts a span that belongs to no instruction.
+void add_outside(const Span& span, StepSpans& step) {
+  if (span.lane == Lane::schedule) {
+    step.whole = &span;
+  } else if (span.lane == Lane::collectives) {
+    step.reduction_wait = &span;
+  } else {
+    step.norm = &span;
+  }
+}
+
+void add_inside(const Span& span, StepSpans& step) {
+  if (span.lane == Lane::collectives) {
+    step.collectives[span.instruction].push_back(&span);
+  } else if (span.lane == Lane::reductions) {
+    step.reductions[span.instruction].push_back(&span);
+  } else if (span.lane != Lane::schedule) {
+    step.fired[span.instruction] = &span;
+  }
 }
 
 std::map<std::int64_t, StepSpans> by_step(const std::vector<Span>& spans) {
   std::map<std::int64_t, StepSpans> steps;
   for (const Span& span : spans) {
     StepSpans& step = steps[span.step];
-    if (span.lane == Lane::collectives) {
-      step.collectives[span.instruction].push_back(&span);
-    } else if (!span.instruction.empty() && fires(span)) {
-      step.fired[span.instruction] = &span;
-    } else if (span.instruction.empty()) {
-      (span.lane == Lane::schedule ? step.whole : step.norm) = &span;
-    }
+    span.instruction.empty() ? add_outside(span, step) : add_inside(span, step);
   }
   return steps;
 }
@@ -53,7 +66,8 @@ class StepReader {
       }
     }
     for (RankTimeline& rank : step.ranks) {
-      rendezvous(rank, step);
+      rendezvous(rank, step, &RankTimeline::collectives);
+      rendezvous(rank, step, &RankTimeline::reductions);
     }
     begin_when_sent(step);
     from_its_begin(step);
@@ -61,6 +75,8 @@ class StepReader {
   }
 
  private:
+  using Collectives = std::vector<CollectiveTime> RankTimeline::*;
+
   double ms(std::int64_t ns) const { return static_cast<double>(ns - origin_ns_) * 1e-6; }
 
   bool add_rank(const StepSpans& spans, int number, StepTimeline& step) const {
@@ -76,7 +92,8 @@ class StepReader {
         if (fired == spans.fired.end()) {
           return false;
         }
-        add_collectives(spans, i, rank);
+        add_collectives(spans.collectives, i, rank, rank.collectives);
+        add_collectives(spans.reductions, i, rank, rank.reductions);
         rank.actions.push_back({i, came, ms(fired->second->begin_ns), ms(fired->second->end_ns)});
         end = std::max(end, rank.actions.back().end);
       }
@@ -93,15 +110,22 @@ class StepReader {
     const bool reports = update.instruction.op == Op::optimizer && spans.norm != nullptr;
     rank.norm_begin = reports ? ms(spans.norm->begin_ns) : update.came;
     rank.norm_end = reports ? ms(spans.norm->end_ns) : update.came;
+    if (reports && spans.reduction_wait != nullptr) {
+      rank.norm_begin = ms(spans.reduction_wait->end_ns);
+      rank.reduction_wait = rank.norm_begin - ms(spans.reduction_wait->begin_ns);
+    }
     update.came = std::max(update.came, rank.norm_end);
   }
 
-  void add_collectives(const StepSpans& spans, const Instruction& i, RankTimeline& rank) const {
-    const auto found = spans.collectives.find(to_string(i));
-    if (found != spans.collectives.end()) {
+  /// Adds the spans of the next action's instruction to `times`.
+  void add_collectives(const std::map<std::string, std::vector<const Span*>>& spans,
+                       const Instruction& i, const RankTimeline& rank,
+                       std::vector<CollectiveTime>& times) const {
+    const auto found = spans.find(to_string(i));
+    if (found != spans.end()) {
       for (const Span* span : found->second) {
-        rank.collectives.push_back({rank.actions.size(), ms(span->begin_ns), ms(span->begin_ns),
-                                    ms(span->end_ns), rank_at(plan_.mesh, rank.coordinate)});
+        times.push_back({rank.actions.size(), ms(span->begin_ns), ms(span->begin_ns),
+                         ms(span->end_ns), rank_at(plan_.mesh, rank.coordinate)});
       }
     }
   }
@@ -124,15 +148,16 @@ class StepReader {
 
   /// Finds when the last member entered each collective. The k-th collective of an instruction
   /// matches the k-th of the other members.
-  void rendezvous(RankTimeline& rank, const StepTimeline& step) const {
+  void rendezvous(RankTimeline& rank, const StepTimeline& step, Collectives list) const {
+    std::vector<CollectiveTime>& times = rank.*list;
     std::size_t which = 0;
-    for (std::size_t k = 0; k < rank.collectives.size(); ++k) {
-      CollectiveTime& mine = rank.collectives[k];
-      which = k > 0 && rank.collectives[k - 1].action == mine.action ? which + 1 : 0;
+    for (std::size_t k = 0; k < times.size(); ++k) {
+      CollectiveTime& mine = times[k];
+      which = k > 0 && times[k - 1].action == mine.action ? which + 1 : 0;
       const Op op = rank.actions[mine.action].instruction.op;
       for (const RankTimeline& other : step.ranks) {
         const CollectiveTime* theirs = are_members(op, rank.coordinate, other.coordinate)
-                                           ? matching(other, mine.action, op, which)
+                                           ? matching(other, list, mine.action, op, which)
                                            : nullptr;
         if (theirs != nullptr && theirs->begin > mine.together) {
           mine.together = theirs->begin;
@@ -145,19 +170,20 @@ class StepReader {
 
   /// The same collective on another rank. Ranks of one stage run the same line; T may be at another
   /// position on the other stage's line.
-  static const CollectiveTime* matching(const RankTimeline& other, std::size_t action, Op op,
-                                        std::size_t which) {
+  static const CollectiveTime* matching(const RankTimeline& other, Collectives list,
+                                        std::size_t action, Op op, std::size_t which) {
     if (op == Op::reduce_tied) {
       const auto tied =
           std::find_if(other.actions.begin(), other.actions.end(),
                        [](const Action& a) { return a.instruction.op == Op::reduce_tied; });
       action = static_cast<std::size_t>(tied - other.actions.begin());
     }
+    const std::vector<CollectiveTime>& times = other.*list;
     auto found = std::lower_bound(
-        other.collectives.begin(), other.collectives.end(), action,
+        times.begin(), times.end(), action,
         [](const CollectiveTime& c, std::size_t sought) { return c.action < sought; });
-    found += std::min(static_cast<std::ptrdiff_t>(which), other.collectives.end() - found);
-    return found != other.collectives.end() && found->action == action ? &*found : nullptr;
+    found += std::min(static_cast<std::ptrdiff_t>(which), times.end() - found);
+    return found != times.end() && found->action == action ? &*found : nullptr;
   }
 
   /// On a device, the span of a receive includes the wait for the source's compute. Sets its begin
@@ -200,10 +226,12 @@ class StepReader {
         action.end -= step.begin;
         step.duration = std::max(step.duration, action.end);
       }
-      for (CollectiveTime& collective : rank.collectives) {
-        collective.begin -= step.begin;
-        collective.together -= step.begin;
-        collective.end -= step.begin;
+      for (auto* times : {&rank.collectives, &rank.reductions}) {
+        for (CollectiveTime& collective : *times) {
+          collective.begin -= step.begin;
+          collective.together -= step.begin;
+          collective.end -= step.begin;
+        }
       }
     }
   }
@@ -223,6 +251,7 @@ StepTimeline predicted_timeline(const Timeline& timeline) {
     rank.actions = timeline.stages[stage].actions;
     if (!rank.actions.empty()) {
       rank.norm_begin = rank.norm_end = rank.actions.back().came;
+      rank.reduction_wait = timeline.stages[stage].reduction_wait;
     }
     step.ranks.push_back(std::move(rank));
   }

@@ -25,10 +25,12 @@ struct CollectiveTime {
 struct RankTimeline {
   MeshCoordinate coordinate;
   double begin = 0;             // when it began the step
+  double reduction_wait = 0;    // directly before the norm: for reductions that overlapped
   double norm_begin = 0;        // of the sums of squares, which it reports before U
   double norm_end = 0;          //
   std::vector<Action> actions;  // in program order
   std::vector<CollectiveTime> collectives;
+  std::vector<CollectiveTime> reductions;  // those of D and TD that proceeded beside other actions
 };
 
 struct StepTimeline {

@@ -21,11 +21,13 @@ std::int64_t sends_of(const Program& program) {
 
 }  // namespace
 
-std::int64_t stage_gradient_bytes(const TrainingPlan& plan, int stage) {
+StageGradientBytes stage_gradient_bytes(const TrainingPlan& plan, int stage) {
   const std::vector<LayerRange> ranges = ranges_of(plan.chunks, plan.program.stage_of_chunk, stage);
-  std::int64_t bytes = 0;
+  StageGradientBytes bytes;
   for (const ParameterSpec& parameter : parameters_of(uses_of(plan.model, ranges))) {
-    bytes += parameter_bytes({{parameter, ""}}, 0, plan.mesh.tensor).gradients;
+    const std::int64_t own = parameter_bytes({{parameter, ""}}, 0, plan.mesh.tensor).gradients;
+    bytes.over_tensor += parameter.summed_over.tensor ? own : 0;
+    bytes.over_data += parameter.summed_over.data ? own : 0;
   }
   return bytes;
 }
@@ -45,7 +47,9 @@ CommunicationBytes communication_of(const TrainingPlan& plan) {
                     plan.microbatches * mesh.data;
   }
   for (int stage = 0; stage < mesh.pipeline; ++stage) {
-    bytes.data += sum_bytes(stage_gradient_bytes(plan, stage), mesh.data) * mesh.tensor;
+    const StageGradientBytes gradients = stage_gradient_bytes(plan, stage);
+    bytes.data += sum_bytes(gradients.over_data, mesh.data) * mesh.tensor;
+    bytes.tensor += sum_bytes(gradients.over_tensor, mesh.tensor) * mesh.data;
   }
   bytes.tied = model_ends(plan.program.stage_of_chunk).on_two_stages()
                    ? sum_bytes(tied_gradient_bytes(plan.model), 2) * mesh.data * mesh.tensor

@@ -172,7 +172,10 @@ CostTable costs_on(const MachineConfig& machine, const MachinePlan& plan) {
   }
   const auto chunks_a_stage = static_cast<double>(plan.work.size()) / plan.mesh.pipeline;
   costs.transfer = links.transfer_ms(activation);
-  costs.reduce_tied = links.tied_ms(static_cast<double>(plan.tied_gradient_bytes));
+  const auto tied_bytes = static_cast<double>(plan.tied_gradient_bytes);
+  costs.reduce_tied = plan.tied_apart ? links.tied_ms(tied_bytes) : 0;
+  costs.reduce_tied_data = links.data_ms(tied_bytes);
+  costs.reductions_overlap = true;
   costs.reduce_data =
       links.data_ms(static_cast<double>(plan.stage_gradient_bytes) / chunks_a_stage);
   costs.optimizer = static_cast<double>(plan.stage_optimizer_bytes) / bytes_per_ms;

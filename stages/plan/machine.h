@@ -37,8 +37,9 @@ struct MachinePlan {
   BatchConfig batch;
   MeshShape mesh;
   const std::vector<LayerCost>& work;      // of one micro-batch, per chunk
-  std::int64_t stage_gradient_bytes = 0;   // maximum that a rank reduces over the data ranks
+  std::int64_t stage_gradient_bytes = 0;   // maximum over ranks, without the tied parameter
   std::int64_t tied_gradient_bytes = 0;    // of the tied parameter, on one rank
+  bool tied_apart = false;                 // its uses are on two stages
   std::int64_t stage_optimizer_bytes = 0;  // maximum that a rank's optimizer reads and writes
 };
 

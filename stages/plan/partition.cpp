@@ -129,6 +129,14 @@ std::vector<ParameterUse> uses_of(const ModelSpec& model, const std::vector<Laye
   return uses;
 }
 
+std::vector<std::vector<ParameterUse>> uses_by_run(const ModelSpec& model,
+                                                   const std::vector<LayerRange>& ranges) {
+  std::vector<std::vector<ParameterUse>> uses;
+  std::transform(ranges.begin(), ranges.end(), std::back_inserter(uses),
+                 [&](const LayerRange& range) { return uses_of(model, {range}); });
+  return uses;
+}
+
 std::vector<LayerRange> ranges_of(const std::vector<LayerRange>& chunks,
                                   const std::vector<int>& stage_of_chunk, int stage) {
   std::vector<LayerRange> ranges;

@@ -27,6 +27,10 @@ std::vector<LayerRange> partition_by_list(const ModelSpec& model,
 /// The parameter uses of the layers in these runs, in model order; a tied parameter once per use.
 std::vector<ParameterUse> uses_of(const ModelSpec& model, const std::vector<LayerRange>& ranges);
 
+/// The same for each run apart.
+std::vector<std::vector<ParameterUse>> uses_by_run(const ModelSpec& model,
+                                                   const std::vector<LayerRange>& ranges);
+
 /// The runs of layers of `stage`, in model order. `chunks` has one run per chunk.
 std::vector<LayerRange> ranges_of(const std::vector<LayerRange>& chunks,
                                   const std::vector<int>& stage_of_chunk, int stage);

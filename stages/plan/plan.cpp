@@ -238,7 +238,12 @@ std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch) {
 }
 
 ReductionShape reductions_of(const TrainingPlan& plan) {
-  return {.tied = plan.model.tied_parameter().has_value(), .data = plan.mesh.data > 1};
+  const std::vector<ParameterSpec> parameters = plan.model.parameters();
+  const bool over_tensor =
+      std::any_of(parameters.begin(), parameters.end(),
+                  [](const ParameterSpec& parameter) { return parameter.summed_over.tensor; });
+  return {.tied = plan.model.tied_parameter().has_value(),
+          .data = plan.mesh.data > 1 || (plan.mesh.tensor > 1 && over_tensor)};
 }
 
 }  // namespace stagecraft

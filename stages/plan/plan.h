@@ -76,7 +76,7 @@ std::int64_t transfer_bytes(const ModelSpec& model, const BatchConfig& batch);
 /// The cost of each chunk's compute in FLOPs; everything else costs nothing.
 CostTable flop_costs(const TrainingPlan& plan);
 
-/// The reductions that the plan needs: of a parameter that two layers use, and over data ranks.
+/// The reductions that the plan needs: of a parameter that two layers use, and over ranks.
 ReductionShape reductions_of(const TrainingPlan& plan);
 
 }  // namespace stagecraft

@@ -109,8 +109,10 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
     const auto stage = at(costs.stage_of_chunk.front());
     const std::int64_t weights = batch.compute() == DType::float32 ? tied : tied + tied / 2;
     costs.stage_bytes[stage] -= weights + 2 * tied;
-    gradients[stage] -= tied;
     touched[stage] -= 2 * (weights + 2 * tied) + tied;
+  }
+  for (const int end : {costs.stage_of_chunk.front(), costs.stage_of_chunk.back()}) {
+    gradients[at(end)] -= tied;  // each use has counted it
   }
   costs.table = costs_on(
       machine_, {.model = model,
@@ -118,7 +120,8 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
                  .mesh = {parallel.pipeline, parallel.tensor, parallel.data},
                  .work = costs.work,
                  .stage_gradient_bytes = *std::max_element(gradients.begin(), gradients.end()),
-                 .tied_gradient_bytes = apart ? tied : 0,
+                 .tied_gradient_bytes = tied,
+                 .tied_apart = apart,
                  .stage_optimizer_bytes = *std::max_element(touched.begin(), touched.end())});
   return costs;
 }

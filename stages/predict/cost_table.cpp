@@ -34,6 +34,8 @@ std::optional<double> use_entry(Table& costs, Op op, int chunk, const Use& use) 
       return use(costs.reduce_tied);
     case Op::reduce_data:
       return use(costs.reduce_data);
+    case Op::reduce_tied_data:
+      return use(costs.reduce_tied_data);
     case Op::optimizer:
       return use(costs.optimizer);
   }
@@ -56,8 +58,12 @@ void set_cost(CostTable& costs, Op op, int chunk, double value) {
   });
 }
 
+bool overlaps(const CostTable& costs, Op op) {
+  return costs.reductions_overlap && traits(op).group == OpGroup::data;
+}
+
 double duration_of(const CostTable& costs, const Instruction& i) {
-  return is_transfer(i.op) ? 0 : cost_of(costs, i.op, i.chunk);
+  return is_transfer(i.op) || overlaps(costs, i.op) ? 0 : cost_of(costs, i.op, i.chunk);
 }
 
 void check_costs(const CostTable& costs, int chunks) {

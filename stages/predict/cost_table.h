@@ -21,7 +21,11 @@ struct CostTable {
   double transfer = 0;     // from the issue of the send until the envelope arrives; channel free
   double reduce_tied = 0;  // once both stages have reached it
   double reduce_data = 0;  // of one chunk
-  double optimizer = 0;    // once all stages have reached it
+  double reduce_tied_data = 0;
+  double optimizer = 0;  // once all stages have reached it
+  /// D and TD proceed beside the compute behind them, one after the other, and are complete before
+  /// U. Otherwise they occupy the stage.
+  bool reductions_overlap = false;
   int slots = kReceiveSlots;
 };
 
@@ -29,7 +33,9 @@ struct CostTable {
 double cost_of(const CostTable& costs, Op op, int chunk);
 /// Sets that. Requires that the table lists the chunk.
 void set_cost(CostTable& costs, Op op, int chunk, double value);
-/// How long the instruction occupies its stage; 0 for transfers.
+/// Whether the instruction proceeds beside those behind it: D and TD that overlap.
+bool overlaps(const CostTable& costs, Op op);
+/// How long the instruction occupies its stage; 0 for transfers and for what overlaps.
 double duration_of(const CostTable& costs, const Instruction& instruction);
 
 /// Throws Error if costs are negative or not finite, if their number is neither one nor one per

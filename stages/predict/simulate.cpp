@@ -63,6 +63,7 @@ class Simulator {
   struct Stage {
     double now = 0;        // when the current group was issued
     double group_end = 0;  // the latest end of its members so far
+    double reduced = 0;    // when the reductions that overlap have ended
     std::size_t position = 0;
     std::vector<bool> fired;  // of the current group's members
     bool awake = false;
@@ -145,16 +146,34 @@ class Simulator {
       case OpGroup::peer:
         return is_send(op) ? send(action) : receive(action);
       case OpGroup::all:
+        await_reductions(stage, action);
         return rendezvous(stage, action, update_, stages_.size());
       case OpGroup::tied:
         return model_ends(program_.stage_of_chunk).on_two_stages()
                    ? rendezvous(stage, action, tied_, 2)
                    : occupy(action, action.came);
       case OpGroup::tensor:
-      case OpGroup::data:
         return occupy(action, action.came);
+      case OpGroup::data:
+        return overlaps(costs_, op) ? start(stage, action) : occupy(action, action.came);
     }
     return false;
+  }
+
+  /// The stage goes on at once.
+  bool start(std::size_t stage, const Action& action) {
+    double& reduced = stages_[stage].reduced;
+    const Instruction& i = action.instruction;
+    reduced = std::max(reduced, action.came) + cost_of(costs_, i.op, i.chunk);
+    return true;
+  }
+
+  void await_reductions(std::size_t stage, Action& update) {
+    const double wait = stages_[stage].reduced - update.came;
+    if (wait > 0) {
+      timeline_.stages[stage].reduction_wait = wait;
+      update.came += wait;
+    }
   }
 
   bool occupy(Action& action, double begin) const {
@@ -235,7 +254,7 @@ class Simulator {
       for (const Action& action : stage.actions) {
         stage.busy += cost(action.instruction);
       }
-      stage.idle = timeline_.makespan - stage.busy;
+      stage.idle = timeline_.makespan - stage.busy - stage.reduction_wait;
       stage.peak_activations = peaks[index].activations;
       stage.peak_weight_stashes = peaks[index].weight_stashes;
       timeline_.bubble += stage.idle;

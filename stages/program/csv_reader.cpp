@@ -53,11 +53,9 @@ class CsvReader {
                     cell, fmt::join(cell_names(true), ", "), fmt::join(cell_names(false), ", ")));
   }
 
-  /// Moves reductions to the end of the row, the last chunk first: our programs have them there.
   void read_row(std::string_view row) {
     written_.program.stages.emplace_back();
     written_.locations.emplace_back();
-    reductions_.clear();
     waits_ = {};
     if (row.find_first_not_of(kBlanks) == std::string_view::npos) {
       throw TextError({location_.line, 1},
@@ -67,13 +65,6 @@ class CsvReader {
       const std::size_t end = std::min(row.find(',', at), row.size());
       read_cell(row.substr(at, end - at), at);
       at = end + 1;
-    }
-    std::stable_sort(reductions_.begin(), reductions_.end(),
-                     [](const Located& a, const Located& b) {
-                       return a.instruction.chunk > b.instruction.chunk;
-                     });
-    for (const Located& reduction : reductions_) {
-      add(reduction);
     }
   }
 
@@ -133,11 +124,7 @@ class CsvReader {
         if (has_wait(instruction.op)) {
           waits_.issue(instruction, location_);
         }
-        if (is_tail(instruction.op)) {
-          reductions_.push_back({instruction, location_});
-        } else {
-          add({instruction, location_});
-        }
+        add({instruction, location_});
     }
   }
 
@@ -180,7 +167,6 @@ class CsvReader {
   WrittenProgram written_;
   TextPosition location_;
   // Of the current row:
-  std::vector<Located> reductions_;
   CsvWaitCheck waits_;
 };
 

@@ -10,8 +10,9 @@
 
 namespace stagecraft {
 
-/// `chunk` counts through the model and `microbatch` through the step, both from 0. T and D concern
-/// a whole chunk and have no micro-batch; U has neither. Numbers that do not apply are 0.
+/// `chunk` counts through the model and `microbatch` through the step, both from 0. T, D and
+/// TD concern a whole chunk and have no micro-batch; U has neither. Numbers that do not apply are
+/// 0.
 struct Instruction {
   Op op = Op::forward;
   int chunk = 0;

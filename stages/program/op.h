@@ -21,7 +21,8 @@ enum class Op : std::uint8_t {
   send_gradient,       // SG: the gradient of the chunk's input, to the stage of chunk - 1
   receive_gradient,    // RG: the gradient of the chunk's output, from the stage of chunk + 1
   reduce_tied,         // T: adds the gradients of a tied parameter's uses, embedding + head
-  reduce_data,         // D: adds the chunk's gradients over the data axis
+  reduce_data,         // D: adds the chunk's gradients over the mesh axes of its parameters
+  reduce_tied_data,    // TD: adds the tied parameter's gradient over the data axis
   optimizer            // U: updates all parameters of the stage
 };
 inline constexpr std::size_t kOps = static_cast<std::size_t>(Op::optimizer) + 1;
@@ -31,7 +32,7 @@ enum class OpKind : std::uint8_t { compute, transfer, reduction, optimizer };
 /// How often an op occurs on a line. Its instructions have numbers accordingly.
 enum class OpScope : std::uint8_t {
   stage,      // once, without numbers: U
-  model_end,  // once where the first or the last chunk is, with the number of that chunk: 0T
+  model_end,  // once where the first or the last chunk is, with the number of that chunk: 0T, 0TD
   chunk,      // once for each chunk: 3D
   microbatch  // once for each chunk and micro-batch: 2F0
 };

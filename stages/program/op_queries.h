@@ -27,8 +27,8 @@ constexpr bool is_transfer(Op op) { return traits(op).kind == OpKind::transfer; 
 constexpr bool is_send(Op op) { return traits(op).sends; }
 // RA, RG
 constexpr bool is_receive(Op op) { return is_transfer(op) && !is_send(op); }
-// T, D, U: the end of a line
-constexpr bool is_tail(Op op) { return traits(op).kind >= OpKind::reduction; }
+// T, D, TD, U: what passes add behind the gradients of the weights
+constexpr bool ends_step(Op op) { return traits(op).kind >= OpKind::reduction; }
 // All but U
 constexpr bool has_chunk(Op op) { return traits(op).scope != OpScope::stage; }
 // F, B, I, W, SA, RA, SG, RG

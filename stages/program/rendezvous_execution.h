@@ -11,8 +11,9 @@
 namespace stagecraft {
 
 /// Near-linear time: for the current group of each stage it counts the members whose other end is
-/// not issued. T, D and U end at once, since they come last. Requires that every transfer occurs
-/// once in the program, on its chunk's stage, with its other end on another stage.
+/// not issued. D and TD end at once: a stage's data ranks run one line and come to them together. T
+/// and U end at once, since no compute or transfer follows them. Requires that every transfer
+/// occurs once in the program, on its chunk's stage, with its other end on another stage.
 class RendezvousExecution {
  public:
   /// `program` must outlive it.

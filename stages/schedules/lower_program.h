@@ -6,8 +6,9 @@
 
 namespace stagecraft {
 
-/// Completes a user's program. Adds transfers if it has none. If it trains, replaces the reductions
-/// at the ends of its lines by those of `shape`.
+/// Completes a user's program. Adds transfers if it has none. If it trains, adds the reductions of
+/// `shape` and U; those that the program has are replaced. Only D of a line that has all of `shape`
+/// stay where they are, in a program with transfers.
 Program lower_program(Program program, const ReductionShape& shape);
 
 }  // namespace stagecraft

@@ -40,7 +40,7 @@ class LineCheck {
         }
       }
     }
-    return check_tail(line);
+    return check_end_of_step(line);
   }
 
  private:
@@ -92,10 +92,7 @@ class LineCheck {
         return diagnose_("{} is missing on stage {}; add it", i, stage_);
       }
     }
-    if (position(earlier) >= position(later)) {
-      return diagnose_("{} must come after {}; move one of them", step(later), step(earlier));
-    }
-    return {};
+    return position(earlier) >= position(later) ? come_after(step(later), step(earlier)) : Check();
   }
 
   Check check_forward(int chunk, int m) {
@@ -190,31 +187,75 @@ class LineCheck {
     return ordered(mine, gradient(chunk - 1, m));  // check_halves of it has run: chunks ascend
   }
 
-  /// The tail must be complete and come after all compute and transfers.
-  Check check_tail(const StageProgram& line) {
-    std::vector<InstructionSite> tail;
+  /// All that ends the step must be there, each where its gradients are complete.
+  Check check_end_of_step(const StageProgram& line) {
+    const std::vector<Instruction> due =
+        training_ ? due_reductions(program_, stage_, reductions_) : std::vector<Instruction>();
+    std::vector<InstructionSite> there;
     for (std::size_t at = 0; at < line.size(); ++at) {
-      const InstructionSite first{stage_, static_cast<int>(at), line[at].front()};
-      if (is_tail(first.instruction.op)) {
-        tail.push_back(first);
-      } else if (!tail.empty()) {
-        return diagnose_("{} comes after {}; move it before the reductions and the optimizer",
-                         first, tail.back());
+      if (ends_step(line[at].front().op)) {
+        there.push_back(site_at(line, static_cast<std::ptrdiff_t>(at)));
       }
     }
-    const std::vector<Instruction> due =
-        training_ ? tail_of(program_, stage_, reductions_) : std::vector<Instruction>();
-    const bool whole = std::equal(
-        tail.begin(), tail.end(), due.begin(), due.end(),
-        [](const InstructionSite& step, const Instruction& i) { return step.instruction == i; });
-    if (whole) {
-      return {};
+    if (!is_permutation(there, due)) {
+      return diagnose_(R"(stage {} reduces "{}" where "{}" is expected; write that)", stage_,
+                       text_of(instructions_of(there)), text_of(due));
     }
-    std::vector<Instruction> found;
-    std::transform(tail.begin(), tail.end(), std::back_inserter(found),
-                   [](const InstructionSite& step) { return step.instruction; });
-    return diagnose_(R"(stage {} ends in "{}" where "{}" is expected; write that)", stage_,
-                     text_of(found), text_of(due));
+    for (std::size_t at = 0; at < there.size(); ++at) {
+      if (Check found = check_place(there, at, line)) {
+        return found;
+      }
+    }
+    return {};
+  }
+
+  static bool is_permutation(const std::vector<InstructionSite>& there,
+                             const std::vector<Instruction>& due) {
+    const std::vector<Instruction> found = instructions_of(there);
+    return std::is_permutation(found.begin(), found.end(), due.begin(), due.end());
+  }
+
+  /// D comes behind the weight gradients of its chunk; T, which waits for another stage, behind all
+  /// compute and transfers; TD behind T; U behind all.
+  Check check_place(const std::vector<InstructionSite>& there, std::size_t at,
+                    const StageProgram& line) {
+    const InstructionSite& here = there[at];
+    switch (here.instruction.op) {
+      case Op::reduce_data:
+        return not_before(here,
+                          step(weight_gradient(here.instruction.chunk, program_.microbatches - 1)));
+      case Op::reduce_tied: {
+        const auto last = std::find_if(line.rbegin(), line.rend(), [](const TransferGroup& group) {
+          return !ends_step(group.front().op);
+        });
+        return not_before(here, site_at(line, line.rend() - last - 1));
+      }
+      case Op::reduce_tied_data:
+        return not_before(here, *std::find_if(there.begin(), there.end(), [](const auto& site) {
+                            return site.instruction.op == Op::reduce_tied;
+                          }));
+      default:  // U
+        return not_before(here, site_at(line, std::ssize(line) - 1));
+    }
+  }
+
+  InstructionSite site_at(const StageProgram& line, std::ptrdiff_t position) const {
+    return {stage_, static_cast<int>(position), line[static_cast<std::size_t>(position)].front()};
+  }
+
+  Check not_before(const InstructionSite& here, const InstructionSite& earlier) {
+    return here.position < earlier.position ? come_after(here, earlier) : Check();
+  }
+
+  Check come_after(const InstructionSite& here, const InstructionSite& earlier) {
+    return diagnose_("{} must come after {}; move one of them", here, earlier);
+  }
+
+  static std::vector<Instruction> instructions_of(const std::vector<InstructionSite>& sites) {
+    std::vector<Instruction> instructions;
+    std::transform(sites.begin(), sites.end(), std::back_inserter(instructions),
+                   [](const InstructionSite& site) { return site.instruction; });
+    return instructions;
   }
 
   static std::string text_of(const std::vector<Instruction>& instructions) {

@@ -23,6 +23,7 @@ std::int64_t running_bytes(const ChunkBytes& bytes, Op op) {
     case Op::receive_gradient:
     case Op::reduce_tied:
     case Op::reduce_data:
+    case Op::reduce_tied_data:
     case Op::optimizer:
       return 0;
   }

@@ -10,9 +10,9 @@ namespace stagecraft {
 /// 16 MiB: large enough for full bandwidth, small enough to overlap.
 inline constexpr std::int64_t kBucketBytes = std::int64_t{16} << 20;
 
-/// gradients [n] becomes the sum over the group along the reduction tree, bucket by bucket from the
-/// front of the arena. The arena is in backward order.
-void reduce_gradients(Stream& stream, Communicator& data, const Tensor& gradients,
-                      std::int64_t bucket_bytes = kBucketBytes);
+/// Starts to add gradients [n] over the group along the reduction tree, bucket by bucket from the
+/// front, on the group's communication stream. Returns the event behind them (start_all_reduce).
+Event start_reducing(Stream& stream, Communicator& group, const Tensor& gradients,
+                     std::int64_t bucket_bytes = kBucketBytes);
 
 }  // namespace stagecraft

@@ -18,7 +18,7 @@ void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& w
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
                                    const Tensor& weight, const Tensor& dx) {
   matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
-  return tensor.start_all_reduce(stream, dx, ReduceOp::sum, Order::tree);
+  return start_all_reduce(tensor, stream, dx, ReduceOp::sum, Order::tree);
 }
 
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,

@@ -39,6 +39,7 @@ class FaultyWork : public StageWork {
     strike_(pass_, i);
     real_->put_input(i, std::move(x));
   }
+  bool await_reductions() override { return real_->await_reductions(); }
   PassResults results() override {
     if (pass_.kind == PassKind::train) {
       strike_(pass_, kAtNorm);

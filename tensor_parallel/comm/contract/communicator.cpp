@@ -2,10 +2,19 @@
 
 namespace stagecraft {
 
-Event Communicator::start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) {
-  all_reduce(stream, x, op, order);
+Event start_all_reduce(Communicator& group, Stream& stream, const Tensor& x, ReduceOp op,
+                       Order order) {
+  Stream& beside = group.communication_stream(stream);
+  if (&beside == &stream) {
+    group.all_reduce(stream, x, op, order);
+    return {};
+  }
+  Event ready;
+  stream.record(ready);
+  beside.wait(ready);
+  group.all_reduce(beside, x, op, order);
   Event end;
-  stream.record(end);
+  beside.record(end);
   return end;
 }
 

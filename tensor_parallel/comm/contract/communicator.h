@@ -45,11 +45,9 @@ class Communicator {
   virtual void recv(Stream& stream, const Tensor& x, int from) = 0;
   virtual void barrier() = 0;
 
-  /// As all_reduce, but `stream` does not wait for the result: later work on `stream` overlaps with
-  /// the communication until `stream` waits for the returned event. Until then x has to keep its
-  /// buffer, and nothing else may access it. A backend without a communication stream runs a plain
-  /// all_reduce.
-  virtual Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order);
+  /// The stream for operations that proceed beside the work of `stream` (start_all_reduce). Their
+  /// workspace is charged to the account of `stream`. Without such a stream, `stream` itself.
+  virtual Stream& communication_stream(Stream& stream) { return stream; }
 
   /// A new group of these ranks of this group, in this order; the caller is one of them. Collective
   /// over `members` alone: no other rank takes part. All members give the same list and the same
@@ -65,5 +63,13 @@ class Communicator {
   /// Throws AbortedError once abort has been called. Safe from any thread; never waits.
   virtual void check() = 0;
 };
+
+/// As all_reduce, but on the group's communication stream, behind what was issued to `stream`:
+/// later work on `stream` overlaps with the communication until `stream` waits for the returned
+/// event. Until then x has to keep its buffer, and nothing else may access it. All that was started
+/// in the group before is complete then too. Without a communication stream the call is a plain
+/// all_reduce, and the event has no native part.
+Event start_all_reduce(Communicator& group, Stream& stream, const Tensor& x, ReduceOp op,
+                       Order order);
 
 }  // namespace stagecraft

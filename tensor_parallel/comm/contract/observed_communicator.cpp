@@ -12,30 +12,28 @@ class ObservedCommunicator : public Communicator {
   int size() const override { return inner_->size(); }
 
   void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
-    observed("all_reduce", [&] { inner_->all_reduce(stream, x, op, order); });
+    observed(&stream, "all_reduce", [&] { inner_->all_reduce(stream, x, op, order); });
   }
   void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
-    observed("all_gather", [&] { inner_->all_gather(stream, part, out); });
+    observed(&stream, "all_gather", [&] { inner_->all_gather(stream, part, out); });
   }
   void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part, Order order) override {
-    observed("reduce_scatter", [&] { inner_->reduce_scatter(stream, x, part, order); });
+    observed(&stream, "reduce_scatter", [&] { inner_->reduce_scatter(stream, x, part, order); });
   }
   void broadcast(Stream& stream, const Tensor& x, int root) override {
-    observed("broadcast", [&] { inner_->broadcast(stream, x, root); });
+    observed(&stream, "broadcast", [&] { inner_->broadcast(stream, x, root); });
   }
   void send(Stream& stream, const Tensor& x, int to) override {
-    observed("send", [&] { inner_->send(stream, x, to); });
+    observed(&stream, "send", [&] { inner_->send(stream, x, to); });
   }
   void recv(Stream& stream, const Tensor& x, int from) override {
-    observed("recv", [&] { inner_->recv(stream, x, from); });
+    observed(&stream, "recv", [&] { inner_->recv(stream, x, from); });
   }
   void barrier() override {
-    observed("barrier", [&] { inner_->barrier(); });
+    observed(nullptr, "barrier", [&] { inner_->barrier(); });
   }
-  Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
-    Event end;
-    observed("all_reduce", [&] { end = inner_->start_all_reduce(stream, x, op, order); });
-    return end;
+  Stream& communication_stream(Stream& stream) override {
+    return inner_->communication_stream(stream);
   }
   std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
     return observe(inner_->make_group(members, tag), observer_);
@@ -45,14 +43,14 @@ class ObservedCommunicator : public Communicator {
 
  private:
   template <typename F>
-  void observed(std::string_view operation, F&& f) {
+  void observed(Stream* stream, std::string_view operation, F&& f) {
     if (inner_->size() == 1) {
       f();
       return;
     }
-    observer_.begin(operation);
+    observer_.begin(stream, operation);
     f();
-    observer_.end(operation);
+    observer_.end(stream, operation);
   }
 
   std::unique_ptr<Communicator> inner_;

@@ -9,12 +9,13 @@
 
 namespace stagecraft {
 
-/// Called on the thread that communicates.
+/// Called on the thread that communicates. `stream`: on which the operation is issued; null for a
+/// barrier.
 class CommunicationObserver {
  public:
   virtual ~CommunicationObserver() = default;
-  virtual void begin(std::string_view operation) = 0;
-  virtual void end(std::string_view operation) = 0;
+  virtual void begin(Stream* stream, std::string_view operation) = 0;
+  virtual void end(Stream* stream, std::string_view operation) = 0;
 };
 
 /// Wraps `inner`: calls begin and end around every operation of a group of more than one member.

@@ -28,7 +28,7 @@ class NcclCommunicator : public Communicator {
 
   void all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
     issue(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x},
-          [&] { reduce_on(stream, x, op, order, stream.memory().account()); });
+          [&] { reduce_on(stream, x, op, order, payer_of(stream)); });
   }
   void all_gather(Stream& stream, const Tensor& part, const Tensor& out) override {
     issue(stream, {.operation = Operation::all_gather, .in = part, .out = out},
@@ -40,7 +40,7 @@ class NcclCommunicator : public Communicator {
   void reduce_scatter(Stream& stream, const Tensor& x, const Tensor& part, Order order) override {
     issue(stream, {.operation = Operation::reduce_scatter, .in = x, .out = part}, [&] {
       if (needs_tree(ReduceOp::sum, order)) {
-        tree_reduce_scatter(tree_member(stream, stream.memory().account()), x, part);
+        tree_reduce_scatter(tree_member(stream, payer_of(stream)), x, part);
       } else {
         link_->reduce_scatter(stream, x, part);
       }
@@ -67,17 +67,15 @@ class NcclCommunicator : public Communicator {
   }
   void barrier() override { host_->barrier(); }
 
-  Event start_all_reduce(Stream& stream, const Tensor& x, ReduceOp op, Order order) override {
-    Event end;
-    issue(stream, {.operation = Operation::all_reduce, .reduce = op, .in = x}, [&] {
-      Stream& own = own_stream();
-      Event ready;
-      stream.record(ready);
-      own.wait(ready);
-      reduce_on(own, x, op, order, stream.memory().account());
-      own.record(end);
-    });
-    return end;
+  Stream& communication_stream(Stream& stream) override {
+    if (size() == 1) {
+      return stream;
+    }
+    if (own_ == nullptr) {
+      own_ = make_stream(world_->device(), {});
+    }
+    payer_ = stream.memory().account();
+    return *own_;
   }
 
   std::unique_ptr<Communicator> make_group(const std::vector<int>& members, int tag) override {
@@ -130,18 +128,17 @@ class NcclCommunicator : public Communicator {
             .payer = std::move(payer)};
   }
 
-  Stream& own_stream() {
-    if (own_ == nullptr) {
-      own_ = make_stream(world_->device(), {});
-    }
-    return *own_;
+  /// Work on the communication stream is charged to the account of the stream beside it.
+  std::shared_ptr<MemoryAccount> payer_of(Stream& stream) const {
+    return &stream == own_.get() ? payer_ : stream.memory().account();
   }
 
   std::shared_ptr<World> world_;
   std::unique_ptr<Communicator> host_;
   int most_blocks_;
-  std::unique_ptr<Stream> own_;  // for start_all_reduce; created at first use
-  std::shared_ptr<Link> link_;   // null in a group of one
+  std::unique_ptr<Stream> own_;           // communication_stream(); created at first use
+  std::shared_ptr<MemoryAccount> payer_;  // of work on it
+  std::shared_ptr<Link> link_;            // null in a group of one
 };
 
 }  // namespace

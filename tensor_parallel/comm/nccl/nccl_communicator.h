@@ -11,7 +11,7 @@ namespace stagecraft {
 
 /// A communicator with the members and ranks of `host`. Collective over `host`; members that share
 /// several groups create them in the same order. Tensors and streams are on the world's device.
-/// start_all_reduce uses a stream of its own. `most_blocks`: thread blocks (CTAs) that an operation
+/// It has a communication stream. `most_blocks`: thread blocks (CTAs) that an operation
 /// may use; 0: NCCL decides.
 ///
 /// Calls that do not match are not detected: NCCL hangs, or mixes up the data.

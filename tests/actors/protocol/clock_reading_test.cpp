@@ -26,8 +26,10 @@ TEST_CASE("a single reading is a constant offset") {
 
 /// Counts the messages that a rank sends.
 struct SendCounter : CommunicationObserver {
-  void begin(std::string_view operation) override { sends += operation == "send" ? 1 : 0; }
-  void end(std::string_view /*operation*/) override {}
+  void begin(Stream* /*stream*/, std::string_view operation) override {
+    sends += operation == "send" ? 1 : 0;
+  }
+  void end(Stream* /*stream*/, std::string_view /*operation*/) override {}
   int sends = 0;
 };
 

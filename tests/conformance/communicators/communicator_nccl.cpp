@@ -79,7 +79,7 @@ TEST_CASE("a started all_reduce overlaps with other work, and is complete after 
     for (int round = 0; round < 5; ++round) {
       const Tensor x = tensor_of<float>(stream, std::vector<float>(100'003, 1.0F));
       const Tensor other = tensor_of<float>(stream, {2.0F});
-      const Event end = member.group.start_all_reduce(stream, x, ReduceOp::sum, Order::tree);
+      const Event end = start_all_reduce(member.group, stream, x, ReduceOp::sum, Order::tree);
       expect(values_of<float>(stream, other).front() == 2.0F,
              "other work on the stream is not blocked");
       stream.wait(end);

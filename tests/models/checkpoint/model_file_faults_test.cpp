@@ -44,7 +44,7 @@ void write_model(FileSystem& files, int ranks) {
   const fs::path temporary = begin_model_files(files, model, kFolder);
   std::vector<std::unique_ptr<ModelFileWriter>> writers;
   for (int rank = 0; rank < ranks; ++rank) {
-    const ParameterStore store(*stream, uses, rank, ranks);
+    const ParameterStore store(*stream, {uses}, rank, ranks);
     writers.push_back(std::make_unique<ModelFileWriter>(files, model, temporary));
     for (const Parameter& parameter : store.parameters()) {
       load_state(*stream, parameter, StateKind::weight, DrawnWeights(3, 1));

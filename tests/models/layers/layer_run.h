@@ -32,7 +32,7 @@ class LayerRun {
       : model_(model),
         stream_(stream),
         account_(stream.memory().account()),
-        parameters_(stream, layer.parameters, 0, 1),
+        parameters_(stream, {layer.parameters}, 0, 1),
         tensor_(make_solo_communicator()),
         layer_(layer.make({.stream = stream, .parameters = parameters_})) {
     for (const Parameter& parameter : parameters_.parameters()) {

@@ -25,7 +25,7 @@ std::vector<ParameterUse> uses() {
 
 std::vector<std::vector<float>> drawn(int rank, int ranks, int threads) {
   const auto stream = make_stream({DeviceKind::cpu, 0}, {});
-  const ParameterStore store(*stream, uses(), rank, ranks);
+  const ParameterStore store(*stream, {uses()}, rank, ranks);
   std::vector<std::vector<float>> all;
   for (const Parameter& parameter : store.parameters()) {
     load_state(*stream, parameter, StateKind::weight, DrawnWeights(7, threads));

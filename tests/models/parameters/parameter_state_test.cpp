@@ -55,7 +55,7 @@ TEST_CASE("pieces lie where the cut says, padding is zero, and the pieces of all
   const MemoryState source(specs());
   MemoryState saved;
   for (int rank = 0; rank < ranks; ++rank) {
-    const ParameterStore store(*stream, uses(), rank, ranks);
+    const ParameterStore store(*stream, {uses()}, rank, ranks);
     for (std::size_t p = 0; p < specs().size(); ++p) {
       const Parameter& parameter = store.at(specs()[p].name);
       for (const StateKind kind : kStateKinds) {
@@ -84,7 +84,7 @@ TEST_CASE("a piece is as few boxes as the cut allows, and is whole where others 
   };
   const auto boxes = [](const char* name, int rank, int ranks) {
     const auto stream = make_stream({}, {});
-    const ParameterStore store(*stream, uses(), rank, ranks);
+    const ParameterStore store(*stream, {uses()}, rank, ranks);
     Noting noting;
     save_state(*stream, store.at(name), StateKind::weight, noting);
     return noting.boxes;

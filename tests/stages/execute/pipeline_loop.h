@@ -34,6 +34,7 @@ class NotingWork : public StageWork {
     wrong += *x.data<float>() == static_cast<float>(from * 1000 + receive.microbatch) ? 0 : 1;
     done.push_back(receive);
   }
+  bool await_reductions() override { return false; }
   PassResults results() override { return {}; }
   void update(const Update&) override { done.push_back({.op = Op::optimizer}); }
   void load(StateKind kind, const StateReader& reader) override { state.load(kind, reader); }

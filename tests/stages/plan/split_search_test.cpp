@@ -198,6 +198,7 @@ TEST_CASE("costs on a machine, by hand") {
                                              .work = work,
                                              .stage_gradient_bytes = 40'000'000,
                                              .tied_gradient_bytes = 5'000'000,
+                                             .tied_apart = true,
                                              .stage_optimizer_bytes = 7'000'000'000});
   // 3 GFLOP at 1 TFLOP/s, 1 GB at 1000 GB/s, and twice half of 10 MB at 10 GB/s.
   CHECK(costs.chunks[0].forward == Approx(3 + 1 + 1));
@@ -205,6 +206,8 @@ TEST_CASE("costs on a machine, by hand") {
   CHECK(costs.chunks[0].backward_weight == Approx(2));
   CHECK(costs.reduce_data == Approx(4.0 / 2));  // within a node, two chunks a stage
   CHECK(costs.reduce_tied == Approx(5));        // between nodes
+  CHECK(costs.reduce_tied_data == Approx(0.5));
+  CHECK(costs.reductions_overlap);
   CHECK(costs.optimizer == Approx(7));
   CHECK(costs.transfer == Approx(4.0 * 2 * 32 * 64 / 1e6));  // 8 ranks: between nodes
 }
@@ -233,7 +236,8 @@ TEST_CASE("the time of a message however small, by hand") {
                          .mesh = {.pipeline = 2, .tensor = 4, .data = 3},
                          .work = work,
                          .stage_gradient_bytes = 1000,
-                         .tied_gradient_bytes = 1000};
+                         .tied_gradient_bytes = 1000,
+                         .tied_apart = true};
   const CostTable without = costs_on(machine, plan);
   machine.within_us = 5;
   machine.between_us = 20;

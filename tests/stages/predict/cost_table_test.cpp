@@ -29,7 +29,8 @@ TEST_CASE("a cost is that of its op and, for compute, of its chunk") {
   CHECK(costs.transfer == 18);  // the last of the four that share it
   CHECK(costs.reduce_tied == 19);
   CHECK(costs.reduce_data == 20);
-  CHECK(costs.optimizer == 21);
+  CHECK(costs.reduce_tied_data == 21);
+  CHECK(costs.optimizer == 22);
 }
 
 TEST_CASE("a transfer occupies no stage") {

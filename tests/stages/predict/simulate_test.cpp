@@ -153,15 +153,34 @@ TEST_CASE("transfers, the tied sum and the optimizer take their time") {
                         .transfer = 0.5,
                         .reduce_tied = 3,
                         .reduce_data = 7,
+                        .reduce_tied_data = 2,
                         .optimizer = 11};
   const Timeline timeline = simulate(program, costs);
   CHECK(find(timeline, 1, {Op::forward, 1, 0}).begin == Approx(1.5));
   CHECK(find(timeline, 0, {Op::backward, 0, 0}).begin == Approx(5.5));
-  // Stage 1 reaches T at 5 and waits for stage 0, which reaches it at 8.
-  CHECK(find(timeline, 1, {Op::reduce_tied, 1, 0}).begin == Approx(8));
-  CHECK(find(timeline, 1, {Op::reduce_data, 1, 0}).begin == Approx(11));
-  CHECK(find(timeline, 0, {Op::optimizer, 0, 0}).begin == Approx(18));
-  CHECK(timeline.makespan == Approx(29));
+  // Stage 1 reaches T at 12 and waits for stage 0, which reaches it at 15.
+  CHECK(find(timeline, 1, {Op::reduce_data, 1, 0}).begin == Approx(5));
+  CHECK(find(timeline, 1, {Op::reduce_tied, 1, 0}).begin == Approx(15));
+  CHECK(find(timeline, 1, {Op::reduce_tied_data, 1, 0}).begin == Approx(18));
+  CHECK(find(timeline, 0, {Op::optimizer, 0, 0}).begin == Approx(20));
+  CHECK(timeline.makespan == Approx(31));
+}
+
+TEST_CASE("reductions that overlap proceed beside the backward of other chunks") {
+  const Program program =
+      parse_program("program stages 1 chunks 2 microbatches 1\n0: 0F0 1F0 1B0 1D 0B0 0D U\n");
+  CostTable costs{.reduce_data = 3, .optimizer = 1};
+  const Timeline in_turn = simulate(program, costs);
+  CHECK(in_turn.makespan == Approx(6 + 2 * 3 + 1));
+  CHECK(in_turn.stages[0].reduction_wait == 0);
+  costs.reductions_overlap = true;
+  const Timeline beside = simulate(program, costs);
+  // 1D from 4 to 7 beside 0B0, which ends at 6; 0D from 7 to 10.
+  CHECK(find(beside, 0, {Op::backward, 0, 0}).begin == Approx(4));
+  CHECK(beside.stages[0].reduction_wait == Approx(4));
+  CHECK(beside.makespan == Approx(11));
+  CHECK(beside.stages[0].busy == Approx(7));
+  CHECK(beside.stages[0].idle == Approx(0));
 }
 
 TEST_CASE("the optimizer waits for the slowest stage") {

@@ -40,8 +40,8 @@ TEST_CASE("the questions about ops have the answers of docs/schedules.md") {
   CHECK(those(is_transfer) == "SA RA SG RG ");
   CHECK(those(is_send) == "SA SG ");
   CHECK(those(is_receive) == "RA RG ");
-  CHECK(those(is_tail) == "T D U ");
-  CHECK(those(has_chunk) == "F B I W SA RA SG RG T D ");
+  CHECK(those(ends_step) == "T D TD U ");
+  CHECK(those(has_chunk) == "F B I W SA RA SG RG T D TD ");
   CHECK(those(has_microbatch) == "F B I W SA RA SG RG ");
   CHECK(those(meets_stages) == "T U ");
   CHECK(those([](Op op) { return payload_of(op) == Payload::activation; }) == "F SA RA ");

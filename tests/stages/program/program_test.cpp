@@ -36,8 +36,8 @@ TEST_CASE("1F1B of two stages with transfers and reductions, as text") {
       with_transfers(one_f_one_b({.stages = 2, .microbatches = 3})), {.tied = true, .data = true});
   CHECK(to_string(program) ==
         "program stages 2 chunks 2 microbatches 3\n"
-        "0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0F2 (0SA2 0RG1) 0B1 0RG2 0B2 0T 0D U\n"
-        "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 (1SG1 1RA2) 1F2 1B2 1SG2 1T 1D U\n");
+        "0: 0F0 0SA0 0F1 (0SA1 0RG0) 0B0 0F2 (0SA2 0RG1) 0B1 0RG2 0B2 0D 0T 0TD U\n"
+        "1: 1RA0 1F0 1B0 (1SG0 1RA1) 1F1 1B1 (1SG1 1RA2) 1F2 1B2 1SG2 1D 1T 1TD U\n");
 }
 
 TEST_CASE("programs print and parse back") {

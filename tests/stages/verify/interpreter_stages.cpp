@@ -1,5 +1,6 @@
 #include "tests/stages/verify/interpreter_stages.h"
 
+#include <algorithm>
 #include <set>
 #include <tuple>
 
@@ -36,7 +37,11 @@ State Stages::begin() {
               .ended = std::vector<std::uint32_t>(stages),
               .has = std::vector<std::uint8_t>(index(program_.chunks, 0) * kThings),
               .weights_next = std::vector<int>(static_cast<std::size_t>(program_.chunks)),
-              .held = std::vector<std::int64_t>(stages)};
+              .held = std::vector<std::int64_t>(stages),
+              .due = {}};
+  for (std::size_t stage = 0; stage < stages; ++stage) {
+    state.due.push_back(due_on(static_cast<int>(stage)));
+  }
   for (std::size_t stage = 0; stage < stages; ++stage) {
     hold(state, stage, of(bounds_.stage, stage) + slot_bytes(static_cast<int>(stage)));
     enter(state, stage);
@@ -63,13 +68,7 @@ void Stages::end_member(State& state, std::size_t stage, std::size_t member) {
 void Stages::judge(const State& state) const {
   for (std::size_t stage = 0; stage < state.position.size(); ++stage) {
     expect(at_end(state, stage), "stage {} hangs at group {}", stage, state.position[stage]);
-    const TransferGroup tail = tail_of(static_cast<int>(stage));
-    const StageProgram& line = program_.stages[stage];
-    for (std::size_t back = 1; back <= tail.size(); ++back) {
-      expect(back <= line.size() &&
-                 line[line.size() - back] == TransferGroup{tail[tail.size() - back]},
-             "stage {} has not ended its step", stage);
-    }
+    expect(state.due[stage].empty(), "stage {} has not ended its step", stage);
   }
   for (int chunk = 0; chunk < program_.chunks; ++chunk) {
     for (int m = 0; m < program_.microbatches; ++m) {
@@ -228,29 +227,53 @@ void Stages::add_gradient(const Instruction& i, State& state) const {
   put(state, i, kGradient);
 }
 
-TransferGroup Stages::tail_of(int stage) const {
-  TransferGroup tail;
+TransferGroup Stages::due_on(int stage) const {
+  TransferGroup due;
   if (!trains_) {
-    return tail;
+    return due;
   }
   const int last = program_.chunks - 1;
   if (reductions_.tied && (owner(last) == stage || owner(0) == stage)) {
-    tail.push_back({Op::reduce_tied, owner(last) == stage ? last : 0, 0});
-  }
-  for (int chunk = last; chunk >= 0 && reductions_.data; --chunk) {
-    if (owner(chunk) == stage) {
-      tail.push_back({Op::reduce_data, chunk, 0});
+    const int end = owner(last) == stage ? last : 0;
+    due.push_back({Op::reduce_tied, end, 0});
+    if (reductions_.data) {
+      due.push_back({Op::reduce_tied_data, end, 0});
     }
   }
-  tail.push_back({Op::optimizer, 0, 0});
-  return tail;
+  for (int chunk = 0; chunk <= last && reductions_.data; ++chunk) {
+    if (owner(chunk) == stage) {
+      due.push_back({Op::reduce_data, chunk, 0});
+    }
+  }
+  due.push_back({Op::optimizer, 0, 0});
+  return due;
 }
 
-void Stages::end_step(const Instruction& i, std::size_t stage, const State& state) const {
-  const TransferGroup tail = tail_of(static_cast<int>(stage));
-  const std::size_t left = program_.stages[stage].size() - state.position[stage];
-  expect(left <= tail.size() && tail[tail.size() - left] == i, "{} comes out of turn",
+bool Stages::is_ending(const State& state, std::size_t stage) const {
+  const StageProgram& line = program_.stages[stage];
+  return std::all_of(line.begin() + static_cast<std::ptrdiff_t>(state.position[stage]), line.end(),
+                     [](const TransferGroup& group) {
+                       return !group.empty() && group.front().op >= Op::reduce_tied;
+                     });
+}
+
+void Stages::end_step(const Instruction& i, std::size_t stage, State& state) const {
+  TransferGroup& due = state.due[stage];
+  const auto mine = std::find(due.begin(), due.end(), i);
+  expect(mine != due.end(), "{} is not due", to_string(i));
+  due.erase(mine);
+  const auto is_due = [&](Op op) {
+    return std::any_of(due.begin(), due.end(), [&](const Instruction& d) { return d.op == op; });
+  };
+  const bool complete =
+      i.op != Op::reduce_data ||
+      state.weights_next[static_cast<std::size_t>(i.chunk)] == program_.microbatches;
+  expect(complete, "{} finds gradients that are not complete", to_string(i));
+  expect(i.op != Op::reduce_tied || is_ending(state, stage), "{} holds up its stage", to_string(i));
+  expect(i.op != Op::reduce_tied_data || !is_due(Op::reduce_tied), "{} comes before T",
          to_string(i));
+  const bool last = state.position[stage] + 1 == program_.stages[stage].size();
+  expect(i.op != Op::optimizer || last, "{} is not the last", to_string(i));
 }
 
 }  // namespace stagecraft::test

@@ -46,6 +46,7 @@ struct State {
   std::vector<std::uint8_t> has;      // by chunk, micro-batch, Thing
   std::vector<int> weights_next;      // by chunk: the micro-batch that must be added next
   std::vector<std::int64_t> held;     // bytes by stage
+  std::vector<TransferGroup> due;     // by stage: the reductions and U that have not ended
   std::string key() const {
     std::string text;
     for (std::size_t stage = 0; stage < position.size(); ++stage) {
@@ -98,10 +99,13 @@ class Stages {
   std::int64_t forward(const Instruction& i, State& state) const;
   std::int64_t backward(const Instruction& i, State& state) const;
   void add_gradient(const Instruction& i, State& state) const;
-  /// The end of a stage's line.
-  TransferGroup tail_of(int stage) const;
-  /// T, D and U: only tail_of may follow a stage's last transfer or compute.
-  void end_step(const Instruction& i, std::size_t stage, const State& state) const;
+  /// The reductions and U that end a step on a stage.
+  TransferGroup due_on(int stage) const;
+  /// T, D, TD and U: each is due once, D when its chunk's gradients are complete, T when nothing
+  /// but these is left, TD behind T, U as the last.
+  void end_step(const Instruction& i, std::size_t stage, State& state) const;
+  /// Whether only these are left on the line.
+  bool is_ending(const State& state, std::size_t stage) const;
 
   const Program& program_;
   const ReductionShape& reductions_;

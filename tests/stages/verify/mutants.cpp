@@ -171,10 +171,10 @@ void Mutants::duplicate(Program& program) {
 }
 
 void Mutants::retarget(Program& program) {
-  constexpr std::array<Op, 11> kOps = {
-      Op::forward,         Op::backward,           Op::backward_input, Op::backward_weight,
-      Op::send_activation, Op::receive_activation, Op::send_gradient,  Op::receive_gradient,
-      Op::reduce_tied,     Op::reduce_data,        Op::optimizer};
+  constexpr std::array<Op, 12> kOps = {
+      Op::forward,         Op::backward,           Op::backward_input,   Op::backward_weight,
+      Op::send_activation, Op::receive_activation, Op::send_gradient,    Op::receive_gradient,
+      Op::reduce_tied,     Op::reduce_data,        Op::reduce_tied_data, Op::optimizer};
   StageProgram& line = some_line(program);
   TransferGroup& group = line[some_location(line)];
   Instruction& instruction = group[static_cast<std::size_t>(below(static_cast<int>(group.size())))];

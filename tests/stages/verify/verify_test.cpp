@@ -68,7 +68,7 @@ TEST_CASE("instructions that are missing, repeated or misplaced are named") {
   const std::string h = "program stages 2 chunks 2 microbatches 1\n";
   const std::string one = "1: 1RA0 1F0 1B0 1SG0 U\n";
   CHECK(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0 U\n" + one).empty());
-  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0\n" + one), Contains("stage 0 ends in"));
+  CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 0B0\n" + one), Contains("stage 0 reduces \"\""));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U\n" + one),
              Contains("lacks the gradients of micro-batch 0"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0RG0 0B0 U\n" + one), Contains("0SA0 is missing"));
@@ -80,7 +80,7 @@ TEST_CASE("instructions that are missing, repeated or misplaced are named") {
              Contains("does not own chunk 0"));
   CHECK_THAT(diagnostic(h + "0: (0F0 0SA0) 0RG0 0B0 U\n" + one), Contains("only transfers may"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0RG0 U 0B0\n" + one),
-             Contains("move it before the reductions"));
+             Contains("U (stage 0, position 3) must come after 0B0"));
   CHECK_THAT(diagnostic(h + "0: 0F0 0SA0 0SG0 0RG0 0B0 U\n" + one), Contains("remove it"));
 }
 
@@ -105,7 +105,25 @@ TEST_CASE("reductions must be those that the mesh needs") {
   const std::string text = "program stages 1 chunks 1 microbatches 1\n0: 0F0 0B0 0T U\n";
   CHECK(diagnostic(text, {.tied = true}).empty());
   CHECK_THAT(diagnostic(text, {.tied = false}), Contains("\"U\" is expected"));
-  CHECK_THAT(diagnostic(text, {.tied = true, .data = true}), Contains("\"0T 0D U\" is expected"));
+  CHECK_THAT(diagnostic(text, {.tied = true, .data = true}),
+             Contains("\"0D 0T 0TD U\" is expected"));
+}
+
+TEST_CASE("a reduction comes where its gradients are complete, and T where it holds up nothing") {
+  const std::string h = "program stages 1 chunks 2 microbatches 1\n0: ";
+  const ReductionShape both{.tied = true, .data = true};
+  CHECK(diagnostic(h + "0F0 1F0 1B0 1D 0B0 0D 1T 1TD U\n", both).empty());
+  CHECK(diagnostic(h + "0F0 1F0 1B0 0B0 1T 0D 1TD 1D U\n", both).empty());
+  CHECK(diagnostic(h + "0F0 1F0 1I0 0I0 1W0 1D 0W0 0D 1T 1TD U\n", both).empty());
+  CHECK_THAT(diagnostic(h + "0F0 1F0 1I0 1D 0I0 1W0 0W0 0D 1T 1TD U\n", both),
+             Contains("1D (stage 0, position 3) must come after 1W0"));
+  CHECK_THAT(diagnostic(h + "0F0 1F0 1B0 1T 0B0 1D 0D 1TD U\n", both),
+             Contains("1T (stage 0, position 3) must come after 0B0"));
+  CHECK_THAT(diagnostic(h + "0F0 1F0 1B0 0B0 1D 0D 1TD 1T U\n", both),
+             Contains("1TD (stage 0, position 6) must come after 1T"));
+  CHECK_THAT(diagnostic(h + "0F0 1F0 1B0 0B0 1D 1T 1TD U 0D\n", both),
+             Contains("U (stage 0, position 7) must come after 0D"));
+  CHECK_THAT(diagnostic(h + "0F0 1F0 1B0 1D 0B0 1D 1T 1TD U\n", both), Contains("is expected"));
 }
 
 TEST_CASE("invalid sizes, owners and groups are named") {

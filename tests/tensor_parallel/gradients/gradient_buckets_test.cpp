@@ -20,9 +20,9 @@ std::vector<float> gradients_of(int rank) {
 /// Every member's result, by rank.
 std::vector<std::vector<float>> reduced(int size, std::int64_t bucket_bytes) {
   std::vector<std::vector<float>> results(size);
-  run_local("reduce_gradients", size, [&](Member& member) {
+  run_local("start_reducing", size, [&](Member& member) {
     const Tensor x = tensor_of(member.stream, gradients_of(member.rank()));
-    reduce_gradients(member.stream, member.group, x, bucket_bytes);
+    member.stream.wait(start_reducing(member.stream, member.group, x, bucket_bytes));
     results.at(member.rank()) = values_of<float>(member.stream, x);
   });
   return results;
@@ -57,7 +57,7 @@ TEST_CASE("a bucket too small for one gradient, and an arena with two dimensions
     const Tensor x = tensor_of<float>(member.stream, {1, 2, 3, 4}, {2, 2});
     const auto fails = [&](const Tensor& gradients, std::int64_t bucket_bytes) {
       try {
-        reduce_gradients(member.stream, member.group, gradients, bucket_bytes);
+        member.stream.wait(start_reducing(member.stream, member.group, gradients, bucket_bytes));
       } catch (const Error&) {
         return true;
       }
