@@ -14,6 +14,12 @@
 # Exit status: 0 all runs equal, 1 a run differs or fails, 2 bad usage.
 set -euo pipefail
 
+# A closed stream becomes /dev/null: a file that is opened later must not get its number. In place of
+# a closed stderr, bash has opened its script.
+[[ -e /proc/self/fd/0 ]] || exec 0<>/dev/null
+[[ -e /proc/self/fd/1 ]] || exec 1<>/dev/null
+[[ -e /proc/self/fd/2 && ! /proc/self/fd/2 -ef $0 ]] || exec 2<>/dev/null
+
 export LC_ALL=C OMP_WAIT_POLICY=passive
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 run_limit=600    # seconds, of one run

@@ -9,25 +9,90 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "launch/artifacts/output.h"
 
 namespace stagecraft {
 namespace fs = std::filesystem;
 namespace {
 
-bool is_free(const fs::path& path) {
+/// What a run makes in its folder.
+constexpr const char* kOwnNames[] = {"config.toml", "metrics.jsonl", "result.json",
+                                     "progress",    "logs",          "traces",
+                                     "trace.json",  "model",         "trace_summary.json"};
+
+fs::path numbered(const fs::path& parent, const std::string& name, int number) {
+  return parent / (number == 1 ? name : fmt::format("{}-{}", name, number));
+}
+
+ConfigError refusal(const fs::path& path, std::string_view text) {
+  return {"run.directory", fmt::format("run.directory {} {}choose another with --set "
+                                       "run.directory=PATH",
+                                       path.string(), text)};
+}
+
+/// Calls `work`. Whatever fails in it is a ConfigError.
+template <typename Work>
+auto with_refusal(const fs::path& path, const Work& work) {
+  try {
+    return work();
+  } catch (const ConfigError&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw refusal(path, fmt::format("cannot be written: {}; ", error.what()));
+  }
+}
+
+ConfigError held(const fs::path& path) {
+  return refusal(path,
+                 fmt::format("is held by {}; wait until it has ended, or ", claim_holder(path)));
+}
+
+bool holds_nothing(const fs::path& path) {
+  return fs::is_directory(path) &&
+         std::all_of(fs::directory_iterator(path), fs::directory_iterator(),
+                     [](const auto& entry) { return is_claim_file(entry.path().filename()); });
+}
+
+ConfigError not_empty(const fs::path& path) {
+  return claim_holder(path).empty() ? refusal(path, "is not an empty folder; empty it, or ")
+                                    : held(path);
+}
+
+/// Without a slash at the end, so that each parent_path() is another folder.
+fs::path whole_path(const fs::path& path) {
+  const fs::path whole = fs::absolute(path);
+  return whole.has_filename() ? whole : whole.parent_path();
+}
+
+/// Makes a folder and those above it that are missing, and adds them to `made`. False if something
+/// of the name is there. Other runs may make and remove the folders above meanwhile.
+bool make_folder(const fs::path& folder, std::vector<fs::path>& made) {
+  constexpr int kMaxAttempts = 100;
   std::error_code failed;
-  return !fs::exists(path, failed) ||
-         (fs::is_directory(path, failed) && fs::is_empty(path, failed));
+  for (int attempt = 0; attempt < kMaxAttempts; ++attempt) {
+    if (fs::create_directory(folder, failed)) {
+      made.push_back(folder);
+      return true;
+    }
+    if (failed != std::errc::no_such_file_or_directory) {
+      break;
+    }
+    make_folder(folder.parent_path(), made);
+  }
+  if (failed && failed != std::errc::file_exists) {
+    throw fs::filesystem_error("cannot make the folder", folder, failed);
+  }
+  return false;
 }
 
 }  // namespace
 
 fs::path free_run_directory(const fs::path& parent, const std::string& name) {
-  fs::path path = parent / name;
-  for (int number = 2; !is_free(path); ++number) {
-    path = parent / fmt::format("{}-{}", name, number);
+  int number = 1;
+  while (fs::exists(fs::symlink_status(numbered(parent, name, number)))) {
+    ++number;
   }
-  return path;
+  return numbered(parent, name, number);
 }
 
 fs::path model_folder(const fs::path& run) { return run / "model"; }
@@ -36,80 +101,110 @@ fs::path trace_summary_file(const fs::path& run) { return run / "trace_summary.j
 
 fs::path progress_board_file(const fs::path& run) { return run / "progress"; }
 
-RunDirectory::RunDirectory(fs::path path, std::string_view resolved_config)
-    : path_(std::move(path)) {
-  if (!is_free(path_)) {
-    throw ConfigError("run.directory",
-                      fmt::format("run.directory {} is not an empty folder; empty it, or choose "
-                                  "another with --set run.directory=PATH",
-                                  path_.string()));
+RunDirectory::RunDirectory(fs::path path, const RunHolder& holder) : RunDirectory() {
+  path_ = std::move(path);
+  with_refusal(path_, [&] {
+    if (!make_folder(whole_path(path_), made_) && !holds_nothing(path_)) {
+      throw not_empty(path_);
+    }
+    if (!claim(holder)) {
+      throw held(path_);
+    }
+    if (!holds_nothing(path_)) {  // another run had it before the claim
+      release();
+      throw not_empty(path_);
+    }
+  });
+}
+
+RunDirectory RunDirectory::first_free(const fs::path& parent, const std::string& name,
+                                      const RunHolder& holder) {
+  for (int number = 1;; ++number) {
+    RunDirectory directory;
+    directory.path_ = numbered(parent, name, number);
+    if (with_refusal(directory.path_, [&] {
+          return make_folder(whole_path(directory.path_), directory.made_) &&
+                 directory.claim(holder);
+        })) {
+      return directory;
+    }
   }
-  try {
-    make_folders();
-    write_file(path_ / "config.toml", resolved_config);
-  } catch (const std::exception& error) {
-    take_back();
-    throw ConfigError("run.directory",
-                      fmt::format("run.directory {} cannot be written: {}; choose another with "
-                                  "--set run.directory=PATH",
-                                  path_.string(), error.what()));
+}
+
+RunDirectory RunDirectory::taken_over(fs::path path, std::string_view token,
+                                      const RunHolder& holder) {
+  const ClaimRecord earlier = read_claim(path);
+  if (earlier.token != token) {
+    throw refusal(path, "is no longer held for this run; start it again, or ");
   }
+  RunDirectory directory;
+  directory.path_ = std::move(path);
+  fs::path folder = whole_path(directory.path_);
+  for (int i = 0; i < earlier.folders; ++i, folder = folder.parent_path()) {
+    directory.made_.insert(directory.made_.begin(), folder);
+  }
+  with_refusal(directory.path_, [&] {
+    directory.claim_ = RunClaim::replace(directory.path_, directory.record_of(holder));
+  });
+  return directory;
 }
 
 RunDirectory::~RunDirectory() {
-  if (!kept_) {
+  if (kept_) {
+    release();
+  } else {
     take_back();
   }
 }
 
-void RunDirectory::make_folders() {
-  std::vector<fs::path> missing;
-  for (fs::path folder = fs::absolute(path_); !fs::exists(folder); folder = folder.parent_path()) {
-    missing.push_back(folder);
-  }
-  std::reverse(missing.begin(), missing.end());
-  for (const fs::path& folder : missing) {
-    fs::create_directory(folder);
-    made_.push_back(folder);
+void RunDirectory::write_config(std::string_view resolved_config) {
+  with_refusal(path_, [&] { write_file(path_ / "config.toml", resolved_config); });
+}
+
+void RunDirectory::release() noexcept {
+  if (claim_) {
+    claim_->remove();
+    claim_.reset();
   }
 }
 
-/// Removes all files in the run's folder: this run made them, since the folder was empty. Removes
-/// parent folders that this run made if they are empty.
-void RunDirectory::take_back() noexcept {
-  std::error_code ignored;
-  std::vector<fs::path> entries;
-  for (fs::directory_iterator entry(path_, ignored), end; entry != end; entry.increment(ignored)) {
-    entries.push_back(entry->path());
-  }
-  for (const fs::path& entry : entries) {
-    fs::remove_all(entry, ignored);
-  }
-  std::reverse(made_.begin(), made_.end());
-  for (const fs::path& folder : made_) {
-    fs::remove(folder, ignored);
-  }
+void RunDirectory::hand_on() noexcept {
+  claim_.reset();
   made_.clear();
 }
 
-void check_trace_file(const std::string& file, const RunDirectory& directory) {
-  if (file.empty()) {
-    return;
+ClaimRecord RunDirectory::record_of(const RunHolder& holder) const {
+  return claim_record(holder.run, holder.process == 0 ? ::getpid() : holder.process,
+                      static_cast<int>(made_.size()));
+}
+
+bool RunDirectory::claim(const RunHolder& holder) {
+  claim_ = RunClaim::take(path_, record_of(holder));
+  return claim_ != nullptr;
+}
+
+/// Removes what a run makes, if this one has the folder, and those of the folders that this run
+/// made and nobody else has put anything into.
+void RunDirectory::take_back() noexcept {
+  std::error_code ignored;
+  if (claim_) {
+    for (const char* name : kOwnNames) {
+      fs::remove_all(path_ / name, ignored);
+    }
   }
-  const fs::path path(file);
-  const fs::path folder = path.has_parent_path() ? path.parent_path() : fs::path(".");
-  std::error_code failed;
-  if (fs::equivalent(folder, directory.path(), failed)) {
-    return;
+  release();
+  std::reverse(made_.begin(), made_.end());
+  for (const fs::path& folder : made_) {
+    ::rmdir(folder.c_str());
   }
-  const char* reason = fs::is_directory(path, failed)        ? "it is a folder"
-                       : !fs::is_directory(folder, failed)   ? "its folder does not exist"
-                       : ::access(folder.c_str(), W_OK) != 0 ? "its folder cannot be written"
-                                                             : nullptr;
-  if (reason != nullptr) {
+}
+
+void check_trace_file(const std::string& file) {
+  const std::string fault = file.empty() ? "" : output_fault(file);
+  if (!fault.empty()) {
     throw ConfigError("trace.file", fmt::format("trace.file {} cannot be written: {}; choose "
                                                 "another, or \"\" for no trace",
-                                                file, reason));
+                                                file, fault));
   }
 }
 

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "launch/artifacts/run_claim.h"
+
 namespace stagecraft {
 
-/// The first of PARENT/NAME, PARENT/NAME-2, PARENT/NAME-3, ... that does not exist or is empty.
+/// The first of PARENT/NAME, PARENT/NAME-2, PARENT/NAME-3, ... that does not exist.
 std::filesystem::path free_run_directory(const std::filesystem::path& parent,
                                          const std::string& name);
 
@@ -17,33 +20,57 @@ std::filesystem::path model_folder(const std::filesystem::path& run);
 std::filesystem::path trace_summary_file(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
 
-/// Makes the folder. Unless keep() is called, the destructor removes everything that was made, so
-/// that a run that never began leaves nothing behind.
+/// Who asks for a run directory: the configuration's name, and the process that is to hold it.
+struct RunHolder {
+  std::string_view run;
+  int process = 0;  // 0: this one
+};
+
+/// A folder that this run alone holds (run_claim.h). Unless keep() is called, the destructor
+/// removes everything that the run made, so that a run that never began leaves nothing behind.
+/// Whatever fails is a ConfigError with the key run.directory, and leaves nothing behind.
 class RunDirectory {
  public:
-  /// Throws ConfigError with the key run.directory when the folder is not empty or cannot be
-  /// written. Leaves nothing behind in that case.
-  RunDirectory(std::filesystem::path path, std::string_view resolved_config);
+  /// Makes the folder. One that is there already has to be empty.
+  explicit RunDirectory(std::filesystem::path path, const RunHolder& holder = {});
+  /// Makes the first of PARENT/NAME, PARENT/NAME-2, ... that is not there.
+  static RunDirectory first_free(const std::filesystem::path& parent, const std::string& name,
+                                 const RunHolder& holder);
+  /// Takes the folder over from the process that called hand_on().
+  static RunDirectory taken_over(std::filesystem::path path, std::string_view token,
+                                 const RunHolder& holder);
   ~RunDirectory();
-  RunDirectory(const RunDirectory&) = delete;
-  RunDirectory& operator=(const RunDirectory&) = delete;
+  RunDirectory(RunDirectory&&) noexcept = default;
+  RunDirectory& operator=(RunDirectory&&) = delete;
 
+  void write_config(std::string_view resolved_config);
   void keep() { kept_ = true; }
+  /// The run has ended: nobody holds the folder any more.
+  void release() noexcept;
+  /// Leaves the folder to the holder, for taken_over().
+  void hand_on() noexcept;
 
   const std::filesystem::path& path() const { return path_; }
+  /// Tells the claim of the folder from every other.
+  const std::string& token() const { return claim_->token(); }
+  /// The folders that were made, outermost first.
+  const std::vector<std::filesystem::path>& made() const { return made_; }
   std::filesystem::path model() const { return model_folder(path_); }
   std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
 
  private:
-  void make_folders();
+  RunDirectory() = default;
+  ClaimRecord record_of(const RunHolder& holder) const;
+  bool claim(const RunHolder& holder);
   void take_back() noexcept;
 
   std::filesystem::path path_;
-  std::vector<std::filesystem::path> made_;  // folders, outermost first
+  std::vector<std::filesystem::path> made_;
+  std::unique_ptr<RunClaim> claim_;  // null: another process holds the folder
   bool kept_ = false;
 };
 
 /// Throws ConfigError with the key trace.file when no file can be made there later. Accepts "".
-void check_trace_file(const std::string& file, const RunDirectory& directory);
+void check_trace_file(const std::string& file);
 
 }  // namespace stagecraft

@@ -1,9 +1,7 @@
 #include "launch/commands/check_command.h"
 
-#include <fmt/format.h>
-
+#include "launch/artifacts/output.h"
 #include "launch/artifacts/run_directory.h"
-#include "launch/artifacts/trace_file.h"
 #include "launch/config/toml_reader.h"
 #include "launch/format/terminal_width.h"
 #include "launch/report/config_text.h"
@@ -22,13 +20,16 @@ void check_initial_model(const ConfigFile& config, const ResolvedRun& run) {
   }
 }
 
-/// With processes, checks the run directory before any process is started.
-void check_run_directory(const ResolvedRun& run) {
-  const LaunchConfig& session = run.settings.session;
-  if (session.mode == "mpi") {
-    const RunDirectory trial(session.directory, "");
-    check_trace_file(*session.trace_file, trial);
+/// With processes, the run directory is claimed before any of them is started.
+void print_launch(const ConfigFile& config, ResolvedRun& run, const HostOptions& hosts) {
+  std::string text = mpirun_arguments(run, hosts);
+  if (run.settings.session.mode != "mpi" || hosts.holder == 0) {
+    return print_output(text);
   }
+  RunDirectory directory = claim_run_directory(config, hosts.holder, run.settings);
+  check_trace_file(*run.settings.session.trace_file);
+  print_output(text + directory_lines(directory));
+  directory.hand_on();
 }
 
 }  // namespace
@@ -37,19 +38,16 @@ int check(const ConfigOptions& options, CheckOutput output, const HostOptions& h
   const ConfigFile config = read_config(options.file, options.overrides);
   // Only the check for launch/train, which precedes a run, counts GPUs; others touch no device.
   const CountGpus count = output == CheckOutput::launch ? count_gpus : CountGpus();
-  const ResolvedRun run =
+  ResolvedRun run =
       resolve(config, host_cores(), count, {.allowed = hosts.share_gpu, .local_size = 0});
   const TextData text = text_of(config, run);
   check_initial_model(config, run);
   if (output == CheckOutput::launch) {
-    fmt::print("{}", with_locations(config, [&] {
-                 check_run_directory(run);
-                 return mpirun_arguments(run, hosts);
-               }));
+    with_locations(config, [&] { print_launch(config, run, hosts); });
   } else {
-    fmt::print("{}", output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
-                     : output == CheckOutput::json   ? plan_json(run)
-                                                     : plan_report(run, text, terminal_width()));
+    print_output(output == CheckOutput::resolved ? resolved_toml(run.settings, run.sources)
+                 : output == CheckOutput::json   ? plan_json(run)
+                                                 : plan_report(run, text, terminal_width()));
   }
   return 0;
 }

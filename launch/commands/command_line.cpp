@@ -6,7 +6,10 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <exception>
+#include <iostream>
+#include <sstream>
 
+#include "launch/artifacts/output.h"
 #include "launch/commands/check_command.h"
 #include "launch/commands/config_reference_command.h"
 #include "launch/commands/doctor.h"
@@ -16,6 +19,7 @@
 #include "launch/commands/status_command.h"
 #include "launch/commands/train_command.h"
 #include "launch/config/config_file.h"
+#include "launch/setup/standard_streams.h"
 #include "stages/schedules/schedules.h"
 
 namespace stagecraft {
@@ -81,6 +85,8 @@ void describe_train(CLI::App& train, Arguments& words) {
                    "Network interface for the processes of run.mode = \"mpi\"; default: loopback");
   train.add_flag("--share-gpu", words.train.share_gpu,
                  "Let processes of run.mode = \"mpi\" share a GPU; slow, for tests");
+  train.add_option("--claim", words.train.claim,
+                   "Take over the run directory that `check --launch --holder` claimed");
   train.add_flag("--plain", words.train.plain, "Print progress as lines, also on a terminal");
 }
 
@@ -97,6 +103,9 @@ void describe_check(CLI::App& check, Arguments& words) {
       ->excludes(launch);
   check.add_option("--hosts", words.hosts.hosts, "Hosts for mpirun, such as a:4,b:4");
   check.add_option("--interface", words.hosts.interface, "Network interface common to the hosts");
+  check.add_option(
+      "--holder", words.hosts.holder,
+      "With --launch and run.mode = \"mpi\": claim the run directory for this process");
   check.add_flag("--share-gpu", words.hosts.share_gpu, "Processes may share a GPU, for tests");
 }
 
@@ -138,6 +147,7 @@ void describe_schedule(CLI::App& command, ScheduleOptions& options) {
       "Write the program with its transfers, not grouped, and with waits, as CSV for "
       "torch 2.15; stagecraft may not be able to prove it");
   command.add_flag("--json", options.json, "Print numbers and verdict as JSON");
+  command.footer("The file - is standard output, which then has no report.");
 }
 
 void describe_plan(CLI::App& command, PlanOptions& options) {
@@ -159,15 +169,15 @@ void describe_explain(CLI::App& command, ExplainOptions& options) {
   command.add_option("RUN", options.run, "Run directory")->required();
   command.add_option("--svg", options.svg,
                      "Write a diagram of a typical step, predicted and measured, as SVG to this "
-                     "file");
+                     "file; -: print it instead of the times");
 }
 
 void describe(CLI::App& app, Arguments& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 for success; 1 when a run failed, a program is not proven or no split fits; "
-      "2 for bad input.");
+      "Exit status: 0 for success; 1 when a run failed, output could not be written, a program is "
+      "not proven or no split fits; 2 for bad input.");
   describe_train(*app.add_subcommand("train", "Train a model"), words);
   describe_check(*app.add_subcommand("check", "Print the plan and its verdict; train nothing"),
                  words);
@@ -191,10 +201,20 @@ void describe(CLI::App& app, Arguments& words) {
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
+/// Prints what was asked for instead of a command, such as --help, or what is wrong with the
+/// arguments.
+int answer_of(const CLI::App& app, const CLI::ParseError& error) {
+  std::ostringstream output;
+  const int status = app.exit(error, output, std::cerr) == 0 ? 0 : kBadInput;
+  print_output(output.str());
+  return status;
+}
+
 /// Converts exceptions to messages and exit statuses.
-int guarded_run(const CLI::App& app, const Arguments& words) {
+template <typename Command>
+int guarded(const Command& command) {
   try {
-    return run_command(app, words);
+    return command();
   } catch (const BadInput& error) {
     fmt::print(stderr, "{}\n", error.what());
     return kBadInput;
@@ -207,17 +227,20 @@ int guarded_run(const CLI::App& app, const Arguments& words) {
 }  // namespace
 
 int run_command_line(int argc, char** argv, std::function<void(RunConfig&)> adjust) {
+  secure_standard_streams();
   CLI::App app("Stagecraft trains language models split over pipeline, tensor and data ranks.",
                "stagecraft");
   Arguments words;
   words.train.adjust = std::move(adjust);
   describe(app, words);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? 0 : kBadInput;
-  }
-  return guarded_run(app, words);
+  return guarded([&] {
+    try {
+      app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+      return answer_of(app, error);
+    }
+    return run_command(app, words);
+  });
 }
 
 }  // namespace stagecraft

@@ -1,13 +1,12 @@
 #include "launch/commands/config_reference_command.h"
 
-#include <fmt/format.h>
-
+#include "launch/artifacts/output.h"
 #include "launch/report/config_text.h"
 
 namespace stagecraft {
 
 int config_reference() {
-  fmt::print("{}", configuration_page());
+  print_output(configuration_page());
   return 0;
 }
 

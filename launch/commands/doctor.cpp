@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "kernels/backends/host_devices.h"
+#include "launch/artifacts/output.h"
 #include "launch/format/units.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tensor_parallel/comm/nccl/open_module.h"
@@ -111,7 +112,7 @@ std::string doctor_text(const Findings& found) {
 }
 
 int doctor() {
-  fmt::print("{}", doctor_text(find_out()));
+  print_output(doctor_text(find_out()));
   return 0;
 }
 

@@ -8,6 +8,7 @@
 
 #include "kernels/base/file.h"
 #include "kernels/base/text_table.h"
+#include "launch/artifacts/output.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "launch/format/units.h"
@@ -202,7 +203,7 @@ double shortest_kind(const Json& summary) {
   return shortest;
 }
 
-void write_svg(const Json& summary, const std::filesystem::path& file) {
+std::string svg_text(const Json& summary) {
   const Json& typical = summary.at("typical");
   SvgDiagram picture{fmt::format("{}: step {}, {} ms", summary.at("schedule").get<std::string>(),
                                  summary.at("typical_step").get<int>(),
@@ -219,7 +220,7 @@ void write_svg(const Json& summary, const std::filesystem::path& file) {
     }
     picture.rows.push_back(row_of(summary, typical.at("measured"), rank, name + " measured"));
   }
-  write_file(file, svg(picture));
+  return svg(picture);
 }
 
 Json read_summary(const std::filesystem::path& run) {
@@ -233,21 +234,34 @@ Json read_summary(const std::filesystem::path& run) {
   return Json::parse(read_file(file));
 }
 
+struct Explanation {
+  std::string report;
+  std::string svg;  // where one was asked for
+};
+
+Explanation explanation_of(const ExplainOptions& options) {
+  try {
+    const Json summary = read_summary(options.run);
+    return {head(summary) + times(summary) + faults(summary) + kinds(summary) + path(summary),
+            options.svg.empty() ? "" : svg_text(summary)};
+  } catch (const Json::exception& error) {
+    throw BadInput(fmt::format("{} is not a trace summary: {}",
+                               trace_summary_file(options.run).string(), error.what()));
+  } catch (const Error& error) {
+    throw BadInput(error.what());
+  }
+}
+
 }  // namespace
 
 int explain(const ExplainOptions& options) {
-  const std::filesystem::path file = trace_summary_file(options.run);
-  try {
-    const Json summary = read_summary(options.run);
-    fmt::print("{}{}{}{}{}", head(summary), times(summary), faults(summary), kinds(summary),
-               path(summary));
-    if (!options.svg.empty()) {
-      write_svg(summary, options.svg);
-    }
-  } catch (const Json::exception& error) {
-    throw BadInput(fmt::format("{} is not a trace summary: {}", file.string(), error.what()));
-  } catch (const Error& error) {
-    throw BadInput(error.what());
+  check_output_option("--svg", options.svg);
+  const Explanation texts = explanation_of(options);
+  if (!options.svg.empty()) {
+    write_output(options.svg, texts.svg);
+  }
+  if (options.svg != kStandardOutput) {
+    print_output(texts.report);
   }
   return 0;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "kernels/base/text_table.h"
+#include "launch/artifacts/output.h"
 #include "launch/config/toml_reader.h"
 #include "launch/format/units.h"
 #include "launch/report/splits_json.h"
@@ -116,18 +117,19 @@ int plan(const PlanOptions& options) {
   const SearchRequest request = request_of(config, options);
   const SplitSearch found = search_splits(request);
   if (options.json) {
-    fmt::print("{}", splits_json(request, found));
+    print_output(splits_json(request, found));
     return found.best.empty() ? 1 : 0;
   }
-  fmt::print("{}{}{}", head(request), found.best.empty() ? "" : table(request, found),
-             others(found));
   if (found.best.empty()) {
-    fmt::print("\nNo split over {} devices fits; use more devices or a smaller model\n",
-               options.devices);
+    print_output(head(request) + others(found) +
+                 fmt::format("\nNo split over {} devices fits; use more devices or a smaller "
+                             "model\n",
+                             options.devices));
     return 1;
   }
   const int number = std::min(options.toml, static_cast<int>(found.best.size()));
-  fmt::print("{}", toml(found.best[static_cast<std::size_t>(number - 1)], number));
+  print_output(head(request) + table(request, found) + others(found) +
+               toml(found.best[static_cast<std::size_t>(number - 1)], number));
   return 0;
 }
 

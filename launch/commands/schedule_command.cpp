@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
-#include "kernels/base/file.h"
 #include "kernels/base/text_table.h"
+#include "launch/artifacts/output.h"
 #include "launch/artifacts/trace_file.h"
 #include "launch/config/cost_option.h"
 #include "launch/config/memory_option.h"
@@ -184,28 +184,40 @@ std::string report(const Named& named, const Timeline& timeline, const Verdict& 
          "Verdict   proven: every execution of this program ends\n";
 }
 
+void check_output_options(const ScheduleOptions& options) {
+  check_output_option("--svg", options.svg);
+  check_output_option("--trace", options.trace);
+  check_output_option("--text", options.text);
+  check_output_option("--csv", options.csv);
+  check_output_option("--csv-comms", options.csv_comms);
+}
+
 void write_files(const ScheduleOptions& options, const Named& named, const Timeline& timeline,
-                 const Verdict& verdict) try {
+                 const Verdict& verdict) {
   if (!options.svg.empty()) {
-    write_file(options.svg,
-               schedule_svg(named.program, timeline, title(named, timeline), verdict.peaks));
+    write_output(options.svg,
+                 schedule_svg(named.program, timeline, title(named, timeline), verdict.peaks));
   }
   if (!options.trace.empty()) {
     const MeshShape mesh{.pipeline = static_cast<int>(named.program.stages.size())};
-    write_file(options.trace,
-               trace_json({}, predicted_spans(named.program, timeline, mesh, {{}}), 0));
+    write_output(options.trace,
+                 trace_json({}, predicted_spans(named.program, timeline, mesh, {{}}), 0));
   }
   if (!options.text.empty()) {
-    write_file(options.text, to_string(named.program));
+    write_output(options.text, to_string(named.program));
   }
   if (!options.csv.empty()) {
-    write_file(options.csv, to_csv(compute_of(named.program)));
+    write_output(options.csv, to_csv(compute_of(named.program)));
   }
   if (!options.csv_comms.empty()) {
-    write_file(options.csv_comms, to_csv(named.program));
+    write_output(options.csv_comms, to_csv(named.program));
   }
-} catch (const Error& error) {
-  throw BadInput(error.what());
+}
+
+/// Standard output holds a file then, and no report.
+bool writes_to_standard_output(const ScheduleOptions& options) {
+  const auto paths = {options.svg, options.trace, options.text, options.csv, options.csv_comms};
+  return std::find(paths.begin(), paths.end(), kStandardOutput) != paths.end();
 }
 
 int refused(const ScheduleOptions& options, const Named& named, const Verdict& verdict) {
@@ -220,9 +232,10 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
                                {"instruction", to_string(step.instruction)},
                                {"where", named.format_site(step)}});
     }
-    fmt::print("{}", json_text(json));
+    print_output(json_text(json));
   } else {
-    fmt::print("{}\nVerdict   not proven: {}\n", named.name, verdict.counter_example);
+    print_output(
+        fmt::format("{}\nVerdict   not proven: {}\n", named.name, verdict.counter_example));
   }
   return 1;
 }
@@ -230,6 +243,7 @@ int refused(const ScheduleOptions& options, const Named& named, const Verdict& v
 }  // namespace
 
 int schedule(const ScheduleOptions& options) {
+  check_output_options(options);
   const Named named = program_of(options);
   const Limits limits =
       limits_of(options, named.program.chunks, static_cast<int>(named.program.stages.size()));
@@ -244,8 +258,10 @@ int schedule(const ScheduleOptions& options) {
     throw BadInput("--cost: the program takes no time; give some compute a cost above 0");
   }
   write_files(options, named, timeline, verdict);
-  fmt::print("{}", options.json ? json_text(timeline_json(named, timeline, verdict))
-                                : report(named, timeline, verdict, !options.bytes.empty()));
+  if (!writes_to_standard_output(options)) {
+    print_output(options.json ? json_text(timeline_json(named, timeline, verdict))
+                              : report(named, timeline, verdict, !options.bytes.empty()));
+  }
   return 0;
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "kernels/base/mapped_file.h"
+#include "launch/artifacts/output.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "stages/board/board_report.h"
@@ -14,11 +15,12 @@ namespace stagecraft {
 namespace {
 
 void print_status(const std::filesystem::path& run, const ProgressBoard& board) {
-  fmt::print("{}", board_report(board, board_reader()));
+  std::string text = board_report(board, board_reader());
   const std::filesystem::path logs = run / "logs";
   if (std::filesystem::exists(logs)) {
-    fmt::print("Logs      {}\n", logs.string());
+    text += fmt::format("Logs      {}\n", logs.string());
   }
+  print_output(text);
 }
 
 /// Without mpirun the processes end on their own within a few seconds (actors/failure/watchdog.h).

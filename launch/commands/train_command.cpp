@@ -82,11 +82,12 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   return 1;
 }
 
-int train_threads(const ResolvedRun& resolved_run, const TextData& text,
+int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, const TextData& text,
                   const TrainOptions& options, const std::string& words) {
   const RunSettings& settings = resolved_run.settings;
-  RunDirectory directory(settings.session.directory, resolved_toml(settings, resolved_run.sources));
-  check_trace_file(*settings.session.trace_file, directory);
+  RunDirectory directory = claim_run_directory(config_file, ::getpid(), resolved_run.settings);
+  check_trace_file(*settings.session.trace_file);
+  directory.write_config(resolved_toml(settings, resolved_run.sources));
   RunFiles files(directory);
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
@@ -119,7 +120,7 @@ void leave_the_word_to_rank_0() {
 
 int train_as_configured(const TrainOptions& options) {
   const ConfigFile config = read_config(options.config.file, options.config.overrides);
-  const ResolvedRun run = resolve(config, host_cores(), count_gpus, gpu_sharing(options.share_gpu));
+  ResolvedRun run = resolve(config, host_cores(), count_gpus, gpu_sharing(options.share_gpu));
   const std::string words = command_words(config, options.config);
   return with_locations(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
@@ -131,9 +132,9 @@ int train_as_configured(const TrainOptions& options) {
     }
     if (processes) {
       train_rank(run, text, run_config(run, run.settings.session.directory, options),
-                 {words, options.interface, options.plain});
+                 {words, options.interface, options.claim, options.plain});
     }
-    return train_threads(run, text, options, words);
+    return train_threads(config, run, text, options, words);
   });
 }
 

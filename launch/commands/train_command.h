@@ -13,6 +13,7 @@ namespace stagecraft {
 struct TrainOptions {
   ConfigOptions config;
   std::string interface;   // network interface between processes; "": loopback
+  std::string claim;       // of the run directory, passed on by launch/train; "": none
   bool plain = false;      // rewrite no line in place
   bool share_gpu = false;  // processes may share a GPU
   /// A seam for tests: may change the configuration of the run.

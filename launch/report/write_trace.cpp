@@ -6,6 +6,7 @@
 #include <exception>
 
 #include "kernels/base/file.h"
+#include "launch/artifacts/output.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/artifacts/trace_file.h"
 #include "launch/report/run_analysis.h"
@@ -30,9 +31,9 @@ std::vector<RankReport> predicted_reports(const TrainingPlan& plan, const RunAna
 
 void write_files(const TrainingPlan& plan, const LaunchConfig& session, const RunResult& result) {
   const RunAnalysis analysis = analyse(plan, session, result);
-  write_file(*session.trace_file,
-             trace_json(result.ranks, predicted_reports(plan, analysis, result.trace_origin_ns),
-                        result.trace_origin_ns));
+  write_output(*session.trace_file,
+               trace_json(result.ranks, predicted_reports(plan, analysis, result.trace_origin_ns),
+                          result.trace_origin_ns));
   if (!analysis.steps.empty()) {
     write_file(trace_summary_file(session.directory), trace_summary(plan, analysis));
   }

@@ -171,6 +171,7 @@ class RankRun {
   write_trace(run.plan, run.settings, result);
   progress.flush();
   fmt::print("{}", run_summary(run, result, directory, words.configuration));
+  directory.release();
   exit_now(0);
 }
 
@@ -182,6 +183,13 @@ class RankRun {
   }
   rank_run.end_well();
   exit_now(0);
+}
+
+/// launch/train has claimed the directory; who starts mpirun by hand has not.
+RunDirectory held_directory(const std::filesystem::path& path, const RankOptions& words) {
+  const RunHolder holder{.run = words.configuration};
+  return words.claim.empty() ? RunDirectory(path, holder)
+                             : RunDirectory::taken_over(path, words.claim, holder);
 }
 
 }  // namespace
@@ -210,8 +218,9 @@ void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& c
   if (rank != 0) {
     train_other(run, text, config, words, rank);
   }
-  RunDirectory directory(run.settings.session.directory, resolved_toml(run.settings, run.sources));
-  check_trace_file(*run.settings.session.trace_file, directory);
+  RunDirectory directory = held_directory(run.settings.session.directory, words);
+  check_trace_file(*run.settings.session.trace_file);
+  directory.write_config(resolved_toml(run.settings, run.sources));
   train_first(run, text, config, words, directory);
 }
 

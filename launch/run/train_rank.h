@@ -14,6 +14,7 @@ namespace stagecraft {
 struct RankOptions {
   std::string configuration;  // as the user named it, with its --set options
   std::string interface;      // network interface for control connections; "": loopback
+  std::string claim;          // of the run directory, passed on by launch/train; "": none
   bool plain = false;         // rewrite no line in place
 };
 

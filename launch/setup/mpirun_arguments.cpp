@@ -126,8 +126,7 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   const HostOptions where = with_machines(asked);
   const LaunchConfig& session = run.settings.session;
   // Waiting threads must not spin, because actors share the cores.
-  std::string text = fmt::format("mode {}\ndirectory {}\nenvironment OMP_WAIT_POLICY=passive\n",
-                                 session.mode, session.directory);
+  std::string text = fmt::format("mode {}\nenvironment OMP_WAIT_POLICY=passive\n", session.mode);
   if (session.mode == "mpi") {
     check_mpi();
     check_interface(where);
@@ -139,6 +138,15 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
     for (const std::string& word : mpirun_words(run, where)) {
       text += fmt::format("word {}\n", word);
     }
+  }
+  return text;
+}
+
+std::string directory_lines(const RunDirectory& directory) {
+  std::string text =
+      fmt::format("directory {}\nclaim {}\n", directory.path().string(), directory.token());
+  for (auto folder = directory.made().rbegin(); folder != directory.made().rend(); ++folder) {
+    text += fmt::format("made {}\n", folder->string());
   }
   return text;
 }

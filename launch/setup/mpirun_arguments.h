@@ -14,15 +14,21 @@ struct HostOptions {
   bool several = false;    // more than this machine; set by mpirun_arguments()
   std::string interface;   // network interface that the hosts share; "": loopback
   bool share_gpu = false;  // processes may share a GPU
+  int holder = 0;  // launch/train's process, for which the run directory is claimed; 0: none
 };
 
 /// One "KEY VALUE" per line:
 ///   mode threads | mpi
-///   directory PATH            of the run, chosen now so that all processes use the same
 ///   environment NAME=VALUE    of every process
 ///   files NUMBER              that mpirun and its processes hold open at once, at most
 ///   word WORD                 for mpirun, in order, before the program
 /// Throws ConfigError when this program or the given options do not support the run.
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
+
+/// The lines about a run directory that is claimed for launch/train:
+///   directory PATH            of the run
+///   claim TOKEN               for `stagecraft train --claim`, which takes the directory over
+///   made PATH                 a folder that was made for the run, the innermost first
+std::string directory_lines(const RunDirectory& directory);
 
 }  // namespace stagecraft

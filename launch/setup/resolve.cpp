@@ -87,14 +87,27 @@ std::string source_of(const ConfigFile& config, const ConfigKey& key) {
   return key.computed.empty() ? "default" : "default: " + key.computed;
 }
 
+constexpr const char* kRuns = "runs";
+
+std::string run_name(const ConfigFile& config) {
+  return std::filesystem::path(config.name).stem().string();
+}
+
+/// Enters the run directory and the paths that follow from it.
+void enter_directory(const ConfigFile& config, const std::filesystem::path& directory,
+                     LaunchConfig& session) {
+  session.directory = directory.string();
+  if (!config.settings.session.trace_file) {
+    session.trace_file = (directory / "trace.json").string();
+  }
+}
+
 void fill_session(const ConfigFile& config, int cores, int actors, LaunchConfig& session) {
-  if (session.directory.empty()) {
-    session.directory =
-        free_run_directory("runs", std::filesystem::path(config.name).stem().string()).string();
+  std::filesystem::path directory = config.settings.session.directory;
+  if (directory.empty()) {
+    directory = free_run_directory(kRuns, run_name(config));
   }
-  if (!session.trace_file) {
-    session.trace_file = (std::filesystem::path(session.directory) / "trace.json").string();
-  }
+  enter_directory(config, directory, session);
   if (session.threads == 0) {
     session.threads = std::max(1, cores / actors);
   }
@@ -187,6 +200,15 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
 void check_rules(const ConfigFile& config) {
   check_learning_rate(config.settings.optimizer);
   check_validation(config);
+}
+
+RunDirectory claim_run_directory(const ConfigFile& config, int process, RunSettings& settings) {
+  const std::string& named = config.settings.session.directory;
+  const RunHolder holder{.run = config.name, .process = process};
+  RunDirectory directory = named.empty() ? RunDirectory::first_free(kRuns, run_name(config), holder)
+                                         : RunDirectory(named, holder);
+  enter_directory(config, directory.path(), settings.session);
+  return directory;
 }
 
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus,

@@ -1,6 +1,7 @@
 // Resolves a configuration file to a run: fills in every value, checks every rule, makes the plan.
 #pragma once
 
+#include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "launch/config/sources.h"
 #include "launch/setup/device_choice.h"
@@ -23,6 +24,10 @@ void check_rules(const ConfigFile& config);
 /// under runs/ and for a schedule file. Throws BadInput.
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {},
                     const GpuSharing& sharing = {});
+
+/// Claims the directory that the configuration names, or else the first free one, which
+/// may be another than resolve() named. Enters it in the settings. Throws ConfigError.
+RunDirectory claim_run_directory(const ConfigFile& config, int process, RunSettings& settings);
 
 /// Calls `work` and adds locations to a ConfigError that it throws.
 template <typename Work>

@@ -318,6 +318,58 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
   check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
 }
 
+TEST_CASE("runs of processes that start at once have a directory each") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  constexpr int kRuns = 3;
+  std::vector<std::unique_ptr<Process>> runs;
+  for (int i = 0; i < kRuns; ++i) {
+    runs.push_back(std::make_unique<Process>(
+        Words{STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_EXECUTABLE, "--set",
+              "run.mode=mpi", "--set", "parallel.pipeline=2"},
+        workplace.path()));
+  }
+  for (const auto& run : runs) {
+    const Ended ended = run->wait();
+    CAPTURE(ended.out, ended.err);
+    CHECK(ended.status == 0);
+  }
+  CHECK(names_in_folder(workplace.path() / "runs") ==
+        std::set<std::string>{"run", "run-2", "run-3"});
+  for (const auto& entry : fs::directory_iterator(workplace.path() / "runs")) {
+    CHECK(fs::exists(entry.path() / "model/model.safetensors"));
+    CHECK_FALSE(fs::exists(entry.path() / "claim"));
+  }
+}
+
+TEST_CASE("check --launch claims the run directory for its holder alone, and check makes none") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  const auto before = names_in_folder(workplace.path());
+  Words words = {"check", "run.toml", "--set", "run.mode=mpi"};
+  for (const char* more : {"--launch", "--resolved", "--json"}) {
+    Words all = words;
+    all.push_back(more);
+    CHECK(run_stagecraft(all, workplace.path()).status == 0);
+    CHECK(names_in_folder(workplace.path()) == before);
+  }
+  words.insert(words.end(), {"--launch", "--holder", std::to_string(::getpid())});
+  const Ended first = run_stagecraft(words, workplace.path());
+  CHECK_THAT(first.out, Catch::Contains("\ndirectory runs/run\nclaim "));
+  CHECK(names_in_folder(workplace.path() / "runs/run") == std::set<std::string>{"claim"});
+  const Ended second = run_stagecraft(words, workplace.path());
+  CHECK_THAT(second.out, Catch::Contains("\ndirectory runs/run-2\nclaim "));
+  words.insert(words.end(), {"--set", "run.directory=runs/run"});
+  const Ended named = run_stagecraft(words, workplace.path());
+  CHECK(named.status == 2);
+  CHECK_THAT(named.err, Catch::Contains("is held by the run run.toml (process " +
+                                        std::to_string(::getpid()) + " on "));
+}
+
 TEST_CASE("a mistake of the user with processes gives one message and leaves nothing behind") {
   if (skips_processes()) {
     return;

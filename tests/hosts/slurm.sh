@@ -5,6 +5,12 @@
 #                                      slurm-client. Run by hand.
 set -euo pipefail
 
+# A closed stream becomes /dev/null: a file that is opened later must not get its number. In place of
+# a closed stderr, bash has opened its script.
+[[ -e /proc/self/fd/0 ]] || exec 0<>/dev/null
+[[ -e /proc/self/fd/1 ]] || exec 1<>/dev/null
+[[ -e /proc/self/fd/2 && ! /proc/self/fd/2 -ef $0 ]] || exec 2<>/dev/null
+
 . "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/two_hosts.sh"
 config=${1:-$root/examples/hybrid/hybrid.toml}
 program=$("$root/launch/build" stagecraft | tail -n 1)

@@ -92,7 +92,7 @@ TEST_CASE("several ranks of a stage are a range") {
 
 TEST_CASE("the summary has losses, shares of time, files and suggested commands") {
   const TemporaryFolder folder;
-  const RunDirectory directory(folder.path() / "run", "");
+  const RunDirectory directory(folder.path() / "run");
   const ResolvedRun run = resolve(example(), 2);
   const std::string text = run_summary(run, result_of(run), directory, "example.toml");
   CAPTURE(text);
@@ -107,7 +107,7 @@ TEST_CASE("the summary has losses, shares of time, files and suggested commands"
 
 TEST_CASE("every command that the summary suggests is a valid configuration") {
   const TemporaryFolder folder;
-  const RunDirectory directory(folder.path() / "run", "");
+  const RunDirectory directory(folder.path() / "run");
   using Words = std::vector<std::string>;
   for (const Words& split : std::vector<Words>{
            {"parallel.pipeline=1"},
@@ -133,7 +133,7 @@ TEST_CASE("every command that the summary suggests is a valid configuration") {
 
 TEST_CASE("the summary of a stopped run says so") {
   const TemporaryFolder folder;
-  const RunDirectory directory(folder.path() / "run", "");
+  const RunDirectory directory(folder.path() / "run");
   const ResolvedRun run = resolve(example(), 2);
   RunResult result = result_of(run);
   result.stopped_early = true;

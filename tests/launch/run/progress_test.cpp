@@ -110,7 +110,7 @@ TEST_CASE("lines that an output did not take are counted, and said at the end") 
 TEST_CASE("a run that started keeps its directory, and the metrics file has every step") {
   const TemporaryFolder folder;
   {
-    RunDirectory directory(folder.path() / "run", "");
+    RunDirectory directory(folder.path() / "run");
     RunFiles files(directory);
     files.on_start();
     for (int step = 1; step <= 100; ++step) {
@@ -127,7 +127,7 @@ TEST_CASE("a run that started keeps its directory, and the metrics file has ever
 
 TEST_CASE("a row that could not be written is the failure of a run that has no other") {
   const TemporaryFolder folder;
-  RunDirectory directory(folder.path() / "run", "");
+  RunDirectory directory(folder.path() / "run");
   std::filesystem::create_symlink("/dev/full", directory.metrics());
   RunFiles files(directory);
   files.on_step(at(1));

@@ -9,6 +9,7 @@
 #include "launch/setup/open_files.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tests/launch/example_config.h"
+#include "tests/temporary_folder.h"
 
 using namespace stagecraft;
 using Catch::Matchers::Contains;
@@ -21,9 +22,17 @@ std::string words_for(const HostOptions& where, const std::string& mode = "mpi",
 
 }  // namespace
 
-TEST_CASE("mode threads gives a directory and an environment in which threads do not spin") {
-  CHECK(words_for({}, "threads") ==
-        "mode threads\ndirectory runs/example\nenvironment OMP_WAIT_POLICY=passive\n");
+TEST_CASE("mode threads gives an environment in which threads do not spin") {
+  CHECK(words_for({}, "threads") == "mode threads\nenvironment OMP_WAIT_POLICY=passive\n");
+}
+
+TEST_CASE("a claimed directory is given with its token, and what was made of it") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "runs" / "a");
+  const std::string path = directory.path().string();
+  const std::string parent = directory.path().parent_path().string();
+  CHECK(directory_lines(directory) == fmt::format("directory {}\nclaim {}\nmade {}\nmade {}\n",
+                                                  path, directory.token(), path, parent));
 }
 
 TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks") {
