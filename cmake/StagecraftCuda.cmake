@@ -20,8 +20,12 @@ if(NOT CMAKE_CUDA_COMPILER)
   return()
 endif()
 
-# Machine code for Hopper alone: what other devices are wanted is a list, e.g. 80-real;90-real.
-set(CMAKE_CUDA_ARCHITECTURES "90-real" CACHE STRING "devices that the CUDA backend is built for")
+include(GpuArchitectures)
+if(NOT CMAKE_CUDA_ARCHITECTURES)
+  stagecraft_gpu_architectures(architectures ${CMAKE_CUDA_COMPILER})
+  set(CMAKE_CUDA_ARCHITECTURES "${architectures}" CACHE STRING
+    "devices that the CUDA backend is built for, e.g. 80-real;90-real")
+endif()
 enable_language(CUDA)
 if(NOT "cuda_std_20" IN_LIST CMAKE_CUDA_COMPILE_FEATURES)
   # CMake 3.25 does not know that nvcc 13 has C++20.
@@ -54,7 +58,7 @@ if(STAGECRAFT_HAS_CUDA)
 endif()
 
 # cuDNN's attention is an option of that: libcudnn, and its C++ frontend, headers alone, which are
-# also in the wheel nvidia-cudnn-frontend of the python3 in PATH.
+# also in the wheel nvidia-cudnn-frontend of the python3 in PATH. launch/build fetches them.
 set(STAGECRAFT_HAS_CUDNN OFF)
 if(STAGECRAFT_HAS_CUDA)
   execute_process(COMMAND python3 -c "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -66,7 +70,7 @@ if(STAGECRAFT_HAS_CUDA)
     set(STAGECRAFT_HAS_CUDNN ON)
     message(STATUS "cuDNN: ${CUDNN_LIBRARY}, for attention in bfloat16")
   else()
-    message(STATUS "cuDNN: it or its frontend (pip install nvidia-cudnn-frontend) is missing; "
-      "attention in bfloat16 is computed by the slower own kernel")
+    message(STATUS "cuDNN: it or its frontend (launch/build fetches it) is missing; attention in "
+      "bfloat16 is computed by the slower own kernel")
   endif()
 endif()

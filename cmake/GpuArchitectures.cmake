@@ -1,0 +1,26 @@
+# stagecraft_gpu_architectures(OUT COMPILER): what CMAKE_CUDA_ARCHITECTURES is on this host. Machine code for
+# its GPUs, where nvidia-smi names them and the compiler knows all of them. Otherwise machine code for
+# the A100 and the H100, and PTX, from which the driver compiles for newer ones.
+function(stagecraft_gpu_architectures out compiler)
+  set(${out} "80-real;90" PARENT_SCOPE)
+  execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
+    OUTPUT_VARIABLE output RESULT_VARIABLE status ERROR_QUIET TIMEOUT 60)
+  execute_process(COMMAND ${compiler} --list-gpu-arch OUTPUT_VARIABLE known ERROR_QUIET)
+  if(NOT status EQUAL 0)
+    return()
+  endif()
+  string(REGEX MATCHALL "[^\n]+" capabilities "${output}")
+  set(architectures "")
+  foreach(capability IN LISTS capabilities)
+    string(REPLACE "." "" number "${capability}")
+    if(NOT number MATCHES "^[0-9]+$" OR number LESS 80 OR NOT known MATCHES "compute_${number}\n")
+      return()
+    endif()
+    list(APPEND architectures "${number}-real")
+  endforeach()
+  list(REMOVE_DUPLICATES architectures)
+  list(SORT architectures COMPARE NATURAL)
+  if(architectures)
+    set(${out} "${architectures}" PARENT_SCOPE)
+  endif()
+endfunction()
