@@ -26,7 +26,8 @@ RankLog::RankLog(const std::filesystem::path& folder, int rank, int stage)
     throw Error(impl_->file.string(), error.what());
   }
   impl_->logger->set_pattern(
-      fmt::format("%Y-%m-%d %H:%M:%S.%e %l rank {} stage {} %v", rank, stage));
+      fmt::format("%Y-%m-%d %H:%M:%S.%e UTC %l rank {} stage {} %v", rank, stage),
+      spdlog::pattern_time_type::utc);
   impl_->logger->flush_on(spdlog::level::info);
   impl_->logger->set_error_handler([](const std::string& /*why*/) {});
 }

@@ -1,4 +1,5 @@
-// RUN/logs/rank-N.log: one line format for all ranks, "TIME LEVEL rank R stage S TEXT".
+// RUN/logs/rank-N.log: one line format for all ranks, "TIME UTC LEVEL rank R stage S TEXT", on the
+// clock and in the zone of the progress board.
 #pragma once
 
 #include <filesystem>

@@ -7,6 +7,7 @@
 
 #include "kernels/base/text_table.h"
 #include "launch/format/units.h"
+#include "launch/report/attention_lines.h"
 #include "models/families/model_config.h"
 #include "stages/plan/communication.h"
 #include "stages/predict/text_diagram.h"
@@ -58,12 +59,13 @@ std::string split_lines(const ResolvedRun& run) {
   const TrainingPlan& plan = run.plan;
   return fmt::format(
       "Split     pipeline {} x tensor {} x data {}: {} actor{} with {} thread{} each\n"
-      "{}"
+      "{}{}"
       "Schedule  {}, {} micro-batch{} of {} sequence{} on each data rank\n",
       plan.mesh.pipeline, plan.mesh.tensor, plan.mesh.data, plan.mesh.ranks(),
       plan.mesh.ranks() == 1 ? "" : "s", run.settings.session.threads,
-      run.settings.session.threads == 1 ? "" : "s", device_line(run), plan.parallel.schedule,
-      plan.microbatches, plan.microbatches == 1 ? "" : "es", plan.batch.micro_batch,
+      run.settings.session.threads == 1 ? "" : "s", device_line(run),
+      attention_lines(run, has_cudnn()), plan.parallel.schedule, plan.microbatches,
+      plan.microbatches == 1 ? "" : "es", plan.batch.micro_batch,
       plan.batch.micro_batch == 1 ? "" : "s");
 }
 

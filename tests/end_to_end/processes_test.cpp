@@ -123,11 +123,11 @@ void check_trace(const nlohmann::json& trace) {
   CHECK(crossings > 0);
 }
 
-/// "TIME LEVEL rank R stage S TEXT", line by line.
+/// "TIME UTC LEVEL rank R stage S TEXT", line by line.
 void check_log(const std::string& log, int rank) {
-  const std::regex line(
-      fmt::format(R"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} (info|error) rank {} stage {} .+)",
-                  rank, rank / 2));
+  const std::regex line(fmt::format(
+      R"(\d{{4}}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{{3}} UTC (info|error) rank {} stage {} .+)", rank,
+      rank / 2));
   std::istringstream lines(log);
   int count = 0;
   for (std::string text; std::getline(lines, text); ++count) {
