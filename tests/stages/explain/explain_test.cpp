@@ -124,6 +124,46 @@ TEST_CASE("a receive that waits on the device for the source's compute is idle u
   CHECK(calibrate(plan.program, plan.mesh, steps).transfer == Approx(0).margin(1e-9));
 }
 
+TEST_CASE("reductions beside the backward are exposed only where the norm waits for them") {
+  TrainingPlan plan;
+  plan.program =
+      parse_program("program stages 1 chunks 2 microbatches 1\n0: 0F0 1F0 1B0 1D 0B0 0D U\n");
+  plan.mesh = {.data = 2};
+  const auto rank = [](std::int64_t reached) {
+    std::vector<Span> spans = spans_of({{"0F0", Lane::compute, 0, 10},
+                                        {"1F0", Lane::compute, 10, 20},
+                                        {"1B0", Lane::compute, 20, 40},
+                                        {"1D", Lane::compute, 40, 40},
+                                        {"1D", Lane::reductions, reached, 70},
+                                        {"0B0", Lane::compute, 40, 60},
+                                        {"0D", Lane::compute, 60, 60},
+                                        {"0D", Lane::reductions, 70, 95},
+                                        {"U", Lane::optimizer, 100, 110}});
+    spans.push_back({Lane::collectives, "wait for reductions", 60'000, 95'000, 0, 1, ""});
+    spans.push_back({Lane::optimizer, "gradient norm", 60'000, 100'000, 0, 1, ""});
+    return spans;
+  };
+  const std::vector<Span> first = rank(40);
+  const std::vector<Span> second = rank(45);
+  const std::vector<StepTimeline> steps = measured_timelines(plan, {&first, &second}, 0);
+  REQUIRE(steps.size() == 1);
+  const Explanation explanation =
+      explain_step(plan.program, plan.mesh, steps.front(), kReceiveSlots);
+  for (const RankTimes& times : explanation.ranks) {
+    CHECK(times.compute == Approx(0.060 + 0.005 + 0.010));
+    CHECK(times.communication == Approx(0.035));
+    CHECK(times.idle == Approx(0).margin(1e-9));
+  }
+  const auto wait = std::find_if(explanation.path.begin(), explanation.path.end(),
+                                 [](const PathPiece& p) { return p.begin > 0.0599; });
+  REQUIRE(wait != explanation.path.end());
+  CHECK(to_string(wait->instruction) == "0D");
+  CHECK(wait->end == Approx(0.095));
+  const CostTable costs = calibrate(plan.program, plan.mesh, steps);
+  CHECK(costs.reductions_overlap);
+  CHECK(costs.reduce_data == Approx(0.025));  // from when the second rank had come
+}
+
 TEST_CASE("gaps add up to the simulated idle time, and the critical path to the step") {
   std::mt19937 random(7);
   std::uniform_int_distribution<int> cost(1, 8);
