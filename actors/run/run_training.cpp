@@ -1,5 +1,7 @@
 #include "actors/run/run_training.h"
 
+#include <fmt/core.h>
+
 #include <caf/all.hpp>
 
 #include "actors/failure/watchdog.h"
@@ -28,11 +30,13 @@ Setups make_setups(const RunInputs& inputs, const std::shared_ptr<ProgressBoard>
   auto worlds = make_local_world(inputs.plan.mesh.ranks());
   Setups setups;
   for (int rank = 0; rank < inputs.plan.mesh.ranks(); ++rank) {
-    board->slot(rank).enter();
     setups.push_back(
         make_stage_setup(inputs, rank, std::move(worlds[static_cast<std::size_t>(rank)]), board));
   }
   make_channels(inputs.plan, setups);
+  for (int rank = 0; rank < inputs.plan.mesh.ranks(); ++rank) {
+    board->slot(rank).enter();  // from now on the watchdog counts
+  }
   return setups;
 }
 
@@ -57,6 +61,12 @@ struct ThreadRun {
   ThreadRun(const ThreadRun&) = delete;
   ThreadRun& operator=(const ThreadRun&) = delete;
 
+  /// An exception leaves actors that wait for others, or that have no thread: leak them.
+  RunResult train(const RunObservers& observers) {
+    start_actors();
+    return actors.spawn_driver(inputs, observers, board, actors.stages()).get();
+  }
+
   void start_actors() {
     const FailureMonitor monitor = actors.spawn_failure_monitor(
         board, [&world = *setups.front()->world](std::string_view text) { world.abort(text); });
@@ -77,14 +87,28 @@ struct ThreadRun {
   ActorHost actors;
 };
 
+RunResult not_started(const ThreadRun& run, const std::exception& error) {
+  RunResult result;
+  result.failure = fmt::format(
+      "the actors of the run cannot be made: {}; raise the limits on processes and memory (ulimit "
+      "-u, ulimit -v, the control group), or lower device.threads or the number of ranks",
+      error.what());
+  result.actor_lost = true;
+  run.board->name_cause(-1, result.failure);
+  return result;
+}
+
 }  // namespace
 
 RunResult run_training(const TrainingPlan& plan, const RunConfig& config, const TextData& data,
                        const RunObservers& observers) {
   auto run = std::make_unique<ThreadRun>(plan, config, data);
-  run->start_actors();
-  RunResult result =
-      run->actors.spawn_driver(run->inputs, observers, run->board, run->actors.stages()).get();
+  RunResult result;
+  try {
+    result = run->train(observers);
+  } catch (const std::exception& error) {
+    result = not_started(*run, error);
+  }
   run->watchdog.run_has_returned();
   if (result.actor_lost) {
     static_cast<void>(run.release());  // leaked: the lost actor still uses it

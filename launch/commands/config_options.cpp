@@ -1,13 +1,15 @@
 #include "launch/commands/config_options.h"
 
-#include <algorithm>
-#include <thread>
+#include <unistd.h>
 
 #include "kernels/backends/host_devices.h"
+#include "kernels/base/cpu_share.h"
+#include "launch/setup/mpi_environment.h"
 
 namespace stagecraft {
 
-int host_cores() { return std::max(1, static_cast<int>(std::thread::hardware_concurrency())); }
+/// mpirun may have bound this process to the cores of one rank, but not itself.
+int host_cores() { return available_cores(mpi_environment() ? ::getppid() : 0); }
 
 DeviceCensus count_gpus() { return count_devices(DeviceKind::cuda); }
 

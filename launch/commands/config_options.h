@@ -16,7 +16,8 @@ struct ConfigOptions {
   std::vector<std::string> overrides;  // "section.key=value"
 };
 
-/// The cores of this host.
+/// The cores of this host that the run may use: those of the processor mask, as far as the control
+/// group grants their time.
 int host_cores();
 /// The GPUs of this host. Opens the CUDA module where there is a driver.
 DeviceCensus count_gpus();

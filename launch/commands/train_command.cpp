@@ -24,6 +24,7 @@
 #include "launch/run/train_rank.h"
 #include "launch/setup/gpu_environment.h"
 #include "launch/setup/mpi_environment.h"
+#include "launch/setup/thread_check.h"
 
 namespace stagecraft {
 namespace {
@@ -85,6 +86,7 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
 int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, const TextData& text,
                   const TrainOptions& options, const std::string& words) {
   const RunSettings& settings = resolved_run.settings;
+  check_threads(resolved_run);
   RunDirectory directory = claim_run_directory(config_file, ::getpid(), resolved_run.settings);
   check_trace_file(*settings.session.trace_file);
   directory.write_config(resolved_toml(settings, resolved_run.sources));

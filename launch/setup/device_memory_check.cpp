@@ -37,13 +37,14 @@ Load load_of_largest(const TrainingPlan& plan) {
   return {largest->total(), fmt::format("a rank of stage {} plans", largest - memory.begin())};
 }
 
-[[noreturn]] void refuse(const Load& load, std::int64_t bytes, const std::string& device) {
+[[noreturn]] void refuse(const Load& load, std::int64_t bytes, const std::string& device,
+                         const std::string& limits) {
   throw ConfigError(
       "parallel.pipeline parallel.tensor train.micro_batch parallel.schedule",
-      fmt::format("{} has {} of memory, and {} {} at the peak; use more stages or tensor shards, "
+      fmt::format("{} has {} of memory{}, and {} {} at the peak; use more stages or tensor shards, "
                   "smaller micro-batches, or a schedule that keeps fewer of them (stagecraft plan "
                   "ranks the splits that fit; stagecraft check shows the memory of each stage)",
-                  device, bytes_text(bytes), load.words, bytes_text(load.bytes)));
+                  device, bytes_text(bytes), limits, load.words, bytes_text(load.bytes)));
 }
 
 }  // namespace
@@ -59,7 +60,8 @@ void check_device_memory(const TrainingPlan& plan, const LaunchConfig& session,
     const auto at = static_cast<std::size_t>(index);
     if (load.bytes > choice.bytes[at]) {
       refuse(load, choice.bytes[at],
-             choice.on_gpus() ? to_string(choice.devices[at]) : std::string("this host"));
+             choice.on_gpus() ? to_string(choice.devices[at]) : std::string("this host"),
+             choice.on_gpus() ? "" : " for this process (by its limits: ulimit -v, control group)");
     }
   }
 }

@@ -2,11 +2,14 @@
 
 #include <dnnl.h>
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <fstream>
-#include <thread>
+#include <limits>
+
+#include "kernels/base/cpu_share.h"
 
 namespace stagecraft::cpu {
 namespace {
@@ -23,6 +26,13 @@ std::string instructions() {
   return isa >= dnnl_cpu_isa_avx2 ? "AVX2" : "less than AVX2";
 }
 
+std::int64_t address_space_limit() {
+  rlimit limit{};
+  const bool known = ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
+  return known ? static_cast<std::int64_t>(limit.rlim_cur)
+               : std::numeric_limits<std::int64_t>::max();
+}
+
 /// A control group without a limit writes a word, or a number beyond all memory.
 std::int64_t host_bytes() {
   std::int64_t bytes = std::int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE);
@@ -33,7 +43,7 @@ std::int64_t host_bytes() {
       bytes = std::min(bytes, limit);
     }
   }
-  return bytes;
+  return std::min(bytes, address_space_limit());
 }
 
 }  // namespace
@@ -43,7 +53,7 @@ DeviceCensus count_cpu() { return {.count = 1, .bytes = {host_bytes()}}; }
 BackendReport report_cpu() {
   const dnnl_version_t* version = dnnl_version();
   return {.parts = {
-              {"cores", fmt::format("{}", std::thread::hardware_concurrency())},
+              {"cores", fmt::format("{}", available_cores())},
               {"instructions", instructions()},
               {"oneDNN", fmt::format("{}.{}.{}", version->major, version->minor, version->patch)}}};
 }

@@ -5,7 +5,8 @@
 
 namespace stagecraft::cpu {
 
-/// One, and what the host has of memory, or the control group that holds this process allows.
+/// One, and what the host has of memory, or what this process may have of it: its control group and
+/// its limit on address space.
 DeviceCensus count_cpu();
 
 BackendReport report_cpu();

@@ -5,6 +5,7 @@
 #include <thread>
 #include <utility>
 
+#include "kernels/base/cpu_share.h"
 #include "kernels/base/error.h"
 
 namespace stagecraft::mpi {
@@ -27,7 +28,9 @@ World::World(std::shared_ptr<Runtime> runtime, MPI_Comm comm, std::vector<int> n
   for (const int other : nodes_) {
     node_ranks_.push_back(other == nodes_.at(static_cast<std::size_t>(rank_)) ? group_rank++ : -1);
   }
-  const bool roomy = node_.members() <= static_cast<int>(std::thread::hardware_concurrency());
+  // Processors of the host, since this process may be bound to its own alone.
+  const auto processors = static_cast<int>(std::thread::hardware_concurrency());
+  const bool roomy = node_.members() <= std::min(processors, quota_cores().value_or(processors));
   spins_ = roomy ? kSpins : 0;
 }
 
