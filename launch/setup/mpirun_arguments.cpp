@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <string_view>
 #include <vector>
 
 #include "kernels/base/error.h"
 #include "launch/setup/open_files.h"
+#include "launch/setup/thread_check.h"
 #include "stages/board/progress_slot.h"
 #include "tensor_parallel/comm/mpi/session.h"
 
@@ -108,6 +110,11 @@ std::string files_line(const ResolvedRun& run, const HostOptions& where) {
   return fmt::format("files {}\n", files);
 }
 
+/// For how many seconds mpirun may start nothing.
+std::string patience_line(const ResolvedRun& run) {
+  return fmt::format("patience {:.0f}\n", std::ceil(run.settings.run.watchdog_seconds));
+}
+
 Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
   Lines words = {"-n", fmt::format("{}", run.plan.mesh.ranks()), "--quiet", "-x",
                  "OMP_WAIT_POLICY"};
@@ -130,7 +137,10 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
   if (session.mode == "mpi") {
     check_mpi();
     check_interface(where);
-    text += files_line(run, where);
+    text += files_line(run, where) + patience_line(run);
+    if (!where.several) {
+      check_threads_of_processes(run);
+    }
     if (::geteuid() == 0) {  // as in containers; Open MPI requires both variables
       text +=
           "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";
