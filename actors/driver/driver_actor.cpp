@@ -339,6 +339,14 @@ void DriverState::finish() {
   tell_all(Finish{!result_.failure.empty()});
 }
 
+/// Taking in a long trace may take longer than the watchdog's limit; each piece is progress.
+void DriverState::trace(const Spans& message) {
+  trace_.add(message);
+  if (std::holds_alternative<Ending>(phase_)) {
+    setup_->board->driver().set(Activity::leaving);
+  }
+}
+
 void DriverState::stage_ended(const StageEnded& m) {
   if (m.rank < 0 || m.rank >= ranks() || ended_.count(m.rank) > 0) {
     return;  // no rank of this run, or one that is counted already

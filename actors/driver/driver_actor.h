@@ -38,7 +38,7 @@ class DriverState {
   void ready(const Ready& message);
   void pass_done(const PassDone& message);
   void model_written(const ModelWritten& message);
-  void trace(const Spans& message) { trace_.add(message); }
+  void trace(const Spans& message);
   void trace(const ClockReadings& message) { trace_.add(message); }
   void stage_ended(const StageEnded& message);
   void run_failed(const RunFailed& message, int culprit = -1);

@@ -9,38 +9,16 @@
 #include <functional>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <thread>
 
+#include "actors/failure/culprit.h"
+#include "actors/failure/pause_detector.h"
 #include "actors/protocol/deadlines.h"
-#include "stages/board/board_report.h"
 #include "stages/board/progress_board.h"
 #include "stages/plan/plan.h"
 
 namespace stagecraft {
-
-/// The rank that caused a failure, and the message.
-struct Finding {
-  int rank = -1;  // -1: no single rank
-  std::string text;
-};
-
-/// What a watchdog knows besides the board. All clocks were read at the same moment.
-struct WatchedMoment {
-  std::int64_t now_ns = 0;  // steady clock
-  BoardReader reader;       // host, wall clock, who is alive
-  /// Ranks are processes, which may die or fail to start.
-  bool processes = false;
-};
-
-/// Empty while no failure is found. Otherwise the first of these that holds:
-/// - a process is gone without having ended;
-/// - a process has written no heartbeat for the board's watchdog_seconds;
-/// - a process has not started within that time;
-/// - a working rank, or the driver, has made no progress for that time;
-/// - all ranks and the driver have waited for each other for that time.
-std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment);
 
 /// The constant part of the board of a plan.
 BoardInfo board_info(const TrainingPlan& plan, double watchdog_seconds);
@@ -74,11 +52,14 @@ class Watchdog {
  private:
   void run();
   void look();
-  std::string find();
+  WatchedMoment moment();
+  std::string find(const WatchedMoment& moment);
   bool launcher_is_gone() const;
 
   WatchdogSetup setup_;
   int launcher_;
+  std::int64_t watching_since_ns_;
+  PauseDetector pauses_;
   std::int64_t failed_since_ns_ = 0;
   std::mutex mutex_;
   std::condition_variable changed_;

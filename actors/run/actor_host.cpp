@@ -20,14 +20,14 @@ void end(Handle& actor) {
 }  // namespace
 
 RunInputs::RunInputs(const TrainingPlan& the_plan, const RunConfig& the_config,
-                     const TextData& the_data)
+                     const TextData& the_data, const std::function<void()>& on_progress)
     : plan(the_plan),
       config(the_config),
       data(the_data),
       evaluation_samples(stagecraft::evaluation_samples(data, config.options.eval_batches,
                                                         plan.batch.global_batch)) {
   if (!plan.model.config.init_from.empty()) {
-    initial = std::make_shared<InitialModel>(plan.model, plan.model.config.init_from);
+    initial = std::make_shared<InitialModel>(plan.model, plan.model.config.init_from, on_progress);
   }
 }
 

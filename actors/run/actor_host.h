@@ -19,7 +19,10 @@ namespace stagecraft {
 /// Everything that a run's actors point to. Constructed before them. Actors that never return still
 /// use it; it is then leaked with them.
 struct RunInputs {
-  RunInputs(const TrainingPlan& plan, const RunConfig& config, const TextData& data);
+  /// `on_progress` is called while a model that the run begins with is checked.
+  RunInputs(
+      const TrainingPlan& plan, const RunConfig& config, const TextData& data,
+      const std::function<void()>& on_progress = [] {});
   TrainingPlan plan;
   RunConfig config;
   TextData data;

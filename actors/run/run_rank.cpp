@@ -19,6 +19,7 @@ ControlOptions control_options(const RunInputs& inputs, const RankProcess& proce
   options.interface_address = process.interface_address;
   options.rank = process.session.rank();
   options.deadline_seconds = inputs.config.options.watchdog_seconds;
+  process.board->slot(options.rank).set(Activity::joining);
   // The secret of the run is made by rank 0.
   options.secret = process.session.exchange(options.rank == 0 ? new_secret() : "").front();
   return options;
@@ -31,8 +32,8 @@ class ProcessRun {
              const RankProcess& process)
       : process_(process),
         rank_(process.session.rank()),
-        inputs_(plan, config, data),
-        setup_(make_stage_setup(inputs_, rank_, process.session.world(), process.board)),
+        inputs_(plan, config, data, [this] { at(Activity::starting); }),
+        setup_(make_setup()),
         actors_(configure_control),
         network_(actors_.system(), control_options(inputs_, process)) {
     connect_tensors();
@@ -64,12 +65,21 @@ class ProcessRun {
   /// Destroys everything that uses MPI. The exchange first: no process may end before all messages
   /// have arrived.
   void shut_down() {
+    at(Activity::parting);
     process_.session.exchange("");
+    at(Activity::leaving);
     process_.watchdog.on_cause({});
     actors_.await_actors();
     setup_->channels.clear();
     setup_->for_tensors = {};
     setup_->world.reset();
+  }
+
+  std::shared_ptr<StageSetup> make_setup() {
+    at(Activity::joining);
+    auto world = process_.session.world();
+    at(Activity::starting);  // on a GPU, CUDA starts
+    return make_stage_setup(inputs_, rank_, std::move(world), process_.board);
   }
 
   /// Makes channels over shared windows and MPI, or over NCCL between GPUs.
@@ -79,16 +89,16 @@ class ProcessRun {
       setup_->channels = connect_channels(process_.session, inputs_.plan, stream);
       return;
     }
-    ProgressSlot& progress = process_.board->slot(rank_);
-    // CUDA has started. The watchdog counts this and each of the following as progress.
-    progress.set(Activity::starting);
+    at(Activity::joining);  // CUDA has started; this and what follows is progress
     const auto nccl = open_nccl(stream.device(), setup_->world->make_group({rank_}, 0));
-    progress.set(Activity::starting);
+    at(Activity::joining);
     setup_->channels = connect_device_channels(*setup_->world, nccl, inputs_.plan, stream);
     setup_->for_tensors = [nccl](std::unique_ptr<Communicator> group) {
       return make_nccl_communicator(nccl, std::move(group));
     };
   }
+
+  void at(Activity activity) { process_.board->slot(rank_).set(activity); }
 
   void start_actors() {
     // The captured setup owns the world, so that abort is valid until shut_down().
@@ -109,6 +119,7 @@ class ProcessRun {
     std::vector<StageActor> stages(addresses.size());
     stages[static_cast<std::size_t>(rank_)] = actors_.stages().front();
     for (const int other : control_receivers(inputs_.plan, rank_)) {
+      at(Activity::joining);  // each connection is progress
       const auto index = static_cast<std::size_t>(other);
       stages[index] = network_.connect(addresses[index], other);
     }

@@ -98,7 +98,9 @@ void StageState::lost(const caf::down_msg& down) {
 
 /// Collective over the first ranks of all clocks.
 void StageState::read_clocks(bool at_end) {
+  progress().set(at_end ? Activity::parting : Activity::joining);
   std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->clock_of);
+  progress().set(at_end ? Activity::leaving : Activity::starting);
   if (setup_->rank == 0) {
     self_->send(driver_, ClockReadings{at_end, std::move(readings)});
   }
@@ -106,11 +108,9 @@ void StageState::read_clocks(bool at_end) {
 
 void StageState::make_work() {
   StageSetup& s = *setup_;
-  MeshCommunicators groups = mesh_communicators(*s.world, *s.plan);
-  for (auto* group : {&groups.tensor, &groups.data, &groups.tied}) {
-    progress().set(Activity::starting);  // each group is progress
-    *group = observe(s.for_tensors(std::move(*group)), *this);
-  }
+  MeshCommunicators groups = make_groups();
+  progress().set(Activity::starting);
+  s.work.on_progress = [this] { progress().advance(); };
   work_ = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream), std::move(groups),
                                            s.data, s.work);
   if (s.config->wrap_work) {
@@ -125,13 +125,23 @@ void StageState::make_work() {
                     s.channels);
 }
 
+/// Collective over each group.
+MeshCommunicators StageState::make_groups() {
+  progress().set(Activity::joining);
+  MeshCommunicators groups = mesh_communicators(*setup_->world, *setup_->plan);
+  for (auto* group : {&groups.tensor, &groups.data, &groups.tied}) {
+    progress().set(Activity::joining);  // each group is progress
+    *group = observe(setup_->for_tensors(std::move(*group)), *this);
+  }
+  return groups;
+}
+
 /// From the model that the run begins with, or at random.
 void StageState::load_weights() {
   const DrawnWeights drawn(setup_->config->options.seed, setup_->config->threads);
   const StateReader* initial = setup_->initial.get();
-  const ObservedReader reader(initial == nullptr ? drawn : *initial, [this] {
-    progress().set(Activity::starting);  // each piece is progress
-  });
+  const ObservedReader reader(initial == nullptr ? drawn : *initial,
+                              [this] { progress().advance(); });
   work_->load(StateKind::weight, reader);
 }
 
@@ -296,7 +306,7 @@ void StageState::write_model(const WriteModel& m) {
   guarded([&] {
     progress().set(Activity::writing);
     ModelFileWriter file(*setup_->config->files, setup_->plan->model, m.temporary,
-                         {.on_progress = [this] { progress().set(Activity::writing); }});
+                         {.on_progress = [this] { progress().advance(); }});
     work_->save(StateKind::weight, file);
     file.sync();
     progress().set(Activity::idle);
@@ -307,12 +317,13 @@ void StageState::write_model(const WriteModel& m) {
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
     guarded([&] {
+      progress().set(Activity::leaving);
       meter_.spans().settle();
       read_clocks(true);
     });
   }
   if (!m.failed && !failed_) {
-    progress().set(Activity::leaving);
+    progress().set(Activity::parting);  // who gets the last message may say that the rank has ended
   }
   failed_ = true;  // ignore all later messages
   if (driver_) {

@@ -77,6 +77,7 @@ class StageState : public CommunicationObserver {
   void fail(int culprit, const std::string& text, bool aborted);
   void begin_when_complete();
   void make_work();
+  MeshCommunicators make_groups();
   void load_weights();
   void read_clocks(bool at_end);
   void follow_priming(std::int64_t step);

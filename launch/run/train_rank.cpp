@@ -8,8 +8,10 @@
 #include <optional>
 #include <thread>
 
+#include "actors/failure/pause_detector.h"
 #include "actors/protocol/run_report.h"
 #include "actors/run/run_rank.h"
+#include "kernels/base/span.h"
 #include "launch/artifacts/rank_log.h"
 #include "launch/report/config_text.h"
 #include "launch/report/run_summary.h"
@@ -20,6 +22,7 @@
 #include "launch/run/signals.h"
 #include "launch/setup/mpi_environment.h"
 #include "launch/setup/open_files.h"
+#include "launch/setup/thread_check.h"
 
 namespace stagecraft {
 namespace {
@@ -45,8 +48,13 @@ std::optional<ProgressBoard> try_open(const std::filesystem::path& path) {
 /// Waits for the board, since rank 0 may start later than this process.
 Board await_board(const std::filesystem::path& path, double seconds) {
   using Clock = std::chrono::steady_clock;
-  const auto deadline = Clock::now() + std::chrono::duration<double>(seconds);
+  const std::chrono::duration<double> patience(seconds);
+  auto deadline = Clock::now() + patience;
+  PauseDetector pauses(std::chrono::seconds(1), now_ns(), wall_clock_ns());
   while (Clock::now() < deadline) {
+    if (pauses.paused(now_ns(), wall_clock_ns())) {
+      deadline = Clock::now() + patience;
+    }
     if (auto board = try_open(path)) {
       return std::make_shared<ProgressBoard>(std::move(*board));
     }
@@ -132,6 +140,7 @@ class RankRun {
  private:
   void start_session() {
     const std::string& transport = run_.settings.session.transport;
+    board_->slot(rank_).set(Activity::joining);
     session_ = start_mpi({.shared_windows = transport != "mpi"});
     for (int other = 0; other < session_->size(); ++other) {
       require(transport != "window" || session_->shares_windows_with(other), "run.transport",
@@ -215,6 +224,7 @@ void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& c
                 const RankOptions& words) {
   const int rank = mpi_rank(run.plan);
   raise_open_files(open_files_of_rank(run.plan, rank));
+  check_threads(run);
   if (rank != 0) {
     train_other(run, text, config, words, rank);
   }

@@ -34,6 +34,20 @@ std::span<const std::byte> data_of(const MappedFile& file, const SafetensorsEntr
                               static_cast<std::size_t>(entry.bytes));
 }
 
+bool equal(std::span<const std::byte> a, std::span<const std::byte> b,
+           const std::function<void()>& on_progress) {
+  constexpr std::size_t kBlock = std::size_t{4} << 20;
+  bool same = a.size() == b.size();
+  while (same && !a.empty()) {
+    const std::size_t count = std::min(kBlock, a.size());
+    on_progress();
+    same = std::memcmp(a.data(), b.data(), count) == 0;
+    a = a.subspan(count);
+    b = b.subspan(count);
+  }
+  return same;
+}
+
 }  // namespace
 
 struct InitialModel::State {
@@ -55,16 +69,14 @@ struct InitialModel::State {
   }
 
   /// Removes a head that is a copy of the token table, because the model's head is tied to it.
-  void drop_tied_head() {
+  void drop_tied_head(const std::function<void()>& on_progress) {
     const auto head = entries.find(kHead);
     const auto table = entries.find(kTable);
     if (head == entries.end() || table == entries.end()) {
       return;
     }
-    const auto a = data_of(file, head->second);
-    const auto b = data_of(file, table->second);
     require(head->second.shape == table->second.shape &&
-                std::equal(a.begin(), a.end(), b.begin(), b.end()),
+                equal(data_of(file, head->second), data_of(file, table->second), on_progress),
             path, "{} differs from {}, but this model's head is tied to its token embedding", kHead,
             kTable);
     entries.erase(head);
@@ -96,7 +108,8 @@ struct InitialModel::State {
   }
 };
 
-InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder) {
+InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder,
+                           const std::function<void()>& on_progress) {
   try {
     require(fs::is_directory(folder), folder.string(),
             "is not a directory; a model is a directory with model.safetensors and config.json");
@@ -106,7 +119,7 @@ InitialModel::InitialModel(const ModelSpec& model, const fs::path& folder) {
     const fs::path weights = folder / "model.safetensors";
     state_ = std::make_unique<State>(weights);
     state_->collect(read_safetensors_layout(weights, std::as_const(state_->file).bytes()));
-    state_->drop_tied_head();
+    state_->drop_tied_head(on_progress);
     state_->check_all(model);
   } catch (const Error& error) {
     throw ConfigError(kKey, error.what());

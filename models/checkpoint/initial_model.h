@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 
 #include "models/families/model_spec.h"
@@ -13,10 +14,13 @@ namespace stagecraft {
 /// parameter occurs once, with or without the prefix "transformer.", in float32 and with the right
 /// shape. Mask buffers are ignored, and so is a lm_head.weight that is a copy of wte.weight. A
 /// config.json, if present, must describe the same function. Throws ConfigError for the key
-/// "model.init_from" with the file, the tensor and both shapes.
+/// "model.init_from" with the file, the tensor and both shapes. `on_progress` is called before each
+/// block of bytes that is compared: progress for a watchdog.
 class InitialModel : public StateReader {
  public:
-  InitialModel(const ModelSpec& model, const std::filesystem::path& folder);
+  InitialModel(
+      const ModelSpec& model, const std::filesystem::path& folder,
+      const std::function<void()>& on_progress = [] {});
   ~InitialModel() override;
   /// Weights alone: the folder has no moments.
   void read(const StatePiece& piece, std::span<float> values) const override;

@@ -26,7 +26,7 @@ std::filesystem::path begin_model_files(FileSystem& files, const ModelSpec& mode
 struct ModelWriteOptions {
   /// Called before each piece and each flush: progress for a watchdog, however large the model is.
   std::function<void()> on_progress = [] {};
-  /// At most this many bytes are written between two flushes: seconds, even on a slow disk.
+  /// At most this many bytes are written between two flushes. Fewer where the disk is slow.
   std::int64_t flush_bytes = std::int64_t{64} << 20;
 };
 
@@ -44,6 +44,7 @@ class ModelFileWriter : public StateWriter {
 
  private:
   FileWriter& file();
+  void flush();
   void write_run(std::int64_t offset, std::span<const std::byte> bytes);
 
   FileSystem& files_;
@@ -52,6 +53,7 @@ class ModelFileWriter : public StateWriter {
   SafetensorsLayout layout_;
   std::optional<FileWriter> file_;  // empty before the first piece
   std::int64_t unflushed_ = 0;      // bytes
+  std::int64_t block_;              // bytes before the next flush
 };
 
 /// Driver: gives both files their final names, in place of earlier ones, on the disk too. The

@@ -60,21 +60,30 @@ std::int64_t aligned(std::int64_t elements) {
   return (elements + kAlignment - 1) / kAlignment * kAlignment;
 }
 
-Tensor zeroed_arena(Stream& stream, std::int64_t elements, MemoryLabel label,
-                    DType dtype = DType::float32) {
-  Tensor arena(stream.memory(), {elements}, dtype, label);
-  fill_zero(stream, {arena});
-  return arena;
-}
+/// Makes arenas on one stream.
+struct ArenaMaker {
+  Stream& stream;
+  const std::function<void()>& on_progress;
 
-ParameterArenas make_arenas(Stream& stream, std::int64_t total, DType compute) {
-  ParameterArenas arenas{.weights = zeroed_arena(stream, total, MemoryLabel::weights),
+  Tensor zeroed(std::int64_t elements, MemoryLabel label, DType dtype = DType::float32) const {
+    constexpr std::int64_t kBlock = std::int64_t{1} << 23;  // the host touches its pages here
+    Tensor arena(stream.memory(), {elements}, dtype, label);
+    for (std::int64_t begin = 0; begin < elements; begin += kBlock) {
+      on_progress();
+      fill_zero(stream, {arena.rows(begin, std::min(begin + kBlock, elements))});
+    }
+    return arena;
+  }
+};
+
+ParameterArenas make_arenas(const ArenaMaker& make, std::int64_t total, DType compute) {
+  ParameterArenas arenas{.weights = make.zeroed(total, MemoryLabel::weights),
                          .compute_weights = {},
-                         .gradients = zeroed_arena(stream, total, MemoryLabel::gradients),
-                         .first_moments = zeroed_arena(stream, total, MemoryLabel::optimizer),
-                         .second_moments = zeroed_arena(stream, total, MemoryLabel::optimizer)};
+                         .gradients = make.zeroed(total, MemoryLabel::gradients),
+                         .first_moments = make.zeroed(total, MemoryLabel::optimizer),
+                         .second_moments = make.zeroed(total, MemoryLabel::optimizer)};
   if (compute == DType::bfloat16) {
-    arenas.compute_weights = zeroed_arena(stream, total, MemoryLabel::weights, compute);
+    arenas.compute_weights = make.zeroed(total, MemoryLabel::weights, compute);
   }
   return arenas;
 }
@@ -90,7 +99,7 @@ std::int64_t total_of(const std::vector<std::vector<Entry>>& groups) {
 }
 
 /// Where the parameter lies in the arenas. Its boxes stay empty.
-Parameter make_parameter(Stream& stream, const Entry& entry, const ElementRange& place,
+Parameter make_parameter(const ArenaMaker& make, const Entry& entry, const ElementRange& place,
                          const ParameterArenas& arenas) {
   const auto part_of = [&](const Tensor& arena) {
     return arena.rows(place.begin, place.end).view(entry.local);
@@ -107,7 +116,7 @@ Parameter make_parameter(Stream& stream, const Entry& entry, const ElementRange&
                       .second_moment = part_of(arenas.second_moments)};
   while (parameter.gradients.size() < parameter.uses.size()) {
     parameter.gradients.push_back(
-        zeroed_arena(stream, elements_of(entry.local), MemoryLabel::gradients).view(entry.local));
+        make.zeroed(elements_of(entry.local), MemoryLabel::gradients).view(entry.local));
   }
   return parameter;
 }
@@ -123,10 +132,12 @@ void extend(std::vector<GradientSum>& sums, const GradientAxes& axes, const Elem
 }  // namespace
 
 ParameterStore::ParameterStore(Stream& stream, const std::vector<std::vector<ParameterUse>>& chunks,
-                               int rank, int ranks, DType compute)
+                               int rank, int ranks, DType compute,
+                               const std::function<void()>& on_progress)
     : sums_(chunks.size() + 1) {
   const std::vector<std::vector<Entry>> groups = groups_of(chunks, rank, ranks);
-  arenas_ = make_arenas(stream, total_of(groups), compute);
+  const ArenaMaker make{stream, on_progress};
+  arenas_ = make_arenas(make, total_of(groups), compute);
   std::int64_t begin = 0;
   const auto add_group = [&](std::size_t group) {
     for (const Entry& entry : groups[group]) {
@@ -134,7 +145,7 @@ ParameterStore::ParameterStore(Stream& stream, const std::vector<std::vector<Par
       begin += aligned(elements_of(entry.local));
       extend(sums_[group], entry.spec.summed_over, {place.begin, begin});
       index_[entry.spec.name] = parameters_.size();
-      parameters_.push_back(make_parameter(stream, entry, place, arenas_));
+      parameters_.push_back(make_parameter(make, entry, place, arenas_));
       parameters_.back().boxes = shard_boxes(entry.spec.shape, entry.spec.shard, rank, ranks);
     }
   };

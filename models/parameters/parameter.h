@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -92,8 +93,11 @@ class ParameterStore {
  public:
   /// `chunks` has the uses of each chunk, in model order. Moments are zero, weights undefined.
   /// `rank` of `ranks` is on the tensor axis. Layers compute in `compute`, float32 or bfloat16.
-  ParameterStore(Stream& stream, const std::vector<std::vector<ParameterUse>>& chunks, int rank,
-                 int ranks, DType compute = DType::float32);
+  /// `on_progress` is called before each block of memory is set: progress for a watchdog, however
+  /// large the stage is.
+  ParameterStore(
+      Stream& stream, const std::vector<std::vector<ParameterUse>>& chunks, int rank, int ranks,
+      DType compute = DType::float32, const std::function<void()>& on_progress = [] {});
 
   /// Throws Error if this stage has no parameter of the name.
   const Parameter& at(std::string_view name) const;

@@ -91,7 +91,7 @@ std::string where_text(const View& view, const BoardInfo& info) {
   if (!plausible(view, info)) {
     return "this row of the board is not valid";
   }
-  return waits_for_others(view.activity)
+  return waits_in_program(view.activity)
              ? fmt::format("{}: waits for {}", location_text(view),
                            awaited(view.instruction, info.stage_of_chunk))
              : location_text(view);

@@ -26,8 +26,9 @@ Instruction unpacked(std::uint64_t bits) {
 
 std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
-      "starting", "beginning", "running", "communicating", "waiting",   "reporting", "idle",
-      "writing",  "leaving",   "ended",   "failed",        "dismissed", "deciding",  "observing"};
+      "starting", "beginning", "running", "communicating", "waiting", "reporting",
+      "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed",
+      "deciding", "observing", "joining", "parting"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -62,8 +63,10 @@ void ProgressSlot::set(Activity activity, std::int64_t step, const Instruction& 
   set(activity);
 }
 
+void ProgressSlot::advance() { since_ns_.store(now_ns(), std::memory_order_relaxed); }
+
 void ProgressSlot::set(Activity activity) {
-  since_ns_.store(now_ns(), std::memory_order_relaxed);
+  advance();
   activity_.store(static_cast<std::uint8_t>(activity), std::memory_order_release);
 }
 
@@ -106,7 +109,11 @@ std::string location_text(const ProgressSlot::View& view) {
     case Activity::writing:
       return "writing its part of the model";
     case Activity::leaving:
-      return "ending its connections";
+      return "ending its part of the run";
+    case Activity::joining:
+      return "connecting to the other ranks";
+    case Activity::parting:
+      return "waiting for the other ranks to end";
     case Activity::ended:
       return "at its end";
     default:
@@ -147,6 +154,11 @@ bool driver_works(Activity activity) {
 }
 
 bool waits_for_others(Activity activity) {
+  return waits_in_program(activity) || activity == Activity::joining ||
+         activity == Activity::parting;
+}
+
+bool waits_in_program(Activity activity) {
   return activity == Activity::waiting || activity == Activity::communicating;
 }
 

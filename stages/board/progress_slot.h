@@ -21,15 +21,18 @@ enum class Activity : std::uint8_t {
   reporting,      // adding up losses and gradient norm
   idle,           // has no program: waits for the driver
   writing,        // writing its part of the model
-  leaving,        // has finished, and closes its connections
+  leaving,        // has no more steps, and ends its part of the run
   ended,
   failed,
   dismissed,  // ended by a signal: mpirun ends the other processes when one has failed
   // of the driver alone
-  deciding,  // adding up results, deciding the update
-  observing  // calling an observer of the run
+  deciding,   // adding up results, deciding the update
+  observing,  // calling an observer of the run
+  // of the ranks again: meeting all others
+  joining,  // connecting to the other ranks
+  parting   // has ended its part, waits until the others have
 };
-inline constexpr int kActivities = 14;
+inline constexpr int kActivities = 16;
 
 std::string_view to_string(Activity activity);
 
@@ -56,6 +59,8 @@ class alignas(64) ProgressSlot {
   void set(Activity activity, std::int64_t step, const Instruction& instruction);
   /// Changes only the activity, e.g. into and out of a collective.
   void set(Activity activity);
+  /// Progress within the activity.
+  void advance();
   /// What the following steps and instructions belong to: batch `batch` of an evaluation, or
   /// training if it is negative.
   void set_batch(std::int64_t batch);
@@ -105,5 +110,7 @@ bool works(Activity activity);
 bool driver_works(Activity activity);
 /// Whether the rank waits for another rank or for the driver.
 bool waits_for_others(Activity activity);
+/// Whether it does so for its next instruction.
+bool waits_in_program(Activity activity);
 
 }  // namespace stagecraft

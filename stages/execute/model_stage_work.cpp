@@ -48,11 +48,12 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       groups_(std::move(groups)),
       source_(plan, coordinate_.data, std::move(data), config.samples),
       optimizer_(config.optimizer),
+      on_progress_(config.on_progress),
       parameters_(std::make_unique<ParameterStore>(
           *stream_,
           uses_by_run(plan.model,
                       ranges_of(plan.chunks, plan.program.stage_of_chunk, coordinate_.pipeline)),
-          coordinate_.tensor, plan.mesh.tensor, plan.batch.compute())),
+          coordinate_.tensor, plan.mesh.tensor, plan.batch.compute(), config.on_progress)),
       update_(*stream_, whole_parameters(*parameters_)),
       chunks_(plan.chunks.size()) {
   const LayerSetup layer_setup{.stream = *stream_,
@@ -150,6 +151,7 @@ void ModelStageWork::forward(const Instruction& instruction) {
   LayerContext context{*stream_, *groups_.tensor, live.batch};
   Tensor x = std::move(live.x);
   for (std::size_t i = 0; i < state.layers.size(); ++i) {
+    on_progress_();
     x = state.layers[i]->forward(context, std::move(x), live.stashes[i]);
   }
   if (owns(instruction.chunk + 1)) {
@@ -167,6 +169,7 @@ void ModelStageWork::backward(const Instruction& instruction) {
                                                             : WeightStash::Mode::deferred);
   Tensor dy = std::move(live.dy);
   for (std::size_t i = state.layers.size(); i-- > 0;) {
+    on_progress_();
     dy = state.layers[i]->backward_input(context, std::move(dy), live.stashes[i], live.weights);
   }
   if (owns(instruction.chunk - 1)) {

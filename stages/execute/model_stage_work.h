@@ -1,6 +1,7 @@
 // The stage work of training: runs the layers of the stage's chunks on the rank's stream.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct WorkConfig {
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;  // of dropout
   SampleConfig samples;
+  /// Called again and again while the parameters are made, and before each layer's forward and
+  /// backward: progress for a watchdog.
+  std::function<void()> on_progress = [] {};
 };
 
 /// The layers of one chunk, and the tensors that its micro-batches keep between instructions.
@@ -65,6 +69,7 @@ class ModelStageWork : public StageWork {
   MeshCommunicators groups_;
   MicroBatchSource source_;
   OptimizerConfig optimizer_;
+  std::function<void()> on_progress_;
   std::unique_ptr<ParameterStore> parameters_;
   OwnedUpdate update_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's

@@ -1,5 +1,7 @@
 #include "tensor_parallel/sharding/box.h"
 
+#include <algorithm>
+
 #include "kernels/base/error.h"
 
 namespace stagecraft {
@@ -49,6 +51,24 @@ Shape Box::shape() const {
 }
 
 Box whole_box(const Shape& shape) { return {Shape(shape.size(), 0), shape}; }
+
+std::vector<Box> blocks_of(const Box& box, std::int64_t elements) {
+  const Shape sizes = box.shape();
+  const auto cut = std::ranges::find_if(sizes, [](std::int64_t size) { return size > 1; });
+  if (elements_of(sizes) <= elements || cut == sizes.end()) {
+    return {box};
+  }
+  const auto dimension = static_cast<std::size_t>(cut - sizes.begin());
+  const std::int64_t slice = elements_of(sizes) / sizes[dimension];
+  const std::int64_t step = std::max<std::int64_t>(1, elements / slice);
+  std::vector<Box> blocks;
+  for (std::int64_t at = box.begin[dimension]; at < box.end[dimension]; at += step) {
+    blocks.push_back(box);
+    blocks.back().begin[dimension] = at;
+    blocks.back().end[dimension] = std::min(at + step, box.end[dimension]);
+  }
+  return blocks;
+}
 
 std::vector<ElementRun> runs_of(const Box& box, const Shape& shape) {
   require(box.begin.size() == shape.size(), "runs_of", "a box of {} dimensions in a tensor {}",

@@ -19,6 +19,11 @@ struct Box {
 /// All of a tensor.
 Box whole_box(const Shape& shape);
 
+/// Cuts a box into boxes of at most `elements` elements where it can: along the first dimension
+/// that has more than one index, so that each is at least one of these. Row-major, the elements of
+/// the boxes follow each other as those of the whole.
+std::vector<Box> blocks_of(const Box& box, std::int64_t elements);
+
 /// Consecutive elements of a tensor.
 struct ElementRun {
   std::int64_t begin = 0;

@@ -29,14 +29,15 @@ enum class FaultKind : std::uint8_t {
   interrupted,      // SIGINT to it
   terminated,       // SIGTERM to it
   stopped_twice,    // SIGINT, and once more while the step still runs
-  disk_full         // the run directory's disk is full
+  disk_full,        // the run directory's disk is full
+  suspended         // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
 };
 
-inline constexpr std::array<std::string_view, 19> kFaultNames = {
+inline constexpr std::array<std::string_view, 20> kFaultNames = {
     "none",          "throws",         "hangs",         "killed",      "frozen",
     "mpirun_killed", "disconnected",   "drops",         "doubles",     "late",
     "missing",       "killed_writing", "strangers",     "write_fails", "launcher_killed",
-    "interrupted",   "terminated",     "stopped_twice", "disk_full"};
+    "interrupted",   "terminated",     "stopped_twice", "disk_full",   "suspended"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

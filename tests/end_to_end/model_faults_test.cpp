@@ -1,7 +1,9 @@
 // A run whose disk fails while the model is written ends as failed, and the folder is as it was.
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <iterator>
+#include <thread>
 
 #include "kernels/base/file.h"
 #include "kernels/base/posix_file_system.h"
@@ -106,6 +108,30 @@ TEST_CASE("actors that see each other's bytes only after a flush write the model
   KeepingObserver observer;
   CHECK((files->read(folder / "model.safetensors") == trained_bytes(alone, observer)));
   CHECK(files->paths().size() == 2);
+}
+
+TEST_CASE("a disk that takes longer for the model than the watchdog waits is no failure") {
+  constexpr double kBytesPerSecond = 3e6;
+  double unflushed = 0;
+  const auto slow = std::make_shared<ObservedFileSystem>(
+      std::make_shared<MemoryFileSystem>(), [&](const FileCall& call) {
+        unflushed += static_cast<double>(call.bytes.size());
+        if (call.kind == FileCallKind::sync) {
+          std::this_thread::sleep_for(std::chrono::duration<double>(unflushed / kBytesPerSecond));
+          unflushed = 0;
+        }
+      });
+  SmallRun run = tiny_run();
+  run.parallel = {};
+  run.model.vocab = 20'000;
+  run.model.hidden = 64;  // 5 MB
+  run.run.options.watchdog_seconds = 1;
+  run.run.files = slow;
+  run.run.model_folder = MemoryFileSystem::root() / "model";
+  KeepingObserver observer;
+  const RunResult result = run_training(run.plan(), run.run, run.data(), {observer});
+  CHECK(result.failure.empty());
+  CHECK(slow->size(run.run.model_folder / "model.safetensors") > 5'000'000);
 }
 
 TEST_CASE("short writes are continued") {

@@ -230,6 +230,9 @@ class Running {
       case FaultKind::disk_full:
         disk_->fill();
         break;
+      case FaultKind::suspended:
+        suspend();
+        break;
       case FaultKind::terminated:
         ::kill(process_->pid(), SIGTERM);
         break;
@@ -240,6 +243,18 @@ class Running {
       becomes_true(kStartSeconds, [&] { return fs::file_size(process_->error_file()) > 0; });
       begin_ns_ = now_ns();
       ::kill(process_->pid(), SIGINT);
+    }
+  }
+
+  /// As a container's engine does: all processes, launch/train and mpirun included.
+  void suspend() {
+    const std::vector<int> all = processes_with(mark());
+    for (const int process : all) {
+      ::kill(process, SIGSTOP);
+    }
+    std::this_thread::sleep_for(std::chrono::duration<double>(1.5 * watchdog_seconds()));
+    for (const int process : all) {
+      ::kill(process, SIGCONT);
     }
   }
 

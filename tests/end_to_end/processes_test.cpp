@@ -213,6 +213,22 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
   }
 }
 
+TEST_CASE("a trace that takes longer to write than the watchdog waits fails no run") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  Words sets = mesh(2, 1, 1);
+  sets.insert(sets.end(),
+              {"run.mode=mpi", "run.directory=run", "run.watchdog_seconds=1.5", "device.threads=1",
+               "model.layers=2", "model.hidden=8", "model.heads=2", "model.sequence=4",
+               "train.steps=10", "train.global_batch=4000", "trace.steps=10"});
+  const Ended ended = workplace.train(sets);
+  CAPTURE(ended.err);
+  CHECK(ended.status == 0);
+  CHECK_THAT(ended.out, Catch::Contains("model written to run/model"));
+}
+
 TEST_CASE("ten runs of two steps in a row leave nothing behind") {
   if (skips_processes()) {
     return;
@@ -267,6 +283,22 @@ TEST_CASE("the other ranks wait for a rank that starts late") {
     run.sets = {"train.steps=2"};
     check_fault(run);
   }
+}
+
+TEST_CASE("a run that is suspended for longer than the watchdog's time and continued is the same") {
+  if (skips_processes()) {
+    return;
+  }
+  FaultyRun run = fault(FaultKind::suspended, 0, 50, 0);
+  run.sets = {"train.steps=2000"};
+  run.more_seconds = 60;
+  const FaultOutcome suspended = run_with_fault(run);
+  INFO(describe(run, suspended));
+  CHECK(suspended.wrong.empty());
+  run.fault.kind = FaultKind::none;
+  const FaultOutcome alone = run_with_fault(run);
+  REQUIRE(alone.wrong.empty());
+  CHECK((suspended.model == alone.model && !alone.model.empty()));
 }
 
 TEST_CASE("a rank that is killed while the model is written leaves it complete or absent") {

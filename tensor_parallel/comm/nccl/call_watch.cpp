@@ -1,24 +1,23 @@
 #include "tensor_parallel/comm/nccl/call_watch.h"
 
+#include <cmath>
 #include <limits>
 #include <utility>
 
 namespace stagecraft::nccl {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::chrono::milliseconds kPollInterval{100};
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::max();
 
-std::int64_t nanoseconds(Clock::time_point at) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(at.time_since_epoch()).count();
+std::int64_t looks_in(std::chrono::duration<double> time) {
+  return static_cast<std::int64_t>(std::ceil(time / std::chrono::duration<double>(kPollInterval)));
 }
 
 }  // namespace
 
 CallWatch::CallWatch(std::function<void()> end_call)
-    : end_call_(std::move(end_call)), deadline_ns_(kNever), thread_([this] { watch(); }) {}
+    : end_call_(std::move(end_call)), looks_left_(kNever), thread_([this] { watch(); }) {}
 
 CallWatch::~CallWatch() {
   {
@@ -30,16 +29,15 @@ CallWatch::~CallWatch() {
 }
 
 CallWatch::Scope::Scope(CallWatch& watch, std::chrono::duration<double> limit) : watch_(watch) {
-  watch_.deadline_ns_ =
-      nanoseconds(Clock::now() + std::chrono::duration_cast<Clock::duration>(limit));
+  watch_.looks_left_ = looks_in(limit);
 }
 
-CallWatch::Scope::~Scope() { watch_.deadline_ns_ = kNever; }
+CallWatch::Scope::~Scope() { watch_.looks_left_ = kNever; }
 
 void CallWatch::watch() {
   std::unique_lock lock(mutex_);
   while (!changed_.wait_for(lock, kPollInterval, [&] { return leaving_; })) {
-    if (nanoseconds(Clock::now()) > deadline_ns_) {
+    if (looks_left_.fetch_sub(1) <= 0) {
       lock.unlock();
       has_ended_call_ = true;
       end_call_();

@@ -12,7 +12,8 @@
 namespace stagecraft::nccl {
 
 /// A thread that watches the calls of another thread, one at a time. It sleeps nearly always; a
-/// call pays for one reading of the clock.
+/// call pays for two stores. It counts its own looks, not the clock: time in which the process was
+/// suspended is no time of the call.
 class CallWatch {
  public:
   /// `end_call` makes a call that does not return do so. The first call that lasts too long is
@@ -41,7 +42,7 @@ class CallWatch {
   void watch();
 
   std::function<void()> end_call_;
-  std::atomic<std::int64_t> deadline_ns_;  // of the call under way
+  std::atomic<std::int64_t> looks_left_;  // of the call under way
   std::atomic<bool> has_ended_call_{false};
   std::mutex mutex_;
   std::condition_variable changed_;

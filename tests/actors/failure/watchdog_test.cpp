@@ -1,169 +1,69 @@
-// The failures that the watchdog finds on a board, and its messages.
+// The watchdog as a thread: what it does about a cause, and about a pause of its own.
 #include "actors/failure/watchdog.h"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <future>
+#include <mutex>
 
-#include "kernels/base/span.h"
+#include "tests/child_process.h"
+#include "tests/temporary_folder.h"
 
 namespace stagecraft {
 namespace {
 
-using Catch::Matchers::Contains;
-
 constexpr std::int64_t kSecond = 1'000'000'000;
 
-std::shared_ptr<ProgressBoard> two_stages() {
-  BoardInfo info;
-  info.mesh = {.pipeline = 2};
-  info.stage_of_chunk = {0, 1};
-  info.watchdog_seconds = 1;
-  return std::make_shared<ProgressBoard>(info);
-}
-
-/// `seconds` from now, on both clocks.
-WatchedMoment moment(double seconds, bool processes = false) {
-  const auto ns = static_cast<std::int64_t>(seconds * static_cast<double>(kSecond));
-  WatchedMoment at{now_ns() + ns, board_reader(), processes};
-  at.reader.wall_ns += ns;
-  at.reader.alive = [](int) { return true; };
-  return at;
-}
-
-std::string text_of(const ProgressBoard& board, const WatchedMoment& at) {
-  const auto finding = find_culprit(board, at);
-  return finding ? finding->text : "";
+std::shared_ptr<ProgressBoard> one_stage() {
+  return std::make_shared<ProgressBoard>(
+      BoardInfo{.mesh = {.pipeline = 1}, .stage_of_chunk = {0}, .watchdog_seconds = 1});
 }
 
 }  // namespace
 
-TEST_CASE("a driver may wait for long until the ranks have started, unless all are ready") {
-  const auto board = two_stages();
-  board->driver().enter();
-  CHECK(text_of(*board, moment(5)).empty());  // no rank has begun
-  for (const int rank : {0, 1}) {
-    board->slot(rank).enter();
-    board->slot(rank).set(Activity::idle);
-  }
-  CHECK_THAT(text_of(*board, moment(5)), Contains("no rank has made progress") &&
-                                             Contains("driver, waits for the ranks to start"));
+TEST_CASE("a pause is a gap on either clock, and counts once") {
+  PauseDetector pauses{std::chrono::seconds(1), 100 * kSecond, 5000 * kSecond};
+  CHECK_FALSE(pauses.paused(101 * kSecond, 5001 * kSecond));
+  CHECK(pauses.paused(102 * kSecond + 1, 5002 * kSecond));  // stopped, and continued
+  CHECK_FALSE(pauses.paused(103 * kSecond, 5003 * kSecond));
+  CHECK(pauses.paused(103 * kSecond, 9000 * kSecond));  // the host has slept
+  CHECK_FALSE(pauses.paused(104 * kSecond, 9001 * kSecond));
+  CHECK_FALSE(pauses.paused(104 * kSecond, 8000 * kSecond));  // the wall clock was set back
 }
 
-TEST_CASE("the watchdog finds a driver that does not return, and one that waits for nobody") {
-  const auto board = two_stages();
-  for (const int rank : {0, 1}) {
-    board->slot(rank).enter();
-    board->slot(rank).set(Activity::waiting, 3, {.op = Op::optimizer});
-  }
-  const auto later = [] { return moment(5); };
-  CHECK(text_of(*board, later()).empty());  // a run without a driver
-  board->driver().enter();
-  board->driver().set(Activity::observing, 3, {});
-  CHECK_THAT(text_of(*board, later()),
-             Contains("driver, step 3, in an observer of the run (metrics, terminal): has not "
-                      "returned for 5.0 s (run.watchdog_seconds = 1)"));
-  CHECK(find_culprit(*board, later())->rank == 0);
-  board->driver().set(Activity::deciding, 3, {});
-  CHECK_THAT(text_of(*board, later()), Contains("driver, step 3, adding up results"));
-  board->driver().set(Activity::writing);
-  CHECK_THAT(text_of(*board, later()), Contains("driver, giving the model's files their names"));
-  board->driver().set(Activity::leaving);
-  CHECK(text_of(*board, later()).empty());
-
-  // All ranks wait for the driver's decision, and the driver for them: a message is lost.
-  board->driver().set(Activity::waiting, 3, {});
-  CHECK_THAT(text_of(*board, later()), Contains("no rank has made progress") &&
-                                           Contains("driver, step 3, waits for the ranks"));
-  CHECK(text_of(*board, moment(0)).empty());
-  board->slot(1).set(Activity::running, 3, {Op::forward, 1, 2});
-  CHECK_THAT(text_of(*board, later()), Contains("rank 1, step 3, instruction 1F2"));
-}
-
-TEST_CASE("a process that ends as it should while the watchdog looks is not gone") {
-  const auto board = two_stages();
-  for (int rank = 0; rank < 2; ++rank) {
-    board->slot(rank).enter();
-    board->slot(rank).set(Activity::leaving);
-  }
-  WatchedMoment now = moment(0, true);
-  SECTION("it has written that it ends") {
-    now.reader.alive = [&](int) {
-      board->slot(0).set(Activity::ended);
-      board->slot(1).set(Activity::ended);
-      return false;
-    };
-    CHECK(text_of(*board, now).empty());
-  }
-  SECTION("it was killed") {
-    now.reader.alive = [](int) { return false; };
-    CHECK_THAT(text_of(*board, now), Contains("stage 0, rank 0, ending its connections") &&
-                                         Contains("is gone without having ended"));
-  }
-}
-
-TEST_CASE("the watchdog finds a rank that does not return, and ranks that wait for each other") {
-  const auto board = two_stages();
-  ProgressSlot& first = board->slot(0);
-  ProgressSlot& second = board->slot(1);
-  first.enter();
-  second.enter();
-  first.set(Activity::waiting, 3, {Op::receive_gradient, 0, 1});
-  second.set(Activity::running, 3, {Op::forward, 1, 2});
-  const WatchedMoment now = moment(0);
-  const WatchedMoment later = moment(5);
-  CHECK(text_of(*board, now).empty());
-  CHECK_THAT(text_of(*board, later), Contains("stage 1, rank 1, step 3, instruction 1F2"));
-  CHECK(find_culprit(*board, later)->rank == 1);
-  second.set(Activity::reporting);
-  CHECK_THAT(text_of(*board, later), Contains("rank 1, step 3, adding up losses"));
-  second.set(Activity::writing);
-  CHECK_THAT(text_of(*board, later), Contains("rank 1, writing its part of the model"));
-  second.set(Activity::starting);
-  CHECK_THAT(text_of(*board, later), Contains("rank 1, making its parameters"));
-  second.set(Activity::beginning, 4, {});
-  CHECK_THAT(text_of(*board, later), Contains("rank 1, beginning step 4"));
-
-  second.set(Activity::waiting, 3, {Op::receive_activation, 1, 2});
-  CHECK_THAT(
-      text_of(*board, later),
-      Contains("no rank has made progress") &&
-          Contains("instruction 0RG1: waits for the gradient of micro-batch 1 from stage 1") &&
-          Contains("instruction 1RA2: waits for the activation of micro-batch 2 from stage 0"));
-
-  // Waiting for the driver's decision is not a deadlock of the stages.
-  first.set(Activity::waiting, 3, {.op = Op::optimizer});
-  second.set(Activity::waiting, 3, {.op = Op::optimizer});
-  CHECK(text_of(*board, later).empty());
-}
-
-TEST_CASE("the watchdog names a process that is gone, sends no heartbeat, or never started") {
-  const auto board = two_stages();
-  board->slot(0).enter();
-  CHECK(text_of(*board, moment(0.5, true)).empty());
-  CHECK_THAT(text_of(*board, moment(5, true)), Contains("stage 1, rank 1, has not started within"));
-
-  board->slot(1).enter(4711, host_name());
-  for (int rank = 0; rank < 2; ++rank) {
-    board->slot(rank).set(Activity::waiting, 3, {Op::receive_gradient, 0, 1});
-    board->slot(rank).beat();
-  }
-  CHECK_THAT(text_of(*board, moment(5, true)),
-             Contains("rank 0, step 3") && Contains("has sent no heartbeat for"));
-
-  WatchedMoment at = moment(0, true);
-  at.reader.alive = [](int process) { return process != 4711; };
-  CHECK_THAT(text_of(*board, at),
-             Contains("rank 1, step 3") && Contains("its process 4711 is gone"));
-  CHECK(find_culprit(*board, at)->rank == 1);
-  // A process that was dismissed, has ended or has failed is not reported as gone.
-  for (const Activity activity : {Activity::dismissed, Activity::ended, Activity::failed}) {
-    board->slot(1).set(activity);
-    CHECK(text_of(*board, at).empty());
-  }
+TEST_CASE("a process that is stopped for longer than the limit and continued blames nobody") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "board";
+  const auto board = ProgressBoard::create(one_stage()->info(), path);
+  test::Pipe begun;
+  test::Pipe woken;
+  test::Child child([&] {
+    const auto own =
+        std::make_shared<ProgressBoard>(ProgressBoard::open(path, MappedFile::Access::write));
+    own->slot(0).enter();
+    own->slot(0).set(Activity::running, 3, {Op::forward, 0, 2});
+    const Watchdog watchdog({.board = own, .own_rank = 0});
+    begun.put();
+    woken.get();
+    // The instruction goes on; the watchdog has had its first looks meanwhile.
+    for (std::int64_t beats = 0, last = 0; beats < 3;) {
+      const std::int64_t beat = own->slot(0).view().heartbeat_ns;
+      beats += beat != last ? 1 : 0;
+      last = beat;
+    }
+    own->slot(0).set(Activity::ended);
+  });
+  begun.get();
+  child.signal(SIGSTOP);
+  std::this_thread::sleep_for(std::chrono::milliseconds(1500));  // the fault itself
+  woken.put();
+  child.signal(SIGCONT);
+  CHECK(child.wait() == 0);
+  CHECK_FALSE(board.failed());
 }
 
 TEST_CASE("the hook gets the first cause once, and a failed process is ended") {
-  const auto board = two_stages();
+  const auto board = one_stage();
   std::promise<std::string> told;
   std::promise<void> ended;
   std::once_flag once;
@@ -171,14 +71,14 @@ TEST_CASE("the hook gets the first cause once, and a failed process is ended") {
                        std::call_once(once, [&] { ended.set_value(); });
                      }});
   watchdog.on_cause([&](const std::string& cause) { told.set_value(cause); });
-  CHECK(board->name_cause(1, "somebody's fault"));
+  CHECK(board->name_cause(0, "somebody's fault"));
   CHECK(told.get_future().get() == "somebody's fault");
   watchdog.on_cause({});  // without a hook the process is ended at once
   ended.get_future().wait();
 }
 
 TEST_CASE("a hook that is set after the cause is called at once") {
-  const auto board = two_stages();
+  const auto board = one_stage();
   board->name_cause(0, "early");
   std::promise<void> seen;
   std::once_flag once;

@@ -241,7 +241,7 @@ TEST_CASE("stage: one that is ended while it waits ends at once, and what comes 
   CHECK(play.neighbour_got() == (done == 0));
   play.tell(Finish{failed});
   CHECK(play.driver_got_the_end());
-  CHECK((play.activity() == Activity::leaving) == !failed);
+  CHECK((play.activity() == Activity::parting) == !failed);
   CHECK(play.gone);
   CHECK(play.ends == 1);
   play.tell(play.envelope(0));

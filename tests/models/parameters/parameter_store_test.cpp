@@ -76,5 +76,19 @@ TEST_CASE("a stage with one end of a tied parameter, or with none, has a part fo
   CHECK(middle.sums_of_chunk(0).size() == 1);
 }
 
+TEST_CASE("making the memory of a large stage is progress again and again") {
+  const auto stream = make_stream({}, {});
+  const auto calls_for = [&](std::int64_t elements, DType compute) {
+    int calls = 0;
+    const ParameterStore store(*stream, {{use("p", {elements})}}, 0, 1, compute, [&] { ++calls; });
+    return calls;
+  };
+  // Weights, gradients, two moments; and the compute weights.
+  const int of_small = calls_for(100, DType::float32);
+  CHECK(of_small == 4);
+  CHECK(calls_for(100, DType::bfloat16) == 5);
+  CHECK(calls_for(9'000'000, DType::float32) == 2 * of_small);
+}
+
 }  // namespace
 }  // namespace stagecraft

@@ -45,6 +45,14 @@ TEST_CASE("a live run's board says where every rank is and what it waits for") {
   CHECK_THAT(text, Contains("       2      2                 never started"));
 }
 
+TEST_CASE("ranks that connect, and ranks that wait for the others' end, say so alone") {
+  Scene scene;
+  scene.board.slot(0).set(Activity::joining);
+  scene.board.slot(1).set(Activity::parting);
+  CHECK_THAT(scene.text(), Contains(" s  connecting to the other ranks\n") &&
+                               Contains(" s  waiting for the other ranks to end\n"));
+}
+
 TEST_CASE("the last row is the driver's, empty before it has begun") {
   Scene scene;
   CHECK_THAT(scene.text(), Contains("\n  driver  "));

@@ -2,7 +2,11 @@
 #include "tensor_parallel/comm/nccl/call_watch.h"
 
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <future>
+#include <thread>
+
+#include "tests/child_process.h"
 
 namespace stagecraft::nccl {
 namespace {
@@ -41,6 +45,27 @@ TEST_CASE("a call is ended once, and calls within their limits never") {
   call.ended.get_future().wait();
   CHECK(watch.has_ended_call());
   CHECK(!patient.has_ended_call());
+}
+
+TEST_CASE("a process that is suspended during a call ends it no earlier") {
+  test::Pipe begun;
+  test::Pipe woken;
+  test::Child child([&] {
+    CallWatch watch([] {});
+    const CallWatch::Scope scope(watch, 1s);
+    begun.put();
+    woken.get();
+    std::this_thread::sleep_for(250ms);  // two looks
+    if (watch.has_ended_call()) {
+      throw std::runtime_error("the pause was counted");
+    }
+  });
+  begun.get();
+  child.signal(SIGSTOP);
+  std::this_thread::sleep_for(1500ms);  // the pause itself
+  woken.put();
+  child.signal(SIGCONT);
+  CHECK(child.wait() == 0);
 }
 
 }  // namespace stagecraft::nccl
