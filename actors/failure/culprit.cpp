@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <ranges>
 #include <vector>
 
@@ -101,7 +102,7 @@ class BoardSnapshot {
 
   std::string is_stuck(int rank) const {
     const ProgressSlot::View& row = view(rank);
-    if (row.process == 0 || !(works(row.activity) || parts_alone(row)) || may_be_frozen(rank)) {
+    if (row.process == 0 || !(works(row.activity) || is_behind(row)) || may_be_frozen(rank)) {
       return "";
     }
     const double stuck = age(rank, row.since_ns);
@@ -111,15 +112,21 @@ class BoardSnapshot {
                : "";
   }
 
-  bool ended_long_ago(int rank) const {
-    return view(rank).activity == Activity::ended && over(age(rank, view(rank).since_ns));
+  /// All ranks pass these phases together. 0: the rank has not begun to end.
+  static int phase_of_end(Activity activity) {
+    constexpr std::array kPhases = {Activity::parting, Activity::closing, Activity::ended};
+    const auto* const found = std::ranges::find(kPhases, activity);
+    return found == kPhases.end() ? 0 : static_cast<int>(found - kPhases.begin()) + 1;
   }
 
-  /// A rank ends only when all have said that they are about to.
-  bool parts_alone(const ProgressSlot::View& row) const {
-    return row.activity == Activity::parting &&
-           std::ranges::any_of(std::views::iota(0, board_.ranks()),
-                               [this](int rank) { return ended_long_ago(rank); });
+  /// Whether another rank has been in a later phase of the end for too long, so that all were ready
+  /// for it.
+  bool is_behind(const ProgressSlot::View& row) const {
+    const int phase = phase_of_end(row.activity);
+    const auto is_ahead = [&](int rank) {
+      return phase_of_end(view(rank).activity) > phase && over(age(rank, view(rank).since_ns));
+    };
+    return phase > 0 && std::ranges::any_of(std::views::iota(0, board_.ranks()), is_ahead);
   }
 
   /// "" before the driver has begun.

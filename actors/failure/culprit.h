@@ -33,7 +33,7 @@ struct WatchedMoment {
 /// - a process has written no heartbeat for the board's watchdog_seconds;
 /// - a process has not started within that time;
 /// - a working rank, or the driver, has made no progress for that time;
-/// - a rank has not seen for that time that all ranks have ended, though another one has;
+/// - a rank is still in a phase of the end that another has passed for that time;
 /// - all ranks and the driver have waited for each other for that time.
 std::optional<Finding> find_culprit(const ProgressBoard& board, const WatchedMoment& moment);
 

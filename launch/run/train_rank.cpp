@@ -112,6 +112,7 @@ class RankRun {
   }
 
   void end_well() {
+    board_->slot(rank_).set(Activity::closing);
     session_.reset();
     watch_.reset();
     board_->slot(rank_).set(Activity::ended);

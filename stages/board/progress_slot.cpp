@@ -28,7 +28,7 @@ std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
       "starting", "beginning", "running", "communicating", "waiting", "reporting",
       "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed",
-      "deciding", "observing", "joining", "parting"};
+      "deciding", "observing", "joining", "parting",       "closing"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -114,6 +114,8 @@ std::string location_text(const ProgressSlot::View& view) {
       return "connecting to the other ranks";
     case Activity::parting:
       return "waiting for the other ranks to end";
+    case Activity::closing:
+      return "ending MPI with the other ranks";
     case Activity::ended:
       return "at its end";
     default:
@@ -155,7 +157,7 @@ bool driver_works(Activity activity) {
 
 bool waits_for_others(Activity activity) {
   return waits_in_program(activity) || activity == Activity::joining ||
-         activity == Activity::parting;
+         activity == Activity::parting || activity == Activity::closing;
 }
 
 bool waits_in_program(Activity activity) {

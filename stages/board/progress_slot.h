@@ -30,9 +30,10 @@ enum class Activity : std::uint8_t {
   observing,  // calling an observer of the run
   // of the ranks again: meeting all others
   joining,  // connecting to the other ranks
-  parting   // has ended its part, waits until the others have
+  parting,  // has ended its part, waits until the others have
+  closing   // all have, so all end MPI
 };
-inline constexpr int kActivities = 16;
+inline constexpr int kActivities = 17;
 
 std::string_view to_string(Activity activity);
 

@@ -170,14 +170,22 @@ TEST_CASE("a rank that does not begin to end is to blame, not those that wait fo
   board->slot(1).set(Activity::leaving);
   CHECK(find_culprit(*board, moment(5))->rank == 1);
   CHECK_THAT(text_of(*board, moment(5)), Contains("stage 1, rank 1, ending its part of the run"));
-  // Rank 0 has ended, so all have said that they end: rank 1 has not taken notice of it.
-  board->slot(0).set(Activity::ended);
-  board->slot(1).set(Activity::parting);
-  CHECK(find_culprit(*board, moment(5))->rank == 1);
-  CHECK_THAT(text_of(*board, moment(5)), Contains("waiting for the other ranks to end"));
-  board->slot(0).set(Activity::parting);
-  CHECK_THAT(text_of(*board, moment(5)), Contains("no rank has made progress"));
-  CHECK(find_culprit(*board, moment(5))->rank == -1);
+  // Rank 0 is further, so all have been ready for it: rank 1 hangs in what rank 0 has passed.
+  for (const auto& [ahead, behind] : {std::pair{Activity::closing, Activity::parting},
+                                      {Activity::ended, Activity::parting},
+                                      {Activity::ended, Activity::closing}}) {
+    board->slot(0).set(ahead);
+    board->slot(1).set(behind);
+    CHECK(text_of(*board, moment(0.5)).empty());
+    CHECK(find_culprit(*board, moment(5))->rank == 1);
+    CHECK_THAT(text_of(*board, moment(5)), Contains("rank 1, ") && Contains("other ranks"));
+  }
+  for (const Activity together : {Activity::parting, Activity::closing}) {
+    board->slot(0).set(together);
+    board->slot(1).set(together);
+    CHECK_THAT(text_of(*board, moment(5)), Contains("no rank has made progress"));
+    CHECK(find_culprit(*board, moment(5))->rank == -1);
+  }
 }
 
 TEST_CASE("a rank that starts for too long is to blame, not those that connect to it") {
