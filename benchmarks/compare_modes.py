@@ -34,7 +34,8 @@ def step_seconds(arguments, mode):
         for word in words:
             command += ["--set", word]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+        lines = [row for row in rows if "loss" in row]
     assert len(lines) == arguments.steps
     return statistics.median(line["step_seconds"] for line in lines[WARM_UP:]), lines[-1]["loss"]
 

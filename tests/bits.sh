@@ -208,9 +208,14 @@ def tensor_at(path, byte):
             return name
     return "the header" if byte < 8 + size else "the end"
 
+# An evaluation's loss may stand in the row of its step or in a row of its own.
 def metrics(run):
+    steps = {}
     with open(run + "/metrics.jsonl") as file:
-        return [json.loads(line, parse_float=str, parse_int=str) for line in file]
+        for line in file:
+            row = json.loads(line, parse_float=str, parse_int=str)
+            steps.setdefault(row["step"], {}).update(row)
+    return list(steps.values())
 
 models = [run + "/model/model.safetensors" for run in runs]
 with open(models[0], "rb") as a, open(models[1], "rb") as b:

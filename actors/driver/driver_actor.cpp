@@ -5,6 +5,7 @@
 #include <caf/all.hpp>
 #include <chrono>
 #include <cmath>
+#include <optional>
 #include <utility>
 
 #include "actors/protocol/deadlines.h"
@@ -105,7 +106,7 @@ std::int64_t DriverState::step() const {
     return stepping->step;
   }
   const auto* evaluating = std::get_if<Evaluating>(&phase_);
-  return evaluating != nullptr ? evaluating->report.step : result_.steps;
+  return evaluating != nullptr ? evaluating->evaluation.step() : result_.steps;
 }
 
 void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
@@ -162,17 +163,16 @@ void DriverState::ready(const Ready& message) {
 
 /// Behind step 0 comes one batch of an evaluation. Results of both are ignored.
 void DriverState::step_primed() {
-  const bool evaluates = setup_->evaluation_samples > 0;
   ApplyUpdate update{0, to_wire(0.0), to_wire(0.0), {}};
-  if (evaluates) {
-    update.next.push_back({PassKind::evaluate, 0, 1});
-  }
-  tell_all(update);
-  if (evaluates) {
-    phase_ = Evaluating{StepReport{}, EvaluationLosses(1)};
-  } else {
+  if (setup_->evaluation_samples == 0) {
+    tell_all(update);
     begin_training();
+    return;
   }
+  Evaluation evaluation(0, 1, 1);
+  update.next.push_back(*evaluation.next());
+  tell_all(update);
+  phase_ = Evaluating{std::move(evaluation)};
 }
 
 void DriverState::begin_training() {
@@ -197,100 +197,134 @@ void DriverState::step_done(const PassDone& message) {
   phase.step == 0 ? step_primed() : decide_update(phase, message.ranks);
 }
 
-/// A stop that is requested after this follows the next step.
+/// A stop that is requested after this follows the next step, unless an evaluation comes before it.
 void DriverState::decide_update(const Stepping& phase, const std::vector<RankResults>& results) {
   const RunConfig& config = *setup_->config;
   const StepReduction sums = add_up(*setup_->plan, results);
-  StepReport report;
-  report.step = phase.step;
-  report.loss = sums.loss;
-  report.gradient_norm = std::sqrt(sums.squared_norm);
-  report.learning_rate = learning_rate_at(config.optimizer, phase.step);
-  report.tokens = setup_->plan->batch.global_batch * setup_->plan->model.sequence;
   if (!sums.not_finite.empty()) {
     run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
                             phase.step, sums.not_finite)});
     return;
   }
-  const bool at_end = phase.step == config.optimizer.steps;
-  result_.stopped_early = !at_end && config.stop_requested && config.stop_requested();
-  const bool last = at_end || result_.stopped_early;
-  const bool evaluates = evaluates_after(phase.step, last);
-  tell_all(ApplyUpdate{phase.step, to_wire(report.learning_rate),
-                       to_wire(clip_factor(config.optimizer, report.gradient_norm)),
-                       passes_after(phase.step, evaluates, last)});
-  report.seconds = static_cast<double>(now_ns() - phase.begin_ns) * 1e-9;
-  if (evaluates) {
-    phase_ = Evaluating{report, EvaluationLosses(evaluation_batches()), last};
-    observe([&](RunObserver& observer) { observer.on_evaluation_begin(report.step); });
+  StepReport report = step_report(phase.step, sums);
+  ApplyUpdate update{phase.step,
+                     to_wire(report.learning_rate),
+                     to_wire(clip_factor(config.optimizer, report.gradient_norm)),
+                     {}};
+  const bool last = phase.step == config.optimizer.steps || stops();
+  std::optional<Evaluation> evaluation;
+  if (!last && evaluates_after(phase.step)) {
+    evaluation = evaluation_after(phase.step);
+    update.next.push_back(*evaluation->next());
+  } else if (!last) {
+    update.next.push_back({PassKind::train, phase.step + 1});
+  }
+  tell_all(update);
+  const std::int64_t end_ns = now_ns();
+  report.seconds = static_cast<double>(end_ns - phase.begin_ns) * 1e-9;
+  end_step(report, end_ns);
+  if (last) {
+    write_model();
+  } else if (evaluation) {
+    begin_evaluation({std::move(*evaluation)});
   } else {
-    end_step(report, last);
+    phase_ = Stepping{phase.step + 1, end_ns};
   }
 }
 
-bool DriverState::evaluates_after(std::int64_t step, bool last) const {
+/// Without its time.
+StepReport DriverState::step_report(std::int64_t step, const StepReduction& sums) const {
+  const TrainingPlan& plan = *setup_->plan;
+  return {.step = step,
+          .loss = sums.loss,
+          .gradient_norm = std::sqrt(sums.squared_norm),
+          .learning_rate = learning_rate_at(setup_->config->optimizer, step),
+          .tokens = plan.batch.global_batch * plan.model.sequence};
+}
+
+/// What follows the step has been ordered with its update.
+void DriverState::end_step(const StepReport& report, std::int64_t end_ns) {
+  result_.steps = report.step;
+  result_.loss = report.loss;
+  result_.seconds = static_cast<double>(end_ns - result_.trace_origin_ns) * 1e-9;
+  observe([&](RunObserver& observer) { observer.on_step(report); });
+}
+
+/// A stop that was heard once holds.
+bool DriverState::stops() {
+  const RunConfig& config = *setup_->config;
+  stop_heard_ = stop_heard_ || (config.stop_requested && config.stop_requested());
+  return stop_heard_;
+}
+
+bool DriverState::evaluates_after(std::int64_t step) const {
   const std::int64_t every = setup_->config->options.eval_every;
-  const bool due = every > 0 && step % every == 0;
-  return setup_->evaluation_samples > 0 && !result_.stopped_early && (due || last);
+  return setup_->evaluation_samples > 0 && every > 0 && step % every == 0;
 }
 
-std::int64_t DriverState::evaluation_batches() const {
+/// A pipeline is full with a batch per stage; one more hides the driver's answer.
+Evaluation DriverState::evaluation_after(std::int64_t step) const {
   const std::int64_t batch = setup_->plan->batch.global_batch;
-  return (setup_->evaluation_samples + batch - 1) / batch;
+  return {step, (setup_->evaluation_samples + batch - 1) / batch,
+          std::int64_t{setup_->plan->mesh.pipeline} + 1};
 }
 
-std::vector<PassRange> DriverState::passes_after(std::int64_t step, bool evaluates,
-                                                 bool last) const {
-  std::vector<PassRange> passes;
-  if (evaluates) {
-    passes.push_back({PassKind::evaluate, step, evaluation_batches()});
-  }
-  if (!last) {
-    passes.push_back({PassKind::train, step + 1});
-  }
-  return passes;
+/// Its first batches have been ordered.
+void DriverState::begin_evaluation(Evaluating phase) {
+  const std::int64_t step = phase.evaluation.step();
+  phase_ = std::move(phase);
+  observe([&](RunObserver& observer) { observer.on_evaluation_begin(step); });
 }
 
 void DriverState::batch_done(const PassDone& message) {
   const std::string what = fmt::format("batch {} of the evaluation after step {}",
                                        message.pass.batch, message.pass.step);
-  auto& phase = expect<Evaluating>(what);
-  require(message.pass.step == phase.report.step, "protocol",
+  Evaluation& evaluation = expect<Evaluating>(what).evaluation;
+  require(message.pass.step == evaluation.step(), "protocol",
           "{} came while the driver waits for {}", what, awaited_in(phase_));
-  if (phase.losses.add(message.pass.batch, message.ranks)) {
-    phase.report.step == 0 ? begin_training() : end_evaluation(std::move(phase));
+  evaluation.add(message.pass.batch, message.ranks);
+  if (stops()) {
+    evaluation.stop();
+  }
+  if (const std::optional<PassRange> next = evaluation.next()) {
+    tell_all(RunPasses{{*next}});
+  } else if (evaluation.has_ended()) {
+    evaluation.step() == 0 ? begin_training() : end_evaluation();
   }
 }
 
-void DriverState::end_evaluation(Evaluating phase) {
-  const std::int64_t tokens = setup_->evaluation_samples * setup_->plan->model.sequence;
-  phase.report.validation_loss = phase.losses.sum() / static_cast<double>(tokens);
-  result_.validation_loss = phase.report.validation_loss;
-  if (!std::isfinite(*result_.validation_loss)) {
-    run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
-                            phase.report.step, *result_.validation_loss)});
-    return;
+/// The losses of an evaluation that was cut short are those of the first samples, and no loss of
+/// the validation text.
+void DriverState::end_evaluation() {
+  const auto& [evaluation, last] = std::get<Evaluating>(phase_);
+  EvaluationReport report{evaluation.step(), evaluation.batches(), evaluation.done(), {}};
+  if (evaluation.is_whole()) {
+    const std::int64_t tokens = setup_->evaluation_samples * setup_->plan->model.sequence;
+    report.loss = evaluation.sum() / static_cast<double>(tokens);
+    if (!std::isfinite(*report.loss)) {
+      run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
+                              report.step, *report.loss)});
+      return;
+    }
+    result_.validation_loss = report.loss;
+    result_.validation_step = report.step;
   }
-  end_step(phase.report, phase.last);
-}
-
-/// The next step, if there is one, has been ordered with the update.
-void DriverState::end_step(const StepReport& report, bool last) {
-  ++result_.steps;
-  result_.loss = report.loss;
-  const std::int64_t end_ns = now_ns();
-  observe([&](RunObserver& observer) { observer.on_step(report); });
+  observe([&](RunObserver& observer) { observer.on_evaluation_end(report); });
   if (last) {
-    result_.seconds = static_cast<double>(end_ns - result_.trace_origin_ns) * 1e-9;
+    finish();
+  } else if (stops()) {
     write_model();
   } else {
-    phase_ = Stepping{report.step + 1, end_ns};
+    phase_ = Stepping{report.step + 1, now_ns()};
+    tell_all(RunPasses{{{PassKind::train, report.step + 1}}});
   }
 }
 
+/// The last step has ended, or a stop came before it.
 void DriverState::write_model() {
+  result_.stopped_early = result_.steps < setup_->config->optimizer.steps;
   if (setup_->config->model_folder.empty()) {
-    finish();
+    model_is_written();
     return;
   }
   const std::filesystem::path temporary =
@@ -309,19 +343,42 @@ void DriverState::model_written(const ModelWritten& message) {
     finish_model_files(*setup_->config->files, phase.temporary);
     observe(
         [&](RunObserver& observer) { observer.on_model_written(setup_->config->model_folder); });
-    finish();
+    model_is_written();
   });
 }
 
-/// Only the first failure counts, even one that arrives while the stages are ending.
+/// The evaluation after the last step comes behind the model, so that what was trained is safe. A
+/// run that was stopped before its last step has none.
+void DriverState::model_is_written() {
+  if (result_.stopped_early || setup_->evaluation_samples == 0) {
+    finish();
+    return;
+  }
+  Evaluation evaluation = evaluation_after(result_.steps);
+  if (stops()) {
+    evaluation.stop();
+  }
+  const std::optional<PassRange> first = evaluation.next();
+  if (first) {
+    tell_all(RunPasses{{*first}});
+  }
+  begin_evaluation({std::move(evaluation), true});
+  if (!first) {
+    end_evaluation();
+  }
+}
+
+/// Only the first failure counts, even one that arrives while the stages are ending. Another
+/// process or the watchdog may have named it on the board before.
 void DriverState::run_failed(const RunFailed& message, int culprit) {
   if (!result_.failure.empty()) {
     return;
   }
-  setup_->board->name_cause(culprit, message.text);
-  result_.failure = message.text;
+  const bool first = setup_->board->name_cause(culprit, message.text);
+  const std::optional<Cause> cause = setup_->board->cause();
+  result_.failure = first || !cause ? message.text : cause->text;
   for (const caf::strong_actor_ptr& monitor : monitors_) {
-    self_->send(caf::actor_cast<FailureMonitor>(monitor), message);
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), RunFailed{result_.failure});
   }
   if (!setup_->config->model_folder.empty()) {
     discard_model_files(*setup_->config->files, setup_->config->model_folder);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "actors/driver/driver_phases.h"
+#include "actors/driver/step_reduction.h"
 #include "actors/driver/trace_collector.h"
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
@@ -58,13 +59,16 @@ class DriverState {
   void begin_training();
   void step_done(const PassDone& message);
   void decide_update(const Stepping& phase, const std::vector<RankResults>& results);
-  std::vector<PassRange> passes_after(std::int64_t step, bool evaluates, bool last) const;
-  bool evaluates_after(std::int64_t step, bool last) const;
-  std::int64_t evaluation_batches() const;
+  StepReport step_report(std::int64_t step, const StepReduction& sums) const;
+  void end_step(const StepReport& report, std::int64_t end_ns);
+  bool stops();
+  bool evaluates_after(std::int64_t step) const;
+  Evaluation evaluation_after(std::int64_t step) const;
+  void begin_evaluation(Evaluating phase);
   void batch_done(const PassDone& message);
-  void end_evaluation(Evaluating phase);
-  void end_step(const StepReport& report, bool last);
+  void end_evaluation();
   void write_model();
+  void model_is_written();
   void finish();
   void lost_rank(int rank);
   void ended(int rank);
@@ -75,6 +79,7 @@ class DriverState {
   std::set<caf::strong_actor_ptr> monitors_;  // one per process
   TraceCollector trace_;
   RunResult result_;
+  bool stop_heard_ = false;
   DriverPhase phase_ = Ending{};  // Starting once the stages are known
   std::set<int> ended_;           // ranks that sent StageEnded or are lost, in any phase
 };

@@ -13,7 +13,7 @@ struct Awaited {
     return fmt::format("the results of step {}", phase.step);
   }
   std::string operator()(const Evaluating& phase) const {
-    return fmt::format("the results of the evaluation after step {}", phase.report.step);
+    return fmt::format("the results of the evaluation after step {}", phase.evaluation.step());
   }
   std::string operator()(const WritingModel& /*phase*/) const { return "the model's parts"; }
   std::string operator()(const Ending& /*phase*/) const { return "the ranks to end"; }

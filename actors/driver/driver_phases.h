@@ -8,8 +8,7 @@
 #include <variant>
 #include <vector>
 
-#include "actors/driver/step_reduction.h"
-#include "actors/protocol/run_report.h"
+#include "actors/driver/evaluation.h"
 
 namespace stagecraft {
 
@@ -38,11 +37,10 @@ struct Stepping {
   std::int64_t begin_ns = 0;
 };
 
-/// The ranks run the evaluation behind `report.step`: waits for PassDone of every batch.
+/// The ranks run an evaluation: waits for PassDone of every ordered batch.
 struct Evaluating {
-  StepReport report;
-  EvaluationLosses losses;
-  bool last = false;  // no training step follows
+  Evaluation evaluation;
+  bool last = false;  // the model is written, and the run ends
 };
 
 /// The ranks write the model: waits for ModelWritten of each.

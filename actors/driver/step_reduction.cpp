@@ -4,7 +4,6 @@
 
 #include <cmath>
 
-#include "kernels/base/error.h"
 #include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft {
@@ -52,29 +51,6 @@ StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& d
     sums.not_finite = parameter;
   }
   return sums;
-}
-
-bool EvaluationLosses::add(std::int64_t batch, const std::vector<RankResults>& ranks) {
-  require(batch >= 0 && batch < batches_, "evaluation", "there is no batch {} of {}", batch,
-          batches_);
-  const auto [entry, added] = losses_.try_emplace(batch);
-  require(added, "evaluation", "batch {} was reported twice", batch);
-  for (const RankResults& results : ranks) {
-    for (const std::uint64_t loss : results.losses) {
-      entry->second.push_back(from_wire(loss));
-    }
-  }
-  return static_cast<std::int64_t>(losses_.size()) == batches_;
-}
-
-double EvaluationLosses::sum() const {
-  double sum = 0;
-  for (const auto& [batch, losses] : losses_) {
-    for (const double loss : losses) {
-      sum += loss;
-    }
-  }
-  return sum;
 }
 
 }  // namespace stagecraft

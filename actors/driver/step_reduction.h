@@ -1,8 +1,7 @@
-// The driver's sums over ranks. Their order of addition is the same for every schedule.
+// The driver's sums over ranks of a step. Their order of addition is the same for every schedule.
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -22,20 +21,5 @@ struct StepReduction {
 /// data ranks along the reduction tree. Squares are added over tensor ranks for each parameter,
 /// then over parameters in their order.
 StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& done);
-
-/// The losses of one evaluation.
-class EvaluationLosses {
- public:
-  explicit EvaluationLosses(std::int64_t batches) : batches_(batches) {}
-  /// Adds the results of all ranks, by rank, for one batch. Returns true when no batch is left.
-  /// Throws Error for an unknown batch, or one that was added already.
-  bool add(std::int64_t batch, const std::vector<RankResults>& ranks);
-  /// In nats, over all samples, added by batch, then rank, then micro-batch.
-  double sum() const;
-
- private:
-  std::int64_t batches_;
-  std::map<std::int64_t, std::vector<double>> losses_;  // by batch
-};
 
 }  // namespace stagecraft

@@ -6,7 +6,8 @@
 //   driver -> stage          Join, driver               the driver; the stage makes its parameters
 //   stage -> driver          Join, rank, monitor        the failure monitor to tell of failures
 //   stage -> driver          Ready                      parameters are made
-//   driver -> stage          RunPasses                  programs to run, one after the other
+//   driver -> stage          RunPasses                  programs to run, one after the other; of an
+//                                                       evaluation a few batches at a time
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> stage -> driver PassDone                   losses and squares, gathered along a tree
 //   driver -> stage          ApplyUpdate                the optimizer may fire, and what follows it
@@ -39,11 +40,12 @@
 
 namespace stagecraft {
 
-/// Consecutive passes: a training step, or all batches of an evaluation.
+/// Consecutive passes: a training step, or batches of an evaluation.
 struct PassRange {
   PassKind kind = PassKind::train;
   std::int64_t step = 0;     // as in Pass
-  std::int64_t batches = 1;  // of an evaluation
+  std::int64_t batches = 1;  // of an evaluation, from `first` on
+  std::int64_t first = 0;
 };
 
 struct RunPasses {
@@ -77,8 +79,9 @@ struct PassDone {
   std::vector<RankResults> ranks;
 };
 
-/// `next` holds the passes that follow the update, so that no rank waits for the driver between
-/// two steps.
+/// `next` holds the passes that follow the update, so that no rank waits for the driver: the next
+/// step, or the first batches of an evaluation. A step behind an evaluation is ordered when that
+/// has ended, since a stop may come in between.
 struct ApplyUpdate {
   std::int64_t step = 0;
   std::uint64_t learning_rate = 0;   // bits
@@ -133,7 +136,7 @@ struct RunFailed {
 
 template <class Inspector>
 auto inspect(Inspector& f, PassRange& x) {
-  return f(caf::meta::type_name("PassRange"), x.kind, x.step, x.batches);
+  return f(caf::meta::type_name("PassRange"), x.kind, x.step, x.batches, x.first);
 }
 template <class Inspector>
 auto inspect(Inspector& f, RunPasses& x) {

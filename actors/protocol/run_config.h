@@ -27,7 +27,8 @@ struct RunConfig {
   std::int64_t trace_steps = 0;          // record spans of this many first steps
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
   std::filesystem::path progress_board;  // file of the board; empty: in memory
-  /// Asked once a step, before its update is ordered. True: this step is the last. Empty: never.
+  /// Asked once a step, before its update is ordered, and after every batch of an evaluation. True:
+  /// this step is the last, and the evaluation is cut short. Not asked again then. Empty: never.
   std::function<bool()> stop_requested;
   /// Threads of one process: ends it at once, when the run has failed and an actor, an observer or
   /// the driver never returns. Empty: the process stays.

@@ -24,7 +24,14 @@ struct StepReport {
   /// From the start of the step to its gradient norm. Includes the optimizer of the previous step,
   /// unless an evaluation came in between. Evaluations are in no step's time.
   double seconds = 0;
-  std::optional<double> validation_loss;
+};
+
+/// One evaluation, over the whole mesh.
+struct EvaluationReport {
+  std::int64_t step = 0;       // that it follows
+  std::int64_t batches = 0;    // ordered by the configuration
+  std::int64_t done = 0;       // of these
+  std::optional<double> loss;  // nats per token; empty when a stop cut the evaluation short
 };
 
 /// Receives the events of a run, for terminal and files. Called from the driver's thread, in order,
@@ -37,6 +44,7 @@ class RunObserver {
   virtual void on_start() {}  // weights are initialised, step 1 begins
   virtual void on_step(const StepReport& report) = 0;
   virtual void on_evaluation_begin(std::int64_t step) { static_cast<void>(step); }
+  virtual void on_evaluation_end(const EvaluationReport& report) { static_cast<void>(report); }
   virtual void on_model_written(const std::filesystem::path& folder) { static_cast<void>(folder); }
 };
 
@@ -56,11 +64,12 @@ struct RankReport {
 };
 
 struct RunResult {
-  std::int64_t steps = 0;  // completed
-  bool stopped_early = false;
-  double loss = 0;  // of the last step
-  std::optional<double> validation_loss;
-  double seconds = 0;  // from the start of the first step to the end
+  std::int64_t steps = 0;                 // completed
+  bool stopped_early = false;             // by a request, before the last step
+  double loss = 0;                        // of the last step
+  std::optional<double> validation_loss;  // of the last evaluation that was whole
+  std::int64_t validation_step = 0;       // that it followed
+  double seconds = 0;                     // from the start of the first step to the end of the last
   std::vector<RankReport> ranks;
   std::int64_t trace_origin_ns = 0;  // start of step 1, on the spans' clock
   /// Empty for a successful run; otherwise "stage S, rank R, instruction I: the error".

@@ -185,7 +185,7 @@ void StageState::enqueue(const std::vector<PassRange>& passes) {
     follow_priming(range.step);
     const std::int64_t count = range.kind == PassKind::evaluate ? range.batches : 1;
     for (std::int64_t batch = 0; batch < count; ++batch) {
-      passes_.push_back({range.kind, range.step, batch});
+      passes_.push_back({range.kind, range.step, range.first + batch});
     }
   }
 }

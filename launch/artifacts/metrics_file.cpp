@@ -18,15 +18,16 @@ std::string number(double value) {
 
 std::string metrics_line(const StepReport& report) {
   const double rate = static_cast<double>(report.tokens) / report.seconds;
-  std::string line = fmt::format(
+  return fmt::format(
       R"({{"step": {}, "loss": {}, "grad_norm": {}, "learning_rate": {}, "tokens": {}, )"
-      R"("step_seconds": {}, "tokens_per_second": {})",
+      R"("step_seconds": {}, "tokens_per_second": {}}})",
       report.step, number(report.loss), number(report.gradient_norm), number(report.learning_rate),
       report.tokens, number(report.seconds), number(rate));
-  if (report.validation_loss) {
-    line += fmt::format(R"(, "validation_loss": {})", number(*report.validation_loss));
-  }
-  return line + "}";
+}
+
+std::string metrics_line(const EvaluationReport& report) {
+  return fmt::format(R"({{"step": {}, "validation_loss": {}}})", report.step,
+                     number(report.loss.value()));
 }
 
 MetricsFile::MetricsFile(std::filesystem::path path) : path_(std::move(path)), file_(path_) {

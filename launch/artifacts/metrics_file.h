@@ -1,4 +1,5 @@
-// RUN/metrics.jsonl: one JSON object per line, one line per step. See docs/file_formats/metrics.md.
+// RUN/metrics.jsonl: one JSON object per line, one line per step and per evaluation. See
+// docs/file_formats/metrics.md.
 #pragma once
 
 #include <filesystem>
@@ -12,6 +13,8 @@ namespace stagecraft {
 /// The JSON object of one step, without a newline. Numbers have nine significant digits; a value
 /// that is not finite is null.
 std::string metrics_line(const StepReport& report);
+/// The JSON object of one evaluation that has a loss.
+std::string metrics_line(const EvaluationReport& report);
 
 class MetricsFile {
  public:

@@ -25,6 +25,9 @@ std::string result_lines(const ResolvedRun& run, const RunResult& result) {
   text += fmt::format("Loss of the last step {:.4f}", result.loss);
   if (result.validation_loss) {
     text += fmt::format(", validation loss {:.4f}", *result.validation_loss);
+    if (result.validation_step != result.steps) {
+      text += fmt::format(" after step {}", result.validation_step);
+    }
   }
   return text + " (nats a token)\n";
 }

@@ -19,10 +19,9 @@ void LiveLine::add(const StepReport& report) {
   last_ = report;
   step_seconds_ =
       first ? report.seconds : (1 - kNewShare) * step_seconds_ + kNewShare * report.seconds;
-  if (report.validation_loss) {
-    validation_loss_ = report.validation_loss;
-  }
 }
+
+void LiveLine::add(const EvaluationReport& report) { validation_loss_ = report.loss; }
 
 std::string LiveLine::text() const {
   const double seconds = std::max(step_seconds_, 1e-9);
@@ -58,6 +57,19 @@ void Progress::on_evaluation_begin(std::int64_t step) {
   }
 }
 
+void Progress::on_evaluation_end(const EvaluationReport& report) {
+  if (report.loss) {
+    line_.add(report);
+    show(line_.text());
+    return;
+  }
+  lines_.add(
+      LineQueue::Kind::line,
+      fmt::format("the evaluation after step {} was cut short by the stop, after {} of {} "
+                  "batches: it has no loss",
+                  report.step, with_separators(report.done), with_separators(report.batches)));
+}
+
 void Progress::on_model_written(const std::filesystem::path& folder) {
   lines_.add(LineQueue::Kind::line, fmt::format("model written to {}", folder.string()));
 }
@@ -74,8 +86,7 @@ void Progress::flush() {
 
 bool Progress::due(const StepReport& report) const {
   const std::int64_t pause_ns = terminal_ ? kTerminalPause_ns : kFilePause_ns;
-  return report.step == 1 || report.step == numbers_.steps || report.validation_loss ||
-         now_ns() - shown_ns_ >= pause_ns;
+  return report.step == 1 || report.step == numbers_.steps || now_ns() - shown_ns_ >= pause_ns;
 }
 
 void Progress::show(const std::string& text) {

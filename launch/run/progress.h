@@ -21,6 +21,7 @@ class LiveLine {
  public:
   explicit LiveLine(LiveNumbers numbers) : numbers_(numbers) {}
   void add(const StepReport& report);
+  void add(const EvaluationReport& report);
   std::string text() const;
 
  private:
@@ -39,6 +40,7 @@ class Progress : public RunObserver {
 
   void on_step(const StepReport& report) override;
   void on_evaluation_begin(std::int64_t step) override;
+  void on_evaluation_end(const EvaluationReport& report) override;
   void on_model_written(const std::filesystem::path& folder) override;
 
   /// Ends the line that is rewritten in place.

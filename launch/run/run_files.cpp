@@ -20,6 +20,12 @@ void RunFiles::on_step(const StepReport& report) {
   rows_.add(LineQueue::Kind::line, metrics_line(report));
 }
 
+void RunFiles::on_evaluation_end(const EvaluationReport& report) {
+  if (report.loss) {
+    rows_.add(LineQueue::Kind::line, metrics_line(report));
+  }
+}
+
 void finish_files(RunFiles& files, RunResult& result) {
   try {
     files.flush();

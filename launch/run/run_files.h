@@ -16,6 +16,8 @@ class RunFiles : public RunObserver {
   void on_start() override;
   /// Returns before the row is written. Throws Error if an earlier row could not be written.
   void on_step(const StepReport& report) override;
+  /// The same. An evaluation without a loss has no row.
+  void on_evaluation_end(const EvaluationReport& report) override;
   /// Waits until all rows are written. Throws Error if one could not be written.
   void flush() { rows_.flush(); }
 

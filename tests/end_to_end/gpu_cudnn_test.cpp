@@ -94,7 +94,7 @@ test::Outcome checked_outcome(SmallRun run) {
   REQUIRE(result.failure == "");
   check_ways(run, result.ranks);
   return {read_file(run.run.model_folder / "model.safetensors"), observer.steps.front().step,
-          observer.losses(), observer.steps.back().validation_loss};
+          observer.losses(), observer.validation_loss()};
 }
 
 void check_splits(double dropout) {

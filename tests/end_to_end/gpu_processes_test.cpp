@@ -56,10 +56,11 @@ class Workplace {
     Losses losses;
     std::ifstream file(path() / run / "metrics.jsonl");
     for (std::string line; std::getline(file, line);) {
-      const auto step = nlohmann::json::parse(line);
-      losses.training.push_back(step["loss"].get<double>());
-      if (step.contains("validation_loss")) {
-        losses.validation = step["validation_loss"].get<double>();
+      const auto row = nlohmann::json::parse(line);
+      if (row.contains("validation_loss")) {
+        losses.validation = row["validation_loss"].get<double>();
+      } else {
+        losses.training.push_back(row["loss"].get<double>());
       }
     }
     return losses;

@@ -24,7 +24,7 @@ inline Outcome outcome_of(const SmallRun& run) {
   KeepingObserver observer;
   std::string model = trained_bytes(run, observer);
   return {std::move(model), observer.steps.front().step, observer.losses(),
-          observer.steps.back().validation_loss};
+          observer.validation_loss()};
 }
 
 /// Checks that both are equal to the last bit.

@@ -44,13 +44,14 @@ class Workplace {
   TemporaryFolder folder_;
 };
 
-nlohmann::json last_line(const fs::path& metrics) {
+/// The last values of a metrics file, by name.
+nlohmann::json last_values(const fs::path& metrics) {
   std::ifstream file(metrics);
-  std::string last;
+  nlohmann::json last;
   for (std::string line; std::getline(file, line);) {
-    last = line;
+    last.update(nlohmann::json::parse(line));
   }
-  return nlohmann::json::parse(last);
+  return last;
 }
 
 /// Trains in both modes and compares everything that must be equal.
@@ -72,9 +73,10 @@ void check_twins(const Words& sets, const std::string& transport = "auto",
     return read_file(workplace.path() / mode / "model/model.safetensors");
   };
   CHECK((bytes("mpi") == bytes("threads")));
-  const nlohmann::json threads = last_line(workplace.path() / "threads/metrics.jsonl");
-  const nlohmann::json mpi = last_line(workplace.path() / "mpi/metrics.jsonl");
+  const nlohmann::json threads = last_values(workplace.path() / "threads/metrics.jsonl");
+  const nlohmann::json mpi = last_values(workplace.path() / "mpi/metrics.jsonl");
   CHECK(mpi["loss"] == threads["loss"]);
+  CHECK(mpi.contains("validation_loss"));
   CHECK(mpi["validation_loss"] == threads["validation_loss"]);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <atomic>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -57,6 +58,11 @@ struct SmallRun {
 /// Keeps every report.
 struct KeepingObserver : RunObserver {
   void on_step(const StepReport& report) override { steps.push_back(report); }
+  void on_evaluation_end(const EvaluationReport& report) override { evaluations.push_back(report); }
+  /// Of the last evaluation.
+  std::optional<double> validation_loss() const {
+    return evaluations.empty() ? std::nullopt : evaluations.back().loss;
+  }
   std::vector<double> losses() const {
     std::vector<double> values;
     for (const StepReport& report : steps) {
@@ -65,6 +71,7 @@ struct KeepingObserver : RunObserver {
     return values;
   }
   std::vector<StepReport> steps;
+  std::vector<EvaluationReport> evaluations;
 };
 
 /// Trains and returns the bytes of model.safetensors.

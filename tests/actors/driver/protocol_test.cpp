@@ -32,12 +32,14 @@ struct EventNotes : RunObserver {
       on_step_hook();
     }
     losses.push_back(report.loss);
-    events.push_back(fmt::format(
-        "step {}{}", report.step,
-        report.validation_loss ? fmt::format(", validation {}", *report.validation_loss) : ""));
+    events.push_back(fmt::format("step {}", report.step));
   }
   void on_evaluation_begin(std::int64_t step) override {
     events.push_back(fmt::format("evaluation after {}", step));
+  }
+  void on_evaluation_end(const EvaluationReport& report) override {
+    events.push_back(report.loss ? fmt::format("validation {}", *report.loss)
+                                 : fmt::format("{} of {} batches", report.done, report.batches));
   }
   void on_model_written(const std::filesystem::path& /*folder*/) override {
     events.emplace_back("model");
@@ -120,6 +122,7 @@ class Play {
             to_wire(clip_factor(config_.optimizer, 5)), std::move(next)};
   }
 
+  ProgressBoard& board() { return *setup_->board; }
   std::string driver_location() const { return driver_text(setup_->board->driver().view()); }
 
   EventNotes observer;
@@ -193,7 +196,7 @@ TEST_CASE("driver: an observer that throws ends the run after the update was ord
   CHECK(play.result->failure == "driver, step 1: [metrics.jsonl] the disk is full");
 }
 
-TEST_CASE("driver: an evaluation is ordered with the update, and the next step behind it") {
+TEST_CASE("driver: an evaluation is ordered with the update, and the next step behind its end") {
   Play play([](RunConfig& config, DriverSetup& setup) {
     config.options.eval_every = 1;
     setup.evaluation_samples = 3;  // two batches of two
@@ -201,17 +204,38 @@ TEST_CASE("driver: an evaluation is ordered with the update, and the next step b
   play.make_ready();
   CHECK(play.both_got(train(1)));
   play.tell(Play::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::evaluate, 1, 2}, {PassKind::train, 2}})));
+  CHECK(play.both_got(play.update(1, {{PassKind::evaluate, 1, 2}})));
   play.tell(Play::batch(1, 1, 12));
-  CHECK(play.observer.take() == std::vector<std::string>{"start", "evaluation after 1"});
+  CHECK(play.observer.take() == std::vector<std::string>{"start", "step 1", "evaluation after 1"});
+  CHECK(play.both_got());
   play.tell(Play::batch(1, 0, 24));
-  CHECK(play.observer.take() ==
-        std::vector<std::string>{"step 1, validation 3"});  // 36 / 12 tokens
+  CHECK(play.observer.take() == std::vector<std::string>{"validation 3"});  // 36 / 12 tokens
+  CHECK(play.both_got(train(2)));
   play.tell(Play::results(2));
-  CHECK(play.both_got(play.update(2, {{PassKind::evaluate, 2, 2}})));
+  CHECK(play.both_got(play.update(2, {}), evaluate(2, 0, 2)));
   play.tell(Play::batch(2, 0, 24));
   CHECK(play.both_got());
   play.tell(Play::batch(2, 1, 12));
+  CHECK(play.both_got(Finish{false}));
+}
+
+TEST_CASE("driver: of a long evaluation few batches are ordered ahead") {
+  Play play([](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 1;
+    setup.evaluation_samples = 10;  // five batches
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  CHECK(play.both_got(train(1), play.update(1, {}), evaluate(1, 0, 3)));  // two stages, and one
+  for (const std::int64_t batch : {0, 1}) {
+    play.tell(Play::batch(1, batch, 16));
+    CHECK(play.both_got(evaluate(1, batch + 3, 1)));
+  }
+  for (const std::int64_t batch : {2, 3}) {
+    play.tell(Play::batch(1, batch, 16));
+    CHECK(play.both_got());
+  }
+  play.tell(Play::batch(1, 4, 16));
   CHECK(play.both_got(Finish{false}));
 }
 
@@ -249,16 +273,14 @@ TEST_CASE("driver: a stop makes the step that is decided next the last one, with
   Play play([&](RunConfig& config, DriverSetup& setup) {
     config.optimizer.steps = 9;
     config.stop_requested = [&] { return stop; };
-    config.options.eval_every = 1;
+    config.options.eval_every = 2;
     setup.evaluation_samples = 2;
   });
   play.make_ready();
   CHECK(play.both_got(train(1)));
   play.tell(Play::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::evaluate, 1, 1}, {PassKind::train, 2}})));
+  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
   stop = true;  // step 2 is ordered already
-  play.tell(Play::batch(1, 0, 24));
-  CHECK(play.both_got());
   play.tell(Play::results(2));
   CHECK(play.both_got(play.update(2, {}), Finish{false}));
   play.tell(StageEnded{0});
@@ -266,6 +288,97 @@ TEST_CASE("driver: a stop makes the step that is decided next the last one, with
   REQUIRE(play.result.has_value());
   CHECK(play.result->stopped_early);
   CHECK(play.result->steps == 2);
+}
+
+TEST_CASE("driver: a stop in an evaluation cuts it short, and no further step is trained") {
+  bool stop = false;
+  Play play([&](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 9;
+    config.stop_requested = [&] { return stop; };
+    config.options.eval_every = 1;
+    setup.evaluation_samples = 20;  // ten batches
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  CHECK(play.both_got(train(1), play.update(1, {{PassKind::evaluate, 1, 3}})));
+  play.tell(Play::batch(1, 0, 16));
+  CHECK(play.both_got(evaluate(1, 3, 1)));
+  stop = true;
+  for (const std::int64_t batch : {1, 2}) {
+    play.tell(Play::batch(1, batch, 16));
+    CHECK(play.both_got());
+  }
+  play.tell(Play::batch(1, 3, 16));
+  CHECK(play.both_got(Finish{false}));
+  CHECK(play.observer.take() ==
+        std::vector<std::string>{"start", "step 1", "evaluation after 1", "4 of 10 batches"});
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->stopped_early);
+  CHECK(play.result->steps == 1);
+  CHECK_FALSE(play.result->validation_loss.has_value());
+}
+
+TEST_CASE("driver: a stop in the last evaluation cuts it short, and the run is complete") {
+  bool stop = false;
+  Play play([&](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 1;
+    config.stop_requested = [&] { return stop; };
+    setup.evaluation_samples = 20;
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  CHECK(play.both_got(train(1), play.update(1, {}), evaluate(1, 0, 3)));
+  stop = true;
+  for (const std::int64_t batch : {0, 1, 2}) {
+    play.tell(Play::batch(1, batch, 16));
+  }
+  CHECK(play.both_got(Finish{false}));
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK_FALSE(play.result->stopped_early);
+  CHECK_FALSE(play.result->validation_loss.has_value());
+}
+
+TEST_CASE("driver: a stop while the model is written leaves the last evaluation out") {
+  const TemporaryFolder folder;
+  bool stop = false;
+  Play play([&](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 1;
+    config.model_folder = folder.path() / "model";
+    config.stop_requested = [&] { return stop; };
+    setup.evaluation_samples = 20;
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  stop = true;
+  play.tell(ModelWritten{0});
+  play.tell(ModelWritten{1});
+  CHECK(play.observer.take() == std::vector<std::string>{"start", "step 1", "model",
+                                                         "evaluation after 1", "0 of 10 batches"});
+}
+
+TEST_CASE("driver: the model is written before the last evaluation") {
+  const TemporaryFolder folder;
+  Play play([&](RunConfig& config, DriverSetup& setup) {
+    config.optimizer.steps = 1;
+    config.model_folder = folder.path() / "model";
+    setup.evaluation_samples = 2;
+  });
+  play.make_ready();
+  play.tell(Play::results(1));
+  const std::filesystem::path weights = folder.path() / "model" / "model.safetensors";
+  CHECK(play.both_got(train(1), play.update(1, {}), WriteModel{weights.string() + ".unfinished"}));
+  play.tell(ModelWritten{0});
+  play.tell(ModelWritten{1});
+  CHECK(std::filesystem::exists(weights));
+  CHECK(play.both_got(evaluate(1, 0, 1)));
+  CHECK(play.observer.take() ==
+        std::vector<std::string>{"start", "step 1", "model", "evaluation after 1"});
+  play.tell(Play::batch(1, 0, 16));
+  CHECK(play.both_got(Finish{false}));
 }
 
 TEST_CASE("driver: the model gets its names when every rank has written its part") {
@@ -361,6 +474,18 @@ TEST_CASE("driver: a failure ends all stages, the first text is kept, and no upd
   REQUIRE(play.result.has_value());
   CHECK(play.result->failure == "stage 1 fell");
   CHECK_FALSE(play.result->actor_lost);
+}
+
+TEST_CASE("driver: a cause that the board has already is the first one") {
+  Play play;
+  play.make_ready();
+  play.board().name_cause(1, "stage 1 is stuck");
+  play.observer.on_step_hook = [] { throw Error("metrics.jsonl", "the disk is full"); };
+  play.tell(Play::results(1));
+  play.tell(StageEnded{0});
+  play.tell(StageEnded{1});
+  REQUIRE(play.result.has_value());
+  CHECK(play.result->failure == "stage 1 is stuck");
 }
 
 TEST_CASE("driver: a stage that has not ended some seconds after a failure is lost") {

@@ -16,6 +16,9 @@
 namespace stagecraft::test {
 
 inline RunPasses train(std::int64_t step) { return {{{PassKind::train, step}}}; }
+inline RunPasses evaluate(std::int64_t step, std::int64_t first, std::int64_t batches) {
+  return {{{PassKind::evaluate, step, batches, first}}};
+}
 
 /// What actors have recorded, for the test's thread.
 template <class Item>

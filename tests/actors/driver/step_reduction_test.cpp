@@ -1,4 +1,4 @@
-// The sums of a step and of an evaluation: the order of arrival does not change them.
+// The sums of a step: the order of arrival does not change them.
 #include "actors/driver/step_reduction.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
@@ -49,27 +49,6 @@ TEST_CASE("squares of a step: a value that is not finite is named") {
   all[0].losses[0] = to_wire(std::nan(""));
   CHECK(add_up(plan, all).not_finite ==
         "the loss is nan, the gradient of " + name + " is not finite");
-}
-
-TEST_CASE("the sum of an evaluation's losses does not depend on the order of its batches") {
-  const std::vector<std::vector<RankResults>> batches = {{done(0, {kLarge, 1}), done(1, {1})},
-                                                         {done(0, {}), done(1, {-kLarge})}};
-  EvaluationLosses forth(2);
-  EvaluationLosses back(2);
-  CHECK_FALSE(forth.add(0, batches[0]));
-  CHECK(forth.add(1, batches[1]));
-  CHECK_FALSE(back.add(1, batches[1]));
-  CHECK(back.add(0, batches[0]));
-  CHECK(forth.sum() == 0);  // each 1 is rounded away beside 1e16
-  CHECK(back.sum() == 0);
-}
-
-TEST_CASE("an evaluation refuses a batch that it does not have, and one that comes twice") {
-  EvaluationLosses losses(2);
-  CHECK_FALSE(losses.add(1, {done(0, {2.5})}));
-  CHECK_THROWS_WITH(losses.add(1, {done(0, {2.5})}), "[evaluation] batch 1 was reported twice");
-  CHECK_THROWS_WITH(losses.add(2, {done(0, {2.5})}), "[evaluation] there is no batch 2 of 2");
-  CHECK(losses.add(0, {done(0, {2.5})}));
 }
 
 }  // namespace stagecraft

@@ -16,7 +16,9 @@ inline const std::uint64_t kInfinity = to_wire(std::numeric_limits<double>::infi
 inline const std::uint64_t kTiny = to_wire(std::numeric_limits<double>::denorm_min());
 inline const std::uint64_t kMinusZero = to_wire(-0.0);
 
-inline void fill(RunPasses& m) { m = {{{PassKind::evaluate, 7, kLarge}, {PassKind::train, 8}}}; }
+inline void fill(RunPasses& m) {
+  m = {{{PassKind::evaluate, 7, kLarge, -8}, {PassKind::train, 8}}};
+}
 inline void fill(Envelope& m) {
   m = {.generation = 0xFFFFFFFFU,
        .edge = {3, 2, Payload::gradient},
@@ -33,7 +35,7 @@ inline void fill(PassDone& m) {
   m = {{PassKind::evaluate, 99, 3},
        {{2, {kNan, kInfinity, kTiny, kMinusZero}, {{4, kNan}, {5, kTiny}}}, {3, {kNan}, {}}}};
 }
-inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4}}}; }
+inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4, 12}}}; }
 inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
 inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }

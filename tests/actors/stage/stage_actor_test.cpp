@@ -119,8 +119,8 @@ TEST_CASE("stage: a third gradient waits for the first one's credit") {
 TEST_CASE("stage: an evaluation ends with its losses, and waits for no update") {
   Play play;
   play.make_ready();
-  const Pass pass{PassKind::evaluate, 3, 0};
-  play.tell(RunPasses{{{PassKind::evaluate, 3, 1}}});
+  const Pass pass{PassKind::evaluate, 3, 5};
+  play.tell(RunPasses{{{PassKind::evaluate, 3, 1, 5}}});
   play.deliver(0, pass);
   CHECK(play.neighbour_got(Credit{kForward, 0}));
   play.deliver(1, pass);

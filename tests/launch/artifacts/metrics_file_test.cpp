@@ -45,10 +45,11 @@ TEST_CASE("a metrics line has exactly its keys and nine significant digits") {
   CHECK(diagnose["tokens_per_second"] == 8192);
 }
 
-TEST_CASE("a line has a validation loss if it was measured") {
-  StepReport measured = report();
-  measured.validation_loss = 2.5;
-  CHECK(nlohmann::json::parse(metrics_line(measured))["validation_loss"] == 2.5);
+TEST_CASE("an evaluation has a line of its own, with its step and its loss") {
+  const auto row = nlohmann::json::parse(metrics_line(EvaluationReport{7, 3, 3, 2.5}));
+  CHECK(keys_of(row) == std::set<std::string>{"step", "validation_loss"});
+  CHECK(row["step"] == 7);
+  CHECK(row["validation_loss"] == 2.5);
 }
 
 TEST_CASE("a value that is not finite is null, so that the line is valid JSON") {

@@ -35,6 +35,7 @@ RunResult result_of(const ResolvedRun& run) {
   result.steps = 10;
   result.loss = 2.25;
   result.validation_loss = 2.5;
+  result.validation_step = 10;
   result.seconds = 10;
   for (int rank = 0; rank < run.plan.mesh.ranks(); ++rank) {
     result.ranks.push_back(report_of(rank, coordinate_of(run.plan.mesh, rank).pipeline));
@@ -140,4 +141,16 @@ TEST_CASE("the summary of a stopped run says so") {
   result.steps = 3;
   CHECK_THAT(run_summary(run, result, directory, "example.toml"),
              Catch::Contains("Stopped on request after 3 of 10 steps"));
+}
+
+TEST_CASE("the summary names the step of a validation loss that is older than the last step") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run", "");
+  const ResolvedRun run = resolve(example(), 2);
+  RunResult result = result_of(run);
+  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+             Catch::Contains("validation loss 2.5000 (nats a token)"));
+  result.validation_step = 8;
+  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+             Catch::Contains("validation loss 2.5000 after step 8 (nats a token)"));
 }

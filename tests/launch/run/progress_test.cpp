@@ -41,9 +41,8 @@ TEST_CASE("the live line has step, losses, rates and the remaining time") {
   LiveLine line({.steps = 10, .flops_per_step = 5e9});
   line.add(at(1));
   CHECK(line.text() == "step 1/10  loss 2.5000  2,000 tokens/s  10.0 GFLOP/s  4.50 s left");
-  StepReport evaluated = at(2);
-  evaluated.validation_loss = 2.75;
-  line.add(evaluated);
+  line.add(at(2));
+  line.add(EvaluationReport{2, 4, 4, 2.75});
   line.add(at(3));
   CHECK(line.text() ==
         "step 3/10  loss 2.5000  validation 2.7500  2,000 tokens/s  10.0 GFLOP/s  3.50 s left");
@@ -53,17 +52,26 @@ TEST_CASE("without a terminal few lines are printed: first, last and evaluations
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
   Progress progress({.steps = 100, .flops_per_step = 1}, out.get(), false);
   for (int step = 1; step <= 100; ++step) {
-    StepReport report = at(step);
+    progress.on_step(at(step));
     if (step == 50) {
-      report.validation_loss = 2.75;
+      progress.on_evaluation_end({50, 4, 4, 2.75});
     }
-    progress.on_step(report);
   }
   progress.flush();
   const std::string text = contents(out.get());
   CHECK(std::count(text.begin(), text.end(), '\n') == 3);
   CHECK(text.find("step 50/100") != std::string::npos);
   CHECK(text.find('\r') == std::string::npos);
+}
+
+TEST_CASE("an evaluation that was cut short is said, without a loss") {
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
+  Progress progress({.steps = 100, .flops_per_step = 1}, out.get(), false);
+  progress.on_evaluation_end({50, 4096, 12, {}});
+  progress.flush();
+  CHECK(contents(out.get()) ==
+        "the evaluation after step 50 was cut short by the stop, after 12 of 4,096 batches: it has "
+        "no loss\n");
 }
 
 TEST_CASE("on a terminal one line is rewritten, and other lines follow it") {
@@ -90,10 +98,8 @@ TEST_CASE("lines that an output did not take are counted, and said at the end") 
   std::string text;
   {
     Progress progress({.steps = 1, .flops_per_step = 1}, out.get(), false);
-    StepReport evaluated = at(1);
-    evaluated.validation_loss = 2.75;  // each is shown
     for (int step = 1; step <= 5000; ++step) {
-      progress.on_step(evaluated);  // more than the pipe and the queue hold
+      progress.on_step(at(1));  // is shown; more than the pipe and the queue hold
     }
     std::thread reader([&] {
       for (int c = std::fgetc(in.get()); c != EOF; c = std::fgetc(in.get())) {
@@ -116,6 +122,7 @@ TEST_CASE("a run that started keeps its directory, and the metrics file has ever
     for (int step = 1; step <= 100; ++step) {
       files.on_step(at(step));
     }
+    files.on_evaluation_end({100, 4, 2, {}});  // no row
   }
   std::ifstream metrics(folder.path() / "run" / "metrics.jsonl");
   int lines = 0;
