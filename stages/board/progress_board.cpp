@@ -38,7 +38,7 @@ std::string_view cut(std::string_view text, std::size_t limit) {
 ///     0     magic "STGBOARD"         8     version u32           12    ranks i32
 ///     16    pipeline i32             20    tensor i32            24    data i32
 ///     28    chunks i32               32    created_wall_ns i64   40    created_steady_ns i64
-///     48    watchdog_seconds f64     56    launcher_process i32  60    zero
+///     48    watchdog_seconds f64     56    launcher_process i32  60    stop_requested u32
 ///     64    cause: state u32         68    culprit_rank i32      72    text_bytes u32
 ///     76    zero                     80    cause_wall_ns i64     88    zero
 ///     128   text, 1024 bytes, UTF-8
@@ -56,7 +56,7 @@ struct ProgressBoard::Header {
   std::int64_t created_steady_ns;
   double watchdog_seconds;
   std::int32_t launcher_process;
-  std::uint32_t zero;
+  std::atomic<std::uint32_t> stop_requested;
   std::atomic<std::uint32_t> cause_state;
   std::int32_t culprit_rank;
   std::uint32_t text_bytes;
@@ -208,6 +208,10 @@ std::optional<Cause> ProgressBoard::cause() const {
   const std::size_t bytes = std::min<std::size_t>(h.text_bytes, kCauseBytes);
   return Cause{h.culprit_rank, std::string(h.text.data(), bytes), h.cause_wall_ns};
 }
+
+void ProgressBoard::request_stop() { header().stop_requested.store(1); }
+
+bool ProgressBoard::stop_requested() const { return header().stop_requested.load() != 0; }
 
 bool ProgressBoard::failed() const {
   return header().cause_state.load(std::memory_order_acquire) != none;

@@ -63,6 +63,9 @@ class ProgressBoard {
   bool name_cause(int culprit_rank, std::string_view text);
   /// Empty until a cause is completely written.
   std::optional<Cause> cause() const;
+  /// A rank was asked to stop the run after its step. May be called by a signal handler.
+  void request_stop();
+  bool stop_requested() const;
   /// Whether the recording of a cause has begun. If cause() stays empty, the process that was
   /// recording it died.
   bool failed() const;

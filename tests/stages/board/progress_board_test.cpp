@@ -29,6 +29,17 @@ T number_at(const std::string& file, std::size_t offset) {
   return value;
 }
 
+TEST_CASE("a stop that one process was asked for is read by all") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "progress";
+  ProgressBoard made = ProgressBoard::create(kInfo, path);
+  const ProgressBoard opened = ProgressBoard::open(path, Access::read);
+  CHECK_FALSE(opened.stop_requested());
+  made.request_stop();
+  CHECK(opened.stop_requested());
+  CHECK(number_at<std::uint32_t>(read_file(path), 60) == 1);
+}
+
 TEST_CASE("every process that opens a board reads the same") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";
