@@ -97,6 +97,10 @@ fs::path free_run_directory(const fs::path& parent, const std::string& name) {
 
 fs::path model_folder(const fs::path& run) { return run / "model"; }
 
+fs::path metrics_file(const fs::path& run) { return run / "metrics.jsonl"; }
+
+fs::path result_file(const fs::path& run) { return run / "result.json"; }
+
 fs::path trace_summary_file(const fs::path& run) { return run / "trace_summary.json"; }
 
 fs::path progress_board_file(const fs::path& run) { return run / "progress"; }

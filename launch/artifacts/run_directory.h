@@ -17,6 +17,8 @@ std::filesystem::path free_run_directory(const std::filesystem::path& parent,
 
 /// Paths within a run directory.
 std::filesystem::path model_folder(const std::filesystem::path& run);
+std::filesystem::path metrics_file(const std::filesystem::path& run);
+std::filesystem::path result_file(const std::filesystem::path& run);
 std::filesystem::path trace_summary_file(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
 
@@ -56,7 +58,7 @@ class RunDirectory {
   /// The folders that were made, outermost first.
   const std::vector<std::filesystem::path>& made() const { return made_; }
   std::filesystem::path model() const { return model_folder(path_); }
-  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path metrics() const { return metrics_file(path_); }
 
  private:
   RunDirectory() = default;

@@ -16,9 +16,11 @@
 #include "launch/commands/explain_command.h"
 #include "launch/commands/plan_command.h"
 #include "launch/commands/schedule_command.h"
+#include "launch/commands/shield_command.h"
 #include "launch/commands/status_command.h"
 #include "launch/commands/train_command.h"
 #include "launch/config/config_file.h"
+#include "launch/format/print.h"
 #include "launch/setup/standard_streams.h"
 #include "stages/schedules/schedules.h"
 
@@ -44,7 +46,7 @@ struct Arguments {
   bool json = false;
   HostOptions hosts;
   std::filesystem::path run;
-  bool failure = false;
+  bool result = false;
   ScheduleOptions schedule;
   ExplainOptions explain;
   PlanOptions plan;
@@ -65,7 +67,7 @@ int run_command(const CLI::App& app, const Arguments& words) {
     return check(words.train.config, check_output(words), words.hosts);
   }
   if (app.got_subcommand("status")) {
-    return words.failure ? last_words(words.run) : run_status(words.run);
+    return words.result ? run_result(words.run) : run_status(words.run);
   }
   if (app.got_subcommand("explain")) {
     return explain(words.explain);
@@ -75,6 +77,9 @@ int run_command(const CLI::App& app, const Arguments& words) {
   }
   if (app.got_subcommand("schedule")) {
     return schedule(words.schedule);
+  }
+  if (app.got_subcommand("shield")) {
+    shield(app.get_subcommand("shield")->remaining());
   }
   return app.got_subcommand("doctor") ? doctor() : config_reference();
 }
@@ -176,8 +181,9 @@ void describe(CLI::App& app, Arguments& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 for success; 1 when a run failed, output could not be written, a program is "
-      "not proven or no split fits; 2 for bad input.");
+      "Exit status: 0 for success; 75 when a run was stopped before its last step, with its model "
+      "written; 1 when a run failed, output could not be written, a program is not proven or no "
+      "split fits; 2 for bad input.");
   describe_train(*app.add_subcommand("train", "Train a model"), words);
   describe_check(*app.add_subcommand("check", "Print the plan and its verdict; train nothing"),
                  words);
@@ -185,9 +191,9 @@ void describe(CLI::App& app, Arguments& words) {
       app.add_subcommand("status", "Print the state of every rank of a running or ended run");
   status->add_option("RUN", words.run, "Run directory")->required();
   status->add_flag(
-      "--failure", words.failure,
-      "Wait for the last process of the run, and print the status only if the run failed; exit "
-      "status 1 if no rank had begun");
+      "--result", words.result,
+      "For launch/train: wait for the last process of the run, print the status only if the run "
+      "failed, and end with the run's exit status; 3 if no rank had begun");
   describe_schedule(
       *app.add_subcommand("schedule", "Verify, predict and draw a schedule; train nothing"),
       words.schedule);
@@ -198,6 +204,9 @@ void describe(CLI::App& app, Arguments& words) {
   describe_explain(*app.add_subcommand(
                        "explain", "Print the times of a run's steps and the causes of idle time"),
                    words.explain);
+  app.add_subcommand("shield", "For launch/train: start a program that outlives SIGTERM and SIGHUP")
+      ->prefix_command()
+      ->group("");
   app.add_subcommand("config-reference", "Print the reference of all keys (docs/configuration.md)");
 }
 
@@ -216,10 +225,10 @@ int guarded(const Command& command) {
   try {
     return command();
   } catch (const BadInput& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    print_or_drop(stderr, fmt::format("{}\n", error.what()));
     return kBadInput;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "{}\n", error.what());
+    print_or_drop(stderr, fmt::format("{}\n", error.what()));
     return kRunFailed;
   }
 }

@@ -7,6 +7,7 @@
 
 #include "kernels/base/mapped_file.h"
 #include "launch/artifacts/output.h"
+#include "launch/artifacts/result_file.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "stages/board/board_report.h"
@@ -32,6 +33,16 @@ void await_end(const ProgressBoard& board) {
   }
 }
 
+/// Of a run whose rank 0 could not write its result.
+void write_failure(const std::filesystem::path& run, const ProgressBoard& board) {
+  const std::optional<Cause> cause = board.cause();
+  try {
+    write_result(run, failed_outcome(run, cause ? cause->text : "no process recorded a cause; the run was ended from outside"));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+  }
+}
+
 }  // namespace
 
 int run_status(const std::filesystem::path& run) {
@@ -45,17 +56,22 @@ int run_status(const std::filesystem::path& run) {
   return 0;
 }
 
-int last_words(const std::filesystem::path& run) {
+int run_result(const std::filesystem::path& run) {
   const std::filesystem::path file = progress_board_file(run);
   if (!std::filesystem::exists(file)) {
-    return 1;
+    return kNeverBegun;
   }
   const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
   await_end(board);
-  if (!ended_well(board)) {
+  std::optional<Outcome> outcome = read_outcome(run);
+  if (!outcome) {
+    outcome = Outcome::failed;
+    write_failure(run, board);
+  }
+  if (*outcome == Outcome::failed) {
     print_status(run, board);
   }
-  return 0;
+  return exit_status(*outcome);
 }
 
 }  // namespace stagecraft

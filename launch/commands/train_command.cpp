@@ -5,13 +5,17 @@
 
 #include <chrono>
 #include <cstdio>
+#include <future>
+#include <memory>
 #include <thread>
 
 #include "actors/protocol/run_report.h"
 #include "actors/run/run_training.h"
 #include "kernels/base/file.h"
 #include "kernels/core/device_report.h"
+#include "launch/artifacts/result_file.h"
 #include "launch/config/toml_reader.h"
+#include "launch/format/print.h"
 #include "launch/format/terminal_width.h"
 #include "launch/report/config_text.h"
 #include "launch/report/plan_report.h"
@@ -71,16 +75,32 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
 }
 
 void print_failure(const std::string& cause, const RunDirectory& directory) {
-  fmt::print(stderr, "the run failed: {}\nits measurements so far are in {}\n", cause,
-             directory.path().string());
+  print_or_drop(stderr, fmt::format("the run failed: {}\nits measurements so far are in {}\n",
+                                    cause, directory.path().string()));
 }
 
-int report_failure(const RunResult& result, const RunDirectory& directory) {
+/// The watchdog ends a process in which an actor, an observer or the driver is stuck. What is stuck
+/// may be the disk, so the wait for the result is bounded.
+[[noreturn]] void end_stuck(const std::string& cause, const RunDirectory& directory) {
+  print_failure(cause, directory);
+  const auto written = std::make_shared<std::promise<void>>();
+  std::thread([written, cause, run = directory.path()] {
+    record_outcome(run, failed_outcome(run, cause));
+    written->set_value();
+  }).detach();
+  written->get_future().wait_for(std::chrono::seconds(2));
+  exit_now(exit_status(Outcome::failed));
+}
+
+/// The first cause comes first; what fails behind it is said behind it.
+int report_failure(const ResolvedRun& run, const RunResult& result, const RunDirectory& directory) {
   print_failure(result.failure, directory);
+  write_trace(run.plan, run.settings, result);
+  record_outcome(directory.path(), outcome_of(result));
   if (result.actor_lost) {
-    exit_now(1);
+    exit_now(exit_status(Outcome::failed));
   }
-  return 1;
+  return exit_status(Outcome::failed);
 }
 
 int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, const TextData& text,
@@ -94,21 +114,22 @@ int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, cons
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
   RunConfig config = run_config(resolved_run, directory.path(), options);
-  config.end_process = [&](const std::string& cause) {
-    print_failure(cause, directory);
-    exit_now(1);
-  };
+  config.end_process = [&](const std::string& cause) { end_stuck(cause, directory); };
   RunResult result = run_training(resolved_run.plan, config, text, {files, progress});
   directory.keep();
   finish_files(files, result);
   progress.finish_line();
-  write_trace(resolved_run.plan, settings, result);
   if (!result.failure.empty()) {
-    return report_failure(result, directory);
+    return report_failure(resolved_run, result, directory);
+  }
+  write_trace(resolved_run.plan, settings, result);
+  const RunOutcome outcome = outcome_of(result);
+  if (!record_outcome(directory.path(), outcome)) {
+    return exit_status(Outcome::failed);
   }
   progress.flush();
-  fmt::print("{}", run_summary(resolved_run, result, directory, words));
-  return 0;
+  print_or_drop(stdout, run_summary(resolved_run, result, directory, words));
+  return exit_status(outcome.outcome);
 }
 
 /// Delays the message of ranks other than 0. A mistake that concerns all ranks is then reported
@@ -129,8 +150,7 @@ int train_as_configured(const TrainOptions& options) {
     const bool first = !processes || mpi_rank(run.plan) == 0;
     const TextData text = text_of(config, run);
     if (first) {
-      fmt::print("{}\n", plan_report(run, text, terminal_width()));
-      std::fflush(stdout);
+      print_or_drop(stdout, plan_report(run, text, terminal_width()) + "\n");
     }
     if (processes) {
       train_rank(run, text, run_config(run, run.settings.session.directory, options),
@@ -143,10 +163,11 @@ int train_as_configured(const TrainOptions& options) {
 }  // namespace
 
 int train(const TrainOptions& options) {
-  watch_stop_signals();
   if (const auto me = mpi_environment()) {
-    end_on_termination(nullptr);
+    watch_stop_signals_of_rank();
     set_gpu_environment(me->rank, options.share_gpu);
+  } else {
+    watch_stop_signals();
   }
   try {
     return train_as_configured(options);

@@ -20,7 +20,8 @@ struct TrainOptions {
   std::function<void(RunConfig&)> adjust = {};
 };
 
-/// Returns 0, or 1 when the run failed.
+/// Returns the run's exit status (launch/artifacts/result_file.h). A rank that mpirun has started
+/// ends with 0 also when the run was stopped: mpirun would take any other status for a failure.
 int train(const TrainOptions& options);
 
 }  // namespace stagecraft

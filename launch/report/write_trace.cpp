@@ -9,6 +9,7 @@
 #include "launch/artifacts/output.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/artifacts/trace_file.h"
+#include "launch/format/print.h"
 #include "launch/report/run_analysis.h"
 #include "launch/report/schedule_trace.h"
 #include "launch/report/trace_summary.h"
@@ -49,7 +50,7 @@ void write_trace(const TrainingPlan& plan, const RunSettings& settings, const Ru
   try {
     write_files(plan, session, result);
   } catch (const std::exception& error) {
-    fmt::print(stderr, "the trace is not written: {}\n", error.what());
+    print_or_drop(stderr, fmt::format("the trace is not written: {}\n", error.what()));
   }
 }
 

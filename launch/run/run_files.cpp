@@ -1,5 +1,9 @@
 #include "launch/run/run_files.h"
 
+#include <fmt/format.h>
+
+#include "launch/format/print.h"
+
 namespace stagecraft {
 namespace {
 
@@ -23,6 +27,16 @@ void RunFiles::on_step(const StepReport& report) {
 void RunFiles::on_evaluation_end(const EvaluationReport& report) {
   if (report.loss) {
     rows_.add(LineQueue::Kind::line, metrics_line(report));
+  }
+}
+
+bool record_outcome(const std::filesystem::path& run, const RunOutcome& outcome) {
+  try {
+    write_result(run, outcome);
+    return true;
+  } catch (const std::exception& error) {
+    print_or_drop(stderr, fmt::format("{}\n", error.what()));
+    return false;
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "actors/protocol/run_report.h"
 #include "launch/artifacts/metrics_file.h"
+#include "launch/artifacts/result_file.h"
 #include "launch/artifacts/run_directory.h"
 #include "launch/run/line_queue.h"
 
@@ -26,6 +27,10 @@ class RunFiles : public RunObserver {
   MetricsFile metrics_;
   LineQueue rows_;
 };
+
+/// Writes RUN/result.json, the last file of a run. False, and the reason on stderr, when it cannot
+/// be written.
+bool record_outcome(const std::filesystem::path& run, const RunOutcome& outcome);
 
 /// Waits for the rows. A row that could not be written is the failure of a run that has none.
 void finish_files(RunFiles& files, RunResult& result);

@@ -7,18 +7,25 @@
 #include <cerrno>
 #include <csignal>
 
+#include "kernels/base/span.h"
+
 namespace stagecraft {
 namespace {
 
-std::atomic<int> signals_seen{0};
-static_assert(std::atomic<int>::is_always_lock_free, "a signal handler may touch nothing else");
+constexpr std::int64_t kHangup_ns = 1'000'000'000;
+constexpr std::int64_t kThroughMpirun_ns = 5'000'000'000;
 
-/// Only what POSIX allows in a handler: lock-free atomics, poll, write, _exit.
-void on_signal(int number) {
-  if (signals_seen.fetch_add(1) > 0) {
-    ::_exit(128 + number);
-  }
-  const int saved_errno = errno;
+std::atomic<std::int64_t> first_signal_ns{0};  // 0: none so far
+std::atomic<bool> is_rank{false};
+std::atomic<ProgressBoard*> shown_board{nullptr};
+std::atomic<ProgressSlot*> shown_slot{nullptr};
+static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
+                  std::atomic<ProgressBoard*>::is_always_lock_free,
+              "a signal handler may touch nothing else");
+
+// Handlers do only what POSIX allows in them: lock-free atomics, clock_gettime, poll, write, _exit.
+
+void announce() {
   constexpr char kText[] = "\nstopping after this step; a second signal ends the run at once\n";
   // A terminal that was stopped (Ctrl-S) takes nothing; writing to it would block this thread.
   pollfd output{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
@@ -26,39 +33,85 @@ void on_signal(int number) {
     const auto written = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
     static_cast<void>(written);
   }
-  errno = saved_errno;
 }
 
-std::atomic<ProgressSlot*> dismissed_slot{nullptr};
+void show_stop() {
+  if (ProgressBoard* board = shown_board.load()) {
+    board->request_stop();
+  }
+}
 
-void on_termination(int number) {
-  if (ProgressSlot* slot = dismissed_slot.load()) {
+[[noreturn]] void dismiss(int number) {
+  if (ProgressSlot* slot = shown_slot.load()) {
     slot->set(Activity::dismissed);
   }
   ::_exit(128 + number);
 }
 
-void handle(int number, void (*handler)(int)) {
+/// Whether the signal belongs to the first one.
+bool is_same_request(int number, std::int64_t first_ns) {
+  const std::int64_t age_ns = now_ns() - first_ns;
+  return (number == SIGHUP && age_ns < kHangup_ns) ||
+         (is_rank.load() && age_ns < kThroughMpirun_ns);
+}
+
+void on_signal(int number, siginfo_t* info, void* /*context*/) {
+  if (number == SIGTERM && is_rank.load() && info->si_pid == ::getppid()) {
+    dismiss(number);
+  }
+  std::int64_t first_ns = 0;
+  if (!first_signal_ns.compare_exchange_strong(first_ns, now_ns())) {
+    if (!is_same_request(number, first_ns)) {
+      ::_exit(128 + number);
+    }
+    return;
+  }
+  const int saved_errno = errno;
+  show_stop();
+  announce();
+  errno = saved_errno;
+}
+
+bool is_ignored(int number) {
+  struct sigaction current = {};
+  return ::sigaction(number, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
+}
+
+void handle(int number) {
   struct sigaction action = {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
+  action.sa_sigaction = on_signal;
+  action.sa_flags = SA_RESTART | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
-  sigaction(number, &action, nullptr);
+  ::sigaction(number, &action, nullptr);
 }
 
 }  // namespace
 
 void watch_stop_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGUSR1}) {
-    handle(number, on_signal);
+    handle(number);
+  }
+  if (!is_ignored(SIGHUP)) {
+    handle(SIGHUP);
+  }
+  for (const int number : {SIGPIPE, SIGXFSZ}) {
+    std::signal(number, SIG_IGN);
   }
 }
 
-void end_on_termination(ProgressSlot* slot) {
-  dismissed_slot = slot;
-  handle(SIGTERM, on_termination);
+void watch_stop_signals_of_rank() {
+  is_rank = true;
+  watch_stop_signals();
 }
 
-bool stop_signalled() { return signals_seen.load() > 0; }
+void show_signals_on(ProgressBoard& board, int rank) {
+  shown_slot = &board.slot(rank);
+  shown_board = &board;
+  if (stop_signalled()) {
+    show_stop();
+  }
+}
+
+bool stop_signalled() { return first_signal_ns.load() != 0; }
 
 }  // namespace stagecraft

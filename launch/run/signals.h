@@ -1,20 +1,27 @@
-// The first SIGINT, SIGTERM or SIGUSR1 makes the run stop after its current step; the second ends
-// the process. mpirun forwards SIGUSR1 to its processes and ends them with SIGTERM.
+// What signals ask of a run. The first SIGINT, SIGTERM, SIGHUP or SIGUSR1 asks it to stop after its
+// step, the second ends the process. Output that nobody reads and a file that may not grow are
+// errors of a call, not signals.
 #pragma once
 
-#include "stages/board/progress_slot.h"
+#include "stages/board/progress_board.h"
 
 namespace stagecraft {
 
 /// Installs the handlers: the first signal is recorded and announced on stderr, the second ends the
-/// process at once with status 128 + its number.
+/// process at once with status 128 + its number. A SIGHUP within a second of the first signal
+/// counts with it: a terminal that is lost is told by the system and by its shell. A SIGHUP that is
+/// ignored (nohup) stays so. SIGPIPE and SIGXFSZ are ignored.
 void watch_stop_signals();
 
-bool stop_signalled();
+/// The same in a rank that mpirun has started, except that any signal within five seconds of the
+/// first one counts with it: a signal to all processes reaches a rank directly and through mpirun.
+/// SIGTERM of the parent ends the process at once: mpirun ends the ranks when one has failed.
+void watch_stop_signals_of_rank();
 
-/// From now on SIGTERM ends the process at once and records in `slot`, unless it is null, that the
-/// rank was dismissed: mpirun sends SIGTERM to the other processes when one has failed. `slot` must
-/// live as long as the process.
-void end_on_termination(ProgressSlot* slot);
+/// From now on a stop that this rank hears, or has heard, is on the board, and so is the end of the
+/// rank by mpirun (dismissed). `board` must live as long as the process.
+void show_signals_on(ProgressBoard& board, int rank);
+
+bool stop_signalled();
 
 }  // namespace stagecraft

@@ -13,6 +13,8 @@
 #include "actors/run/run_rank.h"
 #include "kernels/base/span.h"
 #include "launch/artifacts/rank_log.h"
+#include "launch/artifacts/result_file.h"
+#include "launch/format/print.h"
 #include "launch/report/config_text.h"
 #include "launch/report/run_summary.h"
 #include "launch/report/write_trace.h"
@@ -85,7 +87,8 @@ class RankRun {
                          : await_board(config.progress_board, config.options.watchdog_seconds)),
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     board_->slot(rank).enter();
-    end_on_termination(&board_->slot(rank));
+    show_signals_on(*board_, rank);
+    config_.stop_requested = [board = board_] { return board->stop_requested(); };
     if (rank != 0) {
       log_.take_output();
     }
@@ -119,15 +122,18 @@ class RankRun {
     log_.info("the process ends");
   }
 
+  /// The run's first cause: `failure`, unless the board has one already.
+  std::string first_cause(const std::string& failure) {
+    board_->name_cause(rank_, failure);
+    const std::optional<Cause> cause = board_->cause();
+    return cause ? cause->text : failure;
+  }
+
   /// Destroys nothing, because threads may still use it. mpirun ends the other processes.
-  /// `failure`: the cause, unless the board has one already.
-  [[noreturn]] void end_failed(const std::string& failure = "") {
-    if (!failure.empty()) {
-      board_->name_cause(rank_, failure);
-    }
+  [[noreturn]] void end_failed() {
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed; no process could record the cause");
-    exit_now(1);
+    exit_now(exit_status(Outcome::failed));
   }
 
   /// Waits while rank 0 writes its files. mpirun ends this process when rank 0 has ended; otherwise
@@ -153,7 +159,7 @@ class RankRun {
   }
 
   const ResolvedRun& run_;
-  const RunConfig& config_;
+  RunConfig config_;
   const RankOptions& words_;
   int rank_;
   int stage_;
@@ -174,13 +180,20 @@ class RankRun {
   finish_files(files, result);
   progress.finish_line();
   if (!result.failure.empty()) {
+    result.failure = rank_run.first_cause(result.failure);
+    print_or_drop(stderr, fmt::format("the run failed: {}\n", result.failure));
     write_trace(run.plan, run.settings, result);
-    rank_run.end_failed(result.failure);
+    record_outcome(directory.path(), outcome_of(result));
+    rank_run.end_failed();
   }
   rank_run.end_well();
   write_trace(run.plan, run.settings, result);
+  if (!record_outcome(directory.path(), outcome_of(result))) {
+    rank_run.first_cause("result.json could not be written");
+    rank_run.end_failed();
+  }
   progress.flush();
-  fmt::print("{}", run_summary(run, result, directory, words.configuration));
+  print_or_drop(stdout, run_summary(run, result, directory, words.configuration));
   directory.release();
   exit_now(0);
 }

@@ -22,8 +22,9 @@ struct RankOptions {
 /// another number of processes than the plan has ranks.
 int mpi_rank(const TrainingPlan& plan);
 
-/// Runs this rank and ends the process with status 0 or 1. Rank 0 makes the run directory and
-/// reports; the output of other ranks goes to their logs. Throws only before the run has begun.
+/// Runs this rank and ends the process with status 0, or 1 when the run failed. Rank 0 makes the
+/// run directory and reports; the output of other ranks goes to their logs. Throws only before the
+/// run has begun.
 [[noreturn]] void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                              const RankOptions& words);
 

@@ -6,7 +6,7 @@ namespace stagecraft::test {
 namespace {
 
 bool is_stop(FaultKind kind) {
-  return kind == FaultKind::interrupted || kind == FaultKind::terminated;
+  return kind >= FaultKind::interrupted && kind <= FaultKind::rank_terminated;
 }
 
 /// The run completes all its steps in spite of the fault.
@@ -24,6 +24,11 @@ std::string edge_in(const std::string& position) {
 }  // namespace
 
 bool ends_well(FaultKind kind) { return goes_on(kind) || is_stop(kind); }
+
+int owed_status(FaultKind kind) {
+  constexpr int kStopped = 75;
+  return is_stop(kind) ? kStopped : goes_on(kind) ? 0 : 1;
+}
 
 bool comes_from_outside(FaultKind kind) { return kind >= FaultKind::launcher_killed; }
 

@@ -15,6 +15,9 @@ inline constexpr double kStartSeconds = 60;  // on a shared machine
 
 /// Whether the run ends with status 0 and a model.
 bool ends_well(FaultKind kind);
+
+/// The exit status of launch/train.
+int owed_status(FaultKind kind);
 /// Whether the fault comes from outside the ranks.
 bool comes_from_outside(FaultKind kind);
 /// How long a run may take to end after the fault.

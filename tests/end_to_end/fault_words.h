@@ -28,16 +28,24 @@ enum class FaultKind : std::uint8_t {
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
   terminated,       // SIGTERM to it
+  hung_up,          // SIGHUP to it, twice at once
+  asked,            // SIGUSR1 to it
+  job_terminated,   // SIGTERM to all processes of the run
+  rank_terminated,  // SIGTERM to one rank
   stopped_twice,    // SIGINT, and once more while the step still runs
   disk_full,        // the run directory's disk is full
   suspended         // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
 };
 
-inline constexpr std::array<std::string_view, 20> kFaultNames = {
-    "none",          "throws",         "hangs",         "killed",      "frozen",
-    "mpirun_killed", "disconnected",   "drops",         "doubles",     "late",
-    "missing",       "killed_writing", "strangers",     "write_fails", "launcher_killed",
-    "interrupted",   "terminated",     "stopped_twice", "disk_full",   "suspended"};
+inline constexpr std::array<std::string_view, 24> kFaultNames = {
+    "none",          "throws",         "hangs",
+    "killed",        "frozen",         "mpirun_killed",
+    "disconnected",  "drops",          "doubles",
+    "late",          "missing",        "killed_writing",
+    "strangers",     "write_fails",    "launcher_killed",
+    "interrupted",   "terminated",     "hung_up",
+    "asked",         "job_terminated", "rank_terminated",
+    "stopped_twice", "disk_full",      "suspended"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

@@ -74,8 +74,9 @@ class Process {
       const std::filesystem::path file = terminal.empty() ? output_.path() / name : terminal;
       ::dup2(::open(file.c_str(), O_CREAT | O_WRONLY | O_NOCTTY, 0600), descriptor);
     }
-    // SIGINT is ignored in a background job, and the child and its children would inherit that.
+    // SIGINT is ignored in a background job, and SIGHUP under nohup; children would inherit that.
     ::signal(SIGINT, SIG_DFL);
+    ::signal(SIGHUP, SIG_DFL);
     if (::chdir(folder.c_str()) == 0) {
       ::execv(words[0], words.data());
     }

@@ -12,6 +12,7 @@
 #include <memory>
 #include <optional>
 #include <sstream>
+#include <stdexcept>
 #include <thread>
 
 #include "kernels/base/mapped_file.h"
@@ -168,6 +169,16 @@ class Running {
     return found;
   }
 
+  int process_of_rank(int rank) const {
+    const auto of_rank = processes_with(fmt::format("OMPI_COMM_WORLD_RANK={}", rank));
+    for (const int process : rank_processes()) {
+      if (std::ranges::count(of_rank, process) > 0) {
+        return process;
+      }
+    }
+    throw std::runtime_error("there is no such rank");
+  }
+
   /// Addresses at which ranks listen for control connections: "ADDRESS:PORT".
   std::vector<std::string> gates() const {
     std::set<std::string> inodes;
@@ -235,6 +246,21 @@ class Running {
         break;
       case FaultKind::terminated:
         ::kill(process_->pid(), SIGTERM);
+        break;
+      case FaultKind::hung_up:
+        ::kill(process_->pid(), SIGHUP);
+        ::kill(process_->pid(), SIGHUP);
+        break;
+      case FaultKind::asked:
+        ::kill(process_->pid(), SIGUSR1);
+        break;
+      case FaultKind::job_terminated:
+        for (const int process : processes_with(mark())) {
+          ::kill(process, SIGTERM);
+        }
+        break;
+      case FaultKind::rank_terminated:
+        ::kill(process_of_rank(run_.fault.rank), SIGTERM);
         break;
       default:
         ::kill(process_->pid(), SIGINT);
@@ -305,6 +331,7 @@ class Running {
     look_at_words();
     look_at_board();
     look_at_model();
+    look_at_result();
     look_for_leavings();
   }
 
@@ -318,8 +345,8 @@ class Running {
     if (kind() == FaultKind::launcher_killed) {
       return;  // no message is required
     }
-    expect((outcome_.status == 0) == ends_well(kind()),
-           fmt::format("the status is {}", outcome_.status));
+    expect(outcome_.status == owed_status(kind()),
+           fmt::format("the status is {}, not {}", outcome_.status, owed_status(kind())));
     const std::string cause = line_of_cause(outcome_.err);
     for (const std::string& word : owed_words(run_.fault, outcome_.position, cause)) {
       expect(cause.find(word) != std::string::npos,
@@ -335,6 +362,20 @@ class Running {
       expect(outcome_.board.find(fmt::format("\n{:>8}  ", rank)) != std::string::npos,
              fmt::format("the status of the run does not show rank {}", rank));
     }
+  }
+
+  /// launch/train takes its status from the result, and writes the result where no rank could.
+  void look_at_result() {
+    if (kind() == FaultKind::launcher_killed || !fs::exists(directory() / "progress") || disk_) {
+      return;
+    }
+    const fs::path file = directory() / "result.json";
+    const std::string result = fs::exists(file) ? read_file(file) : "";
+    const char* word = owed_status(kind()) == 1   ? "\"failed\""
+                       : owed_status(kind()) == 0 ? "\"finished\""
+                                                  : "\"stopped\"";
+    expect(result.find(word) != std::string::npos,
+           fmt::format("the result is not {}: {}", word, result));
   }
 
   /// The model must be complete or absent, and present after a run that ended well.

@@ -349,6 +349,8 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
   }
   check_fault(fault(FaultKind::interrupted, 0, 3, 0));
   check_fault(fault(FaultKind::terminated, 0, 3, 0));
+  check_fault(fault(FaultKind::hung_up, 0, 3, 0));
+  check_fault(fault(FaultKind::asked, 0, 3, 0));
   check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
 }
 
@@ -402,6 +404,30 @@ TEST_CASE("check --launch claims the run directory for its holder alone, and che
   CHECK(named.status == 2);
   CHECK_THAT(named.err, Catch::Contains("is held by the run run.toml (process " +
                                         std::to_string(::getpid()) + " on "));
+}
+
+TEST_CASE("a stop is heard whichever process gets it") {
+  if (skips_processes()) {
+    return;
+  }
+  check_fault(fault(FaultKind::rank_terminated, 2, 3, 0));
+  check_fault(fault(FaultKind::job_terminated, 0, 3, 0));
+}
+
+TEST_CASE("processes train on when nobody reads their output") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  const std::string command = fmt::format(
+      "set -o pipefail; {} run.toml --program {} --set run.mode=mpi --set parallel.pipeline=2 "
+      "--set run.directory=run --set train.steps=20 2>&1 | head -n 1",
+      STAGECRAFT_LAUNCH_TRAIN, STAGECRAFT_EXECUTABLE);
+  const Ended ended = Process({"/bin/bash", "-c", command}, workplace.path()).wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 0);
+  CHECK(last_values(workplace.path() / "run/metrics.jsonl")["step"] == 20);
+  CHECK(fs::exists(workplace.path() / "run/model/model.safetensors"));
 }
 
 TEST_CASE("a mistake of the user with processes gives one message and leaves nothing behind") {

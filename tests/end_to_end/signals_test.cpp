@@ -104,26 +104,145 @@ fs::path workplace(const TemporaryFolder& folder) {
   return folder.path();
 }
 
-void check_stops(int signal) {
+std::string result_of(const fs::path& folder) {
+  const fs::path file = folder / "run/result.json";
+  return fs::exists(file) ? read_file(file) : "";
+}
+
+bool has_model(const fs::path& folder) { return has_bytes(folder / "run/model/model.safetensors"); }
+
+/// Sends the signals at once, when the run has done a step.
+void check_stops(const std::vector<int>& signals, const std::vector<std::string>& words = {}) {
   const TemporaryFolder folder;
-  Process process = start_stagecraft({"train", "run.toml"}, workplace(folder));
+  std::vector<std::string> all = words;
+  all.insert(all.end(), {STAGECRAFT_EXECUTABLE, "train", "run.toml"});
+  Process process(all, workplace(folder));
   const bool trains = becomes_true([&] { return has_bytes(folder.path() / "run/metrics.jsonl"); });
   CHECK(trains);
-  ::kill(process.pid(), trains ? signal : SIGKILL);
+  for (const int signal : signals) {
+    ::kill(process.pid(), trains ? signal : SIGKILL);
+  }
   const Ended ended = process.wait();
   CAPTURE(ended.out, ended.err);
-  CHECK(ended.status == 0);
+  CHECK(ended.status == 75);
   CHECK_THAT(ended.err, Catch::Contains("stopping after this step"));
   CHECK_THAT(ended.out, Catch::Contains("model written to run/model"));
   CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
-  CHECK(has_bytes(folder.path() / "run/model/model.safetensors"));
+  CHECK(has_model(folder.path()));
+  CHECK_THAT(result_of(folder.path()), Catch::Contains("\"stopped\""));
+}
+
+/// 16 MB of validation text, which take a minute or more.
+fs::path long_evaluation(const TemporaryFolder& folder) {
+  workplace(folder);
+  std::ofstream(folder.path() / "text.txt") << std::string(16'000'000, 'a');
+  return folder.path();
+}
+
+const std::vector<std::string> kLongEvaluation = {"--set", "data.validation_fraction=0.99", "--set",
+                                                  "train.eval_batches=0"};
+
+std::vector<std::string> train_words(std::vector<std::string> more) {
+  more.insert(more.begin(), {"train", "run.toml"});
+  more.insert(more.end(), kLongEvaluation.begin(), kLongEvaluation.end());
+  return more;
+}
+
+/// A shell that runs the executable behind these words.
+Ended run_in_shell(const std::string& before, const std::string& behind, const fs::path& folder) {
+  const std::string command =
+      before + " " + STAGECRAFT_EXECUTABLE + " train run.toml --set run.directory=run " + behind;
+  return Process({"/bin/bash", "-c", command}, folder).wait();
 }
 
 }  // namespace
 
-TEST_CASE("SIGINT finishes the step, writes the model, says so and ends") { check_stops(SIGINT); }
+TEST_CASE("the first signal finishes the step, writes the model, says so and ends with 75") {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
+    CAPTURE(signal);
+    check_stops({signal});
+  }
+}
 
-TEST_CASE("SIGTERM does the same") { check_stops(SIGTERM); }
+TEST_CASE("a lost terminal that is told twice is one signal") { check_stops({SIGHUP, SIGHUP}); }
+
+TEST_CASE("a hangup that is ignored stays so") {
+  const TemporaryFolder folder;
+  Process process({"/bin/bash", "-c",
+                   std::string("trap '' HUP; exec ") + STAGECRAFT_EXECUTABLE + " train run.toml"},
+                  workplace(folder));
+  const fs::path metrics = folder.path() / "run/metrics.jsonl";
+  CHECK(becomes_true([&] { return has_bytes(metrics); }));
+  ::kill(process.pid(), SIGHUP);
+  const std::int64_t before = rows(metrics);
+  CHECK(becomes_true([&] { return rows(metrics) > before + 20; }));
+  CHECK_FALSE(has_bytes(process.error_file()));
+  ::kill(process.pid(), SIGTERM);
+  CHECK(process.wait().status == 75);
+}
+
+TEST_CASE("a stop is heard in an evaluation between two steps, which then has no loss") {
+  const TemporaryFolder folder;
+  Process process =
+      start_stagecraft(train_words({"--set", "train.eval_every=1"}), long_evaluation(folder));
+  const fs::path metrics = folder.path() / "run/metrics.jsonl";
+  const bool evaluates = becomes_true([&] { return has_bytes(metrics); });
+  CHECK(evaluates);  // the row of step 1 is there while the evaluation runs
+  ::kill(process.pid(), evaluates ? SIGTERM : SIGKILL);
+  const Ended ended = process.wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 75);
+  CHECK_THAT(ended.out, Catch::Contains("the evaluation after step 1 was cut short"));
+  CHECK(rows(metrics) == 1);
+  CHECK_FALSE(Catch::Contains("validation_loss").match(read_file(metrics)));
+  CHECK_THAT(result_of(folder.path()),
+             Catch::Contains("\"steps\": 1") && Catch::Contains("\"validation_loss\": null"));
+  CHECK(has_model(folder.path()));
+}
+
+TEST_CASE(
+    "the model is there while the last evaluation runs, and a stop there ends a complete run") {
+  const TemporaryFolder folder;
+  Process process =
+      start_stagecraft(train_words({"--set", "train.steps=2", "--set", "train.warmup_steps=0"}),
+                       long_evaluation(folder));
+  const bool written = becomes_true([&] { return has_model(folder.path()); });
+  CHECK(written);
+  ::kill(process.pid(), written ? SIGTERM : SIGKILL);
+  const Ended ended = process.wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 0);
+  CHECK_THAT(ended.out, Catch::Contains("the evaluation after step 2 was cut short"));
+  CHECK_THAT(result_of(folder.path()),
+             Catch::Contains("\"finished\"") && Catch::Contains("\"validation_loss\": null"));
+}
+
+TEST_CASE("a run goes on when nobody reads its output") {
+  const TemporaryFolder folder;
+  const Ended ended =
+      run_in_shell("set -o pipefail;", "--set train.steps=200 2>&1 | head -n 1", workplace(folder));
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 0);
+  CHECK(rows(folder.path() / "run/metrics.jsonl") == 200);
+  CHECK(has_model(folder.path()));
+}
+
+TEST_CASE("a file that may not grow is an error, the first one is the cause, and no part is left") {
+  const TemporaryFolder folder;
+  // 64 KiB: less than the model and the trace, more than the other files.
+  const Ended ended = run_in_shell("ulimit -f 64; exec",
+                                   "--set train.steps=3 --set "
+                                   "train.warmup_steps=0",
+                                   workplace(folder));
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 1);
+  const std::string first = ended.err.substr(0, ended.err.find('\n'));
+  CHECK_THAT(first, Catch::Contains("the run failed:") && Catch::Contains("model.safetensors") &&
+                        Catch::Contains("File too large"));
+  CHECK_THAT(result_of(folder.path()),
+             Catch::Contains("\"failed\"") && Catch::Contains("model.safetensors.unfinished"));
+  CHECK(fs::is_empty(folder.path() / "run/model"));
+}
 
 TEST_CASE("a second signal ends the process at once") {
   const TemporaryFolder folder;
@@ -163,7 +282,7 @@ TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no mo
   CHECK(becomes_true(
       [&] { return terminal.text().find("Stopped on request") != std::string::npos; }));
   ::kill(process.pid(), written ? 0 : SIGKILL);
-  CHECK(process.wait().status == 0);
+  CHECK(process.wait().status == 75);
   CHECK_THAT(terminal.text(), Catch::Contains("model written to run/model"));
 }
 
@@ -178,7 +297,7 @@ TEST_CASE("a trace that cannot be written changes neither the status nor the mod
   fs::remove_all(traces);
   ::kill(process.pid(), SIGTERM);
   const Ended ended = process.wait();
-  CHECK(ended.status == 0);
+  CHECK(ended.status == 75);
   CHECK_THAT(ended.err, Catch::Contains("the trace is not written: [" + traces.string()));
   CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
   CHECK(has_bytes(folder.path() / "run/model/model.safetensors"));
