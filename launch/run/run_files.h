@@ -1,5 +1,5 @@
-// The observer that writes RUN/metrics.jsonl. From the start of training on, the run directory
-// stays.
+// The observer that writes RUN/metrics.jsonl, and the result behind it. From the start of training
+// on, the run directory stays.
 #pragma once
 
 #include "actors/protocol/run_report.h"

@@ -12,10 +12,13 @@
 namespace stagecraft {
 namespace {
 
+constexpr std::int64_t kTermination_ns = 100'000'000;
 constexpr std::int64_t kHangup_ns = 1'000'000'000;
 constexpr std::int64_t kThroughMpirun_ns = 5'000'000'000;
 
-std::atomic<std::int64_t> first_signal_ns{0};  // 0: none so far
+/// When the first signal came, and its number in the lowest byte: one value, since the second may
+/// come to another thread at the same time. 0: none so far.
+std::atomic<std::int64_t> first_signal{0};
 std::atomic<bool> is_rank{false};
 std::atomic<ProgressBoard*> shown_board{nullptr};
 std::atomic<ProgressSlot*> shown_slot{nullptr};
@@ -48,10 +51,13 @@ void show_stop() {
   ::_exit(128 + number);
 }
 
+std::int64_t signal_now(int number) { return (now_ns() & ~std::int64_t{0xFF}) | number; }
+
 /// Whether the signal belongs to the first one.
-bool is_same_request(int number, std::int64_t first_ns) {
-  const std::int64_t age_ns = now_ns() - first_ns;
-  return (number == SIGHUP && age_ns < kHangup_ns) ||
+bool is_same_request(int number, std::int64_t first) {
+  const std::int64_t age_ns = now_ns() - first;
+  return (number == SIGTERM && (first & 0xFF) == SIGTERM && age_ns < kTermination_ns) ||
+         (number == SIGHUP && age_ns < kHangup_ns) ||
          (is_rank.load() && age_ns < kThroughMpirun_ns);
 }
 
@@ -59,9 +65,9 @@ void on_signal(int number, siginfo_t* info, void* /*context*/) {
   if (number == SIGTERM && is_rank.load() && info->si_pid == ::getppid()) {
     dismiss(number);
   }
-  std::int64_t first_ns = 0;
-  if (!first_signal_ns.compare_exchange_strong(first_ns, now_ns())) {
-    if (!is_same_request(number, first_ns)) {
+  std::int64_t first = 0;
+  if (!first_signal.compare_exchange_strong(first, signal_now(number))) {
+    if (!is_same_request(number, first)) {
       ::_exit(128 + number);
     }
     return;
@@ -112,6 +118,6 @@ void show_signals_on(ProgressBoard& board, int rank) {
   }
 }
 
-bool stop_signalled() { return first_signal_ns.load() != 0; }
+bool stop_signalled() { return first_signal.load() != 0; }
 
 }  // namespace stagecraft

@@ -8,9 +8,10 @@
 namespace stagecraft {
 
 /// Installs the handlers: the first signal is recorded and announced on stderr, the second ends the
-/// process at once with status 128 + its number. A SIGHUP within a second of the first signal
-/// counts with it: a terminal that is lost is told by the system and by its shell. A SIGHUP that is
-/// ignored (nohup) stays so. SIGPIPE and SIGXFSZ are ignored.
+/// process at once with status 128 + its number. Two signals may be one request: `timeout` sends
+/// SIGTERM twice, within 0.1 s, and a terminal that is lost is told by the system and by its shell,
+/// so SIGHUP counts with any signal of the second before. A SIGHUP that is ignored (nohup) stays
+/// so. SIGPIPE and SIGXFSZ are ignored.
 void watch_stop_signals();
 
 /// The same in a rank that mpirun has started, except that any signal within five seconds of the

@@ -27,7 +27,7 @@ enum class FaultKind : std::uint8_t {
   // Faults from outside the run, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
-  terminated,       // SIGTERM to it
+  terminated,       // SIGTERM to it, twice at once, as timeout does
   hung_up,          // SIGHUP to it, twice at once
   asked,            // SIGUSR1 to it
   job_terminated,   // SIGTERM to all processes of the run

@@ -246,6 +246,7 @@ class Running {
         break;
       case FaultKind::terminated:
         ::kill(process_->pid(), SIGTERM);
+        ::kill(process_->pid(), SIGTERM);
         break;
       case FaultKind::hung_up:
         ::kill(process_->pid(), SIGHUP);

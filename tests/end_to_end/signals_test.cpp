@@ -166,6 +166,8 @@ TEST_CASE("the first signal finishes the step, writes the model, says so and end
 
 TEST_CASE("a lost terminal that is told twice is one signal") { check_stops({SIGHUP, SIGHUP}); }
 
+TEST_CASE("the two signals that `timeout` sends are one") { check_stops({SIGTERM, SIGTERM}); }
+
 TEST_CASE("a hangup that is ignored stays so") {
   const TemporaryFolder folder;
   Process process({"/bin/bash", "-c",
@@ -301,4 +303,18 @@ TEST_CASE("a trace that cannot be written changes neither the status nor the mod
   CHECK_THAT(ended.err, Catch::Contains("the trace is not written: [" + traces.string()));
   CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
   CHECK(has_bytes(folder.path() / "run/model/model.safetensors"));
+}
+
+TEST_CASE("what fails behind the first error is said behind it, and is not the cause") {
+  const TemporaryFolder folder;
+  const fs::path traces = workplace(folder) / "traces";
+  fs::create_directories(traces / "trace.json.tmp");  // where the trace would be written first
+  const Ended ended = run_stagecraft(
+      {"train", "run.toml", "--set", "trace.file=" + (traces / "trace.json").string(), "--set",
+       "train.learning_rate=1e30", "--set", "train.warmup_steps=0", "--set", "train.clip=0"},
+      folder.path());
+  CAPTURE(ended.err);
+  CHECK(ended.status == 1);
+  CHECK(ended.err.find("the run failed: step 2: ") == 0);
+  CHECK_THAT(result_of(folder.path()), Catch::Contains("\"cause\": \"step 2: the loss is"));
 }
