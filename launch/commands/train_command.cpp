@@ -168,6 +168,7 @@ int train(const TrainOptions& options) {
     set_gpu_environment(me->rank, options.share_gpu);
   } else {
     watch_stop_signals();
+    ignore_file_size_signal();
   }
   try {
     return train_as_configured(options);

@@ -100,15 +100,15 @@ void watch_stop_signals() {
   if (!is_ignored(SIGHUP)) {
     handle(SIGHUP);
   }
-  for (const int number : {SIGPIPE, SIGXFSZ}) {
-    std::signal(number, SIG_IGN);
-  }
+  std::signal(SIGPIPE, SIG_IGN);
 }
 
 void watch_stop_signals_of_rank() {
   is_rank = true;
   watch_stop_signals();
 }
+
+void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }
 
 void show_signals_on(ProgressBoard& board, int rank) {
   shown_slot = &board.slot(rank);

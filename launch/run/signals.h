@@ -11,13 +11,18 @@ namespace stagecraft {
 /// process at once with status 128 + its number. Two signals may be one request: `timeout` sends
 /// SIGTERM twice, within 0.1 s, and a terminal that is lost is told by the system and by its shell,
 /// so SIGHUP counts with any signal of the second before. A SIGHUP that is ignored (nohup) stays
-/// so. SIGPIPE and SIGXFSZ are ignored.
+/// so. SIGPIPE is ignored.
 void watch_stop_signals();
 
 /// The same in a rank that mpirun has started, except that any signal within five seconds of the
 /// first one counts with it: a signal to all processes reaches a rank directly and through mpirun.
 /// SIGTERM of the parent ends the process at once: mpirun ends the ranks when one has failed.
 void watch_stop_signals_of_rank();
+
+/// A write beyond the limit on a file's size (`ulimit -f`) is an error from now on. A rank calls it
+/// when MPI has started: under a limit that Open MPI cannot start with, mpirun waits for ever for a
+/// rank that says so, and ends one that the signal has ended.
+void ignore_file_size_signal();
 
 /// From now on a stop that this rank hears, or has heard, is on the board, and so is the end of the
 /// rank by mpirun (dismissed). `board` must live as long as the process.

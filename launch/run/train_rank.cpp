@@ -149,6 +149,7 @@ class RankRun {
     const std::string& transport = run_.settings.session.transport;
     board_->slot(rank_).set(Activity::joining);
     session_ = start_mpi({.shared_windows = transport != "mpi"});
+    ignore_file_size_signal();
     for (int other = 0; other < session_->size(); ++other) {
       require(transport != "window" || session_->shares_windows_with(other), "run.transport",
               "ranks {} and {} are on different hosts and cannot share a window; set "

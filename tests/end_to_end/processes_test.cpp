@@ -430,6 +430,27 @@ TEST_CASE("processes train on when nobody reads their output") {
   CHECK(fs::exists(workplace.path() / "run/model/model.safetensors"));
 }
 
+TEST_CASE("a model that may not grow to its size fails a run of processes by name") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  // 8 MiB: less than the model, more than Open MPI's own files.
+  const std::string command = fmt::format(
+      "ulimit -f 8192; exec {} run.toml --program {} --set run.mode=mpi --set parallel.pipeline=2 "
+      "--set run.directory=run --set model.vocab=50257 --set model.hidden=64 --set train.steps=2",
+      STAGECRAFT_LAUNCH_TRAIN, STAGECRAFT_EXECUTABLE);
+  const Ended ended = Process({"/bin/bash", "-c", command}, workplace.path()).wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 1);
+  const std::string cause = "model.safetensors.unfinished] cannot reserve 13";
+  CHECK(ended.err.substr(0, ended.err.find('\n')).find(cause) != std::string::npos);
+  const auto result = nlohmann::json::parse(read_file(workplace.path() / "run/result.json"));
+  CHECK(result["outcome"] == "failed");
+  CHECK_THAT(result["cause"].get<std::string>(), Catch::Contains("File too large"));
+  CHECK(fs::is_empty(workplace.path() / "run/model"));
+}
+
 TEST_CASE("a mistake of the user with processes gives one message and leaves nothing behind") {
   if (skips_processes()) {
     return;

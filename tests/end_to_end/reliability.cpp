@@ -68,13 +68,12 @@ class LongRun {
   static constexpr std::array<MeshShape, 5> kMeshes = {
       {{2, 2, 1}, {4, 1, 1}, {2, 1, 2}, {2, 2, 2}, {4, 2, 1}}};
   static constexpr std::array kKinds = {
-      FaultKind::killed,        FaultKind::throws,         FaultKind::hangs,
-      FaultKind::frozen,        FaultKind::mpirun_killed,  FaultKind::killed,
-      FaultKind::drops,         FaultKind::doubles,        FaultKind::disconnected,
-      FaultKind::missing,       FaultKind::late,           FaultKind::launcher_killed,
-      FaultKind::killed,        FaultKind::interrupted,    FaultKind::terminated,
-      FaultKind::stopped_twice, FaultKind::disk_full,      FaultKind::strangers,
-      FaultKind::hung_up,       FaultKind::job_terminated, FaultKind::rank_terminated};
+      FaultKind::killed,        FaultKind::throws,        FaultKind::hangs,
+      FaultKind::frozen,        FaultKind::mpirun_killed, FaultKind::killed,
+      FaultKind::drops,         FaultKind::doubles,       FaultKind::disconnected,
+      FaultKind::missing,       FaultKind::late,          FaultKind::launcher_killed,
+      FaultKind::killed,        FaultKind::interrupted,   FaultKind::terminated,
+      FaultKind::stopped_twice, FaultKind::disk_full,     FaultKind::strangers};
 
   std::size_t at_most(std::size_t most) {
     return std::uniform_int_distribution<std::size_t>(0, most)(random_);
