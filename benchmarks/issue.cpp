@@ -10,6 +10,7 @@
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
+#include "benchmarks/traced_run.h"
 #include "kernels/backends/host_devices.h"
 #include "kernels/core/device_report.h"
 #include "launch/report/run_analysis.h"
@@ -108,7 +109,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
     run.devices.push_back({DeviceKind::cuda, index});
   }
   run.optimizer.steps = steps + 1;
-  run.trace_steps = steps + 1;
+  bench::trace(run, steps + 1);
   run.prime = true;
   run.options.watchdog_seconds = 600;
   run.wrap_work = [&](int rank, std::unique_ptr<StageWork> real) {
@@ -119,7 +120,7 @@ Outcome outcome_of(const ParallelConfig& parallel, std::int64_t micro_batch, int
   LaunchConfig session;
   session.trace_calibrate = false;
   Outcome outcome;
-  for (const StepTimeline& step : analyse(plan, session, result).steps) {
+  for (const StepTimeline& step : bench::traced(plan, session).steps) {
     if (step.step > 1) {
       add_step(plan, step, host, outcome);
     }

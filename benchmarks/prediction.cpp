@@ -10,6 +10,7 @@
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
+#include "benchmarks/traced_run.h"
 #include "launch/report/run_analysis.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
@@ -53,11 +54,11 @@ void add_round(const Schedule& schedule, std::int64_t steps, Times& times) {
       {.global_batch = 16, .micro_batch = 2});
   RunConfig config;
   config.optimizer.steps = steps;
-  config.trace_steps = steps;
+  bench::trace(config, steps);
   config.options.watchdog_seconds = 600;
   const RunResult result = run_training(plan, config, bench::random_text(model.sequence), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
-  const RunAnalysis analysis = analyse(plan, {}, result);
+  const RunAnalysis analysis = bench::traced(plan);
   std::vector<StepTimeline> judged;
   double sum = 0;
   for (const std::size_t position : analysis.judged) {

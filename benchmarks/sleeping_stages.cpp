@@ -17,6 +17,7 @@
 #include "actors/protocol/run_report.h"
 #include "benchmarks/idle_run.h"
 #include "benchmarks/process_run.h"
+#include "benchmarks/traced_run.h"
 #include "launch/report/run_analysis.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
@@ -97,13 +98,13 @@ void measure(const char* actors, const std::string& schedule, int stages,
   const TrainingPlan plan = plan_of(schedule, stages);
   RunConfig config;
   config.optimizer.steps = kSteps;
-  config.trace_steps = kSteps;
+  bench::trace(config, kSteps);
   config.wrap_work = [](int, std::unique_ptr<StageWork> real) -> std::unique_ptr<StageWork> {
     return std::make_unique<SleepingWork>(std::move(real));
   };
   const RunResult result = runner(plan, config, bench::random_text(8), {});
   require(result.failure.empty(), "benchmark", "{}", result.failure);
-  const std::vector<StepTimeline> steps = analyse(plan, {}, result).steps;
+  const std::vector<StepTimeline> steps = bench::traced(plan).steps;
   require(steps.size() == kSteps, "benchmark", "only {} of {} steps have a complete trace",
           steps.size(), kSteps);
   double total_ms = 0;

@@ -10,6 +10,7 @@
 
 #include "actors/protocol/deadlines.h"
 #include "kernels/base/error.h"
+#include "kernels/base/span.h"
 #include "models/checkpoint/model_file.h"
 
 namespace stagecraft {
@@ -24,8 +25,7 @@ RankReport report_of(const StageEnded& m, const MeshShape& mesh) {
           .idle_seconds = static_cast<double>(m.idle_ns) * kSeconds,
           .peak_bytes = m.peak_bytes,
           .peak_saved_activation_bytes = m.peak_saved_activation_bytes,
-          .use = m.use,
-          .spans = {}};
+          .use = m.use};
 }
 
 }  // namespace
@@ -39,8 +39,6 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
       [&state](const Ready& m) { state.ready(m); },
       [&state](const PassDone& m) { state.pass_done(m); },
       [&state](const ModelWritten& m) { state.model_written(m); },
-      [&state](const Spans& m) { state.trace(m); },
-      [&state](const ClockReadings& m) { state.trace(m); },
       [&state](const StageEnded& m) { state.stage_ended(m); },
       [&state](const RunFailed& m) { state.run_failed(m); },
       [&state](TickAtom) { state.end(); },
@@ -177,8 +175,8 @@ void DriverState::step_primed() {
 
 void DriverState::begin_training() {
   observe([](RunObserver& observer) { observer.on_start(); });
-  result_.trace_origin_ns = now_ns();
-  phase_ = Stepping{1, result_.trace_origin_ns};
+  begin_ns_ = now_ns();
+  phase_ = Stepping{1, begin_ns_};
   tell_all(RunPasses{{{PassKind::train, 1}}});
 }
 
@@ -246,7 +244,7 @@ StepReport DriverState::step_report(std::int64_t step, const StepReduction& sums
 void DriverState::end_step(const StepReport& report, std::int64_t end_ns) {
   result_.steps = report.step;
   result_.loss = report.loss;
-  result_.seconds = static_cast<double>(end_ns - result_.trace_origin_ns) * 1e-9;
+  result_.seconds = static_cast<double>(end_ns - begin_ns_) * 1e-9;
   observe([&](RunObserver& observer) { observer.on_step(report); });
 }
 
@@ -396,14 +394,6 @@ void DriverState::finish() {
   tell_all(Finish{!result_.failure.empty()});
 }
 
-/// Taking in a long trace may take longer than the watchdog's limit; each piece is progress.
-void DriverState::trace(const Spans& message) {
-  trace_.add(message);
-  if (std::holds_alternative<Ending>(phase_)) {
-    setup_->board->driver().set(Activity::leaving);
-  }
-}
-
 void DriverState::stage_ended(const StageEnded& m) {
   if (m.rank < 0 || m.rank >= ranks() || ended_.count(m.rank) > 0) {
     return;  // no rank of this run, or one that is counted already
@@ -425,9 +415,6 @@ void DriverState::end() {
   result_.actor_lost = static_cast<int>(ended_.size()) < ranks();
   std::sort(result_.ranks.begin(), result_.ranks.end(),
             [](const RankReport& a, const RankReport& b) { return a.rank < b.rank; });
-  for (RankReport& report : result_.ranks) {
-    report.spans = trace_.take(report.rank);
-  }
   setup_->board->driver().set(result_.failure.empty() ? Activity::ended : Activity::failed);
   setup_->done(std::move(result_));
   self_->quit();

@@ -9,7 +9,6 @@
 
 #include "actors/driver/driver_phases.h"
 #include "actors/driver/step_reduction.h"
-#include "actors/driver/trace_collector.h"
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
@@ -39,8 +38,6 @@ class DriverState {
   void ready(const Ready& message);
   void pass_done(const PassDone& message);
   void model_written(const ModelWritten& message);
-  void trace(const Spans& message);
-  void trace(const ClockReadings& message) { trace_.add(message); }
   void stage_ended(const StageEnded& message);
   void run_failed(const RunFailed& message, int culprit = -1);
   void end();
@@ -77,9 +74,9 @@ class DriverState {
   std::shared_ptr<DriverSetup> setup_;
   std::vector<StageActor> stages_;            // by rank
   std::set<caf::strong_actor_ptr> monitors_;  // one per process
-  TraceCollector trace_;
   RunResult result_;
   bool stop_heard_ = false;
+  std::int64_t begin_ns_ = 0;     // of step 1
   DriverPhase phase_ = Ending{};  // Starting once the stages are known
   std::set<int> ended_;           // ranks that sent StageEnded or are lost, in any phase
 };

@@ -148,11 +148,6 @@ class BoardSnapshot {
     return driver_.process != 0 && waits && over(driver_age());
   }
 
-  /// It takes in what the ranks hand over at the end; each part is progress.
-  bool driver_collects() const {
-    return driver_.process != 0 && driver_.activity == Activity::leaving && !over(driver_age());
-  }
-
   bool waits_too_long(int rank) const {
     const Activity activity = view(rank).activity;
     return (waits_for_others(activity) || activity == Activity::idle) &&
@@ -167,7 +162,7 @@ class BoardSnapshot {
   }
 
   std::optional<Finding> all_wait() const {
-    bool all = !driver_collects();
+    bool all = true;
     bool any = driver_waits_too_long();
     for (int rank = 0; rank < board_.ranks(); ++rank) {
       all = all && waits_too_long(rank) && !may_be_frozen(rank);

@@ -14,7 +14,6 @@
 //   driver -> stage          WriteModel                 write the stage's slices
 //   stage -> driver          ModelWritten
 //   driver -> stage          Finish                     end now, whatever is running
-//   stage -> driver          Spans, ClockReadings       for the trace, in bounded pieces
 //   stage -> driver          StageEnded                 the last message of a stage
 //   stage -> monitor         StageFailed                an exception or a lost peer
 //   watchdog -> monitor      RunFailed                  the cause on the progress board
@@ -31,9 +30,8 @@
 #include <string>
 #include <vector>
 
-#include "actors/protocol/clock_reading.h"
 #include "actors/protocol/wire_double.h"
-#include "kernels/base/span.h"
+#include "kernels/core/stream.h"
 #include "stages/channels/channel.h"
 #include "stages/channels/pass.h"
 #include "stages/program/edge.h"
@@ -109,19 +107,6 @@ struct StageEnded {
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
   StreamUse use = {};
-};
-
-/// A piece of a rank's trace. Its size is bounded, whatever the length of the run.
-struct Spans {
-  static constexpr std::size_t kMax = 1024;
-  std::int32_t rank = 0;
-  std::vector<Span> spans;
-};
-
-/// Sent by rank 0's stage: the offset of every rank's clock (clock_reading.h), by rank.
-struct ClockReadings {
-  bool at_end = false;
-  std::vector<ClockReading> readings;
 };
 
 struct StageFailed {
@@ -200,11 +185,6 @@ auto inspect(Inspector& f, Finish& x) {
   return f(caf::meta::type_name("Finish"), x.failed);
 }
 template <class Inspector>
-auto inspect(Inspector& f, Span& x) {
-  return f(caf::meta::type_name("Span"), x.lane, x.name, x.begin_ns, x.end_ns, x.flow, x.step,
-           x.instruction);
-}
-template <class Inspector>
 auto inspect(Inspector& f, StreamUse& x) {
   return f(caf::meta::type_name("StreamUse"), x.full_waits, x.event_waits, x.memory_calls,
            x.held_bytes, x.library_attention_forwards, x.library_attention_backwards,
@@ -214,18 +194,6 @@ template <class Inspector>
 auto inspect(Inspector& f, StageEnded& x) {
   return f(caf::meta::type_name("StageEnded"), x.rank, x.compute_ns, x.communication_ns, x.idle_ns,
            x.peak_bytes, x.peak_saved_activation_bytes, x.use);
-}
-template <class Inspector>
-auto inspect(Inspector& f, Spans& x) {
-  return f(caf::meta::type_name("Spans"), x.rank, x.spans);
-}
-template <class Inspector>
-auto inspect(Inspector& f, ClockReading& x) {
-  return f(caf::meta::type_name("ClockReading"), x.at_ns, x.ahead_ns, x.error_ns);
-}
-template <class Inspector>
-auto inspect(Inspector& f, ClockReadings& x) {
-  return f(caf::meta::type_name("ClockReadings"), x.at_end, x.readings);
 }
 template <class Inspector>
 auto inspect(Inspector& f, StageFailed& x) {
@@ -241,7 +209,7 @@ template <class... Ts>
 struct MessageList {};
 using AllMessages =
     MessageList<RunPasses, Envelope, Credit, Ready, PassDone, ApplyUpdate, WriteModel, ModelWritten,
-                Finish, Spans, ClockReadings, StageEnded, StageFailed, RunFailed>;
+                Finish, StageEnded, StageFailed, RunFailed>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
@@ -253,7 +221,6 @@ using FailureMonitor =
 
 using DriverActor =
     caf::typed_actor<caf::reacts_to<Ready>, caf::reacts_to<PassDone>, caf::reacts_to<ModelWritten>,
-                     caf::reacts_to<Spans>, caf::reacts_to<ClockReadings>,
                      caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>,
                      caf::reacts_to<TickAtom>,
                      caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,

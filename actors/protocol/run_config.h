@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "actors/protocol/run_options.h"
+#include "actors/protocol/trace_sink.h"
 #include "kernels/base/posix_file_system.h"
 #include "models/data/token_dataset.h"
 #include "models/optim/optimizer_config.h"
@@ -25,6 +26,7 @@ struct RunConfig {
   int threads = 1;                       // per actor, on the host
   bool prime = false;                    // run a priming step first
   std::int64_t trace_steps = 0;          // record spans of this many first steps
+  MakeTraceSink trace_sink;              // empty: no trace; on all ranks or on none
   std::filesystem::path model_folder;    // where the model is written at the end; empty: nowhere
   std::filesystem::path progress_board;  // file of the board; empty: in memory
   /// Asked once a step, before its update is ordered, and after every batch of an evaluation. True:

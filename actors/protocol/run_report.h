@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "kernels/base/span.h"
 #include "kernels/core/stream.h"
 #include "tensor_parallel/sharding/mesh.h"
 
@@ -60,7 +59,6 @@ struct RankReport {
   std::int64_t peak_bytes = 0;
   std::int64_t peak_saved_activation_bytes = 0;
   StreamUse use;  // without the priming step
-  std::vector<Span> spans;
 };
 
 struct RunResult {
@@ -71,7 +69,6 @@ struct RunResult {
   std::int64_t validation_step = 0;       // that it followed
   double seconds = 0;                     // from the start of the first step to the end of the last
   std::vector<RankReport> ranks;
-  std::int64_t trace_origin_ns = 0;  // start of step 1, on the spans' clock
   /// Empty for a successful run; otherwise "stage S, rank R, instruction I: the error".
   std::string failure;
   /// An actor never returned. Its thread still runs, so the process must end without destructors.

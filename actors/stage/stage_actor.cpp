@@ -69,7 +69,7 @@ void StageState::begin_when_complete() {
     progress().set(Activity::starting);
     make_work();
     load_weights();
-    read_clocks(false);
+    begin_trace();
     progress().set(Activity::idle);
     self_->send(driver_, Ready{setup_->rank});
   });
@@ -96,13 +96,21 @@ void StageState::lost(const caf::down_msg& down) {
        dismissed);
 }
 
+void StageState::begin_trace() {
+  const RunConfig& config = *setup_->config;
+  if (config.trace_sink) {
+    trace_ = StageTrace(config.trace_sink(setup_->rank), config.trace_steps);
+    compare_clocks(false);
+  }
+}
+
 /// Collective over the first ranks of all clocks.
-void StageState::read_clocks(bool at_end) {
+void StageState::compare_clocks(bool at_end) {
   progress().set(at_end ? Activity::parting : Activity::joining);
-  std::vector<ClockReading> readings = stagecraft::read_clocks(*setup_->world, setup_->clock_of);
+  std::vector<ClockReading> readings = read_clocks(*setup_->world, setup_->clock_of);
   progress().set(at_end ? Activity::leaving : Activity::starting);
   if (setup_->rank == 0) {
-    self_->send(driver_, ClockReadings{at_end, std::move(readings)});
+    trace_.write({at_end, std::move(readings)});
   }
 }
 
@@ -258,7 +266,7 @@ bool StageState::take_up_next() {
   const Pass pass = passes_.front();
   passes_.pop_front();
   const bool training = pass.kind == PassKind::train;
-  meter_.begin_pass(training && pass.step >= 1 && pass.step <= setup_->config->trace_steps);
+  meter_.begin_pass(trace_.records(pass));
   progress().set(Activity::beginning, pass.step, {});
   executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
   running_ = true;
@@ -290,6 +298,16 @@ void StageState::report() {
   progress().set(Activity::waiting);
   gather({pass, {std::move(wire)}});
   meter_.spans().settle();
+  write_trace();
+}
+
+/// Between two steps, while the rank waits for the driver's decision anyway.
+void StageState::write_trace() {
+  if (!meter_.spans().empty() && !failed_) {
+    progress().set(Activity::tracing);
+    trace_.write(meter_.spans());
+    progress().set(Activity::waiting);
+  }
 }
 
 /// The time that reductions beside the backward pass take longer than it is communication of no
@@ -316,25 +334,29 @@ void StageState::write_model(const WriteModel& m) {
 
 void StageState::finish(const Finish& m) {
   if (!m.failed) {
-    guarded([&] {
-      progress().set(Activity::leaving);
-      meter_.spans().settle();
-      read_clocks(true);
-    });
+    guarded([&] { end_trace(); });
   }
+  trace_.end(meter_.spans());
   if (!m.failed && !failed_) {
     progress().set(Activity::parting);  // who gets the last message may say that the rank has ended
   }
   failed_ = true;  // ignore all later messages
   if (driver_) {
-    for (Spans& piece : meter_.take_spans(setup_->rank)) {
-      self_->send(driver_, std::move(piece));
-    }
     self_->send(driver_, executor_ ? meter_.total(setup_->rank, work_->stream())
                                    : StageEnded{.rank = setup_->rank});
   }
   self_->quit();
   setup_->ended();
+}
+
+void StageState::end_trace() {
+  progress().set(Activity::tracing);
+  meter_.spans().settle();
+  trace_.write(meter_.spans());
+  progress().set(Activity::leaving);
+  if (setup_->config->trace_sink) {
+    compare_clocks(true);
+  }
 }
 
 ProgressSlot& StageState::progress() { return setup_->board->slot(setup_->rank); }

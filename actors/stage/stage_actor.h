@@ -12,6 +12,7 @@
 #include "actors/stage/priming.h"
 #include "actors/stage/result_gather.h"
 #include "actors/stage/stage_statistics.h"
+#include "actors/stage/stage_trace.h"
 #include "kernels/core/stream_span.h"
 #include "models/checkpoint/initial_model.h"
 #include "stages/board/progress_board.h"
@@ -79,7 +80,10 @@ class StageState : public CommunicationObserver {
   void make_work();
   MeshCommunicators make_groups();
   void load_weights();
-  void read_clocks(bool at_end);
+  void begin_trace();
+  void compare_clocks(bool at_end);
+  void write_trace();
+  void end_trace();
   void follow_priming(std::int64_t step);
   void enqueue(const std::vector<PassRange>& passes);
   void pump();
@@ -97,6 +101,7 @@ class StageState : public CommunicationObserver {
   StageActor parent_;  // null: the driver
   std::optional<ResultGather> results_;
   StageStatistics meter_;
+  StageTrace trace_;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
   std::deque<Pass> passes_;  // queued passes, in order

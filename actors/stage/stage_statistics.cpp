@@ -1,9 +1,5 @@
 #include "actors/stage/stage_statistics.h"
 
-#include <algorithm>
-#include <cstddef>
-#include <iterator>
-
 namespace stagecraft {
 namespace {
 
@@ -32,17 +28,6 @@ void StageStatistics::start_over(Stream& stream) {
   stream.memory().account()->reset_peaks();
   spans_ = SpanRecorder();
   first_begin_ns_ = 0;
-}
-
-std::vector<Spans> StageStatistics::take_spans(int rank) {
-  std::vector<Span> all = spans_.take();
-  std::vector<Spans> pieces;
-  for (auto begin = all.begin(); begin != all.end();) {
-    const auto end = begin + std::min(std::ptrdiff_t{Spans::kMax}, all.end() - begin);
-    pieces.push_back({rank, {std::make_move_iterator(begin), std::make_move_iterator(end)}});
-    begin = end;
-  }
-  return pieces;
 }
 
 StageEnded StageStatistics::total(int rank, Stream& stream) const {

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "actors/protocol/messages.h"
 #include "kernels/base/span.h"
@@ -18,8 +17,6 @@ class StageStatistics {
   void begin_pass(bool traced);
   /// Discards all measurements so far.
   void start_over(Stream& stream);
-  /// Returns the kept spans in pieces of at most Spans::kMax.
-  std::vector<Spans> take_spans(int rank);
   /// Totals from the first pass on. Idle time is the time without a compute, optimizer, transfer or
   /// collective span.
   StageEnded total(int rank, Stream& stream) const;

@@ -72,7 +72,10 @@ class SpanRecorder {
     }
   }
   std::int64_t total_ns(Lane lane) const { return totals_ns_[static_cast<int>(lane)]; }
-  std::vector<Span> take() { return std::move(spans_); }
+  /// Whether no span was kept since the last take().
+  bool empty() const { return spans_.empty(); }
+  /// The spans that were kept since the last call.
+  std::vector<Span> take() { return std::exchange(spans_, {}); }
 
  private:
   struct Pending {

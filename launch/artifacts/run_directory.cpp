@@ -101,6 +101,8 @@ fs::path metrics_file(const fs::path& run) { return run / "metrics.jsonl"; }
 
 fs::path result_file(const fs::path& run) { return run / "result.json"; }
 
+fs::path traces_folder(const fs::path& run) { return run / "traces"; }
+
 fs::path trace_summary_file(const fs::path& run) { return run / "trace_summary.json"; }
 
 fs::path progress_board_file(const fs::path& run) { return run / "progress"; }

@@ -19,6 +19,7 @@ std::filesystem::path free_run_directory(const std::filesystem::path& parent,
 std::filesystem::path model_folder(const std::filesystem::path& run);
 std::filesystem::path metrics_file(const std::filesystem::path& run);
 std::filesystem::path result_file(const std::filesystem::path& run);
+std::filesystem::path traces_folder(const std::filesystem::path& run);
 std::filesystem::path trace_summary_file(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
 

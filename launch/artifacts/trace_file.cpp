@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "launch/artifacts/trace_lines.h"
+
 namespace stagecraft {
 namespace {
 
@@ -31,11 +33,11 @@ class TraceWriter {
  public:
   explicit TraceWriter(std::int64_t origin_ns) : origin_ns_(origin_ns) {}
 
-  void group(const RankReport& report, const TraceGroup& where,
+  void group(const RankSpans& rank, const TraceGroup& where,
              const std::set<std::uint64_t>& arrows) {
     group_ = where;
-    name_group(report);
-    for (const Span& span : report.spans) {
+    name_group(rank);
+    for (const Span& span : rank.spans) {
       slice(span);
       if (arrows.count(span.flow) != 0) {
         arrow_end(span);
@@ -46,11 +48,11 @@ class TraceWriter {
   std::string finish() { return R"({"displayTimeUnit":"ms","traceEvents":[)" + events_ + "\n]}\n"; }
 
  private:
-  void name_group(const RankReport& report) {
+  void name_group(const RankSpans& rank) {
     event(
         0,
         R"("ph":"M","name":"process_name","args":{{"name":"stage {} rank {} data {} tensor {}{}"}})",
-        report.coordinate.pipeline, report.rank, report.coordinate.data, report.coordinate.tensor,
+        rank.coordinate.pipeline, rank.rank, rank.coordinate.data, rank.coordinate.tensor,
         group_.suffix);
     event(0, R"("ph":"M","name":"process_sort_index","args":{{"sort_index":{}}})", group_.row);
     for (int lane = 0; lane < kLanes; ++lane) {
@@ -96,10 +98,10 @@ class TraceWriter {
   std::string events_;
 };
 
-std::set<std::uint64_t> flows_of(const std::vector<RankReport>& ranks, Lane lane) {
+std::set<std::uint64_t> flows_of(const std::vector<RankSpans>& ranks, Lane lane) {
   std::set<std::uint64_t> flows;
-  for (const RankReport& report : ranks) {
-    for (const Span& span : report.spans) {
+  for (const RankSpans& rank : ranks) {
+    for (const Span& span : rank.spans) {
       if (span.lane == lane && span.flow != 0) {
         flows.insert(span.flow);
       }
@@ -108,7 +110,7 @@ std::set<std::uint64_t> flows_of(const std::vector<RankReport>& ranks, Lane lane
   return flows;
 }
 
-std::set<std::uint64_t> paired_flows(const std::vector<RankReport>& ranks) {
+std::set<std::uint64_t> paired_flows(const std::vector<RankSpans>& ranks) {
   const std::set<std::uint64_t> sent = flows_of(ranks, Lane::send);
   const std::set<std::uint64_t> received = flows_of(ranks, Lane::receive);
   std::set<std::uint64_t> both;
@@ -119,23 +121,18 @@ std::set<std::uint64_t> paired_flows(const std::vector<RankReport>& ranks) {
 
 }  // namespace
 
-std::string_view lane_name(Lane lane) {
-  constexpr std::string_view kNames[kLanes] = {"schedule",    "compute",   "send",      "receive",
-                                               "collectives", "optimizer", "reductions"};
-  return kNames[static_cast<int>(lane)];
-}
-
-std::string trace_json(const std::vector<RankReport>& measured,
-                       const std::vector<RankReport>& predicted, std::int64_t origin_ns) {
+std::string trace_json(const std::vector<RankSpans>& measured,
+                       const std::vector<RankSpans>& predicted, int predicted_pid,
+                       std::int64_t origin_ns) {
   TraceWriter writer(origin_ns);
   const std::set<std::uint64_t> arrows = paired_flows(measured);
-  for (const RankReport& report : measured) {
-    writer.group(report, {report.rank, 2 * report.rank + 1, "", "transfer"}, arrows);
+  for (const RankSpans& rank : measured) {
+    writer.group(rank, {rank.rank, 2 * rank.rank + 1, "", "transfer"}, arrows);
   }
   const std::set<std::uint64_t> predicted_arrows = paired_flows(predicted);
-  const auto ranks = static_cast<int>(measured.size());
-  for (const RankReport& report : predicted) {
-    writer.group(report, {ranks + report.rank, 2 * report.rank, " predicted", "predicted transfer"},
+  for (const RankSpans& rank : predicted) {
+    writer.group(rank,
+                 {predicted_pid + rank.rank, 2 * rank.rank, " predicted", "predicted transfer"},
                  predicted_arrows);
   }
   return writer.finish();

@@ -4,20 +4,18 @@
 
 #include <cstdint>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "actors/protocol/run_report.h"
+#include "stages/explain/step_timeline.h"
 
 namespace stagecraft {
 
-std::string_view lane_name(Lane lane);
-
 /// One group of lanes per actor for its measured spans (pid = rank), and one for the `predicted`
-/// spans (pid = number of ranks + rank), drawn one below the other. One thread per lane (tid =
+/// spans (pid = `predicted_pid` + rank), drawn one below the other. One thread per lane (tid =
 /// lane). Times are microseconds since `origin_ns`. A flow with both send and receive becomes an
 /// arrow; other flows are left out.
-std::string trace_json(const std::vector<RankReport>& measured,
-                       const std::vector<RankReport>& predicted, std::int64_t origin_ns);
+std::string trace_json(const std::vector<RankSpans>& measured,
+                       const std::vector<RankSpans>& predicted, int predicted_pid,
+                       std::int64_t origin_ns);
 
 }  // namespace stagecraft

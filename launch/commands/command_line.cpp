@@ -201,9 +201,11 @@ void describe(CLI::App& app, Arguments& words) {
                      "Print the devices and libraries of this host, and how to get missing ones");
   describe_plan(*app.add_subcommand("plan", "Find the fastest splits over a machine's devices"),
                 words.plan);
-  describe_explain(*app.add_subcommand(
-                       "explain", "Print the times of a run's steps and the causes of idle time"),
-                   words.explain);
+  describe_explain(
+      *app.add_subcommand("explain",
+                          "Print the times of a run's steps and the causes of idle time; joins the "
+                          "traces of its ranks first if the run did not"),
+      words.explain);
   app.add_subcommand("shield", "For launch/train: start a program that outlives SIGTERM and SIGHUP")
       ->prefix_command()
       ->group("");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 
 #include "kernels/base/file.h"
@@ -12,6 +13,7 @@
 #include "launch/artifacts/run_directory.h"
 #include "launch/config/config_file.h"
 #include "launch/format/units.h"
+#include "launch/report/join_trace.h"
 #include "launch/report/schedule_svg.h"
 
 namespace stagecraft {
@@ -30,12 +32,43 @@ std::string steps_text(const Json& steps) {
   return first == last ? fmt::format("step {}", first) : fmt::format("steps {}-{}", first, last);
 }
 
+int ranks_per_stage(const Json& summary) {
+  return summary.at("tensor").get<int>() * summary.at("data").get<int>();
+}
+
+const Json& rank_entry(const Json& summary, int rank) {
+  for (const Json& entry : summary.at("ranks")) {
+    if (entry.at("rank") == rank) {
+      return entry;
+    }
+  }
+  throw Error("ranks", fmt::format("there is no rank {}", rank));
+}
+
 /// "stage 1", or with several ranks per stage "stage 1 (rank 5)".
 std::string who(const Json& summary, int rank) {
-  const Json& entry = summary.at("ranks").at(static_cast<std::size_t>(rank));
-  const bool several = summary.at("tensor").get<int>() * summary.at("data").get<int>() > 1;
-  return several ? fmt::format("stage {} (rank {})", entry.at("stage").get<int>(), rank)
-                 : fmt::format("stage {}", entry.at("stage").get<int>());
+  const int stage = rank_entry(summary, rank).at("stage");
+  return ranks_per_stage(summary) > 1 ? fmt::format("stage {} (rank {})", stage, rank)
+                                      : fmt::format("stage {}", stage);
+}
+
+/// What the summary does not show.
+std::string lacks(const Json& summary) {
+  std::string text;
+  const std::size_t ranks = summary.at("ranks").size();
+  const auto all = summary.at("pipeline").get<std::size_t>() *
+                   static_cast<std::size_t>(ranks_per_stage(summary));
+  if (ranks < all) {
+    text += fmt::format(
+        "Ranks     {} of {}, one of each stage; a wait for others in a collective counts as "
+        "communication (trace.ranks = \"all\" traces all)\n",
+        ranks, all);
+  }
+  for (const Json& gap : summary.at("lacks")) {
+    text += fmt::format("Trace     {}\n",
+                        gap_text({gap.at("rank"), gap.at("from_step"), gap.at("why")}));
+  }
+  return text;
 }
 
 std::string head(const Json& summary) {
@@ -54,7 +87,7 @@ std::string head(const Json& summary) {
                         percent_text(step.at("predicted_bubble")),
                         calibrated.empty() ? "as given" : "measured in " + steps_text(calibrated));
   }
-  return text + "\n";
+  return text + "\n" + lacks(summary);
 }
 
 std::string times(const Json& summary) {
@@ -76,9 +109,9 @@ std::string times(const Json& summary) {
          table.text();
 }
 
-std::string cause_text(const Json& summary, const Json& entry) {
+/// `whom`: the rank that was waited for; "": none.
+std::string cause_text(const Json& entry, const std::string& whom) {
   const std::string cause = entry.at("cause");
-  const std::string whom = entry.contains("rank") ? who(summary, entry.at("rank").get<int>()) : "";
   const std::string op = entry.value("op", "");
   return cause == "instruction"  ? fmt::format("{} on {}", op, whom)
          : cause == "credit"     ? fmt::format("a free slot at {}", whom)
@@ -89,17 +122,25 @@ std::string cause_text(const Json& summary, const Json& entry) {
                                 : fmt::format("the end of the step on {}", whom);
 }
 
+std::string measured_cause(const Json& summary, const Json& entry) {
+  return cause_text(entry, entry.contains("rank") ? who(summary, entry.at("rank")) : "");
+}
+
+/// A prediction has its ranks numbered as stages.
+std::string predicted_cause(const Json& entry) {
+  return cause_text(
+      entry, entry.contains("rank") ? fmt::format("stage {}", entry.at("rank").get<int>()) : "");
+}
+
 double predicted_ms(const Json& rank, const Json& cause, const Json& summary) {
   double sum = 0;
   if (!rank.contains("predicted")) {
     return sum;
   }
   for (const Json& entry : rank.at("predicted").at("idle_by_cause")) {
-    const bool same_stage =
-        entry.contains("rank") == cause.contains("rank") &&
-        (!entry.contains("rank") ||
-         entry.at("rank") ==
-             summary.at("ranks").at(cause.at("rank").get<std::size_t>()).at("stage"));
+    const bool same_stage = entry.contains("rank") == cause.contains("rank") &&
+                            (!entry.contains("rank") ||
+                             entry.at("rank") == rank_entry(summary, cause.at("rank")).at("stage"));
     if (entry.at("cause") == cause.at("cause") && same_stage &&
         entry.value("op", "") == cause.value("op", "")) {
       sum += entry.at("ms").get<double>();
@@ -122,7 +163,7 @@ std::string faults(const Json& summary) {
         table.add({fmt::format("{}", rank.at("rank").get<int>()),
                    fmt::format("{}", rank.at("stage").get<int>()), ms_text(ms),
                    percent_text(ms / step), ms_text(predicted_ms(rank, cause, summary)),
-                   cause_text(summary, cause)});
+                   measured_cause(summary, cause)});
       }
     }
   }
@@ -168,7 +209,9 @@ std::string path(const Json& summary) {
 
 Instruction instruction_of(const Json& text) { return parse_instruction(text.get<std::string>()); }
 
-SvgRow row_of(const Json& summary, const Json& step, std::size_t rank, std::string label) {
+using CauseText = std::function<std::string(const Json& gap)>;
+
+SvgRow row_of(const Json& step, std::size_t rank, std::string label, const CauseText& cause) {
   SvgRow row{
       .label = std::move(label), .actions = {}, .gaps = {}, .end = step.at("duration"), .note = ""};
   const Json& line = step.at("ranks").at(rank);
@@ -183,8 +226,7 @@ SvgRow row_of(const Json& summary, const Json& step, std::size_t rank, std::stri
     Json entry = gap;
     const std::string awaited = gap.value("awaited", "");
     entry["op"] = awaited;
-    row.gaps.push_back(
-        {gap.at("begin"), gap.at("end"), awaited, "waits for " + cause_text(summary, entry)});
+    row.gaps.push_back({gap.at("begin"), gap.at("end"), awaited, "waits for " + cause(entry)});
     idle += row.gaps.back().end - row.gaps.back().begin;
   }
   row.note = fmt::format("idle {}", percent_text(row.end > 0 ? idle / row.end : 0));
@@ -212,13 +254,15 @@ std::string svg_text(const Json& summary) {
                      summary.at("stage_of_chunk"),
                      {},
                      shortest_kind(summary)};
-  for (std::size_t rank = 0; rank < summary.at("ranks").size(); ++rank) {
-    const auto stage = summary.at("ranks").at(rank).at("stage").get<std::size_t>();
-    const std::string name = who(summary, static_cast<int>(rank));
+  const CauseText measured = [&](const Json& gap) { return measured_cause(summary, gap); };
+  for (std::size_t row = 0; row < summary.at("ranks").size(); ++row) {
+    const Json& rank = summary.at("ranks").at(row);
+    const std::string name = who(summary, rank.at("rank"));
     if (typical.contains("predicted")) {
-      picture.rows.push_back(row_of(summary, typical.at("predicted"), stage, name + " predicted"));
+      picture.rows.push_back(
+          row_of(typical.at("predicted"), rank.at("stage"), name + " predicted", predicted_cause));
     }
-    picture.rows.push_back(row_of(summary, typical.at("measured"), rank, name + " measured"));
+    picture.rows.push_back(row_of(typical.at("measured"), row, name + " measured", measured));
   }
   return svg(picture);
 }
@@ -226,10 +270,7 @@ std::string svg_text(const Json& summary) {
 Json read_summary(const std::filesystem::path& run) {
   const std::filesystem::path file = trace_summary_file(run);
   if (!std::filesystem::exists(file)) {
-    throw BadInput(
-        fmt::format("{} has no trace_summary.json; name the directory of a run that has ended and "
-                    "traced a step (trace.steps, trace.file), such as runs/first_run",
-                    run.string()));
+    join_run(run);
   }
   return Json::parse(read_file(file));
 }

@@ -11,7 +11,8 @@ struct ExplainOptions {
   std::filesystem::path svg;  // file for the diagram of a typical step; "": none
 };
 
-/// Reads RUN/trace_summary.json (docs/file_formats/trace_summary.md). Returns 0.
+/// Reads RUN/trace_summary.json (docs/file_formats/trace_summary.md). Where it is missing, joins
+/// the trace files of the run's ranks first. Returns 0.
 int explain(const ExplainOptions& options);
 
 }  // namespace stagecraft

@@ -200,8 +200,10 @@ void write_files(const ScheduleOptions& options, const Named& named, const Timel
   }
   if (!options.trace.empty()) {
     const MeshShape mesh{.pipeline = static_cast<int>(named.program.stages.size())};
-    write_output(options.trace,
-                 trace_json({}, predicted_spans(named.program, timeline, mesh, {{}}), 0));
+    write_output(
+        options.trace,
+        trace_json({}, predicted_spans(named.program, timeline, mesh, all_ranks(mesh), {{}}), 0,
+                   0));
   }
   if (!options.text.empty()) {
     write_output(options.text, to_string(named.program));

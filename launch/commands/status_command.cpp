@@ -37,7 +37,10 @@ void await_end(const ProgressBoard& board) {
 void write_failure(const std::filesystem::path& run, const ProgressBoard& board) {
   const std::optional<Cause> cause = board.cause();
   try {
-    write_result(run, failed_outcome(run, cause ? cause->text : "no process recorded a cause; the run was ended from outside"));
+    write_result(
+        run,
+        failed_outcome(run, cause ? cause->text
+                                  : "no process recorded a cause; the run was ended from outside"));
   } catch (const std::exception& error) {
     fmt::print(stderr, "{}\n", error.what());
   }

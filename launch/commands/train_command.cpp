@@ -18,13 +18,14 @@
 #include "launch/format/print.h"
 #include "launch/format/terminal_width.h"
 #include "launch/report/config_text.h"
+#include "launch/report/join_trace.h"
 #include "launch/report/plan_report.h"
 #include "launch/report/run_summary.h"
-#include "launch/report/write_trace.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/progress.h"
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
+#include "launch/run/trace_recording.h"
 #include "launch/run/train_rank.h"
 #include "launch/setup/gpu_environment.h"
 #include "launch/setup/mpi_environment.h"
@@ -64,7 +65,6 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   config.devices = run.devices.devices;
   config.prime = run.devices.on_gpus();
   config.threads = settings.session.threads;
-  config.trace_steps = settings.session.trace_file->empty() ? 0 : settings.session.trace_steps;
   config.stop_requested = stop_signalled;
   config.model_folder = model_folder(directory);
   config.progress_board = progress_board_file(directory);
@@ -93,9 +93,8 @@ void print_failure(const std::string& cause, const RunDirectory& directory) {
 }
 
 /// The first cause comes first; what fails behind it is said behind it.
-int report_failure(const ResolvedRun& run, const RunResult& result, const RunDirectory& directory) {
+int report_failure(const RunResult& result, const RunDirectory& directory) {
   print_failure(result.failure, directory);
-  write_trace(run.plan, run.settings, result);
   record_outcome(directory.path(), outcome_of(result));
   if (result.actor_lost) {
     exit_now(exit_status(Outcome::failed));
@@ -114,21 +113,24 @@ int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, cons
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
   RunConfig config = run_config(resolved_run, directory.path(), options);
+  record_traces(config, resolved_run, [&progress](int rank, const std::string& why) {
+    progress.say(fmt::format("rank {}: {}", rank, why));
+  });
   config.end_process = [&](const std::string& cause) { end_stuck(cause, directory); };
   RunResult result = run_training(resolved_run.plan, config, text, {files, progress});
   directory.keep();
   finish_files(files, result);
   progress.finish_line();
   if (!result.failure.empty()) {
-    return report_failure(resolved_run, result, directory);
+    return report_failure(result, directory);
   }
-  write_trace(resolved_run.plan, settings, result);
   const RunOutcome outcome = outcome_of(result);
   if (!record_outcome(directory.path(), outcome)) {
     return exit_status(Outcome::failed);
   }
   progress.flush();
-  print_or_drop(stdout, run_summary(resolved_run, result, directory, words));
+  const std::string trace = join_at_end(resolved_run.plan, settings.session);
+  print_or_drop(stdout, run_summary(resolved_run, result, directory, trace, words));
   return exit_status(outcome.outcome);
 }
 

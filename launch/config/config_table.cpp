@@ -16,6 +16,7 @@ namespace {
 using enum KeyType;
 
 constexpr double kMaxDevices = 65536;  // per node
+constexpr double kMaxTraceMib = 1048576;
 
 constexpr auto kRun = &RunSettings::run;
 constexpr auto kSession = &RunSettings::session;
@@ -94,6 +95,15 @@ Keys trace_and_device_keys() {
                "trace.json in the run directory"),
       key<kSession, &LaunchConfig::trace_steps>(
           "trace.steps", integer, "Number of first steps in the trace", within(0, kMaxSteps)),
+      among(key<kSession, &LaunchConfig::trace_ranks>(
+                "trace.ranks", choice,
+                "Ranks that are traced: one of each stage (data 0, tensor 0), or all"),
+            {{"stages"}, {"all"}}),
+      key<kSession, &LaunchConfig::trace_limit_mib>(
+          "trace.limit_mib", integer,
+          "Size in MiB that a rank's trace file may have; the rank records no more when it is "
+          "reached",
+          within(1, kMaxTraceMib)),
       key<kSession, &LaunchConfig::trace_calibrate>(
           "trace.calibrate", boolean,
           "Predict the traced steps from costs measured in the first of them, unless trace.cost is "

@@ -22,6 +22,8 @@ struct LaunchConfig {
   std::string transport = "auto";
   std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
   std::int64_t trace_steps = 10;
+  std::string trace_ranks = "stages";
+  int trace_limit_mib = 64;     // of a rank's file
   bool trace_calibrate = true;  // measure the prediction's costs in the first traced steps
   std::string trace_cost;       // cost_option.h, in milliseconds; "": none
   std::string backend = "auto";

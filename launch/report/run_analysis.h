@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "actors/protocol/run_report.h"
 #include "launch/config/settings.h"
 #include "stages/explain/step_timeline.h"
 #include "stages/plan/plan.h"
@@ -22,6 +21,10 @@ struct Prediction {
 };
 
 struct RunAnalysis {
+  /// The mesh of the timelines: the run's, or one pipeline of it if not all ranks have the steps.
+  /// Time in a collective with ranks outside it counts as communication whole.
+  MeshShape mesh;
+  std::vector<int> ranks;                // the run's ranks, by rank of `mesh`
   std::vector<StepTimeline> steps;       // every completely traced step, in milliseconds
   std::optional<Prediction> prediction;  // empty: not requested, or no step to calibrate on
   /// Indices in `steps` of those compared with the prediction. Step 1, which warms up, and the
@@ -30,6 +33,8 @@ struct RunAnalysis {
   std::size_t typical = 0;  // the step of median duration among `judged`
 };
 
-RunAnalysis analyse(const TrainingPlan& plan, const LaunchConfig& session, const RunResult& result);
+/// `traced`: the ranks that have a trace, on one clock. Times count from `origin_ns`.
+RunAnalysis analyse(const TrainingPlan& plan, const LaunchConfig& session,
+                    const std::vector<RankSpans>& traced, std::int64_t origin_ns);
 
 }  // namespace stagecraft

@@ -64,18 +64,9 @@ std::string time_table(const ResolvedRun& run, const RunResult& result) {
   return "\nTime and memory per stage\n" + table.text();
 }
 
-std::string file_lines(const ResolvedRun& run, const RunDirectory& directory) {
-  std::string text =
-      fmt::format("\nRun       {}\nModel     {}\nMetrics   {}\n", directory.path().string(),
-                  directory.model().string(), directory.metrics().string());
-  const std::string& trace = *run.settings.session.trace_file;
-  if (!trace.empty()) {
-    text += fmt::format(
-        "Trace     {} (open it at https://ui.perfetto.dev)\n"
-        "Bubble    stagecraft explain {} shows the causes of idle time\n",
-        trace, directory.path().string());
-  }
-  return text;
+std::string file_lines(const RunDirectory& directory) {
+  return fmt::format("\nRun       {}\nModel     {}\nMetrics   {}\n", directory.path().string(),
+                     directory.model().string(), directory.metrics().string());
 }
 
 /// Whether the run's sizes allow this split and schedule.
@@ -128,8 +119,9 @@ std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
 }  // namespace
 
 std::string run_summary(const ResolvedRun& run, const RunResult& result,
-                        const RunDirectory& directory, const std::string& config_name) {
-  return result_lines(run, result) + time_table(run, result) + file_lines(run, directory) +
+                        const RunDirectory& directory, const std::string& trace,
+                        const std::string& config_name) {
+  return result_lines(run, result) + time_table(run, result) + file_lines(directory) + trace +
          try_next(run, directory, config_name);
 }
 

@@ -17,16 +17,13 @@ class SpanWriter {
   SpanWriter(const Program& program, const Timeline& timeline, const MeshShape& mesh)
       : program_(program), timeline_(timeline), mesh_(mesh) {}
 
-  RankReport report(int rank, const std::vector<PredictedStep>& steps) {
-    RankReport report;
-    report.rank = rank;
-    report.coordinate = coordinate_of(mesh_, rank);
+  RankSpans spans_of(int rank, const std::vector<PredictedStep>& steps) {
+    const MeshCoordinate coordinate = coordinate_of(mesh_, rank);
     spans_.clear();
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      add_step(report.coordinate, steps[i], i);
+      add_step(coordinate, steps[i], i);
     }
-    report.spans = std::move(spans_);
-    return report;
+    return {rank, coordinate, std::move(spans_)};
   }
 
  private:
@@ -83,16 +80,16 @@ class SpanWriter {
 
 }  // namespace
 
-std::vector<RankReport> predicted_spans(const Program& program, const Timeline& timeline,
-                                        const MeshShape& mesh,
-                                        const std::vector<PredictedStep>& steps) {
-  std::vector<RankReport> reports;
-  reports.reserve(static_cast<std::size_t>(mesh.ranks()));
+std::vector<RankSpans> predicted_spans(const Program& program, const Timeline& timeline,
+                                       const MeshShape& mesh, const std::vector<int>& ranks,
+                                       const std::vector<PredictedStep>& steps) {
+  std::vector<RankSpans> spans;
+  spans.reserve(ranks.size());
   SpanWriter writer(program, timeline, mesh);
-  for (int rank = 0; rank < mesh.ranks(); ++rank) {
-    reports.push_back(writer.report(rank, steps));
+  for (const int rank : ranks) {
+    spans.push_back(writer.spans_of(rank, steps));
   }
-  return reports;
+  return spans;
 }
 
 }  // namespace stagecraft

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "actors/protocol/run_report.h"
+#include "stages/explain/step_timeline.h"
 #include "stages/predict/simulate.h"
 #include "stages/program/program.h"
 
@@ -16,11 +16,11 @@ struct PredictedStep {
   double begin_ms = 0;
 };
 
-/// One report per rank of `mesh`, in the lanes of trace_file.h. A unit of the timeline is one
-/// millisecond. All ranks of a stage have the timeline of the stage. Waits are in the schedule
+/// The spans of these `ranks` of `mesh`, in the lanes of trace_file.h. A unit of the timeline is
+/// one millisecond. All ranks of a stage have the timeline of the stage. Waits are in the schedule
 /// lane; sends and receives are at the times when they fire, joined by flows.
-std::vector<RankReport> predicted_spans(const Program& program, const Timeline& timeline,
-                                        const MeshShape& mesh,
-                                        const std::vector<PredictedStep>& steps);
+std::vector<RankSpans> predicted_spans(const Program& program, const Timeline& timeline,
+                                       const MeshShape& mesh, const std::vector<int>& ranks,
+                                       const std::vector<PredictedStep>& steps);
 
 }  // namespace stagecraft

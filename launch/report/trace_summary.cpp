@@ -35,7 +35,9 @@ std::string_view name_of(PathPiece::Kind kind) {
 /// Means over several steps.
 class StepMeans {
  public:
-  StepMeans(const TrainingPlan& plan, const MeshShape& mesh) : plan_(plan), mesh_(mesh) {
+  /// `numbers`: how the ranks of `mesh` are called.
+  StepMeans(const TrainingPlan& plan, const MeshShape& mesh, const std::vector<int>& numbers)
+      : plan_(plan), mesh_(mesh), numbers_(numbers) {
     ranks_.resize(static_cast<std::size_t>(mesh.ranks()));
   }
 
@@ -73,7 +75,7 @@ class StepMeans {
       const auto& [cause, culprit, op] = fault;
       Json entry = {{"cause", to_string(cause)}};
       if (culprit >= 0) {
-        entry["rank"] = culprit;
+        entry["rank"] = number_of(culprit);
         entry["op"] = op;
       }
       entry["ms"] = ms(mean(time));
@@ -86,7 +88,7 @@ class StepMeans {
     Json json = Json::array();
     for (const auto& [key, time] : path_) {
       const auto& [rank, kind, op] = key;
-      Json entry = {{"rank", rank}, {"kind", kind}};
+      Json entry = {{"rank", number_of(rank)}, {"kind", kind}};
       if (!op.empty()) {
         entry["op"] = op;
       }
@@ -103,6 +105,7 @@ class StepMeans {
   };
 
   double mean(double sum) const { return sum / static_cast<double>(steps_); }
+  int number_of(int rank) const { return numbers_[static_cast<std::size_t>(rank)]; }
 
   static void add(const RankTimes& times, Rank& rank) {
     rank.compute += times.compute;
@@ -115,6 +118,7 @@ class StepMeans {
 
   const TrainingPlan& plan_;
   const MeshShape& mesh_;
+  const std::vector<int>& numbers_;
   int steps_ = 0;
   double duration_ = 0;
   std::vector<Rank> ranks_;
@@ -122,8 +126,9 @@ class StepMeans {
 };
 
 /// Every instruction and gap of one step.
-Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeline& step,
-               int slots) {
+Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const std::vector<int>& numbers,
+               const StepTimeline& step, int slots) {
+  const auto number_of = [&](int rank) { return numbers[static_cast<std::size_t>(rank)]; };
   const Explanation explanation = explain_step(plan.program, mesh, step, slots);
   Json json = {{"duration", ms(step.duration)}, {"ranks", Json::array()}, {"path", Json::array()}};
   for (std::size_t rank = 0; rank < step.ranks.size(); ++rank) {
@@ -138,7 +143,7 @@ Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeli
                     {"cause", to_string(gap.cause)},
                     {"next", to_string(gap.next)}};
       if (gap.culprit >= 0) {
-        entry["rank"] = gap.culprit;
+        entry["rank"] = number_of(gap.culprit);
         entry["awaited"] = to_string(gap.awaited);
       }
       gaps.push_back(std::move(entry));
@@ -146,7 +151,7 @@ Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const StepTimeli
     json["ranks"].push_back({{"actions", std::move(actions)}, {"gaps", std::move(gaps)}});
   }
   for (const PathPiece& piece : explanation.path) {
-    json["path"].push_back({{"rank", piece.rank},
+    json["path"].push_back({{"rank", number_of(piece.rank)},
                             {"kind", name_of(piece.kind)},
                             {"instruction", to_string(piece.instruction)},
                             {"begin", ms(piece.begin)},
@@ -248,19 +253,30 @@ Json head_json(const TrainingPlan& plan, const RunAnalysis& analysis) {
           {"typical_step", analysis.steps[analysis.typical].step}};
 }
 
+Json gaps_json(const std::vector<TraceGap>& gaps) {
+  Json json = Json::array();
+  for (const TraceGap& gap : gaps) {
+    json.push_back({{"rank", gap.rank}, {"from_step", gap.from_step}, {"why", gap.why}});
+  }
+  return json;
+}
+
 }  // namespace
 
-std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis) {
-  StepMeans measured(plan, plan.mesh);
-  KindMeans measured_kinds(plan, plan.mesh);
+std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis,
+                          const std::vector<TraceGap>& gaps) {
+  StepMeans measured(plan, analysis.mesh, analysis.ranks);
+  KindMeans measured_kinds(plan, analysis.mesh);
   for (const std::size_t position : analysis.judged) {
     measured.add(analysis.steps[position], kReceiveSlots);
     measured_kinds.add(analysis.steps[position], kReceiveSlots);
   }
   Json json = head_json(plan, analysis);
+  json["lacks"] = gaps_json(gaps);
   json["step"] = {{"measured", ms(measured.duration())}, {"measured_bubble", measured.bubble()}};
   const MeshShape column{.pipeline = plan.mesh.pipeline};
-  StepMeans predicted(plan, column);
+  const std::vector<int> stages = all_ranks(column);
+  StepMeans predicted(plan, column, stages);
   KindMeans predicted_kinds(plan, column);
   if (analysis.prediction) {
     const StepTimeline step = predicted_timeline(analysis.prediction->timeline);
@@ -272,13 +288,13 @@ std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis)
     json["step"]["predicted_bubble"] = predicted.bubble();
     json["step"]["error"] = relative_error(predicted.duration(), measured.duration());
   }
-  for (int rank = 0; rank < plan.mesh.ranks(); ++rank) {
-    const MeshCoordinate coordinate = coordinate_of(plan.mesh, rank);
-    Json entry = {{"rank", rank},
+  for (std::size_t position = 0; position < analysis.ranks.size(); ++position) {
+    const MeshCoordinate coordinate = coordinate_of(plan.mesh, analysis.ranks[position]);
+    Json entry = {{"rank", analysis.ranks[position]},
                   {"stage", coordinate.pipeline},
                   {"data", coordinate.data},
                   {"tensor", coordinate.tensor},
-                  {"measured", measured.rank(static_cast<std::size_t>(rank))}};
+                  {"measured", measured.rank(position)}};
     if (analysis.prediction) {
       entry["predicted"] = predicted.rank(static_cast<std::size_t>(coordinate.pipeline));
     }
@@ -286,12 +302,12 @@ std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis)
   }
   json["kinds"] = kinds_json(measured_kinds, predicted_kinds);
   json["critical_path"]["measured"] = measured.path();
-  json["typical"]["measured"] =
-      step_json(plan, plan.mesh, analysis.steps[analysis.typical], kReceiveSlots);
+  json["typical"]["measured"] = step_json(plan, analysis.mesh, analysis.ranks,
+                                          analysis.steps[analysis.typical], kReceiveSlots);
   if (analysis.prediction) {
     json["critical_path"]["predicted"] = predicted.path();
     json["typical"]["predicted"] =
-        step_json(plan, column, predicted_timeline(analysis.prediction->timeline),
+        step_json(plan, column, stages, predicted_timeline(analysis.prediction->timeline),
                   analysis.prediction->costs.slots);
   }
   return json.dump(1) + "\n";

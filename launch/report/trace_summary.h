@@ -3,13 +3,16 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
+#include "launch/artifacts/rank_traces.h"
 #include "launch/report/run_analysis.h"
 #include "stages/plan/plan.h"
 
 namespace stagecraft {
 
 /// REQUIRES: at least one step was traced.
-std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis);
+std::string trace_summary(const TrainingPlan& plan, const RunAnalysis& analysis,
+                          const std::vector<TraceGap>& gaps);
 
 }  // namespace stagecraft

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "kernels/base/span.h"
 #include "launch/format/units.h"
 
 namespace stagecraft {

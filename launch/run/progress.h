@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "actors/protocol/run_report.h"
 #include "launch/run/line_queue.h"
@@ -43,6 +44,8 @@ class Progress : public RunObserver {
   void on_evaluation_end(const EvaluationReport& report) override;
   void on_model_written(const std::filesystem::path& folder) override;
 
+  /// Shows a line, from any thread.
+  void say(std::string text) { lines_.add(LineQueue::Kind::line, std::move(text)); }
   /// Ends the line that is rewritten in place.
   void finish_line();
   /// Says how many lines were left out, if any, and waits until everything is written.

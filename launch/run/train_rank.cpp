@@ -16,12 +16,13 @@
 #include "launch/artifacts/result_file.h"
 #include "launch/format/print.h"
 #include "launch/report/config_text.h"
+#include "launch/report/join_trace.h"
 #include "launch/report/run_summary.h"
-#include "launch/report/write_trace.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/progress.h"
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
+#include "launch/run/trace_recording.h"
 #include "launch/setup/mpi_environment.h"
 #include "launch/setup/open_files.h"
 #include "launch/setup/thread_check.h"
@@ -93,6 +94,7 @@ class RankRun {
       log_.take_output();
     }
     log_.info(fmt::format("process {} on {}", ::getpid(), host_name()));
+    record_traces(config_, run, [this](int, const std::string& text) { log_.info(text); });
     watch_.emplace(WatchdogSetup{.board = board_,
                                  .own_rank = rank,
                                  .end_process = [this](const std::string&) { end_failed(); }});
@@ -183,18 +185,17 @@ class RankRun {
   if (!result.failure.empty()) {
     result.failure = rank_run.first_cause(result.failure);
     print_or_drop(stderr, fmt::format("the run failed: {}\n", result.failure));
-    write_trace(run.plan, run.settings, result);
     record_outcome(directory.path(), outcome_of(result));
     rank_run.end_failed();
   }
   rank_run.end_well();
-  write_trace(run.plan, run.settings, result);
   if (!record_outcome(directory.path(), outcome_of(result))) {
     rank_run.first_cause("result.json could not be written");
     rank_run.end_failed();
   }
   progress.flush();
-  print_or_drop(stdout, run_summary(run, result, directory, words.configuration));
+  const std::string trace = join_at_end(run.plan, run.settings.session);
+  print_or_drop(stdout, run_summary(run, result, directory, trace, words.configuration));
   directory.release();
   exit_now(0);
 }

@@ -28,7 +28,7 @@ std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
       "starting", "beginning", "running", "communicating", "waiting", "reporting",
       "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed",
-      "deciding", "observing", "joining", "parting",       "closing"};
+      "deciding", "observing", "joining", "parting",       "closing", "tracing"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -108,6 +108,8 @@ std::string location_text(const ProgressSlot::View& view) {
       return fmt::format("step {}, between programs", view.step);
     case Activity::writing:
       return "writing its part of the model";
+    case Activity::tracing:
+      return fmt::format("step {}, writing its trace", view.step);
     case Activity::leaving:
       return "ending its part of the run";
     case Activity::joining:
@@ -147,7 +149,8 @@ std::string driver_text(const ProgressSlot::View& view) {
 bool works(Activity activity) {
   return activity == Activity::starting || activity == Activity::beginning ||
          activity == Activity::running || activity == Activity::reporting ||
-         activity == Activity::writing || activity == Activity::leaving;
+         activity == Activity::writing || activity == Activity::leaving ||
+         activity == Activity::tracing;
 }
 
 bool driver_works(Activity activity) {

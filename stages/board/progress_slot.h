@@ -31,9 +31,11 @@ enum class Activity : std::uint8_t {
   // of the ranks again: meeting all others
   joining,  // connecting to the other ranks
   parting,  // has ended its part, waits until the others have
-  closing   // all have, so all end MPI
+  closing,  // all have, so all end MPI
+  // of a rank that is traced
+  tracing  // writing its spans
 };
-inline constexpr int kActivities = 17;
+inline constexpr int kActivities = 18;
 
 std::string_view to_string(Activity activity);
 

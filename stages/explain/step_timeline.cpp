@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <utility>
@@ -51,8 +52,8 @@ std::map<std::int64_t, StepSpans> by_step(const std::vector<Span>& spans) {
 
 class StepReader {
  public:
-  StepReader(const TrainingPlan& plan, std::int64_t origin_ns)
-      : plan_(plan), origin_ns_(origin_ns) {}
+  StepReader(const Program& program, const MeshShape& mesh, std::int64_t origin_ns)
+      : program_(program), mesh_(mesh), origin_ns_(origin_ns) {}
 
   /// Reads a step; empty unless every rank has every instruction of it.
   std::optional<StepTimeline> read(std::int64_t number,
@@ -81,11 +82,11 @@ class StepReader {
 
   bool add_rank(const StepSpans& spans, int number, StepTimeline& step) const {
     RankTimeline rank;
-    rank.coordinate = coordinate_of(plan_.mesh, number);
+    rank.coordinate = coordinate_of(mesh_, number);
     rank.begin = ms(spans.whole->begin_ns);
     double came = rank.begin;
     for (const TransferGroup& group :
-         plan_.program.stages[static_cast<std::size_t>(rank.coordinate.pipeline)]) {
+         program_.stages[static_cast<std::size_t>(rank.coordinate.pipeline)]) {
       double end = came;
       for (const Instruction& i : group) {
         const auto fired = spans.fired.find(to_string(i));
@@ -125,7 +126,7 @@ class StepReader {
     if (found != spans.end()) {
       for (const Span* span : found->second) {
         times.push_back({rank.actions.size(), ms(span->begin_ns), ms(span->begin_ns),
-                         ms(span->end_ns), rank_at(plan_.mesh, rank.coordinate)});
+                         ms(span->end_ns), rank_at(mesh_, rank.coordinate)});
       }
     }
   }
@@ -161,7 +162,7 @@ class StepReader {
                                            : nullptr;
         if (theirs != nullptr && theirs->begin > mine.together) {
           mine.together = theirs->begin;
-          mine.last_rank = rank_at(plan_.mesh, other.coordinate);
+          mine.last_rank = rank_at(mesh_, other.coordinate);
         }
       }
       mine.together = std::min(mine.together, mine.end);
@@ -190,9 +191,7 @@ class StepReader {
   /// to when the source reached the send.
   void begin_when_sent(StepTimeline& step) const {
     using Key = std::pair<int, std::string>;  // column, instruction
-    const auto column = [&](const RankTimeline& rank) {
-      return column_of(plan_.mesh, rank.coordinate);
-    };
+    const auto column = [&](const RankTimeline& rank) { return column_of(mesh_, rank.coordinate); };
     std::map<Key, double> sent;
     for (const RankTimeline& rank : step.ranks) {
       for (const Action& action : rank.actions) {
@@ -236,11 +235,18 @@ class StepReader {
     }
   }
 
-  const TrainingPlan& plan_;
+  const Program& program_;
+  const MeshShape& mesh_;
   std::int64_t origin_ns_;
 };
 
 }  // namespace
+
+std::vector<int> all_ranks(const MeshShape& mesh) {
+  std::vector<int> ranks(static_cast<std::size_t>(mesh.ranks()));
+  std::iota(ranks.begin(), ranks.end(), 0);
+  return ranks;
+}
 
 StepTimeline predicted_timeline(const Timeline& timeline) {
   StepTimeline step;
@@ -258,7 +264,7 @@ StepTimeline predicted_timeline(const Timeline& timeline) {
   return step;
 }
 
-std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
+std::vector<StepTimeline> measured_timelines(const Program& program, const MeshShape& mesh,
                                              const std::vector<const std::vector<Span>*>& spans,
                                              std::int64_t origin_ns) {
   std::vector<std::map<std::int64_t, StepSpans>> ranks;
@@ -267,7 +273,7 @@ std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
     ranks.push_back(by_step(*rank));
   }
   std::vector<StepTimeline> steps;
-  StepReader reader(plan, origin_ns);
+  StepReader reader(program, mesh, origin_ns);
   for (const auto& [number, first] :
        ranks.empty() ? std::map<std::int64_t, StepSpans>{} : ranks.front()) {
     std::vector<const StepSpans*> of_step;

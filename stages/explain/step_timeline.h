@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "kernels/base/span.h"
-#include "stages/plan/plan.h"
 #include "stages/predict/simulate.h"
+#include "stages/program/program.h"
+#include "tensor_parallel/sharding/mesh.h"
 
 namespace stagecraft {
 
@@ -40,11 +41,22 @@ struct StepTimeline {
   std::vector<RankTimeline> ranks;
 };
 
+/// The spans of one rank of a run.
+struct RankSpans {
+  int rank = 0;
+  MeshCoordinate coordinate;
+  std::vector<Span> spans = {};
+};
+
+/// 0 to the number of ranks - 1.
+std::vector<int> all_ranks(const MeshShape& mesh);
+
 /// One column of the mesh, with a rank per stage, in the unit of the cost table.
 StepTimeline predicted_timeline(const Timeline& timeline);
 
-/// The complete steps in `spans` (by rank), in order, in milliseconds from `origin_ns`.
-std::vector<StepTimeline> measured_timelines(const TrainingPlan& plan,
+/// The complete steps in `spans` (by rank of `mesh`), in order, in milliseconds from `origin_ns`.
+/// All ranks run `program`.
+std::vector<StepTimeline> measured_timelines(const Program& program, const MeshShape& mesh,
                                              const std::vector<const std::vector<Span>*>& spans,
                                              std::int64_t origin_ns);
 

@@ -147,7 +147,8 @@ void kill_at_writing(const FaultWords& words, const std::filesystem::path& folde
 std::shared_ptr<FileSystem> full_disk(const FaultWords& words, std::shared_ptr<FileSystem> files) {
   return std::make_shared<ObservedFileSystem>(
       std::move(files), [words, writes = 0](const FileCall& call) mutable {
-        if (call.kind == FileCallKind::write && writes++ == words.call) {
+        const bool of_model = call.path.parent_path().filename() == "model";
+        if (call.kind == FileCallKind::write && of_model && writes++ == words.call) {
           write_strike(words.file, "writing the model");
           fail_call(call, ENOSPC);
         }

@@ -6,6 +6,7 @@
 #include "kernels/backends/make_stream.h"
 #include "kernels/ops/elementwise.h"
 #include "stages/channels/pass.h"
+#include "tests/actors/memory_trace.h"
 #include "tests/conformance/devices.h"
 #include "tests/end_to_end/faulty_work.h"
 #include "tests/end_to_end/outcome.h"
@@ -159,7 +160,9 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
     SmallRun run = run_on(placement.devices);
     run.parallel.pipeline = 2;
     run.run.prime = true;
+    const auto trace = std::make_shared<test::MemoryTrace>();
     run.run.trace_steps = 3;
+    run.run.trace_sink = test::sinks_of(trace);
     const std::int64_t begin = now_ns();
     const std::vector<RankReport> ranks = reports_of(run);
     const std::int64_t end = now_ns();
@@ -167,7 +170,7 @@ TEST_CASE("spans of a GPU's work follow each other within the run") {
       INFO(placement.name << ", rank " << rank.rank);
       std::int64_t last = begin;
       int seen = 0;
-      for (const Span& span : rank.spans) {
+      for (const Span& span : trace->spans(rank.rank)) {
         if (span.lane == Lane::compute) {
           CHECK(span.begin_ns >= last);
           CHECK(span.end_ns > span.begin_ns);

@@ -205,7 +205,7 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
   }
   const Workplace workplace;
   Words sets = mesh(2, 2, 1);
-  sets.insert(sets.end(), {"run.mode=mpi", "run.directory=run"});
+  sets.insert(sets.end(), {"run.mode=mpi", "run.directory=run", "trace.ranks=all"});
   const Ended ended = workplace.train(sets);
   CAPTURE(ended.err);
   REQUIRE(ended.status == 0);
@@ -213,6 +213,26 @@ TEST_CASE("a run's processes have one trace, on one clock, and logs of one forma
   for (int rank = 0; rank < 4; ++rank) {
     check_log(read_file(workplace.path() / "run/logs" / fmt::format("rank-{}.log", rank)), rank);
   }
+}
+
+TEST_CASE("of a run's processes one a stage is traced; a lost summary is joined from their files") {
+  if (skips_processes()) {
+    return;
+  }
+  const Workplace workplace;
+  Words sets = mesh(2, 2, 1);
+  sets.insert(sets.end(), {"run.mode=mpi", "run.directory=run"});
+  const Ended ended = workplace.train(sets);
+  CAPTURE(ended.err);
+  REQUIRE(ended.status == 0);
+  const fs::path run = workplace.path() / "run";
+  for (const int rank : {0, 1, 2, 3}) {
+    CHECK(fs::exists(run / "traces" / fmt::format("rank-{}.jsonl", rank)) == (rank % 2 == 0));
+  }
+  const std::string summary = read_file(run / "trace_summary.json");
+  fs::remove(run / "trace_summary.json");
+  CHECK(Process({STAGECRAFT_EXECUTABLE, "explain", "run"}, workplace.path()).wait().status == 0);
+  CHECK((read_file(run / "trace_summary.json") == summary));
 }
 
 TEST_CASE("a trace that takes longer to write than the watchdog waits fails no run") {

@@ -73,8 +73,7 @@ inline auto recording_connect(const ReceivedPtr& received) {
 }
 
 using ToStage = MessageList<RunPasses, Envelope, Credit, PassDone, ApplyUpdate, WriteModel, Finish>;
-using ToDriver =
-    MessageList<Ready, PassDone, ModelWritten, Spans, ClockReadings, StageEnded, RunFailed>;
+using ToDriver = MessageList<Ready, PassDone, ModelWritten, StageEnded, RunFailed>;
 
 inline StageActor::behavior_type recording_stage(StageActor::pointer self,
                                                  const ReceivedPtr& received) {

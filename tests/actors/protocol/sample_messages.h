@@ -39,10 +39,6 @@ inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero, {{PassKind::evalu
 inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
 inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }
-inline void fill(Spans& m) {
-  m = {1, {{Lane::receive, "receive act 3", kLarge, 8, ~std::uint64_t{0}, kLarge, "1RA3"}}};
-}
-inline void fill(ClockReadings& m) { m = {true, {{kLarge, -8, 9}}}; }
 inline void fill(StageEnded& m) { m = {1, 2, 3, 4, 5, 6, {7, 8, 9, kLarge, 10, 11, 12, 13}}; }
 inline void fill(StageFailed& m) { m = {3, "stage 3: \xC3\xA9", true}; }
 inline void fill(RunFailed& m) { m = {std::string(100'000, 'x')}; }

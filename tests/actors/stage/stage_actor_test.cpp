@@ -1,4 +1,5 @@
 // What a stage actor does with each message, under CAF's deterministic scheduler.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "models/checkpoint/model_file.h"
@@ -290,6 +291,79 @@ TEST_CASE(
     CHECK(play.nobody_got_anything());
     CHECK(play.activity() == Activity::waiting);
   }
+}
+
+TEST_CASE("stage: a traced step's spans go to the sink between steps, the last ones at the end") {
+  Play play;
+  play.trace_steps(1);
+  play.make_ready();
+  play.tell(train(1));
+  play.deliver(0);
+  CHECK(play.seen.empty());  // the step runs
+  play.deliver(1);
+  CHECK(play.seen == std::vector{Activity::tracing});
+  CHECK(play.activity() == Activity::waiting);
+  const auto count = [&](const std::string& name) {
+    const std::vector<Span> spans = play.trace->spans(1);
+    return std::count_if(spans.begin(), spans.end(),
+                         [&](const Span& span) { return span.name == name && span.step == 1; });
+  };
+  CHECK(count("F 0") == 1);
+  CHECK(count("gradient norm") == 1);
+  CHECK(count("step 1") == 0);
+  play.tell(ApplyUpdate{1, to_wire(0.5), to_wire(1.0)});
+  const bool failed = GENERATE(true, false);
+  play.tell(Finish{failed});
+  CHECK(count("step 1") == 1);
+  CHECK(count("F 0") == 1);
+  CHECK(play.trace->ends(1) == 1);
+  CHECK(play.gone);
+}
+
+TEST_CASE("stage: steps behind the traced ones leave no span") {
+  Play play;
+  play.trace_steps(1);
+  play.make_ready();
+  play.tell(train(2));
+  play.deliver(0, {PassKind::train, 2, 0});
+  play.deliver(1, {PassKind::train, 2, 0});
+  play.tell(Finish{false});
+  CHECK(play.trace->spans(1).empty());
+  CHECK(play.trace->ends(1) == 1);
+}
+
+TEST_CASE("stage: the comparison of clocks is a phase that waits for others") {
+  // The world of this test has no other ranks: what it refuses shows where the stage was.
+  Play play;
+  play.trace_steps(1);
+  SECTION("at the begin") {
+    play.far_apart = true;
+    play.connect();
+    play.join();
+    CHECK(play.monitor_got(StageFailed{
+        1, "stage 1, rank 1, connecting to the other ranks: the other ranks are not there",
+        false}));
+  }
+  SECTION("at the end, behind which the trace is written") {
+    play.make_ready();
+    play.far_apart = true;
+    play.tell(Finish{false});
+    CHECK(play.monitor_got(StageFailed{
+        1, "stage 1, rank 1, waiting for the other ranks to end: the other ranks are not there",
+        false}));
+    CHECK(play.driver_got_the_end());
+    CHECK(play.trace->ends(1) == 1);
+  }
+  CHECK(play.activity() == Activity::failed);
+}
+
+TEST_CASE("stage: without a trace nobody compares clocks") {
+  Play play;
+  play.far_apart = true;
+  play.make_ready();
+  play.tell(Finish{false});
+  CHECK(play.driver_got_the_end());
+  CHECK(play.monitor_got());
 }
 
 }  // namespace stagecraft

@@ -14,6 +14,7 @@
 #include "actors/stage/stage_actor.h"
 #include "tests/actors/deterministic.h"
 #include "tests/actors/driver/recording_actors.h"
+#include "tests/actors/memory_trace.h"
 #include "tests/actors/one_rank_world.h"
 #include "tests/kernels/base/memory_file_system.h"
 #include "tests/kernels/base/observed_file_system.h"
@@ -49,6 +50,22 @@ inline StageActor::behavior_type ending_stage(StageActor::pointer self,
   return recording_stage(self, received);
 }
 
+/// Notes the rank's activity whenever spans come.
+class WatchedSink : public MemorySink {
+ public:
+  WatchedSink(std::shared_ptr<MemoryTrace> trace, int rank, const ProgressSlot& slot,
+              std::vector<Activity>& seen)
+      : MemorySink(std::move(trace), rank), slot_(slot), seen_(seen) {}
+  bool add(const std::vector<Span>& spans) noexcept override {
+    seen_.push_back(slot_.view().activity);
+    return MemorySink::add(spans);
+  }
+
+ private:
+  const ProgressSlot& slot_;
+  std::vector<Activity>& seen_;
+};
+
 /// Nothing runs but in `tell` and its like.
 class StageFixture {
  public:
@@ -74,7 +91,9 @@ class StageFixture {
     }
     setup->channels = channels_;
     setup->board = board;
-    setup->clock_of = [](int) { return "of this process"; };
+    setup->clock_of = [this](int rank) {
+      return far_apart ? std::to_string(rank) : "of this process";
+    };
     setup->ended = [this] { ++ends; };
     monitor_ = system_.spawn(recording_monitor, guard_notes_);
     driver_ = system_.spawn(recording_driver, driver_notes_);
@@ -185,6 +204,14 @@ class StageFixture {
   }
 
   const ModelSpec& model() const { return plan_.model; }
+  /// Before make_ready: the first `steps` steps are traced. The sink sees the activity in which it
+  /// is called.
+  void trace_steps(std::int64_t steps) {
+    config_.trace_steps = steps;
+    config_.trace_sink = [this](int rank) {
+      return std::make_unique<WatchedSink>(trace, rank, board->slot(rank), seen);
+    };
+  }
   /// From now on, a call for the model's file fails.
   void break_files(const FileFault& fault) { config_.files = failing_file_system(files, fault); }
 
@@ -198,6 +225,9 @@ class StageFixture {
   const FileCalls calls = std::make_shared<std::vector<FileCall>>();
   const std::shared_ptr<FileSystem> files =
       recording_file_system(std::make_shared<MemoryFileSystem>(), calls);
+  const std::shared_ptr<MemoryTrace> trace = std::make_shared<MemoryTrace>();
+  std::vector<Activity> seen;  // by the sink
+  bool far_apart = false;      // every rank has a clock of its own
   TestedWork* work = nullptr;
   int ends = 0;
   bool gone = false;

@@ -1,5 +1,4 @@
 #include "launch/artifacts/trace_file.h"
-#include "actors/protocol/run_report.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -13,14 +12,14 @@ using nlohmann::json;
 namespace {
 
 // Two stages, one micro-batch; the last send has no receive.
-std::vector<RankReport> two_ranks() {
-  RankReport first;
+std::vector<RankSpans> two_ranks() {
+  RankSpans first;
   first.spans = {{Lane::schedule, "step 1", 1000, 9000, 0},
                  {Lane::compute, "F 0", 1100, 2000, 0},
                  {Lane::send, "send act 0", 2000, 2000, 11},
                  {Lane::receive, "receive grad 0", 2100, 7000, 12},
                  {Lane::send, "send act 1", 7000, 7100, 13}};
-  RankReport second;
+  RankSpans second;
   second.rank = 1;
   second.coordinate = {.pipeline = 1};
   second.spans = {{Lane::schedule, "step \"1\"", 1000, 9000, 0},
@@ -77,7 +76,7 @@ bool lies_in_a_slice(const json& event, const Lanes& lanes) {
 }  // namespace
 
 TEST_CASE("a trace is JSON with one process per actor and one thread per lane") {
-  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 2, 1000));
   std::set<std::string> processes, threads;
   for (const json& event : events_of(trace, "M")) {
     if (event["name"] == "process_name") {
@@ -93,7 +92,7 @@ TEST_CASE("a trace is JSON with one process per actor and one thread per lane") 
 }
 
 TEST_CASE("slices keep their names, count from the origin and nest in every lane") {
-  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 2, 1000));
   const std::vector<json> slices = events_of(trace, "X");
   REQUIRE(slices.size() == 9);
   CHECK(slices[0]["name"] == "step 1");
@@ -110,7 +109,7 @@ TEST_CASE("slices keep their names, count from the origin and nest in every lane
 }
 
 TEST_CASE("every arrow has one start and one later end, each inside a slice") {
-  const json trace = json::parse(trace_json(two_ranks(), {}, 1000));
+  const json trace = json::parse(trace_json(two_ranks(), {}, 2, 1000));
   const Lanes lanes = slices_of(trace);
   std::map<std::uint64_t, json> begins, ends;
   for (const json& event : events_of(trace, "s")) {
@@ -134,7 +133,7 @@ TEST_CASE("every arrow has one start and one later end, each inside a slice") {
 }
 
 TEST_CASE("a run without spans gives a trace without slices") {
-  const json trace = json::parse(trace_json({RankReport{}}, {}, 0));
+  const json trace = json::parse(trace_json({RankSpans{}}, {}, 1, 0));
   CHECK(events_of(trace, "X").empty());
-  CHECK(json::parse(trace_json({}, {}, 0))["traceEvents"].empty());
+  CHECK(json::parse(trace_json({}, {}, 0, 0))["traceEvents"].empty());
 }

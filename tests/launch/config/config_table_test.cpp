@@ -216,4 +216,6 @@ TEST_CASE("defaults are those of the documentation") {
   CHECK(text("run.watchdog_seconds") == "30.0");
   CHECK(text("device.backend") == "\"auto\"");
   CHECK(text("trace.steps") == "10");
+  CHECK(text("trace.ranks") == "\"stages\"");
+  CHECK(text("trace.limit_mib") == "64");
 }

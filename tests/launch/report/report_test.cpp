@@ -95,14 +95,15 @@ TEST_CASE("the summary has losses, shares of time, files and suggested commands"
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run");
   const ResolvedRun run = resolve(example(), 2);
-  const std::string text = run_summary(run, result_of(run), directory, "example.toml");
+  const std::string text =
+      run_summary(run, result_of(run), directory, "Trace     of it\n", "example.toml");
   CAPTURE(text);
   CHECK_THAT(text, Catch::Contains("Done after 10 of 10 steps, 10.0 s: 256 tokens/s"));
   CHECK_THAT(text, Catch::Contains("2.2500, validation loss 2.5000"));
   CHECK_THAT(text, Catch::Contains("60.0 %") && Catch::Contains("10.0 %") &&
                        Catch::Contains("30.0 %") && Catch::Contains("2.00 MiB"));
   CHECK_THAT(text, Catch::Contains(directory.model().string()));
-  CHECK_THAT(text, Catch::Contains("stagecraft explain " + directory.path().string()));
+  CHECK_THAT(text, Catch::Contains("metrics.jsonl\nTrace     of it\n"));
   CHECK_THAT(text, Catch::Contains("launch/train example.toml --set parallel.schedule=gpipe"));
 }
 
@@ -117,7 +118,7 @@ TEST_CASE("every command that the summary suggests is a valid configuration") {
            {"parallel.pipeline=2", "parallel.schedule=zb-v", "parallel.chunks=2"},
            {"parallel.pipeline=2", "parallel.schedule=looped-bfs", "parallel.chunks=2"}}) {
     const ResolvedRun run = resolve(example(split), 2);
-    const std::string text = run_summary(run, result_of(run), directory, "example.toml");
+    const std::string text = run_summary(run, result_of(run), directory, "", "example.toml");
     CAPTURE(text);
     int commands = 0;
     const std::string begin = "--set ";
@@ -139,7 +140,7 @@ TEST_CASE("the summary of a stopped run says so") {
   RunResult result = result_of(run);
   result.stopped_early = true;
   result.steps = 3;
-  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+  CHECK_THAT(run_summary(run, result, directory, "", "example.toml"),
              Catch::Contains("Stopped on request after 3 of 10 steps"));
 }
 

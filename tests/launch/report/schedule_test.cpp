@@ -66,14 +66,15 @@ TEST_CASE("a stage's later chunks are darker") {
 TEST_CASE("the predicted trace: no overlapping compute, waits in between, joined flows") {
   const Program program = small_program();
   const Timeline timeline = simulate(program, {.transfer = 0.5, .optimizer = 2});
-  const std::vector<RankReport> reports = predicted_spans(program, timeline, {.pipeline = 2}, {{}});
-  REQUIRE(reports.size() == 2);
+  const std::vector<RankSpans> ranks =
+      predicted_spans(program, timeline, {.pipeline = 2}, {0, 1}, {{}});
+  REQUIRE(ranks.size() == 2);
   std::multiset<std::uint64_t> sent;
   std::multiset<std::uint64_t> received;
-  for (const RankReport& report : reports) {
+  for (const RankSpans& rank : ranks) {
     std::int64_t in_lanes = 0;  // compute and waits fill the stage's time
     std::int64_t last = 0;
-    for (const Span& span : report.spans) {
+    for (const Span& span : rank.spans) {
       if (span.lane == Lane::send || span.lane == Lane::receive) {
         (span.lane == Lane::send ? sent : received).insert(span.flow);
       } else {
@@ -87,7 +88,7 @@ TEST_CASE("the predicted trace: no overlapping compute, waits in between, joined
   CHECK(sent.size() == 6);
   CHECK(sent == received);
   CHECK(std::set<std::uint64_t>(sent.begin(), sent.end()).size() == 6);
-  const auto trace = nlohmann::json::parse(trace_json({}, reports, 0));
+  const auto trace = nlohmann::json::parse(trace_json({}, ranks, 0, 0));
   const auto& events = trace["traceEvents"];
   CHECK(std::count_if(events.begin(), events.end(),
                       [](const auto& event) { return event["ph"] == "s"; }) == 6);

@@ -92,9 +92,8 @@ std::vector<Span> spans_of(
 }
 
 TEST_CASE("a receive that waits on the device for the source's compute is idle until the send") {
-  TrainingPlan plan;
-  plan.program = whole(gpipe({2, 1}));
-  plan.mesh = {.pipeline = 2};
+  const Program program = whole(gpipe({2, 1}));
+  const MeshShape mesh{.pipeline = 2};
   // Both receives are issued to their streams long before the sends.
   const std::vector<Span> first = spans_of({{"0F0", Lane::compute, 0, 40},
                                             {"0SA0", Lane::send, 40, 41},
@@ -106,10 +105,9 @@ TEST_CASE("a receive that waits on the device for the source's compute is idle u
                                              {"1B0", Lane::compute, 60, 80},
                                              {"1SG0", Lane::send, 80, 81},
                                              {"U", Lane::optimizer, 120, 130}});
-  const std::vector<StepTimeline> steps = measured_timelines(plan, {&first, &second}, 0);
+  const std::vector<StepTimeline> steps = measured_timelines(program, mesh, {&first, &second}, 0);
   REQUIRE(steps.size() == 1);
-  const Explanation explanation =
-      explain_step(plan.program, plan.mesh, steps.front(), kReceiveSlots);
+  const Explanation explanation = explain_step(program, mesh, steps.front(), kReceiveSlots);
   const Gap& gradient = gap_before(explanation.ranks[0], "0RG0");
   CHECK(gradient.begin == Approx(0.041));
   CHECK(gradient.end == Approx(0.080));
@@ -121,7 +119,7 @@ TEST_CASE("a receive that waits on the device for the source's compute is idle u
   CHECK(to_string(activation.awaited) == "0F0");
   CHECK(explanation.ranks[1].communication == Approx(0.010 + 0.001));
   // The receives waited for compute, not for the transfer: calibration finds no transfer cost.
-  CHECK(calibrate(plan.program, plan.mesh, steps).transfer == Approx(0).margin(1e-9));
+  CHECK(calibrate(program, mesh, steps).transfer == Approx(0).margin(1e-9));
 }
 
 TEST_CASE("reductions beside the backward are exposed only where the norm waits for them") {
