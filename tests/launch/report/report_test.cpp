@@ -146,12 +146,12 @@ TEST_CASE("the summary of a stopped run says so") {
 
 TEST_CASE("the summary names the step of a validation loss that is older than the last step") {
   const TemporaryFolder folder;
-  const RunDirectory directory(folder.path() / "run", "");
+  const RunDirectory directory(folder.path() / "run");
   const ResolvedRun run = resolve(example(), 2);
   RunResult result = result_of(run);
-  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+  CHECK_THAT(run_summary(run, result, directory, "", "example.toml"),
              Catch::Contains("validation loss 2.5000 (nats a token)"));
   result.validation_step = 8;
-  CHECK_THAT(run_summary(run, result, directory, "example.toml"),
+  CHECK_THAT(run_summary(run, result, directory, "", "example.toml"),
              Catch::Contains("validation loss 2.5000 after step 8 (nats a token)"));
 }

@@ -9,6 +9,7 @@
 
 #include "stages/explain/calibration.h"
 #include "stages/program/edge.h"
+#include "stages/program/program_text.h"
 #include "stages/schedules/reduction_pass.h"
 #include "stages/schedules/schedules.h"
 #include "stages/schedules/transfer_pass.h"
@@ -126,7 +127,7 @@ TEST_CASE("reductions beside the backward are exposed only where the norm waits 
   TrainingPlan plan;
   plan.program =
       parse_program("program stages 1 chunks 2 microbatches 1\n0: 0F0 1F0 1B0 1D 0B0 0D U\n");
-  plan.mesh = {.data = 2};
+  const MeshShape mesh{.data = 2};
   const auto rank = [](std::int64_t reached) {
     std::vector<Span> spans = spans_of({{"0F0", Lane::compute, 0, 10},
                                         {"1F0", Lane::compute, 10, 20},
@@ -143,10 +144,9 @@ TEST_CASE("reductions beside the backward are exposed only where the norm waits 
   };
   const std::vector<Span> first = rank(40);
   const std::vector<Span> second = rank(45);
-  const std::vector<StepTimeline> steps = measured_timelines(plan, {&first, &second}, 0);
+  const std::vector<StepTimeline> steps = measured_timelines(program, mesh, {&first, &second}, 0);
   REQUIRE(steps.size() == 1);
-  const Explanation explanation =
-      explain_step(plan.program, plan.mesh, steps.front(), kReceiveSlots);
+  const Explanation explanation = explain_step(program, mesh, steps.front(), kReceiveSlots);
   for (const RankTimes& times : explanation.ranks) {
     CHECK(times.compute == Approx(0.060 + 0.005 + 0.010));
     CHECK(times.communication == Approx(0.035));
@@ -157,7 +157,7 @@ TEST_CASE("reductions beside the backward are exposed only where the norm waits 
   REQUIRE(wait != explanation.path.end());
   CHECK(to_string(wait->instruction) == "0D");
   CHECK(wait->end == Approx(0.095));
-  const CostTable costs = calibrate(plan.program, plan.mesh, steps);
+  const CostTable costs = calibrate(program, mesh, steps);
   CHECK(costs.reductions_overlap);
   CHECK(costs.reduce_data == Approx(0.025));  // from when the second rank had come
 }
