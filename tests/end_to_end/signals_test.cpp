@@ -11,6 +11,7 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/end_to_end/becomes_true.h"
 #include "tests/end_to_end/process.h"
 
 using namespace stagecraft;
@@ -36,20 +37,6 @@ micro_batch = 1
 train = ["text.txt"]
 validation_fraction = 0
 )";
-
-/// Asks again and again; what is waited for is a fact, never a time. The deadline only keeps a fact
-/// that never comes from hanging the test.
-template <typename Fact>
-bool becomes_true(const Fact& fact) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!fact()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 bool has_bytes(const fs::path& file) {
   std::error_code absent;

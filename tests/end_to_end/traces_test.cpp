@@ -5,6 +5,7 @@
 #include <set>
 #include <thread>
 
+#include "tests/end_to_end/becomes_true.h"
 #include "tests/end_to_end/process.h"
 #include "tests/end_to_end/small_config.h"
 
@@ -51,20 +52,6 @@ class Workplace {
  private:
   TemporaryFolder folder_;
 };
-
-/// What is waited for is a fact, never a time. The deadline only keeps a fact that never comes from
-/// hanging the test.
-template <typename Fact>
-bool becomes_true(const Fact& fact) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
-  while (!fact()) {
-    if (std::chrono::steady_clock::now() > deadline) {
-      return false;
-    }
-    std::this_thread::yield();
-  }
-  return true;
-}
 
 bool contains(const fs::path& file, const std::string& text) {
   return fs::exists(file) && read_file(file).find(text) != std::string::npos;
