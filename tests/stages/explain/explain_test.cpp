@@ -124,8 +124,7 @@ TEST_CASE("a receive that waits on the device for the source's compute is idle u
 }
 
 TEST_CASE("reductions beside the backward are exposed only where the norm waits for them") {
-  TrainingPlan plan;
-  plan.program =
+  const Program program =
       parse_program("program stages 1 chunks 2 microbatches 1\n0: 0F0 1F0 1B0 1D 0B0 0D U\n");
   const MeshShape mesh{.data = 2};
   const auto rank = [](std::int64_t reached) {
