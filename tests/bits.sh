@@ -4,7 +4,8 @@
 #       Builds two git commits (HEAD: the commit that is checked out) and runs the list "cpu" with both.
 #       The builds go to a temporary folder, or to DIR/COMMIT, where a later call finds them again.
 #   tests/bits.sh --programs A B --backend cpu|cuda
-#       Runs the list with two executables that are built already; their modules lie in ../lib.
+#       Runs the list with two executables that are built already; their modules lie in ../lib. One that lies
+#       in CHECKOUT/build/release/bin is started by CHECKOUT/launch/train, where runs have processes.
 # cpu:  the examples first_run, hybrid and own_schedule, and hybrid in bf16; 12 steps each.
 # cuda: a small GPT, 6 steps: float32 and bf16 without and with dropout (heads of 64 numbers and 512 tokens:
 #       attention of bf16 is cuDNN's), pipeline and tensor x data in threads, pipeline in processes.
@@ -38,7 +39,7 @@ parse() {
   keep='' backend='' programs=() commits=()
   while (($# > 0)); do
     case $1 in
-      -h | --help) sed -n '2,15s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
+      -h | --help) sed -n '2,16s/^# \{0,1\}//p' "${BASH_SOURCE[0]}" && exit 0 ;;
       --keep)
         (($# > 1)) || refuse "--keep needs a folder"
         keep=$2 && shift 2
@@ -230,10 +231,19 @@ print("; ".join(found))
 EOF
 }
 
+# The launch/train of the checkout in whose build/release/bin the program lies, if it does, since the two
+# belong together; else that of this checkout.
+launcher_of() {
+  local own=${1%/build/release/bin/*}/launch/train
+  [[ $1 == */build/release/bin/* && -x $own ]] || own=$root/launch/train
+  echo "$own"
+}
+
 # train INDEX DIRECTORY CONFIG WORDS...: with program INDEX, its output in DIRECTORY.log.
 train() {
-  local command=("${programs[$1]}" train)
-  [[ " ${*:4} " != *" run.mode=mpi "* ]] || command=("$root/launch/train" --program "${programs[$1]}")
+  local program=${programs[$1]}
+  local command=("$program" train)
+  [[ " ${*:4} " != *" run.mode=mpi "* ]] || command=("$(launcher_of "$program")" --program "$program")
   supervise "$run_limit" "$2.log" "${command[@]}" "${@:3}" --set "run.directory=\"$2\""
 }
 

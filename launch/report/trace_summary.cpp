@@ -161,7 +161,8 @@ Json step_json(const TrainingPlan& plan, const MeshShape& mesh, const std::vecto
 }
 
 /// Mean duration per kind of instruction and chunk. T counts from the moment when both stages have
-/// reached it; U from the moment when all ranks have reached it to the end of the last.
+/// reached it; U from the moment when all ranks have reached it to the end of the last. D and TD
+/// that proceed beside other instructions count with the time that they take there.
 class KindMeans {
  public:
   using Kind = std::pair<Op, int>;
@@ -175,8 +176,10 @@ class KindMeans {
       for (std::size_t i = 0; i < actions.size(); ++i) {
         const auto& [op, chunk, microbatch] = actions[i].instruction;
         if (is_compute(op) || traits(op).kind == OpKind::reduction) {
+          const double alone =
+              actions[i].end - std::max(actions[i].begin, waits.awaited({rank, i}).until);
           add({op, traits(op).scope == OpScope::model_end ? 0 : chunk},
-              actions[i].end - std::max(actions[i].begin, waits.awaited({rank, i}).until));
+              waits.rank(rank).time_beside(i).value_or(alone));
         }
       }
     }

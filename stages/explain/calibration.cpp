@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -60,25 +59,13 @@ class Calibrator {
   /// Only compute has a cost for each chunk.
   Mean& mean_of(Op op, int chunk) { return means_[{op, is_compute(op) ? chunk : 0}]; }
 
-  /// How long the reductions of an action took that proceeded beside others; nothing if it has
-  /// none.
-  static std::optional<double> time_beside(const RankTimeline& rank, std::size_t action) {
-    std::optional<double> sum;
-    for (const CollectiveTime& reduction : rank.reductions) {
-      if (reduction.action == action) {
-        sum = sum.value_or(0) + reduction.end - reduction.together;
-      }
-    }
-    return sum;
-  }
-
   void add(const WaitIndex& waits, const ActionRef& ref) {
     const Action& action = waits.at(ref);
     const auto& [op, chunk, microbatch] = action.instruction;
     const double until = waits.awaited(ref).until;
     switch (traits(op).kind) {
       case OpKind::reduction:
-        if (const std::optional<double> beside = time_beside(waits.rank(ref.rank), ref.action)) {
+        if (const std::optional<double> beside = waits.rank(ref.rank).time_beside(ref.action)) {
           reductions_overlap_ = true;
           mean_of(op, chunk).add(*beside);
           return;

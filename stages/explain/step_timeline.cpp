@@ -248,6 +248,16 @@ std::vector<int> all_ranks(const MeshShape& mesh) {
   return ranks;
 }
 
+std::optional<double> RankTimeline::time_beside(std::size_t action) const {
+  std::optional<double> sum;
+  for (const CollectiveTime& reduction : reductions) {
+    if (reduction.action == action) {
+      sum = sum.value_or(0) + reduction.end - reduction.together;
+    }
+  }
+  return sum;
+}
+
 StepTimeline predicted_timeline(const Timeline& timeline) {
   StepTimeline step;
   step.duration = timeline.makespan;
@@ -258,6 +268,9 @@ StepTimeline predicted_timeline(const Timeline& timeline) {
     if (!rank.actions.empty()) {
       rank.norm_begin = rank.norm_end = rank.actions.back().came;
       rank.reduction_wait = timeline.stages[stage].reduction_wait;
+    }
+    for (const auto& [action, begin, end] : timeline.stages[stage].reductions) {
+      rank.reductions.push_back({action, begin, begin, end, static_cast<int>(stage)});
     }
     step.ranks.push_back(std::move(rank));
   }

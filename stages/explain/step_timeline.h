@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/base/span.h"
@@ -32,6 +33,10 @@ struct RankTimeline {
   std::vector<Action> actions;  // in program order
   std::vector<CollectiveTime> collectives;
   std::vector<CollectiveTime> reductions;  // those of D and TD that proceeded beside other actions
+
+  /// How long the reductions of an action took, from when the last member had entered each; nothing
+  /// if none proceeded beside other actions.
+  std::optional<double> time_beside(std::size_t action) const;
 };
 
 struct StepTimeline {

@@ -162,9 +162,12 @@ class Simulator {
 
   /// The stage goes on at once.
   bool start(std::size_t stage, const Action& action) {
+    StageTimeline& timeline = timeline_.stages[stage];
     double& reduced = stages_[stage].reduced;
-    const Instruction& i = action.instruction;
-    reduced = std::max(reduced, action.came) + cost_of(costs_, i.op, i.chunk);
+    const double begin = std::max(reduced, action.came);
+    reduced = begin + cost_of(costs_, action.instruction.op, action.instruction.chunk);
+    const auto number = static_cast<std::size_t>(&action - timeline.actions.data());
+    timeline.reductions.push_back({number, begin, reduced});
     return true;
   }
 

@@ -2,6 +2,7 @@
 // unit of the cost table.
 #pragma once
 
+#include <cstddef>
 #include <vector>
 
 #include "stages/predict/cost_table.h"
@@ -18,10 +19,18 @@ struct Action {
   double end = 0;
 };
 
+/// A reduction that proceeds beside the actions behind it.
+struct ReductionTime {
+  std::size_t action = 0;  // position in StageTimeline::actions
+  double begin = 0;
+  double end = 0;
+};
+
 struct StageTimeline {
-  std::vector<Action> actions;  // in program order
-  double busy = 0;              // compute, reductions that occupy it, and optimizer
-  double reduction_wait = 0;    // before U, for reductions that overlap
+  std::vector<Action> actions;            // in program order
+  std::vector<ReductionTime> reductions;  // that overlap, in order
+  double busy = 0;                        // compute, reductions that occupy it, and optimizer
+  double reduction_wait = 0;              // before U, for reductions that overlap
   double idle = 0;              // the rest of the makespan, without the wait for reductions
   int peak_activations = 0;     // maximum of (chunk, micro-batch) pairs between F and B or I; 0 in
                                 // an evaluation, which keeps none

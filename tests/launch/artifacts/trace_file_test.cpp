@@ -88,7 +88,7 @@ TEST_CASE("a trace is JSON with one process per actor and one thread per lane") 
   CHECK(processes ==
         std::set<std::string>{"stage 0 rank 0 data 0 tensor 0", "stage 1 rank 1 data 0 tensor 0"});
   CHECK(threads == std::set<std::string>{"schedule", "compute", "send", "receive", "collectives",
-                                         "optimizer"});
+                                         "optimizer", "reductions"});
 }
 
 TEST_CASE("slices keep their names, count from the origin and nest in every lane") {

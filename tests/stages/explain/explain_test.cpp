@@ -219,6 +219,20 @@ TEST_CASE("calibration finds the costs that a timeline was simulated with") {
   CHECK(simulate(program, found).makespan == Approx(simulate(program, costs).makespan));
 }
 
+TEST_CASE("calibration finds the costs of reductions that overlap") {
+  const Program program =
+      with_reductions(with_transfers(interleaved({.stages = 2, .microbatches = 4, .chunks = 2})),
+                      {.tied = true, .data = true});
+  const CostTable costs{
+      .reduce_data = 2.5, .reduce_tied_data = 1.5, .optimizer = 1, .reductions_overlap = true};
+  const Timeline timeline = simulate(program, costs);
+  const CostTable found = calibrate(program, {.pipeline = 2}, {predicted_timeline(timeline)});
+  CHECK(found.reductions_overlap);
+  CHECK(found.reduce_data == Approx(2.5));
+  CHECK(found.reduce_tied_data == Approx(1.5));
+  CHECK(simulate(program, found).makespan == Approx(timeline.makespan));
+}
+
 TEST_CASE("calibration: T takes no negative time on a stage that does not wait for the other") {
   const MeshShape mesh{.pipeline = 2};
   const Program program = with_reductions(with_transfers(one_f_one_b({2, 4})), {.tied = true});
