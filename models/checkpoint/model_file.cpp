@@ -116,7 +116,6 @@ void ModelFileWriter::write(const StatePiece& piece, std::span<const float> valu
   const auto entry = layout_.entries.find(parameter.name);
   require(entry != layout_.entries.end() && piece.kind == StateKind::weight, temporary_.string(),
           "{} is not a weight of the model", parameter.name);
-  options_.on_progress();
   std::span<const std::byte> bytes = std::as_bytes(values);
   for (const ElementRun& run : runs_of(piece.box, parameter.shape)) {
     const auto count = static_cast<std::size_t>(run.count * size_of(DType::float32));
@@ -129,6 +128,7 @@ void ModelFileWriter::write_run(std::int64_t offset, std::span<const std::byte> 
   while (!bytes.empty()) {
     const std::int64_t count =
         std::min(static_cast<std::int64_t>(bytes.size()), block_ - unflushed_);
+    options_.on_progress();
     file().write(offset, bytes.first(static_cast<std::size_t>(count)));
     bytes = bytes.subspan(static_cast<std::size_t>(count));
     offset += count;

@@ -24,7 +24,7 @@ std::filesystem::path begin_model_files(FileSystem& files, const ModelSpec& mode
                                         const std::filesystem::path& folder);
 
 struct ModelWriteOptions {
-  /// Called before each piece and each flush: progress for a watchdog, however large the model is.
+  /// Called before each write and each flush: progress for a watchdog, however large the model is.
   std::function<void()> on_progress = [] {};
   /// At most this many bytes are written between two flushes. Fewer where the disk is slow.
   std::int64_t flush_bytes = std::int64_t{64} << 20;

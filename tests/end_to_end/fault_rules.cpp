@@ -12,7 +12,7 @@ bool is_stop(FaultKind kind) {
 /// The run completes all its steps in spite of the fault.
 bool goes_on(FaultKind kind) {
   return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers ||
-         kind == FaultKind::suspended;
+         kind == FaultKind::writes_slowly || kind >= FaultKind::suspended;
 }
 
 /// "act 0>1" of "step 2, act 0>1, micro-batch 3".

@@ -24,6 +24,7 @@ enum class FaultKind : std::uint8_t {
   killed_writing,  // SIGKILL as soon as the model's file is begun
   strangers,       // foreign clients connect to the other ranks while this one listens late
   write_fails,  // the disk is full at a write of the model; rank 0's first writes are the driver's
+  writes_slowly,  // the first writes of the model take half a second each, together too long
   // Faults from outside the run, once it has done `step` steps.
   launcher_killed,  // SIGKILL to launch/train
   interrupted,      // SIGINT to it
@@ -34,18 +35,26 @@ enum class FaultKind : std::uint8_t {
   rank_terminated,  // SIGTERM to one rank
   stopped_twice,    // SIGINT, and once more while the step still runs
   disk_full,        // the run directory's disk is full
-  suspended         // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
+  suspended,        // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
+  closed_streams,   // it starts without stdin, stdout and stderr
+  rival             // another run is started in the same directory
 };
 
-inline constexpr std::array<std::string_view, 24> kFaultNames = {
-    "none",          "throws",         "hangs",
-    "killed",        "frozen",         "mpirun_killed",
-    "disconnected",  "drops",          "doubles",
-    "late",          "missing",        "killed_writing",
-    "strangers",     "write_fails",    "launcher_killed",
-    "interrupted",   "terminated",     "hung_up",
-    "asked",         "job_terminated", "rank_terminated",
-    "stopped_twice", "disk_full",      "suspended"};
+inline constexpr std::array<std::string_view, 27> kFaultNames = {
+    "none",           "throws",
+    "hangs",          "killed",
+    "frozen",         "mpirun_killed",
+    "disconnected",   "drops",
+    "doubles",        "late",
+    "missing",        "killed_writing",
+    "strangers",      "write_fails",
+    "writes_slowly",  "launcher_killed",
+    "interrupted",    "terminated",
+    "hung_up",        "asked",
+    "job_terminated", "rank_terminated",
+    "stopped_twice",  "disk_full",
+    "suspended",      "closed_streams",
+    "rival"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

@@ -155,10 +155,24 @@ std::shared_ptr<FileSystem> full_disk(const FaultWords& words, std::shared_ptr<F
       });
 }
 
+/// Takes half a second for each of the first writes of the model's files: each is progress.
+std::shared_ptr<FileSystem> slow_disk(const FaultWords& words, std::shared_ptr<FileSystem> files) {
+  constexpr int kSlowWrites = 10;  // longer than the watchdog's time
+  return std::make_shared<ObservedFileSystem>(
+      std::move(files), [words, writes = 0](const FileCall& call) mutable {
+        const bool of_model = call.path.parent_path().filename() == "model";
+        if (call.kind == FileCallKind::write && of_model && writes++ < kSlowWrites) {
+          write_strike(words.file, "writing the model");
+          std::this_thread::sleep_for(std::chrono::milliseconds(500));  // the fault itself
+        }
+      });
+}
+
 void adjust(RunConfig& config, const FaultWords& words) {
-  if (words.kind == FaultKind::write_fails) {
+  const bool fails = words.kind == FaultKind::write_fails;
+  if (fails || words.kind == FaultKind::writes_slowly) {
     if (mpi_environment() && mpi_environment()->rank == words.rank) {
-      config.files = full_disk(words, config.files);
+      config.files = fails ? full_disk(words, config.files) : slow_disk(words, config.files);
     }
     return;
   }

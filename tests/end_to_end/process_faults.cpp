@@ -91,15 +91,15 @@ class Running {
     const FaultWords& f = run_.fault;
     const MeshShape& mesh = run_.mesh;
     std::vector<std::string> words = {
-        "/usr/bin/env",
-        mark(),
+        "/usr/bin/env", mark(),
         fmt::format("{}={} {} {} {} {}", kFaultVariable,
                     comes_from_outside(f.kind) ? name_of(FaultKind::none) : name_of(f.kind), f.rank,
-                    f.step, f.call, f.file),
-        STAGECRAFT_LAUNCH_TRAIN,
-        "run.toml",
-        "--program",
-        STAGECRAFT_FAULTY};
+                    f.step, f.call, f.file)};
+    if (kind() == FaultKind::closed_streams) {
+      words.insert(words.end(), {"/bin/bash", "-c", R"(exec "$@" <&- >&- 2>&-)", "bash"});
+    }
+    words.insert(words.end(),
+                 {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_FAULTY});
     std::vector<std::string> sets = {"run.mode=mpi",
                                      "run.directory=" + directory().string(),
                                      fmt::format("run.watchdog_seconds={}", watchdog_seconds()),
@@ -244,6 +244,11 @@ class Running {
       case FaultKind::suspended:
         suspend();
         break;
+      case FaultKind::closed_streams:
+        break;  // since its start
+      case FaultKind::rival:
+        refuse_rival();
+        break;
       case FaultKind::terminated:
         ::kill(process_->pid(), SIGTERM);
         ::kill(process_->pid(), SIGTERM);
@@ -283,6 +288,13 @@ class Running {
     for (const int process : all) {
       ::kill(process, SIGCONT);
     }
+  }
+
+  /// The same command: its directory is taken.
+  void refuse_rival() {
+    const Ended rival = Process(command(), path()).wait();
+    expect(rival.status == 2 && rival.err.find("is held by the run") != std::string::npos,
+           fmt::format("the rival ended with {}: {}", rival.status, rival.err));
   }
 
   void read_strike() {

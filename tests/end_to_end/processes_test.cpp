@@ -374,6 +374,22 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
   check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
 }
 
+TEST_CASE(
+    "a run goes on without streams, on a slow disk, and beside one that wants its directory") {
+  if (skips_processes()) {
+    return;
+  }
+  FaultyRun without_streams = fault(FaultKind::closed_streams, 0, 1, 0);
+  without_streams.sets = {"train.steps=20"};
+  check_fault(without_streams);
+  FaultyRun slow = fault(FaultKind::writes_slowly, 1, 1, 0);
+  slow.sets = {"train.steps=2"};
+  check_fault(slow);
+  FaultyRun besieged = fault(FaultKind::rival, 0, 3, 0);
+  besieged.sets = {"train.steps=2000"};
+  check_fault(besieged);
+}
+
 TEST_CASE("runs of processes that start at once have a directory each") {
   if (skips_processes()) {
     return;

@@ -37,9 +37,7 @@ class LongRun {
                          : static_cast<int>(at_most(run.mesh.ranks() - 1U));
     run.fault.step = 1 + static_cast<std::int64_t>(at_most(29));
     run.fault.call = static_cast<int>(at_most(39));
-    if (run.fault.kind == FaultKind::late || run.fault.kind == FaultKind::strangers) {
-      run.sets = {"train.steps=2"};
-    }
+    fit_length(run);
     count(std::string(name_of(run.fault.kind)), run);
   }
 
@@ -68,12 +66,41 @@ class LongRun {
   static constexpr std::array<MeshShape, 5> kMeshes = {
       {{2, 2, 1}, {4, 1, 1}, {2, 1, 2}, {2, 2, 2}, {4, 2, 1}}};
   static constexpr std::array kKinds = {
-      FaultKind::killed,        FaultKind::throws,        FaultKind::hangs,
-      FaultKind::frozen,        FaultKind::mpirun_killed, FaultKind::killed,
-      FaultKind::drops,         FaultKind::doubles,       FaultKind::disconnected,
-      FaultKind::missing,       FaultKind::late,          FaultKind::launcher_killed,
-      FaultKind::killed,        FaultKind::interrupted,   FaultKind::terminated,
-      FaultKind::stopped_twice, FaultKind::disk_full,     FaultKind::strangers};
+      FaultKind::killed,        FaultKind::throws,         FaultKind::hangs,
+      FaultKind::frozen,        FaultKind::mpirun_killed,  FaultKind::killed,
+      FaultKind::drops,         FaultKind::doubles,        FaultKind::disconnected,
+      FaultKind::missing,       FaultKind::late,           FaultKind::launcher_killed,
+      FaultKind::killed,        FaultKind::interrupted,    FaultKind::terminated,
+      FaultKind::stopped_twice, FaultKind::disk_full,      FaultKind::strangers,
+      FaultKind::hung_up,       FaultKind::asked,          FaultKind::job_terminated,
+      FaultKind::write_fails,   FaultKind::suspended,      FaultKind::rank_terminated,
+      FaultKind::writes_slowly, FaultKind::closed_streams, FaultKind::rival,
+      FaultKind::killed_writing};
+
+  /// A run has steps without end, unless it is to end by itself.
+  void fit_length(FaultyRun& run) {
+    switch (run.fault.kind) {
+      case FaultKind::write_fails:  // the first writes of rank 0 are the driver's
+        run.fault.call = run.fault.rank == 0 ? 1 : static_cast<int>(at_most(5));
+        [[fallthrough]];
+      case FaultKind::late:
+      case FaultKind::strangers:
+      case FaultKind::writes_slowly:
+      case FaultKind::killed_writing:
+        run.sets = {"train.steps=2"};
+        break;
+      case FaultKind::closed_streams:
+        run.fault.step = 1;
+        run.sets = {"train.steps=50"};
+        break;
+      case FaultKind::suspended:
+      case FaultKind::rival:  // which is refused meanwhile
+        run.sets = {"train.steps=3000"};
+        break;
+      default:
+        break;
+    }
+  }
 
   std::size_t at_most(std::size_t most) {
     return std::uniform_int_distribution<std::size_t>(0, most)(random_);
