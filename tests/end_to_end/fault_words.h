@@ -30,7 +30,7 @@ enum class FaultKind : std::uint8_t {
   interrupted,      // SIGINT to it
   terminated,       // SIGTERM to it, twice at once, as timeout does
   hung_up,          // SIGHUP to it, twice at once
-  asked,            // SIGUSR1 to it
+  asked,            // SIGUSR1 to it, and mpirun forwards no signal
   job_terminated,   // SIGTERM to all processes of the run
   rank_terminated,  // SIGTERM to one rank
   stopped_twice,    // SIGINT, and once more while the step still runs

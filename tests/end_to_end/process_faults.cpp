@@ -95,6 +95,9 @@ class Running {
         fmt::format("{}={} {} {} {} {}", kFaultVariable,
                     comes_from_outside(f.kind) ? name_of(FaultKind::none) : name_of(f.kind), f.rank,
                     f.step, f.call, f.file)};
+    if (kind() == FaultKind::asked) {
+      words.emplace_back("OMPI_MCA_ess_base_forward_signals=none");
+    }
     if (kind() == FaultKind::closed_streams) {
       words.insert(words.end(), {"/bin/bash", "-c", R"(exec "$@" <&- >&- 2>&-)", "bash"});
     }
