@@ -149,7 +149,8 @@ std::string gone_text(const ProgressBoard& board, const BoardReader& reader) {
 }
 
 std::string cause_text(const ProgressBoard& board, const BoardReader& reader) {
-  if (const auto cause = board.cause()) {
+  const std::optional<Cause> own = board.cause();
+  if (const auto& cause = own ? own : reader.cause_elsewhere) {
     return fmt::format("First cause, {}: {}\n", time_text(cause->wall_ns), cause->text);
   }
   if (board.failed()) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "stages/board/progress_board.h"
@@ -14,6 +15,8 @@ struct BoardReader {
   std::string host;
   std::int64_t wall_ns = 0;
   std::function<bool(int process)> alive;  // called only for processes on `host`
+  /// What another host's board says, where the board itself has no cause.
+  std::optional<Cause> cause_elsewhere = {};
 };
 
 /// This host, the current time, and a check with the operating system.

@@ -222,8 +222,13 @@ std::string rank_text(const MeshShape& mesh, int rank) {
 }
 
 std::string location_text(const ProgressBoard& board, int rank) {
-  return fmt::format("{}, {}", rank_text(board.info().mesh, rank),
-                     location_text(board.slot(rank).view()));
+  const ProgressSlot::View view = board.slot(rank).view();
+  const bool heard = view.heartbeat_ns != 0 && board.slot(rank).host() != host_name();
+  const std::string age =
+      heard ? fmt::format(" ({:.1f} s before)",
+                          static_cast<double>(now_ns() - view.heartbeat_ns) * 1e-9)
+            : "";
+  return fmt::format("{}, {}{}", rank_text(board.info().mesh, rank), location_text(view), age);
 }
 
 }  // namespace stagecraft

@@ -1,6 +1,8 @@
 // The progress board says where every rank of a run and its driver are, what they wait for, and why
-// the run failed. Executors and the driver write it; failure monitors and watchdogs read it. The
-// file in the run directory can still be read when all processes of the run are dead.
+// the run failed. Executors and the driver write it; failure monitors and watchdogs read it. All
+// processes of one host share one board; of several hosts each has its own, and control messages
+// bring it the rows of the others (actors/failure/board_relay.h). The file in the run directory can
+// still be read when all processes of the run are dead.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +24,7 @@ struct BoardInfo {
   MeshShape mesh = {};
   std::vector<int> stage_of_chunk = {};
   double watchdog_seconds = 30;
-  int launcher_process = 0;  // on rank 0's host; 0: none
+  int launcher_process = 0;  // on the board's host; 0: none
 };
 
 /// Why a run failed, as recorded by whoever noticed it first.
@@ -46,7 +48,7 @@ class ProgressBoard {
 
   int ranks() const { return info_.mesh.ranks(); }
   const BoardInfo& info() const { return info_; }
-  /// The two clocks of rank 0's host when the board was created.
+  /// The two clocks of the board's host when the board was created.
   std::int64_t created_wall_ns() const;
   std::int64_t created_steady_ns() const;
 
@@ -69,6 +71,8 @@ class ProgressBoard {
   /// Whether the recording of a cause has begun. If cause() stays empty, the process that was
   /// recording it died.
   bool failed() const;
+  /// The file's bytes at this moment.
+  std::string_view bytes() const { return {reinterpret_cast<const char*>(data_), size_}; }
 
  private:
   struct Header;
@@ -94,7 +98,8 @@ class ProgressBoard {
 
 /// "stage 1, rank 3".
 std::string rank_text(const MeshShape& mesh, int rank);
-/// The rank and its location: "stage 1, rank 3, step 7, instruction 1RA3".
+/// The rank and its location: "stage 1, rank 3, step 7, instruction 1RA3". Of another host's rank
+/// the location is that of its last heartbeat, and says so: "... 1RA3 (0.4 s before)".
 std::string location_text(const ProgressBoard& board, int rank);
 
 }  // namespace stagecraft

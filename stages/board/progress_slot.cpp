@@ -72,6 +72,27 @@ void ProgressSlot::set(Activity activity) {
 
 void ProgressSlot::set_batch(std::int64_t batch) { batch_.store(batch, std::memory_order_relaxed); }
 
+RowCopy ProgressSlot::copy(std::int64_t now_ns) const {
+  const View view = this->view();
+  return {.activity = static_cast<std::uint8_t>(view.activity),
+          .step = view.step,
+          .batch = view.batch,
+          .instruction = packed(view.instruction),
+          .unchanged_ns = now_ns - view.since_ns,
+          .silent_ns = view.heartbeat_ns == 0 ? -1 : now_ns - view.heartbeat_ns};
+}
+
+void ProgressSlot::take(const RowCopy& copy, std::int64_t now_ns) {
+  step_.store(copy.step, std::memory_order_relaxed);
+  batch_.store(copy.batch, std::memory_order_relaxed);
+  instruction_.store(copy.instruction, std::memory_order_relaxed);
+  since_ns_.store(now_ns - copy.unchanged_ns, std::memory_order_relaxed);
+  heartbeat_ns_.store(copy.silent_ns < 0 ? 0 : now_ns - copy.silent_ns, std::memory_order_relaxed);
+  activity_.store(copy.activity, std::memory_order_release);
+}
+
+void ProgressSlot::stop_beating() { heartbeat_ns_.store(0, std::memory_order_relaxed); }
+
 ProgressSlot::View ProgressSlot::view() const {
   View view;
   view.activity = static_cast<Activity>(activity_.load(std::memory_order_acquire));

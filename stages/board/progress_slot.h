@@ -44,6 +44,17 @@ std::int64_t wall_clock_ns();
 /// The system's name of this host, at most 63 bytes.
 std::string host_name();
 
+/// What another host gets of a row: ages instead of times, since the clocks of two hosts have
+/// nothing in common.
+struct RowCopy {
+  std::uint8_t activity = 0;
+  std::int64_t step = 0;
+  std::int64_t batch = -1;
+  std::uint64_t instruction = 0;  // as in the row
+  std::int64_t unchanged_ns = 0;  // for how long the row has not changed
+  std::int64_t silent_ns = -1;    // since its last heartbeat; negative: it gives none
+};
+
 /// One rank's location. Lock-free. Each value is consistent by itself; two values may be from
 /// slightly different moments. This is the layout in the mapped file
 /// (docs/file_formats/progress_board.md):
@@ -68,16 +79,25 @@ class alignas(64) ProgressSlot {
   /// training if it is negative.
   void set_batch(std::int64_t batch);
 
+  /// The row at a time of the steady clock, for another host.
+  RowCopy copy(std::int64_t now_ns) const;
+  /// Replaces location and heartbeat by those of a rank of another host, as received at a time of
+  /// this host's steady clock.
+  void take(const RowCopy& copy, std::int64_t now_ns);
+  /// No heartbeat comes any more.
+  void stop_beating();
+
   struct View {
     Activity activity = Activity::starting;
     std::int64_t step = 0;
     std::int64_t batch = -1;  // of the evaluation; negative: training
     Instruction instruction;
-    std::int64_t since_ns = 0;      // when the last change was, on the steady clock of its host
+    std::int64_t since_ns = 0;  // when the last change was, on the steady clock of the board's host
     std::int64_t heartbeat_ns = 0;  // the last heartbeat, likewise; 0: the process gives none
     int process = 0;                // 0: no process has entered
   };
-  /// On another host, its times can only be compared with each other; wall_ns() converts them.
+  /// Where another host reads the board, its times can only be compared with each other; wall_ns()
+  /// converts them.
   View view() const;
   std::string host() const;
   /// Converts a time of this row to nanoseconds since 1970.

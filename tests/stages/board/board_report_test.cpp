@@ -77,6 +77,14 @@ TEST_CASE("the report shows the cause and processes that are dead, silent or on 
   CHECK_THAT(text, Contains("there") && Contains("unknown"));
 }
 
+TEST_CASE("a cause that another host has recorded counts where the board has none") {
+  Scene scene;
+  scene.reader.cause_elsewhere = Cause{.culprit_rank = 2, .text = "rank 2 fell", .wall_ns = 0};
+  CHECK_THAT(scene.text(), Contains("First cause, 1970-01-01 00:00:00 UTC: rank 2 fell\n"));
+  scene.board.name_cause(1, "rank 1 fell first");
+  CHECK_THAT(scene.text(), Contains("rank 1 fell first") && !Contains("rank 2 fell"));
+}
+
 TEST_CASE("a dead run's durations end at the last sign of life") {
   Scene scene;
   scene.reader.alive = [](int) { return false; };

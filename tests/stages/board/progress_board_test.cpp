@@ -5,6 +5,7 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
+#include "kernels/base/span.h"
 #include "tests/child_process.h"
 #include "tests/temporary_folder.h"
 
@@ -232,6 +233,19 @@ TEST_CASE("other processes see a process's row, also after it was killed") {
   CHECK(child.wait() == 128 + SIGKILL);
   CHECK(location_text(board.slot(2).view()) == "step 5, instruction 1B3");
   CHECK(board.slot(1).view().process == 0);
+}
+
+TEST_CASE("a rank of another host is where it was at its last heartbeat, and the text says so") {
+  ProgressBoard board(kInfo);
+  ProgressSlot sent;
+  sent.set(Activity::running, 7, {Op::forward, 1, 3});
+  sent.beat();
+  board.slot(1).enter(4321, "far-away");
+  board.slot(1).take(sent.copy(sent.view().heartbeat_ns), now_ns() - 4'000'000'000);
+  CHECK_THAT(location_text(board, 1), StartsWith("stage 0, rank 1, step 7, instruction 1F3 (4.0"));
+  CHECK_THAT(location_text(board, 1), Contains(" s before)"));
+  board.slot(1).stop_beating();
+  CHECK(location_text(board, 1) == "stage 0, rank 1, step 7, instruction 1F3");
 }
 
 TEST_CASE("a place in an evaluation names the batch") {
