@@ -120,9 +120,18 @@ void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
 /// A monitor that joins after a failure is told of it too.
 void DriverState::join(const caf::strong_actor_ptr& monitor) {
   monitors_.insert(monitor);
-  if (!result_.failure.empty()) {
-    self_->send(caf::actor_cast<FailureMonitor>(monitor), RunFailed{result_.failure});
+  if (setup_->monitor) {
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), ConnectAtom::value,
+                caf::actor_cast<caf::strong_actor_ptr>(setup_->monitor));
   }
+  if (!result_.failure.empty()) {
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), failure());
+  }
+}
+
+RunFailed DriverState::failure() const {
+  const std::optional<Cause> cause = setup_->board->cause();
+  return {result_.failure, cause ? cause->culprit_rank : -1};
 }
 
 void DriverState::lost(const caf::down_msg& down) {
@@ -139,8 +148,8 @@ void DriverState::lost_rank(int rank) {
   if (setup_->board->slot(rank).view().activity != Activity::dismissed) {
     run_failed({fmt::format("{}: its process or the connection to it is gone; noticed by the "
                             "driver (rank 0)",
-                            location_text(*setup_->board, rank))},
-               rank);
+                            location_text(*setup_->board, rank)),
+                rank});
   }
   ended(rank);
 }
@@ -368,15 +377,15 @@ void DriverState::model_is_written() {
 
 /// Only the first failure counts, even one that arrives while the stages are ending. Another
 /// process or the watchdog may have named it on the board before.
-void DriverState::run_failed(const RunFailed& message, int culprit) {
+void DriverState::run_failed(const RunFailed& message) {
   if (!result_.failure.empty()) {
     return;
   }
-  const bool first = setup_->board->name_cause(culprit, message.text);
+  const bool first = setup_->board->name_cause(message.rank, message.text);
   const std::optional<Cause> cause = setup_->board->cause();
   result_.failure = first || !cause ? message.text : cause->text;
   for (const caf::strong_actor_ptr& monitor : monitors_) {
-    self_->send(caf::actor_cast<FailureMonitor>(monitor), RunFailed{result_.failure});
+    self_->send(caf::actor_cast<FailureMonitor>(monitor), failure());
   }
   if (!setup_->config->model_folder.empty()) {
     discard_model_files(*setup_->config->files, setup_->config->model_folder);

@@ -19,6 +19,7 @@ namespace stagecraft {
 /// What the driver is constructed from. The objects behind the pointers outlive the actor.
 struct DriverSetup {
   std::shared_ptr<ProgressBoard> board;
+  FailureMonitor monitor;  // of this process; null in tests of the driver alone
   const TrainingPlan* plan = nullptr;
   const RunConfig* config = nullptr;
   RunObservers observers;
@@ -39,7 +40,7 @@ class DriverState {
   void pass_done(const PassDone& message);
   void model_written(const ModelWritten& message);
   void stage_ended(const StageEnded& message);
-  void run_failed(const RunFailed& message, int culprit = -1);
+  void run_failed(const RunFailed& message);
   void end();
 
  private:
@@ -67,6 +68,7 @@ class DriverState {
   void write_model();
   void model_is_written();
   void finish();
+  RunFailed failure() const;
   void lost_rank(int rank);
   void ended(int rank);
 

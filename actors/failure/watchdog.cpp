@@ -98,8 +98,10 @@ void Watchdog::look() {
 }
 
 WatchedMoment Watchdog::moment() {
-  WatchedMoment moment{
-      .now_ns = now_ns(), .reader = board_reader(), .processes = setup_.own_rank >= 0};
+  WatchedMoment moment{.now_ns = now_ns(),
+                       .reader = board_reader(),
+                       .processes = setup_.own_rank >= 0,
+                       .ranks_here = setup_.ranks_here};
   if (pauses_.paused(moment.now_ns, moment.reader.wall_ns)) {
     watching_since_ns_ = moment.now_ns;
   }

@@ -27,6 +27,8 @@ struct WatchdogSetup {
   std::shared_ptr<ProgressBoard> board;
   /// The rank of this process; -1: all ranks are threads of this process.
   int own_rank = -1;
+  /// Of several hosts: how many ranks this one has. 0: all.
+  int ranks_here = 0;
   /// Ends the process at once; gets the run's first cause. Called when the process still runs some
   /// time after the run has failed. Empty: the process is never ended.
   std::function<void(const std::string& cause)> end_process = {};

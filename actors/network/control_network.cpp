@@ -24,7 +24,7 @@ Deadline after_seconds(double seconds) {
 
 }  // namespace
 
-std::string control_version() { return STAGECRAFT_VERSION ", control 3"; }
+std::string control_version() { return STAGECRAFT_VERSION ", control 4"; }
 
 std::string new_secret() {
   std::string secret(kSecretBytes, '\0');

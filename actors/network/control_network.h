@@ -13,7 +13,7 @@
 
 namespace stagecraft {
 
-/// Version of program and protocol, "0.1.0, control 3". Both ends of a connection must have the
+/// Version of program and protocol, "0.1.0, control 4". Both ends of a connection must have the
 /// same.
 std::string control_version();
 

@@ -18,6 +18,9 @@
 //   stage -> monitor         StageFailed                an exception or a lost peer
 //   watchdog -> monitor      RunFailed                  the cause on the progress board
 //   monitor <-> driver       RunFailed                  the first cause; wakes each process's waits
+//   driver -> monitor        Connect, monitor           the monitor of rank 0, for the boards of
+//   hosts monitor <-> monitor      BoardRows                  where a host's ranks are; the answer:
+//   all others monitor -> monitor       Tick                       the next BoardRows are due
 //   driver -> driver         Tick                       after a failure: running stages are lost
 //   run_training -> monitor  Finish                     the run has ended
 #pragma once
@@ -32,6 +35,7 @@
 
 #include "actors/protocol/wire_double.h"
 #include "kernels/core/stream.h"
+#include "stages/board/progress_slot.h"
 #include "stages/channels/channel.h"
 #include "stages/channels/pass.h"
 #include "stages/program/edge.h"
@@ -117,6 +121,18 @@ struct StageFailed {
 
 struct RunFailed {
   std::string text;
+  std::int32_t rank = -1;  // the culprit; -1: no rank of the run
+};
+
+struct WireRow {
+  std::int32_t rank = 0;
+  RowCopy row;
+};
+
+/// Rows of a progress board, for the board of another host.
+struct BoardRows {
+  std::vector<WireRow> rows;
+  bool stop_requested = false;
 };
 
 template <class Inspector>
@@ -201,7 +217,20 @@ auto inspect(Inspector& f, StageFailed& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, RunFailed& x) {
-  return f(caf::meta::type_name("RunFailed"), x.text);
+  return f(caf::meta::type_name("RunFailed"), x.text, x.rank);
+}
+template <class Inspector>
+auto inspect(Inspector& f, RowCopy& x) {
+  return f(caf::meta::type_name("RowCopy"), x.activity, x.step, x.batch, x.instruction,
+           x.unchanged_ns, x.silent_ns);
+}
+template <class Inspector>
+auto inspect(Inspector& f, WireRow& x) {
+  return f(caf::meta::type_name("WireRow"), x.rank, x.row);
+}
+template <class Inspector>
+auto inspect(Inspector& f, BoardRows& x) {
+  return f(caf::meta::type_name("BoardRows"), x.rows, x.stop_requested);
 }
 
 /// Every message type that an actor may receive; the network layer and tests iterate over it.
@@ -209,7 +238,7 @@ template <class... Ts>
 struct MessageList {};
 using AllMessages =
     MessageList<RunPasses, Envelope, Credit, Ready, PassDone, ApplyUpdate, WriteModel, ModelWritten,
-                Finish, StageEnded, StageFailed, RunFailed>;
+                Finish, StageEnded, StageFailed, RunFailed, BoardRows>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
@@ -217,7 +246,9 @@ using JoinAtom = caf::atom_constant<caf::atom("join")>;
 
 using FailureMonitor =
     caf::typed_actor<caf::reacts_to<StageFailed>, caf::reacts_to<RunFailed>,
-                     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>, caf::reacts_to<Finish>>;
+                     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>,
+                     caf::reacts_to<ConnectAtom, caf::strong_actor_ptr>, caf::reacts_to<TickAtom>,
+                     caf::replies_to<BoardRows>::with<BoardRows>, caf::reacts_to<Finish>>;
 
 using DriverActor =
     caf::typed_actor<caf::reacts_to<Ready>, caf::reacts_to<PassDone>, caf::reacts_to<ModelWritten>,

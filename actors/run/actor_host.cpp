@@ -63,11 +63,13 @@ void ActorHost::await_actors() {
   self->wait_for(monitor_);
 }
 
-const FailureMonitor& ActorHost::spawn_failure_monitor(
-    const std::shared_ptr<ProgressBoard>& board, std::function<void(std::string_view)> abort) {
+const FailureMonitor& ActorHost::spawn_failure_monitor(const std::shared_ptr<ProgressBoard>& board,
+                                                       std::function<void(std::string_view)> abort,
+                                                       std::optional<BoardRelay> relay) {
   auto setup = std::make_shared<FailureMonitorSetup>();
   setup->board = board;
   setup->abort = std::move(abort);
+  setup->relay = std::move(relay);
   return monitor_ = system_.spawn(failure_monitor, setup);
 }
 
@@ -83,6 +85,7 @@ std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs,
   auto result = std::make_shared<std::promise<RunResult>>();
   auto setup = std::make_shared<DriverSetup>();
   setup->board = board;
+  setup->monitor = monitor_;
   setup->plan = &inputs.plan;
   setup->config = &inputs.config;
   setup->observers = observers;

@@ -5,6 +5,7 @@
 #include <caf/actor_system_config.hpp>
 #include <future>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "actors/driver/driver_actor.h"
@@ -47,7 +48,8 @@ class ActorHost {
   void await_actors();
 
   const FailureMonitor& spawn_failure_monitor(const std::shared_ptr<ProgressBoard>& board,
-                                              std::function<void(std::string_view)> abort);
+                                              std::function<void(std::string_view)> abort,
+                                              std::optional<BoardRelay> relay = {});
   const StageActor& spawn_stage(const std::shared_ptr<StageSetup>& setup);
   /// The future is ready when the driver has ended. `stages` holds those of all processes, by rank.
   std::future<RunResult> spawn_driver(const RunInputs& inputs, const RunObservers& observers,

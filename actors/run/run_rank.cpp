@@ -103,7 +103,8 @@ class ProcessRun {
   void start_actors() {
     // The captured setup owns the world, so that abort is valid until shut_down().
     const FailureMonitor monitor = actors_.spawn_failure_monitor(
-        process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); });
+        process_.board, [setup = setup_](std::string_view text) { setup->world->abort(text); },
+        process_.relay);
     process_.watchdog.on_cause(
         [monitor](const std::string& text) { caf::anon_send(monitor, RunFailed{text}); });
     actors_.spawn_stage(setup_);

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
+#include "actors/failure/board_relay.h"
 #include "actors/failure/watchdog.h"
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
@@ -14,10 +16,12 @@ namespace stagecraft {
 
 /// What run_rank uses of its process.
 struct RankProcess {
-  MpiSession& session;                          // of as many ranks as the plan's mesh
-  std::shared_ptr<ProgressBoard> board;         // of all ranks; this rank has entered it
+  MpiSession& session;  // of as many ranks as the plan's mesh
+  /// This host's. This rank has entered it, and of several hosts the ranks of the others too.
+  std::shared_ptr<ProgressBoard> board;
   Watchdog& watchdog;                           // of this process
   std::string interface_address = "127.0.0.1";  // numeric; control connections listen there
+  std::optional<BoardRelay> relay = {};         // of several hosts: on each host's first rank
 };
 
 /// Collective: every process calls it with the same plan. Only rank 0 calls the observers and

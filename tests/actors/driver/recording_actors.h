@@ -74,6 +74,7 @@ inline auto recording_connect(const ReceivedPtr& received) {
 
 using ToStage = MessageList<RunPasses, Envelope, Credit, PassDone, ApplyUpdate, WriteModel, Finish>;
 using ToDriver = MessageList<Ready, PassDone, ModelWritten, StageEnded, RunFailed>;
+using ToMonitor = MessageList<StageFailed, BoardRows>;
 
 inline StageActor::behavior_type recording_stage(StageActor::pointer self,
                                                  const ReceivedPtr& received) {
@@ -97,6 +98,12 @@ inline FailureMonitor::behavior_type recording_monitor(FailureMonitor::pointer s
   return {[&system, received](const StageFailed& m) { received->images.add(image(system, m)); },
           [&system, received](const RunFailed& m) { received->images.add(image(system, m)); },
           [](JoinAtom, const caf::strong_actor_ptr&) {},
+          [](ConnectAtom, const caf::strong_actor_ptr&) {},
+          [](TickAtom) {},
+          [&system, received](const BoardRows& m) {
+            received->images.add(image(system, m));
+            return BoardRows{};
+          },
           [&system, received](const Finish& m) { received->images.add(image(system, m)); }};
 }
 

@@ -236,4 +236,21 @@ TEST_CASE("the watchdog counts no time in which it did not watch") {
   CHECK(text_of(*rank_missing, woken).empty());
 }
 
+TEST_CASE("of several hosts, one blames its own ranks first, and then that nothing is heard") {
+  const auto board = two_stages();
+  const auto seen = [&](double seconds) {
+    WatchedMoment at = moment(seconds, true);
+    at.ranks_here = 1;
+    return text_of(*board, at);
+  };
+  CHECK(seen(0.5).empty());
+  CHECK_THAT(seen(1.5), Contains("1 of the 1 ranks on " + host_name() + " have not started"));
+  board->slot(1).enter();
+  board->slot(1).set(Activity::joining);
+  CHECK(seen(1.5).empty());  // rank 0 is on another host, whose watchdogs know better
+  CHECK_THAT(seen(5), Contains("MPI on " + host_name() + " has heard nothing of 1 ranks"));
+  board->slot(0).enter(4711, "far-away");
+  CHECK(seen(5).empty());
+}
+
 }  // namespace stagecraft

@@ -68,7 +68,7 @@ TEST_CASE(
   CHECK(play.driver_got());
   play.tell(StageFailed{1, "stage 1 fell", false});
   CHECK(play.aborts == Texts{"stage 1 fell"});
-  CHECK(play.driver_got(RunFailed{"stage 1 fell"}));
+  CHECK(play.driver_got(RunFailed{"stage 1 fell", 1}));
   REQUIRE(play.board->cause().has_value());
   CHECK(play.board->cause()->culprit_rank == 1);
   CHECK(play.board->cause()->text == "stage 1 fell");
@@ -88,7 +88,7 @@ TEST_CASE("failure monitor: a stage that was woken by an abort is no cause") {
   CHECK_FALSE(play.board->failed());
   play.tell(StageFailed{1, "stage 1 fell", false});
   CHECK(play.aborts == Texts{"stage 1 fell"});
-  CHECK(play.driver_got(RunFailed{"stage 1 fell"}));
+  CHECK(play.driver_got(RunFailed{"stage 1 fell", 1}));
 }
 
 TEST_CASE(
@@ -99,7 +99,7 @@ TEST_CASE(
   CHECK(play.aborts == Texts{"no weights"});
   CHECK(play.driver_got());
   play.join();
-  CHECK(play.driver_got(RunFailed{"no weights"}));
+  CHECK(play.driver_got(RunFailed{"no weights", 0}));
   CHECK(play.aborts.size() == 1);
 }
 
@@ -112,7 +112,7 @@ TEST_CASE("failure monitor: where the board has a cause already, that one is tol
     play.tell(RunFailed{"later"});
   }
   CHECK(play.aborts == Texts{"rank 0 was first"});
-  CHECK(play.driver_got(RunFailed{"rank 0 was first"}));
+  CHECK(play.driver_got(RunFailed{"rank 0 was first", 0}));
 }
 
 TEST_CASE("failure monitor: a cause without a stage is nobody's, and ends the run alike") {
@@ -131,7 +131,7 @@ TEST_CASE("failure monitor: it lives until the run has ended, through every fail
   CHECK_FALSE(play.ended);
   play.tell(Finish{});
   CHECK(play.ended);
-  CHECK(play.driver_got(RunFailed{"stage 1 fell"}));
+  CHECK(play.driver_got(RunFailed{"stage 1 fell", 1}));
 }
 
 }  // namespace stagecraft

@@ -41,7 +41,10 @@ inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }
 inline void fill(StageEnded& m) { m = {1, 2, 3, 4, 5, 6, {7, 8, 9, kLarge, 10, 11, 12, 13}}; }
 inline void fill(StageFailed& m) { m = {3, "stage 3: \xC3\xA9", true}; }
-inline void fill(RunFailed& m) { m = {std::string(100'000, 'x')}; }
+inline void fill(RunFailed& m) { m = {std::string(100'000, 'x'), 5}; }
+inline void fill(BoardRows& m) {
+  m = {{{3, {1, 2, -1, ~std::uint64_t{0}, kLarge, 4}}, {0, {17, kLarge, 5, 6, 7, -1}}}, true};
+}
 
 template <class Message>
 Message sample() {
