@@ -4,19 +4,23 @@
 
 #include <chrono>
 #include <thread>
+#include <vector>
 
-#include "kernels/base/mapped_file.h"
 #include "launch/artifacts/output.h"
 #include "launch/artifacts/result_file.h"
-#include "launch/artifacts/run_directory.h"
+#include "launch/artifacts/run_boards.h"
 #include "launch/config/config_file.h"
 #include "stages/board/board_report.h"
 
 namespace stagecraft {
 namespace {
 
-void print_status(const std::filesystem::path& run, const ProgressBoard& board) {
-  std::string text = board_report(board, board_reader());
+using Boards = std::vector<ProgressBoard>;
+
+void print_status(const std::filesystem::path& run, const Boards& boards) {
+  BoardReader reader = board_reader();
+  reader.cause_elsewhere = first_cause(boards);
+  std::string text = board_report(boards.front(), reader);
   const std::filesystem::path logs = run / "logs";
   if (std::filesystem::exists(logs)) {
     text += fmt::format("Logs      {}\n", logs.string());
@@ -34,8 +38,8 @@ void await_end(const ProgressBoard& board) {
 }
 
 /// Of a run whose rank 0 could not write its result.
-void write_failure(const std::filesystem::path& run, const ProgressBoard& board) {
-  const std::optional<Cause> cause = board.cause();
+void write_failure(const std::filesystem::path& run, const Boards& boards) {
+  const std::optional<Cause> cause = first_cause(boards);
   try {
     write_result(
         run,
@@ -49,30 +53,29 @@ void write_failure(const std::filesystem::path& run, const ProgressBoard& board)
 }  // namespace
 
 int run_status(const std::filesystem::path& run) {
-  const std::filesystem::path file = progress_board_file(run);
-  if (!std::filesystem::exists(file)) {
+  const Boards boards = run_boards(run);
+  if (boards.empty()) {
     throw BadInput(
         fmt::format("{} has no progress board; name the directory of a run, such as runs/first_run",
                     run.string()));
   }
-  print_status(run, ProgressBoard::open(file, MappedFile::Access::read));
+  print_status(run, boards);
   return 0;
 }
 
 int run_result(const std::filesystem::path& run) {
-  const std::filesystem::path file = progress_board_file(run);
-  if (!std::filesystem::exists(file)) {
+  if (run_boards(run).empty()) {
     return kNeverBegun;
   }
-  const ProgressBoard board = ProgressBoard::open(file, MappedFile::Access::read);
-  await_end(board);
+  await_end(run_boards(run).front());
+  const Boards boards = run_boards(run);  // with the copies that were left meanwhile
   std::optional<Outcome> outcome = read_outcome(run);
   if (!outcome) {
     outcome = Outcome::failed;
-    write_failure(run, board);
+    write_failure(run, boards);
   }
   if (*outcome == Outcome::failed) {
-    print_status(run, board);
+    print_status(run, boards);
   }
   return exit_status(*outcome);
 }

@@ -3,15 +3,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
-#include <chrono>
 #include <cstdio>
 #include <optional>
-#include <thread>
 
-#include "actors/failure/pause_detector.h"
 #include "actors/protocol/run_report.h"
 #include "actors/run/run_rank.h"
-#include "kernels/base/span.h"
 #include "launch/artifacts/rank_log.h"
 #include "launch/artifacts/result_file.h"
 #include "launch/format/print.h"
@@ -19,6 +15,7 @@
 #include "launch/report/join_trace.h"
 #include "launch/report/run_summary.h"
 #include "launch/run/exit_now.h"
+#include "launch/run/host_board.h"
 #include "launch/run/progress.h"
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
@@ -30,51 +27,6 @@
 namespace stagecraft {
 namespace {
 
-using Board = std::shared_ptr<ProgressBoard>;
-
-/// Whether rank 0 of this run made the board. The folder may still contain an earlier run's board.
-bool is_ours(const ProgressBoard& board) {
-  constexpr std::int64_t kFresh_ns = 60'000'000'000;
-  return board.slot(0).host() == host_name()
-             ? board.info().launcher_process == ::getppid()
-             : wall_clock_ns() - board.created_wall_ns() < kFresh_ns;
-}
-
-std::optional<ProgressBoard> try_open(const std::filesystem::path& path) {
-  if (!std::filesystem::exists(path)) {
-    return {};
-  }
-  ProgressBoard board = ProgressBoard::open(path, MappedFile::Access::write);
-  return is_ours(board) ? std::optional(std::move(board)) : std::nullopt;
-}
-
-/// Waits for the board, since rank 0 may start later than this process.
-Board await_board(const std::filesystem::path& path, double seconds) {
-  using Clock = std::chrono::steady_clock;
-  const std::chrono::duration<double> patience(seconds);
-  auto deadline = Clock::now() + patience;
-  PauseDetector pauses(std::chrono::seconds(1), now_ns(), wall_clock_ns());
-  while (Clock::now() < deadline) {
-    if (pauses.paused(now_ns(), wall_clock_ns())) {
-      deadline = Clock::now() + patience;
-    }
-    if (auto board = try_open(path)) {
-      return std::make_shared<ProgressBoard>(std::move(*board));
-    }
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-  throw Error(path.string(),
-              fmt::format("rank 0 has made no progress board within {} s (run.watchdog_seconds); "
-                          "is the run directory on a file system that all hosts share?",
-                          seconds));
-}
-
-Board make_board(const TrainingPlan& plan, const RunConfig& config) {
-  BoardInfo info = board_info(plan, config.options.watchdog_seconds);
-  info.launcher_process = ::getppid();
-  return std::make_shared<ProgressBoard>(ProgressBoard::create(info, config.progress_board));
-}
-
 /// This process from entering the board to its end.
 class RankRun {
  public:
@@ -84,10 +36,10 @@ class RankRun {
         words_(words),
         rank_(rank),
         stage_(coordinate_of(run.plan.mesh, rank).pipeline),
-        board_(rank == 0 ? make_board(run.plan, config)
-                         : await_board(config.progress_board, config.options.watchdog_seconds)),
+        host_(board_info(run.plan, config.options.watchdog_seconds),
+              board_place(config.progress_board)),
+        board_(host_.board()),
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
-    board_->slot(rank).enter();
     show_signals_on(*board_, rank);
     config_.stop_requested = [board = board_] { return board->stop_requested(); };
     if (rank != 0) {
@@ -97,6 +49,7 @@ class RankRun {
     record_traces(config_, run, [this](int, const std::string& text) { log_.info(text); });
     watch_.emplace(WatchdogSetup{.board = board_,
                                  .own_rank = rank,
+                                 .ranks_here = host_.ranks_here(),
                                  .end_process = [this](const std::string&) { end_failed(); }});
   }
 
@@ -104,7 +57,8 @@ class RankRun {
   RunResult train(const TextData& text, const RunObservers& observers) {
     try {
       start_session();
-      const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface)};
+      const RankProcess process{*session_, board_, *watch_, address_of_interface(words_.interface),
+                                host_.relay()};
       RunResult result = run_rank(run_.plan, config_, text, observers, process);
       log_.info(result.failure.empty() ? "all steps are complete" : result.failure);
       return result;
@@ -120,7 +74,7 @@ class RankRun {
     board_->slot(rank_).set(Activity::closing);
     session_.reset();
     watch_.reset();
-    board_->slot(rank_).set(Activity::ended);
+    host_.end();
     log_.info("the process ends");
   }
 
@@ -133,6 +87,7 @@ class RankRun {
 
   /// Destroys nothing, because threads may still use it. mpirun ends the other processes.
   [[noreturn]] void end_failed() {
+    host_.keep_copy();
     const std::optional<Cause> cause = board_->cause();
     log_.error(cause ? cause->text : "the run has failed; no process could record the cause");
     exit_now(exit_status(Outcome::failed));
@@ -158,6 +113,7 @@ class RankRun {
               "run.transport = \"auto\"",
               rank_, other);
     }
+    host_.meet_others(*session_);
     log_.info(fmt::format("all {} ranks have started", session_->size()));
   }
 
@@ -166,7 +122,8 @@ class RankRun {
   const RankOptions& words_;
   int rank_;
   int stage_;
-  Board board_;
+  HostBoard host_;
+  std::shared_ptr<ProgressBoard> board_;
   RankLog log_;
   std::optional<Watchdog> watch_;
   std::unique_ptr<MpiSession> session_;
@@ -210,6 +167,16 @@ class RankRun {
   exit_now(0);
 }
 
+/// Ranks of other hosts write into the run directory without waiting to see what rank 0 makes
+/// there.
+void check_directory_is_held(const RankOptions& words) {
+  if (words.claim.empty() && mpi_environment().value_or(MpiEnvironment{}).several_hosts()) {
+    throw ConfigError("run.mode",
+                      "a run over several hosts needs its directory before its ranks start; run "
+                      "launch/train with the same arguments");
+  }
+}
+
 /// launch/train has claimed the directory; who starts mpirun by hand has not.
 RunDirectory held_directory(const std::filesystem::path& path, const RankOptions& words) {
   const RunHolder holder{.run = words.configuration};
@@ -239,6 +206,7 @@ int mpi_rank(const TrainingPlan& plan) {
 void train_rank(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                 const RankOptions& words) {
   const int rank = mpi_rank(run.plan);
+  check_directory_is_held(words);
   raise_open_files(open_files_of_rank(run.plan, rank));
   check_threads(run);
   if (rank != 0) {

@@ -41,6 +41,12 @@ std::string numeric(const sockaddr* address) {
   return text.data();
 }
 
+/// PMIx, by which mpirun tells its processes of each other, has a folder for each job and host.
+std::filesystem::path job_folder() {
+  const char* folder = std::getenv("PMIX_SERVER_TMPDIR");
+  return folder == nullptr ? std::filesystem::temp_directory_path() : std::filesystem::path(folder);
+}
+
 }  // namespace
 
 std::optional<MpiEnvironment> mpi_environment() {
@@ -52,7 +58,8 @@ std::optional<MpiEnvironment> mpi_environment() {
   return MpiEnvironment{.rank = *rank,
                         .size = *size,
                         .local_rank = number_from("OMPI_COMM_WORLD_LOCAL_RANK").value_or(*rank),
-                        .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size)};
+                        .local_size = number_from("OMPI_COMM_WORLD_LOCAL_SIZE").value_or(*size),
+                        .local_folder = job_folder()};
 }
 
 std::string address_of_interface(const std::string& name) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <string>
 
@@ -12,6 +13,10 @@ struct MpiEnvironment {
   int size = 1;
   int local_rank = 0;  // among the processes of this host
   int local_size = 1;
+  /// A folder of this host for the job's temporary files, which mpirun removes.
+  std::filesystem::path local_folder = {};
+
+  bool several_hosts() const { return local_size < size; }
 };
 
 /// Reads mpirun's environment variables. Empty when mpirun did not start this process.

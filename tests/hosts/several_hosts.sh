@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains over two hosts (two_hosts.sh), compares the model with that of threads, then kills a rank on the
-# second host.
+# Trains over two hosts (two_hosts.sh), compares the model with that of threads, stops a run by a signal
+# to a rank on the second host, then kills a rank there, freezes one, and freezes the whole host.
 #   tests/hosts/several_hosts.sh [CONFIG]       as root; needs iproute2. Run by hand.
 set -euo pipefail
 
@@ -14,12 +14,36 @@ set -euo pipefail
 config=${1:-$root/examples/hybrid/hybrid.toml}
 program=$("$root/launch/build" stagecraft | tail -n 1)
 
-# train RUN: over both hosts; stage 1 is on the second.
+# train RUN [OPTION...]: over both hosts; stage 1 is on the second.
 train() {
   OMPI_MCA_plm_rsh_agent=$scratch/on "$scratch/on" first "$root/launch/train" "$config" \
-    --set run.mode=mpi --set "run.directory=$scratch/$1" --hosts first:4,second:4 \
+    --set run.mode=mpi --set "run.directory=$scratch/$1" "${@:2}" --hosts first:4,second:4 \
     --interface fast0 --program "$program"
 }
+
+# The ranks on the second host.
+second() {
+  ip netns pids second | xargs ps -o pid=,comm= -p | awk '$2 == "stagecraft" { print $1 }'
+}
+
+# harm RUN STATUS TEXT COMMAND...: trains, gives COMMAND the ranks on the second host after step 3, and
+# checks the run's status and that its board has TEXT.
+harm() {
+  local run=$1 expected=$2 text=$3 status=0 train harmed_at
+  train "$run" --set train.steps=4000 --set run.watchdog_seconds=5 >"$scratch/out" 2>"$scratch/err" &
+  train=$!
+  until grep -qE '"step": ?3,' "$scratch/$run/metrics.jsonl" 2>/dev/null; do
+    kill -0 "$train" 2>/dev/null || { cat "$scratch/err" && exit 1; }
+    sleep 0.1
+  done
+  second | "${@:4}"
+  harmed_at=$(date +%s.%N)
+  wait "$train" || status=$?
+  echo "several_hosts: $run: status $status after $(echo "$(date +%s.%N) - $harmed_at" | bc) s"
+  "$program" status "$scratch/$run" | tee "$scratch/status"
+  ((status == expected)) && grep -qE "$text" "$scratch/status"
+}
+first_of() { head -n 1 | xargs "$@"; }
 
 make_hosts
 train both
@@ -27,17 +51,7 @@ OMP_WAIT_POLICY=passive "$program" train "$config" --set "run.directory=$scratch
 cmp "$scratch/both/model/model.safetensors" "$scratch/threads/model/model.safetensors"
 echo "several_hosts: the model has the bits of threads"
 
-train killed >"$scratch/out" 2>"$scratch/err" &
-run=$!
-until grep -qE '"step": ?3,' "$scratch/killed/metrics.jsonl" 2>/dev/null; do
-  kill -0 "$run" 2>/dev/null || { cat "$scratch/err" && exit 1; }
-  sleep 0.1
-done
-ip netns pids second | xargs ps -o pid=,comm= -p | awk '$2 == "stagecraft" { print $1; exit }' |
-  xargs kill -KILL
-killed_at=$(date +%s.%N)
-status=0 && wait "$run" || status=$?
-echo "several_hosts: after a SIGKILL on the second host status $status in" \
-  "$(echo "$(date +%s.%N) - $killed_at" | bc) s"
-cat "$scratch/err"
-((status == 1)) && grep -q 'First cause' "$scratch/err"
+harm stopped 75 'Every rank has ended normally' first_of kill -USR1
+harm killed 1 'First cause, .*stage 1, rank ' first_of kill -KILL
+harm frozen 1 'First cause, .*stage 1, rank .*no heartbeat' first_of kill -STOP
+harm frozen_host 1 'First cause, .*stage 1, rank 4.*its host cut off' xargs kill -STOP
