@@ -50,9 +50,13 @@ class Workplace {
   }
   const fs::path& path() const { return folder_.path(); }
 
-  std::string refusal(std::vector<std::string> words) {
+  /// `words` follow the program's name; `environment` has words NAME=VALUE.
+  std::string refusal(std::vector<std::string> words, std::vector<std::string> environment = {}) {
     const std::set<std::string> before = names_in(path());
-    const Ended ended = run_stagecraft(std::move(words), path());
+    environment.insert(environment.begin(), "/usr/bin/env");
+    environment.emplace_back(STAGECRAFT_EXECUTABLE);
+    words.insert(words.begin(), environment.begin(), environment.end());
+    const Ended ended = Process(std::move(words), path()).wait();
     CAPTURE(ended.out, ended.err);
     CHECK(ended.status == 2);
     CHECK(names_in(path()) == before);
@@ -105,6 +109,19 @@ TEST_CASE("sizes that do not divide give the locations of all their keys") {
              Catch::StartsWith("bad.toml:") && Catch::Contains("bad.toml:13:1") &&
                  Catch::Contains("bad.toml:14:1"));
   CHECK_THAT(workplace.refusal_of("parallel.pipeline=3"), Catch::StartsWith("good.toml:3:1: "));
+}
+
+TEST_CASE("ranks of several hosts that launch/train has not started are told to use it") {
+  Workplace workplace;
+  const std::vector<std::string> words = {"train",        "good.toml", "--set",
+                                          "run.mode=mpi", "--set",     "parallel.pipeline=2"};
+  for (const std::string rank : {"0", "1"}) {
+    CHECK_THAT(
+        workplace.refusal(words, {"OMPI_COMM_WORLD_RANK=" + rank, "OMPI_COMM_WORLD_SIZE=2",
+                                  "OMPI_COMM_WORLD_LOCAL_RANK=0", "OMPI_COMM_WORLD_LOCAL_SIZE=1"}),
+        Catch::Contains("a run over several hosts needs its directory before its ranks "
+                        "start; run launch/train"));
+  }
 }
 
 TEST_CASE("text that is missing, empty, unreadable or too short is reported at data.train") {
