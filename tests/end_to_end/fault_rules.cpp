@@ -12,7 +12,9 @@ bool is_stop(FaultKind kind) {
 /// The run completes all its steps in spite of the fault.
 bool goes_on(FaultKind kind) {
   return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers ||
-         kind == FaultKind::writes_slowly || kind >= FaultKind::suspended;
+         kind == FaultKind::writes_slowly || kind == FaultKind::suspended ||
+         kind == FaultKind::closed_streams || kind == FaultKind::rival ||
+         kind == FaultKind::terminal_stopped;
 }
 
 /// "act 0>1" of "step 2, act 0>1, micro-batch 3".
@@ -27,6 +29,10 @@ bool ends_well(FaultKind kind) { return goes_on(kind) || is_stop(kind); }
 
 int owed_status(FaultKind kind) {
   constexpr int kStopped = 75;
+  constexpr int kRefused = 2;
+  if (kind == FaultKind::no_memory) {
+    return kRefused;
+  }
   return is_stop(kind) ? kStopped : goes_on(kind) ? 0 : 1;
 }
 
@@ -65,6 +71,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
                                                                            : "waits for"};
     case FaultKind::missing:
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
+    case FaultKind::no_memory:
+      return {"ulimit -v"};
     case FaultKind::disk_full:  // found by the metrics, or by a file that is written at the end
       return {cause.find("metrics.jsonl") == std::string::npos ? "No space left" : "disk full"};
     default:

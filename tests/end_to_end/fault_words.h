@@ -37,10 +37,12 @@ enum class FaultKind : std::uint8_t {
   disk_full,        // the run directory's disk is full
   suspended,        // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
   closed_streams,   // it starts without stdin, stdout and stderr
-  rival             // another run is started in the same directory
+  rival,            // another run is started in the same directory
+  terminal_stopped,  // its terminal takes nothing for a hundred steps (Ctrl-S), then goes on
+  no_memory          // it starts with too little address space
 };
 
-inline constexpr std::array<std::string_view, 27> kFaultNames = {
+inline constexpr std::array<std::string_view, 29> kFaultNames = {
     "none",           "throws",
     "hangs",          "killed",
     "frozen",         "mpirun_killed",
@@ -54,7 +56,8 @@ inline constexpr std::array<std::string_view, 27> kFaultNames = {
     "job_terminated", "rank_terminated",
     "stopped_twice",  "disk_full",
     "suspended",      "closed_streams",
-    "rival"};
+    "rival",          "terminal_stopped",
+    "no_memory"};
 
 inline std::string_view name_of(FaultKind kind) {
   return kFaultNames.at(static_cast<std::size_t>(kind));

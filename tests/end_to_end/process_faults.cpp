@@ -25,6 +25,7 @@
 #include "tests/end_to_end/run_processes.h"
 #include "tests/end_to_end/small_config.h"
 #include "tests/end_to_end/socket_table.h"
+#include "tests/end_to_end/terminal.h"
 
 namespace stagecraft::test {
 namespace {
@@ -68,7 +69,11 @@ class Running {
       return std::move(outcome_);
     }
     begin_ns_ = now_ns();
-    process_ = std::make_unique<Process>(command(), path());
+    if (kind() == FaultKind::terminal_stopped) {
+      terminal_.emplace();
+    }
+    process_ =
+        std::make_unique<Process>(command(), path(), terminal_ ? terminal_->path() : fs::path());
     inject();
     await_end();
     look();
@@ -100,6 +105,9 @@ class Running {
     }
     if (kind() == FaultKind::closed_streams) {
       words.insert(words.end(), {"/bin/bash", "-c", R"(exec "$@" <&- >&- 2>&-)", "bash"});
+    }
+    if (kind() == FaultKind::no_memory) {
+      words.insert(words.end(), {"/bin/bash", "-c", R"(ulimit -v 150000 && exec "$@")", "bash"});
     }
     words.insert(words.end(),
                  {STAGECRAFT_LAUNCH_TRAIN, "run.toml", "--program", STAGECRAFT_FAULTY});
@@ -248,7 +256,14 @@ class Running {
         suspend();
         break;
       case FaultKind::closed_streams:
+      case FaultKind::no_memory:
         break;  // since its start
+      case FaultKind::terminal_stopped:
+        terminal_->stop();
+        expect(becomes_true(kStartSeconds, [&] { return steps_done() > run_.fault.step + 100; }),
+               "no step is done while the terminal is stopped");
+        terminal_->go_on();
+        break;
       case FaultKind::rival:
         refuse_rival();
         break;
@@ -310,6 +325,9 @@ class Running {
     const double late = static_cast<double>(now_ns() - begin_ns_) * 1e-9;
     const double allowed = limit_seconds(kind(), watchdog_seconds()) + run_.more_seconds - late;
     const bool ended = becomes_true(allowed, [&] {
+      if (terminal_) {
+        outcome_.out = terminal_->text();
+      }
       for (const int process : rank_processes()) {
         outcome_.most_resident = std::max(outcome_.most_resident, most_resident_bytes(process));
       }
@@ -328,8 +346,8 @@ class Running {
     }
     const Ended last = process_->wait();
     outcome_.status = last.status;
-    outcome_.out = last.out;
-    outcome_.err = last.err;
+    outcome_.out = terminal_ ? terminal_->text() : last.out;
+    outcome_.err = terminal_ ? outcome_.out : last.err;
   }
 
   std::string status() const {
@@ -371,7 +389,7 @@ class Running {
   }
 
   void look_at_board() {
-    if (kind() == FaultKind::missing && run_.fault.rank == 0) {
+    if (kind() == FaultKind::no_memory || (kind() == FaultKind::missing && run_.fault.rank == 0)) {
       return;  // rank 0 makes the board
     }
     for (int rank = 0; rank < run_.mesh.ranks(); ++rank) {
@@ -430,6 +448,7 @@ class Running {
   std::set<std::string> shared_memory_;  // existed before the run
   TemporaryFolder folder_;
   std::optional<SmallDisk> disk_;
+  std::optional<Terminal> terminal_;
   std::unique_ptr<Process> process_;
   std::int64_t begin_ns_ = 0;
   FaultOutcome outcome_;

@@ -374,6 +374,16 @@ TEST_CASE("the first signal to launch/train finishes the step, the second ends a
   check_fault(fault(FaultKind::stopped_twice, 0, 0, 0));
 }
 
+TEST_CASE("a run goes on at a stopped terminal, and does not begin with too little memory") {
+  if (skips_processes()) {
+    return;
+  }
+  FaultyRun at_terminal = fault(FaultKind::terminal_stopped, 0, 3, 0);
+  at_terminal.sets = {"train.steps=1000"};
+  check_fault(at_terminal);
+  check_fault(fault(FaultKind::no_memory, 0, 1, 0));
+}
+
 TEST_CASE(
     "a run goes on without streams, on a slow disk, and beside one that wants its directory") {
   if (skips_processes()) {

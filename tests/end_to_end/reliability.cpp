@@ -65,17 +65,36 @@ class LongRun {
  private:
   static constexpr std::array<MeshShape, 5> kMeshes = {
       {{2, 2, 1}, {4, 1, 1}, {2, 1, 2}, {2, 2, 2}, {4, 2, 1}}};
-  static constexpr std::array kKinds = {
-      FaultKind::killed,        FaultKind::throws,         FaultKind::hangs,
-      FaultKind::frozen,        FaultKind::mpirun_killed,  FaultKind::killed,
-      FaultKind::drops,         FaultKind::doubles,        FaultKind::disconnected,
-      FaultKind::missing,       FaultKind::late,           FaultKind::launcher_killed,
-      FaultKind::killed,        FaultKind::interrupted,    FaultKind::terminated,
-      FaultKind::stopped_twice, FaultKind::disk_full,      FaultKind::strangers,
-      FaultKind::hung_up,       FaultKind::asked,          FaultKind::job_terminated,
-      FaultKind::write_fails,   FaultKind::suspended,      FaultKind::rank_terminated,
-      FaultKind::writes_slowly, FaultKind::closed_streams, FaultKind::rival,
-      FaultKind::killed_writing};
+  static constexpr std::array kKinds = {FaultKind::killed,
+                                        FaultKind::throws,
+                                        FaultKind::hangs,
+                                        FaultKind::frozen,
+                                        FaultKind::mpirun_killed,
+                                        FaultKind::killed,
+                                        FaultKind::drops,
+                                        FaultKind::doubles,
+                                        FaultKind::disconnected,
+                                        FaultKind::missing,
+                                        FaultKind::late,
+                                        FaultKind::launcher_killed,
+                                        FaultKind::killed,
+                                        FaultKind::interrupted,
+                                        FaultKind::terminated,
+                                        FaultKind::stopped_twice,
+                                        FaultKind::disk_full,
+                                        FaultKind::strangers,
+                                        FaultKind::hung_up,
+                                        FaultKind::asked,
+                                        FaultKind::job_terminated,
+                                        FaultKind::write_fails,
+                                        FaultKind::suspended,
+                                        FaultKind::rank_terminated,
+                                        FaultKind::writes_slowly,
+                                        FaultKind::closed_streams,
+                                        FaultKind::rival,
+                                        FaultKind::killed_writing,
+                                        FaultKind::terminal_stopped,
+                                        FaultKind::no_memory};
 
   /// A run has steps without end, unless it is to end by itself.
   void fit_length(FaultyRun& run) {
@@ -94,6 +113,7 @@ class LongRun {
         run.sets = {"train.steps=50"};
         break;
       case FaultKind::suspended:
+      case FaultKind::terminal_stopped:
       case FaultKind::rival:  // which is refused meanwhile
         run.sets = {"train.steps=3000"};
         break;

@@ -1,9 +1,5 @@
 // The first signal finishes the step, writes the model and ends; a second one ends at once.
-#include <fcntl.h>
-#include <termios.h>
-
 #include <algorithm>
-#include <array>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
@@ -13,6 +9,7 @@
 
 #include "tests/end_to_end/becomes_true.h"
 #include "tests/end_to_end/process.h"
+#include "tests/end_to_end/terminal.h"
 
 using namespace stagecraft;
 namespace fs = std::filesystem;
@@ -48,42 +45,6 @@ std::int64_t rows(const fs::path& metrics) {
   const std::string text = read_file(metrics);
   return std::count(text.begin(), text.end(), '\n');
 }
-
-/// A terminal, as a person has it: Ctrl-S stops its output, Ctrl-Q lets it go on.
-class Terminal {
- public:
-  Terminal() : screen_(::posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK)) {
-    REQUIRE(screen_ >= 0);
-    REQUIRE((::grantpt(screen_) == 0 && ::unlockpt(screen_) == 0));
-    path_ = ::ptsname(screen_);
-    line_ = ::open(path_.c_str(), O_RDWR | O_NOCTTY);
-    REQUIRE(line_ >= 0);
-  }
-  ~Terminal() {
-    ::close(line_);
-    ::close(screen_);
-  }
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
-
-  const fs::path& path() const { return path_; }
-  void stop() const { REQUIRE(::tcflow(line_, TCOOFF) == 0); }
-  void go_on() const { REQUIRE(::tcflow(line_, TCOON) == 0); }
-  /// All that the screen has shown.
-  const std::string& text() {
-    std::array<char, 4096> piece{};
-    for (ssize_t count = 0; (count = ::read(screen_, piece.data(), piece.size())) > 0;) {
-      text_.append(piece.data(), static_cast<std::size_t>(count));
-    }
-    return text_;
-  }
-
- private:
-  int screen_;
-  int line_ = -1;
-  fs::path path_;
-  std::string text_;
-};
 
 fs::path workplace(const TemporaryFolder& folder) {
   std::ofstream(folder.path() / "run.toml") << kConfig;
