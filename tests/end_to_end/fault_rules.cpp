@@ -13,7 +13,7 @@ bool is_stop(FaultKind kind) {
 bool goes_on(FaultKind kind) {
   return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers ||
          kind == FaultKind::writes_slowly || kind == FaultKind::suspended ||
-         kind == FaultKind::closed_streams || kind == FaultKind::rival ||
+         kind == FaultKind::closed_streams || kind == FaultKind::second_run ||
          kind == FaultKind::terminal_stopped;
 }
 

@@ -37,7 +37,7 @@ enum class FaultKind : std::uint8_t {
   disk_full,        // the run directory's disk is full
   suspended,        // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
   closed_streams,   // it starts without stdin, stdout and stderr
-  rival,            // another run is started in the same directory
+  second_run,       // another run is started in the same directory
   terminal_stopped,  // its terminal takes nothing for a hundred steps (Ctrl-S), then goes on
   no_memory          // it starts with too little address space
 };
@@ -56,7 +56,7 @@ inline constexpr std::array<std::string_view, 29> kFaultNames = {
     "job_terminated", "rank_terminated",
     "stopped_twice",  "disk_full",
     "suspended",      "closed_streams",
-    "rival",          "terminal_stopped",
+    "second_run",     "terminal_stopped",
     "no_memory"};
 
 inline std::string_view name_of(FaultKind kind) {

@@ -264,8 +264,8 @@ class Running {
                "no step is done while the terminal is stopped");
         terminal_->go_on();
         break;
-      case FaultKind::rival:
-        refuse_rival();
+      case FaultKind::second_run:
+        check_second_run();
         break;
       case FaultKind::terminated:
         ::kill(process_->pid(), SIGTERM);
@@ -309,10 +309,10 @@ class Running {
   }
 
   /// The same command: its directory is taken.
-  void refuse_rival() {
-    const Ended rival = Process(command(), path()).wait();
-    expect(rival.status == 2 && rival.err.find("is held by the run") != std::string::npos,
-           fmt::format("the rival ended with {}: {}", rival.status, rival.err));
+  void check_second_run() {
+    const Ended second = Process(command(), path()).wait();
+    expect(second.status == 2 && second.err.find("is held by the run") != std::string::npos,
+           fmt::format("the second run ended with {}: {}", second.status, second.err));
   }
 
   void read_strike() {

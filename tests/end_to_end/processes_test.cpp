@@ -395,9 +395,9 @@ TEST_CASE(
   FaultyRun slow = fault(FaultKind::writes_slowly, 1, 1, 0);
   slow.sets = {"train.steps=2"};
   check_fault(slow);
-  FaultyRun besieged = fault(FaultKind::rival, 0, 3, 0);
-  besieged.sets = {"train.steps=2000"};
-  check_fault(besieged);
+  FaultyRun with_second_run = fault(FaultKind::second_run, 0, 3, 0);
+  with_second_run.sets = {"train.steps=2000"};
+  check_fault(with_second_run);
 }
 
 TEST_CASE("runs of processes that start at once have a directory each") {

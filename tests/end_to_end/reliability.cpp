@@ -91,7 +91,7 @@ class LongRun {
                                         FaultKind::rank_terminated,
                                         FaultKind::writes_slowly,
                                         FaultKind::closed_streams,
-                                        FaultKind::rival,
+                                        FaultKind::second_run,
                                         FaultKind::killed_writing,
                                         FaultKind::terminal_stopped,
                                         FaultKind::no_memory};
@@ -114,7 +114,7 @@ class LongRun {
         break;
       case FaultKind::suspended:
       case FaultKind::terminal_stopped:
-      case FaultKind::rival:  // which is refused meanwhile
+      case FaultKind::second_run:  // which is refused meanwhile
         run.sets = {"train.steps=3000"};
         break;
       default:
