@@ -8,8 +8,8 @@
 
 namespace stagecraft {
 
-/// Elements [begin, end) of a rank's part of a parameter, which the rank updates and of which it
-/// adds up the square. `begin` is a multiple of kDecayUnit, `end` too or the parameter's end.
+/// Elements [begin, end) of a rank's part of a parameter, which the rank updates, or of which it
+/// reports the square. `begin` is a multiple of kDecayUnit, `end` too or the parameter's end.
 struct OwnedRange {
   const Parameter* parameter = nullptr;
   ElementRange range;

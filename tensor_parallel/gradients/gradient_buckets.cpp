@@ -13,12 +13,12 @@ Event start_reducing(Stream& stream, Communicator& group, const Tensor& gradient
           gradients.shape());
   require(bucket >= 1, "start_reducing", "a bucket of {} bytes is too small for one {}",
           bucket_bytes, gradients.dtype());
-  Event end;
-  for (std::int64_t begin = 0; begin < gradients.size(0); begin += bucket) {
-    const Tensor part = gradients.rows(begin, std::min(begin + bucket, gradients.size(0)));
-    end = start_all_reduce(group, stream, part, ReduceOp::sum, Order::tree);
-  }
-  return end;
+  return start_beside(group, stream, [&](Stream& beside) {
+    for (std::int64_t begin = 0; begin < gradients.size(0); begin += bucket) {
+      const Tensor part = gradients.rows(begin, std::min(begin + bucket, gradients.size(0)));
+      group.all_reduce(beside, part, ReduceOp::sum, Order::tree);
+    }
+  });
 }
 
 }  // namespace stagecraft

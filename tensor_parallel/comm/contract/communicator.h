@@ -4,6 +4,7 @@
 // members have called; then an abort ends the issued work, and the next call throws.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <vector>
@@ -45,7 +46,7 @@ class Communicator {
   virtual void recv(Stream& stream, const Tensor& x, int from) = 0;
   virtual void barrier() = 0;
 
-  /// The stream for operations that proceed beside the work of `stream` (start_all_reduce). Their
+  /// The stream for operations that proceed beside the work of `stream` (start_beside). Their
   /// workspace is charged to the account of `stream`. Without such a stream, `stream` itself.
   virtual Stream& communication_stream(Stream& stream) { return stream; }
 
@@ -64,11 +65,13 @@ class Communicator {
   virtual void check() = 0;
 };
 
-/// As all_reduce, but on the group's communication stream, behind what was issued to `stream`:
-/// later work on `stream` overlaps with the communication until `stream` waits for the returned
-/// event. Until then x has to keep its buffer, and nothing else may access it. All that was started
-/// in the group before is complete then too. Without a communication stream the call is a plain
-/// all_reduce, and the event has no native part.
+/// Runs `work` with the group's communication stream, behind what was issued to `stream`: later
+/// work on `stream` overlaps with the communication until `stream` waits for the returned event.
+/// Until then the tensors have to keep their buffers, and nothing else may access them. All that
+/// was started in the group before is complete then too. Without a communication stream `work` runs
+/// on `stream`, and the event has no native part.
+Event start_beside(Communicator& group, Stream& stream, const std::function<void(Stream&)>& work);
+/// Starts an all_reduce so.
 Event start_all_reduce(Communicator& group, Stream& stream, const Tensor& x, ReduceOp op,
                        Order order);
 
