@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
-#include <string>
 #include <thread>
-#include <vector>
+
+#include "kernels/base/control_groups.h"
 
 namespace stagecraft {
 namespace {
@@ -27,27 +27,6 @@ std::optional<double> quota_in(const fs::path& group) {
   return quota > 0 && period > 0 ? std::optional(quota / period) : std::nullopt;
 }
 
-/// The smallest quota of `group` and the groups above it, up to `top`. A container may not see the
-/// lower ones: then those that it sees count.
-void lower_to_quotas(const fs::path& top, const std::string& group, std::optional<double>& cores) {
-  const fs::path path = fs::path(group).relative_path();
-  fs::path at = top;
-  auto next = path.begin();
-  while (true) {
-    if (const std::optional<double> quota = quota_in(at)) {
-      cores = std::min(cores.value_or(*quota), *quota);
-    }
-    if (next == path.end()) {
-      return;
-    }
-    at /= *next++;
-  }
-}
-
-bool controls_cpu(const std::string& controllers) {
-  return ("," + controllers + ",").find(",cpu,") != std::string::npos;
-}
-
 }  // namespace
 
 int affinity_cores(pid_t process) {
@@ -60,18 +39,11 @@ int affinity_cores(pid_t process) {
   return std::max(1, CPU_COUNT(&mask));
 }
 
-/// A line of /proc/self/cgroup is "NUMBER:CONTROLLERS:PATH"; version 2 has no controllers.
 std::optional<int> quota_cores(const fs::path& root) {
-  const fs::path mounted = root / "sys/fs/cgroup";
   std::optional<double> cores;
-  std::ifstream groups(root / "proc/self/cgroup");
-  for (std::string number, controllers, path; std::getline(groups, number, ':') &&
-                                              std::getline(groups, controllers, ':') &&
-                                              std::getline(groups, path);) {
-    if (controllers.empty()) {
-      lower_to_quotas(mounted, path, cores);
-    } else if (controls_cpu(controllers)) {
-      lower_to_quotas(mounted / controllers, path, cores);
+  for (const fs::path& group : control_groups("cpu", root)) {
+    if (const std::optional<double> quota = quota_in(group)) {
+      cores = std::min(cores.value_or(*quota), *quota);
     }
   }
   return cores ? std::optional(static_cast<int>(std::ceil(*cores))) : std::nullopt;

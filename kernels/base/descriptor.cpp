@@ -41,6 +41,15 @@ std::size_t Descriptor::write_some(std::int64_t offset, std::span<const std::byt
   return static_cast<std::size_t>(count);
 }
 
+std::size_t Descriptor::read_some(std::int64_t offset, std::span<std::byte> bytes) const {
+  const ssize_t count =
+      retried([&] { return ::pread(value_, bytes.data(), bytes.size(), offset); });
+  if (count < 0) {
+    throw_file_error(path_, "cannot read", errno);
+  }
+  return static_cast<std::size_t>(count);
+}
+
 void Descriptor::sync() const {
   if (retried([&] { return ::fsync(value_); }) != 0) {
     throw_file_error(path_, "cannot flush to the disk", errno);

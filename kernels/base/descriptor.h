@@ -33,6 +33,8 @@ class Descriptor {
   std::int64_t size() const;
   /// Returns how many of `bytes` were written: at least one, unless there are none.
   std::size_t write_some(std::int64_t offset, std::span<const std::byte> bytes) const;
+  /// Returns how many bytes were read: at least one, unless there are none or the file ends there.
+  std::size_t read_some(std::int64_t offset, std::span<std::byte> bytes) const;
   /// Returns when all that was written to the file is on the disk.
   void sync() const;
 

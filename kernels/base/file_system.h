@@ -1,6 +1,6 @@
-// The calls of a file system that writers of files need, behind an interface. Tests implement it:
-// they fail any call, list all calls, or keep what one writer wrote from the others until it is
-// flushed.
+// The calls of a file system that writers and readers of files need, behind an interface. Tests
+// implement it: they fail any call, list all calls, or keep what one writer wrote from the others
+// until it is flushed.
 #pragma once
 
 #include <cstddef>
@@ -10,8 +10,19 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace stagecraft {
+
+/// A file that is open for reading. Safe from several threads. Destruction closes it.
+class ReadHandle {
+ public:
+  virtual ~ReadHandle() = default;
+  virtual std::int64_t size() const = 0;
+  /// Reads bytes that begin at `offset` into the first of `bytes` and returns how many: at least
+  /// one, unless there are none to read or the file ends there.
+  virtual std::size_t read_some(std::int64_t offset, std::span<std::byte> bytes) const = 0;
+};
 
 /// An open file of one writer. Destruction closes it and flushes nothing.
 class FileHandle {
@@ -35,16 +46,23 @@ class FileSystem {
   virtual std::unique_ptr<FileHandle> create(const Path& path, std::int64_t bytes) = 0;
   /// Opens an existing file for writing.
   virtual std::unique_ptr<FileHandle> open(const Path& path) = 0;
+  /// Opens an existing file for reading.
+  virtual std::unique_ptr<ReadHandle> open_for_reading(const Path& path) = 0;
   /// The whole file.
   virtual std::string read(const Path& path) = 0;
   virtual std::int64_t size(const Path& path) = 0;
   virtual bool exists(const Path& path) = 0;
+  /// The names of the files and directories in a directory, ascending.
+  virtual std::vector<std::string> list(const Path& path) = 0;
   /// Makes one directory in an existing one; nothing happens if it is there.
   virtual void make_directory(const Path& path) = 0;
-  /// The file `to`, if there is one, is replaced in one step.
+  /// Of a file or a directory. `to`, if there is one, is replaced in one step: a file by a file, an
+  /// empty directory by a directory.
   virtual void rename(const Path& from, const Path& to) = 0;
   /// Removes a file; nothing happens if there is none.
   virtual void remove(const Path& path) = 0;
+  /// Removes an empty directory; nothing happens if there is none.
+  virtual void remove_directory(const Path& path) = 0;
   /// Returns when names that were made, changed and removed in the directory are so on the disk.
   virtual void sync_directory(const Path& path) = 0;
 };

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "kernels/base/descriptor.h"
 #include "kernels/base/error.h"
 
@@ -20,6 +22,18 @@ class PosixFileHandle : public FileHandle {
   }
   void sync() override { file_.sync(); }
   int descriptor() const { return file_.get(); }
+
+ private:
+  Descriptor file_;
+};
+
+class PosixReadHandle : public ReadHandle {
+ public:
+  explicit PosixReadHandle(const Path& path) : file_(path, O_RDONLY) {}
+  std::int64_t size() const override { return file_.size(); }
+  std::size_t read_some(std::int64_t offset, std::span<std::byte> bytes) const override {
+    return file_.read_some(offset, bytes);
+  }
 
  private:
   Descriptor file_;
@@ -54,20 +68,21 @@ std::unique_ptr<FileHandle> PosixFileSystem::open(const Path& path) {
   return std::make_unique<PosixFileHandle>(path, 0);
 }
 
+std::unique_ptr<ReadHandle> PosixFileSystem::open_for_reading(const Path& path) {
+  return std::make_unique<PosixReadHandle>(path);
+}
+
 std::string PosixFileSystem::read(const Path& path) {
   const Descriptor file(path, O_RDONLY);
   std::string contents(static_cast<std::size_t>(file.size()), '\0');
+  const std::span<std::byte> bytes = std::as_writable_bytes(std::span(contents));
   std::size_t done = 0;
   while (done < contents.size()) {
-    const ssize_t count =
-        retried([&] { return ::read(file.get(), &contents[done], contents.size() - done); });
-    if (count < 0) {
-      throw_file_error(path, "cannot read", errno);
-    }
+    const std::size_t count = file.read_some(static_cast<std::int64_t>(done), bytes.subspan(done));
     if (count == 0) {
       break;  // cut by somebody else in between
     }
-    done += static_cast<std::size_t>(count);
+    done += count;
   }
   contents.resize(done);
   return contents;
@@ -78,6 +93,20 @@ std::int64_t PosixFileSystem::size(const Path& path) { return Descriptor(path, O
 bool PosixFileSystem::exists(const Path& path) {
   struct stat status {};
   return ::stat(path.c_str(), &status) == 0;
+}
+
+std::vector<std::string> PosixFileSystem::list(const Path& path) {
+  std::error_code error;
+  std::vector<std::string> names;
+  for (std::filesystem::directory_iterator entry(path, error), end; !error && entry != end;
+       entry.increment(error)) {
+    names.push_back(entry->path().filename().string());
+  }
+  if (error) {
+    throw_file_error(path, "cannot read", error.value());
+  }
+  std::ranges::sort(names);
+  return names;
 }
 
 void PosixFileSystem::make_directory(const Path& path) {
@@ -101,6 +130,12 @@ void PosixFileSystem::rename(const Path& from, const Path& to) {
 
 void PosixFileSystem::remove(const Path& path) {
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) {
+    throw_file_error(path, "cannot remove", errno);
+  }
+}
+
+void PosixFileSystem::remove_directory(const Path& path) {
+  if (::rmdir(path.c_str()) != 0 && errno != ENOENT) {
     throw_file_error(path, "cannot remove", errno);
   }
 }

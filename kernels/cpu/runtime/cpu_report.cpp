@@ -26,6 +26,18 @@ std::string instructions() {
   return isa >= dnnl_cpu_isa_avx2 ? "AVX2" : "less than AVX2";
 }
 
+/// "model name : NAME" of the first core.
+std::string processor() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const std::size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) {
+      return line.substr(colon + 2);
+    }
+  }
+  return "unknown";
+}
+
 std::int64_t address_space_limit() {
   rlimit limit{};
   const bool known = ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
@@ -54,6 +66,7 @@ BackendReport report_cpu() {
   const dnnl_version_t* version = dnnl_version();
   return {.parts = {
               {"cores", fmt::format("{}", available_cores())},
+              {"processor", processor()},
               {"instructions", instructions()},
               {"oneDNN", fmt::format("{}.{}.{}", version->major, version->minor, version->patch)}}};
 }

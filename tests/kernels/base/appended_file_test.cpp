@@ -27,6 +27,17 @@ TEST_CASE("an appended file takes the place of an earlier one, and is read while
   }
 }
 
+TEST_CASE("a file is continued behind its contents, or made") {
+  const TemporaryFolder folder;
+  const std::filesystem::path path = folder.path() / "lines";
+  PosixFileSystem files;
+  AppendedFile::continued(files, path).append("one\n");
+  AppendedFile file = AppendedFile::continued(files, path);
+  CHECK(file.bytes() == 4);
+  file.append("two\n");
+  CHECK(read_file(path) == "one\ntwo\n");
+}
+
 TEST_CASE("after a failure nothing is appended any more") {
   const TemporaryFolder folder;
   const std::filesystem::path path = folder.path() / "lines";

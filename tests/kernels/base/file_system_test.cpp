@@ -5,6 +5,8 @@
 #include <thread>
 
 #include "kernels/base/error.h"
+#include "kernels/base/file.h"
+#include "kernels/base/file_reader.h"
 #include "kernels/base/file_writer.h"
 #include "kernels/base/posix_file_system.h"
 #include "tests/kernels/base/memory_file_system.h"
@@ -121,6 +123,54 @@ TEST_CASE("names: a file is renamed over another, removed, and stands in a direc
   }
 }
 
+TEST_CASE("any part of a file is read, and a read at its end gives nothing") {
+  for (const Place& place : places()) {
+    CAPTURE(place.name);
+    const fs::path path = place.root / "file";
+    fill_file(*place.files, path, "0123456789");
+    const FileReader file(path, place.files->open_for_reading(path));
+    CHECK(file.size() == 10);
+    std::string part(4, ' ');
+    file.read(3, std::as_writable_bytes(std::span(part)));
+    CHECK(part == "3456");
+    file.read(6, std::as_writable_bytes(std::span(part)));
+    CHECK(part == "6789");
+    file.read(10, {});
+    CHECK(place.files->open_for_reading(path)->read_some(
+              10, std::as_writable_bytes(std::span(part))) == 0);
+    CHECK_THROWS_WITH(file.read(7, std::as_writable_bytes(std::span(part))),
+                      Contains("[" + path.string() + "] ends at byte 10, before byte 11"));
+  }
+}
+
+TEST_CASE("directories: listed, moved with what is in them, and removed when they are empty") {
+  for (const Place& place : places()) {
+    CAPTURE(place.name);
+    FileSystem& files = *place.files;
+    const fs::path a = place.root / "a";
+    const fs::path b = place.root / "b";
+    files.make_directory(a);
+    CHECK(files.list(a).empty());
+    fill_file(files, a / "2", "two");
+    fill_file(files, a / "1", "one");
+    files.make_directory(a / "inner");
+    fill_file(files, a / "inner" / "3", "three");
+    CHECK(files.list(a) == std::vector<std::string>{"1", "2", "inner"});
+    files.make_directory(b);
+    files.rename(a, b);  // in place of an empty one
+    CHECK(files.list(place.root) == std::vector<std::string>{"b"});
+    CHECK(files.list(b) == std::vector<std::string>{"1", "2", "inner"});
+    CHECK(files.read(b / "inner" / "3") == "three");
+    for (const char* name : {"1", "2", "inner/3"}) {
+      files.remove(b / name);
+    }
+    files.remove_directory(b / "inner");
+    files.remove_directory(b);
+    files.remove_directory(b);
+    CHECK(files.list(place.root).empty());
+  }
+}
+
 TEST_CASE("a call that fails names the path") {
   for (const Place& place : places()) {
     CAPTURE(place.name);
@@ -148,6 +198,26 @@ TEST_CASE("a call that fails names the path") {
         file, [&] { files.rename(none, file); }, "No such file");
     fails(
         none, [&] { files.sync_directory(none); }, "No such file");
+    fails(
+        none, [&] { files.open_for_reading(none); }, "No such file");
+    fails(
+        none, [&] { files.list(none); }, "No such file");
+    fails(
+        file, [&] { files.list(file); }, "Not a directory");
+    fails(
+        file, [&] { files.remove_directory(file); }, "Not a directory");
+    const fs::path full = place.root / "full";
+    files.make_directory(full);
+    files.create(full / "inside", 1);
+    files.make_directory(place.root / "other");
+    fails(
+        full, [&] { files.remove(full); }, "Is a directory");
+    fails(
+        full, [&] { files.remove_directory(full); }, "Directory not empty");
+    fails(
+        full, [&] { files.rename(place.root / "other", full); }, "Directory not empty");
+    fails(
+        file, [&] { files.rename(full, file); }, "Not a directory");
     fails(
         place.root, [&] { files.read(place.root); }, "is a directory");
     fails(

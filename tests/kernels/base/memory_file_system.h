@@ -2,6 +2,7 @@
 // the others only after its flush.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <map>
 #include <mutex>
@@ -46,16 +47,30 @@ class MemoryFileSystem : public FileSystem {
     find(path);
     return std::make_unique<Handle>(*this, path);
   }
+  std::unique_ptr<ReadHandle> open_for_reading(const Path& path) override {
+    const std::lock_guard lock(mutex_);
+    return std::make_unique<Reader>(*this, find(path));
+  }
   std::string read(const Path& path) override {
     const std::lock_guard lock(mutex_);
     return *find(path);
   }
   std::int64_t size(const Path& path) override {
-    return static_cast<std::int64_t>(read(path).size());
+    const std::lock_guard lock(mutex_);
+    return static_cast<std::int64_t>(find(path)->size());
   }
   bool exists(const Path& path) override {
     const std::lock_guard lock(mutex_);
     return files_.contains(path) || directories_.contains(path);
+  }
+  std::vector<std::string> list(const Path& path) override {
+    const std::lock_guard lock(mutex_);
+    if (!directories_.contains(path)) {
+      throw_file_error(path, "cannot read", files_.contains(path) ? ENOTDIR : ENOENT);
+    }
+    std::set<std::string> names;
+    for_each_in(path, [&](const Path& inside) { names.insert(inside.filename().string()); });
+    return {names.begin(), names.end()};
   }
   void make_directory(const Path& path) override {
     const std::lock_guard lock(mutex_);
@@ -70,16 +85,32 @@ class MemoryFileSystem : public FileSystem {
   void rename(const Path& from, const Path& to) override {
     const std::lock_guard lock(mutex_);
     const std::string action = fmt::format("cannot take the place of {}", from.filename().string());
+    if (directories_.contains(from)) {
+      rename_directory(from, to, action);
+      return;
+    }
     if (!files_.contains(from)) {
       throw_file_error(to, action, ENOENT);
     }
     check_place(to, action);
-    files_[to] = files_.at(from);
+    const Contents contents = files_.at(from);
     files_.erase(from);
+    files_[to] = contents;
   }
   void remove(const Path& path) override {
     const std::lock_guard lock(mutex_);
+    if (directories_.contains(path)) {
+      throw_file_error(path, "cannot remove", EISDIR);
+    }
     files_.erase(path);
+  }
+  void remove_directory(const Path& path) override {
+    const std::lock_guard lock(mutex_);
+    if (files_.contains(path)) {
+      throw_file_error(path, "cannot remove", ENOTDIR);
+    }
+    check_empty(path, path, "cannot remove");
+    directories_.erase(path);
   }
   void sync_directory(const Path& path) override {
     const std::lock_guard lock(mutex_);
@@ -125,6 +156,25 @@ class MemoryFileSystem : public FileSystem {
     std::vector<Range> written_;
   };
 
+  class Reader : public ReadHandle {
+   public:
+    Reader(MemoryFileSystem& files, Contents contents)
+        : files_(files), contents_(std::move(contents)) {}
+    std::int64_t size() const override {
+      const std::lock_guard lock(files_.mutex_);
+      return static_cast<std::int64_t>(contents_->size());
+    }
+    std::size_t read_some(std::int64_t offset, std::span<std::byte> bytes) const override {
+      const std::lock_guard lock(files_.mutex_);
+      const std::size_t begin = std::min(static_cast<std::size_t>(offset), contents_->size());
+      return contents_->copy(reinterpret_cast<char*>(bytes.data()), bytes.size(), begin);
+    }
+
+   private:
+    MemoryFileSystem& files_;
+    Contents contents_;
+  };
+
   Range sent(const Range& range, std::size_t file_bytes) const {
     constexpr std::size_t kPage = 4096;
     return flush_ == Flush::ranges
@@ -140,6 +190,48 @@ class MemoryFileSystem : public FileSystem {
       throw_file_error(path, "cannot open", ENOENT);
     }
     return found->second;
+  }
+
+  /// Calls f(path) for all that lies directly in a directory.
+  template <typename F>
+  void for_each_in(const Path& directory, F f) const {
+    for (const auto& [path, contents] : files_) {
+      if (path.parent_path() == directory) {
+        f(path);
+      }
+    }
+    for (const Path& path : directories_) {
+      if (path.parent_path() == directory && path != directory) {
+        f(path);
+      }
+    }
+  }
+
+  void check_empty(const Path& directory, const Path& place, const std::string& action) const {
+    for_each_in(directory,
+                [&](const Path& /*inside*/) { throw_file_error(place, action, ENOTEMPTY); });
+  }
+
+  void rename_directory(const Path& from, const Path& to, const std::string& action) {
+    if (files_.contains(to)) {
+      throw_file_error(to, action, ENOTDIR);
+    }
+    if (!directories_.contains(to.parent_path())) {
+      throw_file_error(to, action, ENOENT);
+    }
+    check_empty(to, to, action);
+    std::vector<Path> inside;
+    for_each_in(from, [&](const Path& path) { inside.push_back(path); });
+    directories_.insert(to);
+    for (const Path& path : inside) {
+      const Path moved = to / path.filename();
+      if (directories_.contains(path)) {
+        rename_directory(path, moved, action);
+      } else {
+        files_[moved] = files_.extract(path).mapped();
+      }
+    }
+    directories_.erase(from);
   }
 
   /// Throws unless a file can stand there.

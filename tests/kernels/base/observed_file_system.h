@@ -1,4 +1,4 @@
-// File systems for tests that see every call that changes something, list them all, or fail one.
+// File systems for tests that see every call, list them all, or fail one.
 #pragma once
 
 #include <fmt/core.h>
@@ -23,14 +23,18 @@ enum class FileCallKind {
   rename,
   remove,
   make_directory,
-  sync_directory
+  remove_directory,
+  sync_directory,
+  open_for_reading,
+  read,  // of a part, or of the whole file
+  list
 };
 
 struct FileCall {
   FileCallKind kind = FileCallKind::write;
   std::filesystem::path path;
   std::filesystem::path to = {};  // of a rename
-  std::int64_t offset = 0;        // of a write; for create, the file's size
+  std::int64_t offset = 0;        // of a write or a read; for create, the file's size
   std::string bytes = {};         // of a write
 };
 
@@ -50,9 +54,20 @@ class ObservedFileSystem : public FileSystem {
     show({.kind = FileCallKind::open, .path = path});
     return std::make_unique<Handle>(*this, path, under_->open(path));
   }
-  std::string read(const Path& path) override { return under_->read(path); }
+  std::unique_ptr<ReadHandle> open_for_reading(const Path& path) override {
+    show({.kind = FileCallKind::open_for_reading, .path = path});
+    return std::make_unique<Reader>(*this, path, under_->open_for_reading(path));
+  }
+  std::string read(const Path& path) override {
+    show({.kind = FileCallKind::read, .path = path});
+    return under_->read(path);
+  }
   std::int64_t size(const Path& path) override { return under_->size(path); }
   bool exists(const Path& path) override { return under_->exists(path); }
+  std::vector<std::string> list(const Path& path) override {
+    show({.kind = FileCallKind::list, .path = path});
+    return under_->list(path);
+  }
   void make_directory(const Path& path) override {
     show({.kind = FileCallKind::make_directory, .path = path});
     under_->make_directory(path);
@@ -64,6 +79,10 @@ class ObservedFileSystem : public FileSystem {
   void remove(const Path& path) override {
     show({.kind = FileCallKind::remove, .path = path});
     under_->remove(path);
+  }
+  void remove_directory(const Path& path) override {
+    show({.kind = FileCallKind::remove_directory, .path = path});
+    under_->remove_directory(path);
   }
   void sync_directory(const Path& path) override {
     show({.kind = FileCallKind::sync_directory, .path = path});
@@ -92,6 +111,22 @@ class ObservedFileSystem : public FileSystem {
     ObservedFileSystem& files_;
     Path path_;
     std::unique_ptr<FileHandle> under_;
+  };
+
+  class Reader : public ReadHandle {
+   public:
+    Reader(ObservedFileSystem& files, Path path, std::unique_ptr<ReadHandle> under)
+        : files_(files), path_(std::move(path)), under_(std::move(under)) {}
+    std::int64_t size() const override { return under_->size(); }
+    std::size_t read_some(std::int64_t offset, std::span<std::byte> bytes) const override {
+      files_.show({.kind = FileCallKind::read, .path = path_, .offset = offset});
+      return under_->read_some(offset, bytes);
+    }
+
+   private:
+    ObservedFileSystem& files_;
+    Path path_;
+    std::unique_ptr<ReadHandle> under_;
   };
 
   /// Returns the bytes that the observer left.
@@ -135,13 +170,18 @@ struct FileFault {
     case FileCallKind::create:
       throw_file_error(call.path, fmt::format("cannot reserve {} bytes", call.offset), code);
     case FileCallKind::open:
+    case FileCallKind::open_for_reading:
       throw_file_error(call.path, "cannot open", code);
     case FileCallKind::write:
       throw_file_error(call.path, "cannot write", code);
     case FileCallKind::rename:
       throw_file_error(
           call.to, fmt::format("cannot take the place of {}", call.path.filename().string()), code);
+    case FileCallKind::read:
+    case FileCallKind::list:
+      throw_file_error(call.path, "cannot read", code);
     case FileCallKind::remove:
+    case FileCallKind::remove_directory:
       throw_file_error(call.path, "cannot remove", code);
     case FileCallKind::make_directory:
       throw_file_error(call.path, "cannot create the directory", code);
