@@ -24,4 +24,9 @@ void copy_to_host(Stream& stream, const CopyToHost& args) {
   dispatch(stream, args);
 }
 
+void start_copy_to_host(Stream& stream, const StartCopyToHost& args) {
+  check("start_copy_to_host", args.from, args.to.size());
+  dispatch(stream, args);
+}
+
 }  // namespace stagecraft

@@ -31,7 +31,17 @@ template <>
 inline constexpr auto kTensors<CopyToHost> = std::tuple(reads(&CopyToHost::from));
 void copy_to_host(Stream& stream, const CopyToHost& args);
 
-/// The same for elements; T has to be what the tensor's dtype says.
+/// The same, but the host does not wait: `to` is part of a HostMemory (backends/host_memory.h) and
+/// has the bytes once the stream has come here.
+struct StartCopyToHost {
+  Tensor from;
+  std::span<std::byte> to;  // exactly from.bytes()
+};
+template <>
+inline constexpr auto kTensors<StartCopyToHost> = std::tuple(reads(&StartCopyToHost::from));
+void start_copy_to_host(Stream& stream, const StartCopyToHost& args);
+
+/// copy_from_host() and copy_to_host() for elements; T has to be what the tensor's dtype says.
 template <typename T>
 void copy_from_host(Stream& stream, std::span<const T> from, const Tensor& to) {
   require(to.dtype() == dtype_of<T>(), "copy_from_host", "the tensor holds {}, not {}", to.dtype(),

@@ -12,6 +12,7 @@
 #include "kernels/ops/matmul.h"
 #include "kernels/ops/norm.h"
 #include "kernels/ops/reduce.h"
+#include "kernels/ops/tensor_hash.h"
 
 // clang-format off
 #define STAGECRAFT_OPERATIONS(X)                            \
@@ -42,6 +43,8 @@
   X(softmax_cross_entropy, SoftmaxCrossEntropy)             \
   X(adamw, AdamW)                                           \
   X(sums_of_squares, SumsOfSquares)                         \
+  X(tensor_hashes, TensorHashes)                            \
   X(copy_from_host, CopyFromHost)                           \
-  X(copy_to_host, CopyToHost)
+  X(copy_to_host, CopyToHost)                               \
+  X(start_copy_to_host, StartCopyToHost)
 // clang-format on

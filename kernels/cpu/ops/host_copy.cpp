@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "kernels/ops/dispatch.h"
+
 namespace stagecraft::cpu {
 
 void copy_from_host(Stream& /*stream*/, const CopyFromHost& args) {
@@ -11,6 +13,10 @@ void copy_from_host(Stream& /*stream*/, const CopyFromHost& args) {
 
 void copy_to_host(Stream& /*stream*/, const CopyToHost& args) {
   std::copy_n(static_cast<const std::byte*>(args.from.raw()), args.to.size(), args.to.begin());
+}
+
+void start_copy_to_host(Stream& stream, const StartCopyToHost& args) {
+  dispatch(stream, CopyToHost{args.from, args.to});
 }
 
 }  // namespace stagecraft::cpu

@@ -30,6 +30,8 @@ template <>
 inline constexpr bool kTakesBfloat16<CopyFromHost> = true;
 template <>
 inline constexpr bool kTakesBfloat16<CopyToHost> = true;
+template <>
+inline constexpr bool kTakesBfloat16<StartCopyToHost> = true;
 
 /// The float32 stand-ins of one call's tensors.
 class StandIns {

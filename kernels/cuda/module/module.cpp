@@ -4,6 +4,7 @@
 #include "kernels/cuda/ops/op_table.h"
 #include "kernels/cuda/runtime/cuda_stream.h"
 #include "kernels/cuda/runtime/device_facts.h"
+#include "kernels/cuda/runtime/pinned_pages.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -25,6 +26,7 @@ stagecraft_cuda_module() {
   static const Module kModule = {.layout = layout(),
                                  .make_stream = make_stream,
                                  .count_devices = count_devices,
-                                 .report = report};
+                                 .report = report,
+                                 .pin_memory = pin_memory};
   return &kModule;
 }

@@ -1,7 +1,9 @@
 // What the module offers the program: the only symbol that is looked up by name.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 
 #include "kernels/core/device_report.h"
 #include "kernels/core/stream.h"
@@ -15,6 +17,7 @@ struct Module {
   std::unique_ptr<Stream> (*make_stream)(int index, const StreamOptions& options);
   DeviceCensus (*count_devices)();
   BackendReport (*report)();
+  std::shared_ptr<void> (*pin_memory)(int index, std::span<std::byte> pages);
 };
 
 /// Changes with everything that is passed between program and module.

@@ -21,4 +21,8 @@ BackendReport report_cuda() {
           .remedy = "install NVIDIA's CUDA toolkit 13 (nvcc, cublasLt), then run launch/build"};
 }
 
+std::shared_ptr<void> pin_memory(int index, std::span<std::byte> /*pages*/) {
+  throw Error("pin_memory", fmt::format("cuda:{} cannot be used: {}", index, kReason));
+}
+
 }  // namespace stagecraft::cuda

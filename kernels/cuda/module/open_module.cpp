@@ -65,4 +65,8 @@ BackendReport report_cuda() {
   return found;
 }
 
+std::shared_ptr<void> pin_memory(int index, std::span<std::byte> pages) {
+  return module().pin_memory(index, pages);
+}
+
 }  // namespace stagecraft::cuda

@@ -2,7 +2,9 @@
 // asked for. Without CUDA in the build, or on a host without a usable GPU, the answers say so.
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <span>
 
 #include "kernels/core/device_report.h"
 #include "kernels/core/stream.h"
@@ -17,5 +19,9 @@ std::unique_ptr<Stream> make_cuda_stream(int index, const StreamOptions& options
 DeviceCensus count_cuda_devices();
 
 BackendReport report_cuda();
+
+/// Device `index` copies to these pages by itself while the result lives. Throws Error with the
+/// reason where it cannot. From any thread.
+std::shared_ptr<void> pin_memory(int index, std::span<std::byte> pages);
 
 }  // namespace stagecraft::cuda

@@ -5,6 +5,19 @@
 #include "kernels/cuda/runtime/status.h"
 
 namespace stagecraft::cuda {
+namespace {
+
+void start_copy(Stream& stream, const Tensor& from, std::span<std::byte> to,
+                std::string_view where) {
+  CudaStream& on = on_cuda(stream);
+  const DeviceScope scope(on.device().index);
+  if (!to.empty()) {
+    check(cudaMemcpyAsync(to.data(), from.raw(), to.size(), cudaMemcpyDeviceToHost, on.native()),
+          where);
+  }
+}
+
+}  // namespace
 
 void copy_from_host(Stream& stream, const CopyFromHost& args) {
   CudaStream& on = on_cuda(stream);
@@ -13,14 +26,12 @@ void copy_from_host(Stream& stream, const CopyFromHost& args) {
 }
 
 void copy_to_host(Stream& stream, const CopyToHost& args) {
-  CudaStream& on = on_cuda(stream);
-  const DeviceScope scope(on.device().index);
-  if (!args.to.empty()) {
-    check(cudaMemcpyAsync(args.to.data(), args.from.raw(), args.to.size(), cudaMemcpyDeviceToHost,
-                          on.native()),
-          "copy_to_host");
-  }
-  on.synchronize();
+  start_copy(stream, args.from, args.to, "copy_to_host");
+  stream.synchronize();
+}
+
+void start_copy_to_host(Stream& stream, const StartCopyToHost& args) {
+  start_copy(stream, args.from, args.to, "start_copy_to_host");
 }
 
 }  // namespace stagecraft::cuda
