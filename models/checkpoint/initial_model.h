@@ -1,4 +1,4 @@
-// Initial weights from a folder in the format of the hub's GPT-2.
+// The weights that a run begins with, where model.init_from names them.
 #pragma once
 
 #include <filesystem>
@@ -10,24 +10,21 @@
 
 namespace stagecraft {
 
-/// A folder with initial weights. The constructor checks all of it before any actor reads: every
-/// parameter occurs once, with or without the prefix "transformer.", in float32 and with the right
-/// shape. Mask buffers are ignored, and so is a lm_head.weight that is a copy of wte.weight. A
-/// config.json, if present, must describe the same function. Throws ConfigError for the key
-/// "model.init_from" with the file, the tensor and both shapes. `on_progress` is called before each
-/// block of bytes that is compared: progress for a watchdog.
+/// `path` is a folder in the format of the hub's GPT-2, a checkpoint, or a run's directory or a
+/// directory of checkpoints, of which it takes the newest whole one. Of a checkpoint it takes the
+/// weights alone. The constructor checks that they are those of the model; of a hub's folder it
+/// checks all. Throws ConfigError for the key "model.init_from" with the file, the tensor and both
+/// shapes. `on_progress` is progress for a watchdog.
 class InitialModel : public StateReader {
  public:
   InitialModel(
-      const ModelSpec& model, const std::filesystem::path& folder,
+      const ModelSpec& model, const std::filesystem::path& path,
       const std::function<void()>& on_progress = [] {});
-  ~InitialModel() override;
-  /// Weights alone: the folder has no moments.
+  /// Weights alone.
   void read(const StatePiece& piece, std::span<float> values) const override;
 
  private:
-  struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<StateReader> reader_;
 };
 
 }  // namespace stagecraft

@@ -1,13 +1,11 @@
 #include "models/checkpoint/model_file.h"
 
-#include <algorithm>
 #include <exception>
 #include <utility>
 #include <vector>
 
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
-#include "kernels/base/span.h"
 #include "models/checkpoint/hub_config.h"
 
 namespace stagecraft {
@@ -17,22 +15,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kWeights = "model.safetensors";
 constexpr const char* kConfig = "config.json";
-
-/// A flush of this size takes less than a second, also on a slow disk.
-constexpr std::int64_t kSmallBlock = std::int64_t{256} << 10;
-
-/// How many bytes to write before the next flush, after one that took `seconds`: a flush should
-/// last some tenths of a second.
-std::int64_t next_block(std::int64_t block, double seconds, std::int64_t largest) {
-  constexpr double kShort = 0.1;
-  constexpr double kLong = 0.4;
-  if (seconds > kLong) {
-    block = std::max(kSmallBlock, block / 2);
-  } else if (seconds < kShort) {
-    block *= 2;
-  }
-  return std::min(block, largest);
-}
 
 /// The name of a file until it is complete.
 fs::path unfinished(const fs::path& folder, const char* name) {
@@ -94,19 +76,18 @@ fs::path begin_model_files(FileSystem& files, const ModelSpec& model, const fs::
 }
 
 ModelFileWriter::ModelFileWriter(FileSystem& files, const ModelSpec& model, fs::path temporary,
-                                 ModelWriteOptions options)
+                                 BlockWriteOptions options)
     : files_(files),
       temporary_(std::move(temporary)),
       options_(std::move(options)),
-      layout_(header_of(model).layout),
-      block_(std::min(kSmallBlock, options_.flush_bytes)) {}
+      layout_(header_of(model).layout) {}
 
-FileWriter& ModelFileWriter::file() {
+BlockWriter& ModelFileWriter::file() {
   if (!file_) {
     const std::int64_t bytes = files_.size(temporary_);
     require(bytes == layout_.file_bytes, temporary_.string(),
             "the file has {} bytes, but the model needs {}", bytes, layout_.file_bytes);
-    file_.emplace(temporary_, files_.open(temporary_));
+    file_.emplace(FileWriter(temporary_, files_.open(temporary_)), options_);
   }
   return *file_;
 }
@@ -119,38 +100,14 @@ void ModelFileWriter::write(const StatePiece& piece, std::span<const float> valu
   std::span<const std::byte> bytes = std::as_bytes(values);
   for (const ElementRun& run : runs_of(piece.box, parameter.shape)) {
     const auto count = static_cast<std::size_t>(run.count * size_of(DType::float32));
-    write_run(entry->second.begin + run.begin * size_of(DType::float32), bytes.first(count));
+    file().write(entry->second.begin + run.begin * size_of(DType::float32), bytes.first(count));
     bytes = bytes.subspan(count);
   }
 }
 
-void ModelFileWriter::write_run(std::int64_t offset, std::span<const std::byte> bytes) {
-  while (!bytes.empty()) {
-    const std::int64_t count =
-        std::min(static_cast<std::int64_t>(bytes.size()), block_ - unflushed_);
-    options_.on_progress();
-    file().write(offset, bytes.first(static_cast<std::size_t>(count)));
-    bytes = bytes.subspan(static_cast<std::size_t>(count));
-    offset += count;
-    unflushed_ += count;
-    if (unflushed_ == block_) {
-      flush();
-    }
-  }
-}
-
-void ModelFileWriter::flush() {
-  options_.on_progress();
-  const std::int64_t begin_ns = now_ns();
-  file_->sync();
-  block_ =
-      next_block(block_, static_cast<double>(now_ns() - begin_ns) * 1e-9, options_.flush_bytes);
-  unflushed_ = 0;
-}
-
 void ModelFileWriter::sync() {
   if (file_) {
-    flush();
+    file_->sync();
   }
 }
 

@@ -5,12 +5,11 @@
 #pragma once
 
 #include <filesystem>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 
-#include "kernels/base/file_writer.h"
+#include "kernels/base/block_writer.h"
 #include "models/checkpoint/safetensors.h"
 #include "models/families/model_spec.h"
 #include "models/parameters/parameter_state.h"
@@ -23,13 +22,6 @@ namespace stagecraft {
 std::filesystem::path begin_model_files(FileSystem& files, const ModelSpec& model,
                                         const std::filesystem::path& folder);
 
-struct ModelWriteOptions {
-  /// Called before each write and each flush: progress for a watchdog, however large the model is.
-  std::function<void()> on_progress = [] {};
-  /// At most this many bytes are written between two flushes. Fewer where the disk is slow.
-  std::int64_t flush_bytes = std::int64_t{64} << 20;
-};
-
 /// Actor: writes its pieces of the weights into the file of begin_model_files(). No byte is written
 /// that another actor owns, so that actors of several hosts can write one file.
 class ModelFileWriter : public StateWriter {
@@ -37,23 +29,19 @@ class ModelFileWriter : public StateWriter {
   /// Opens nothing: an actor that owns no piece needs no access to the folder. `files` must outlive
   /// it.
   ModelFileWriter(FileSystem& files, const ModelSpec& model, std::filesystem::path temporary,
-                  ModelWriteOptions options = {});
+                  BlockWriteOptions options = {});
   void write(const StatePiece& piece, std::span<const float> values) override;
   /// Returns when all that was written is on the disk. Call it after the last piece.
   void sync();
 
  private:
-  FileWriter& file();
-  void flush();
-  void write_run(std::int64_t offset, std::span<const std::byte> bytes);
+  BlockWriter& file();
 
   FileSystem& files_;
   std::filesystem::path temporary_;
-  ModelWriteOptions options_;
+  BlockWriteOptions options_;
   SafetensorsLayout layout_;
-  std::optional<FileWriter> file_;  // empty before the first piece
-  std::int64_t unflushed_ = 0;      // bytes
-  std::int64_t block_;              // bytes before the next flush
+  std::optional<BlockWriter> file_;  // empty before the first piece
 };
 
 /// Driver: gives both files their final names, in place of earlier ones, on the disk too. The

@@ -8,6 +8,7 @@
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
 #include "kernels/base/random.h"
+#include "models/parameters/checksum.h"
 
 namespace stagecraft {
 namespace {
@@ -105,6 +106,10 @@ TokenDataset::TokenDataset(std::vector<std::uint8_t> tokens, std::int64_t sequen
     : tokens_(std::move(tokens)), sequence_(sequence) {
   require(sequence >= 1, "TokenDataset", "a sample of {} tokens is too short", sequence);
   samples_ = tokens_.empty() ? 0 : (this->tokens() - 1) / sequence;
+}
+
+std::uint64_t TokenDataset::checksum() const {
+  return stagecraft::checksum(std::as_bytes(std::span(tokens_)));
 }
 
 void TokenDataset::read(std::int64_t sample, std::span<std::int32_t> inputs,

@@ -28,6 +28,8 @@ class TokenDataset {
   std::int64_t tokens() const { return static_cast<std::int64_t>(tokens_.size()); }
   std::int64_t samples() const { return samples_; }
   std::int64_t sequence() const { return sequence_; }
+  /// Of the whole text (models/parameters/checksum.h).
+  std::uint64_t checksum() const;
   /// Writes the T inputs and T targets of sample k.
   void read(std::int64_t sample, std::span<std::int32_t> inputs,
             std::span<std::int32_t> targets) const;

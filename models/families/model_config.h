@@ -22,7 +22,7 @@ struct ModelConfig {
   std::int64_t sequence = 0;  // T, tokens per sample
   std::int64_t vocab = 0;     // without padding; 0: the tokenizer's
   double dropout = 0;         // embedding, attention probabilities and both residual branches
-  std::string init_from;      // folder in the hub's GPT-2 format, or "" for random weights
+  std::string init_from;      // where initial weights are (initial_model.h); "": random ones
 };
 
 /// A published model size. `vocab` and `sequence` are the published values.

@@ -14,8 +14,12 @@ double learning_rate_at(const OptimizerConfig& config, std::int64_t step) {
     return config.learning_rate * static_cast<double>(step) /
            static_cast<double>(config.warmup_steps);
   }
+  const std::int64_t end = config.decay_steps == 0 ? config.steps : config.decay_steps;
+  if (step > end) {
+    return config.min_learning_rate;
+  }
   const double progress = static_cast<double>(step - config.warmup_steps) /
-                          static_cast<double>(config.steps - config.warmup_steps);
+                          static_cast<double>(end - config.warmup_steps);
   return config.min_learning_rate + (config.learning_rate - config.min_learning_rate) *
                                         (1 + std::cos(std::numbers::pi * progress)) / 2;
 }

@@ -1,26 +1,52 @@
 #include "models/parameters/parameter_state.h"
 
 #include <algorithm>
-#include <memory>
-#include <vector>
+#include <array>
 
 #include "kernels/ops/host_copy.h"
+#include "models/parameters/box_values.h"
 
 namespace stagecraft {
 namespace {
 
-/// Floats of the host that nobody has set: a vector would clear gigabytes on one thread.
-struct HostValues {
-  explicit HostValues(std::int64_t elements)
-      : floats(std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(elements))),
-        count(static_cast<std::size_t>(elements)) {}
-  std::span<float> all() const { return {floats.get(), count}; }
+bool is_padded(const Parameter& parameter, const Tensor& tensor) {
+  std::int64_t held = 0;
+  for (const ShardBox& box : parameter.boxes) {
+    held += elements_of(box.global.shape());
+  }
+  return held < tensor.elements();
+}
 
-  std::unique_ptr<float[]> floats;
-  std::size_t count;
-};
+/// Fills `to` with a box's elements. Where they do not follow each other on the device, they pass
+/// through memory of the host in blocks.
+void copy_box_to_host(Stream& stream, const Tensor& tensor, const Box& box, std::span<float> to) {
+  constexpr std::int64_t kBlock = std::int64_t{1} << 24;  // elements
+  const Tensor flat = tensor.view({tensor.elements()});
+  const bool one_run = hull_of(box, tensor.shape()).count == elements_of(box.shape());
+  for (const Box& block : one_run ? std::vector{box} : blocks_of(box, kBlock)) {
+    const ElementRun hull = hull_of(block, tensor.shape());
+    const Tensor from = flat.rows(hull.begin, hull.begin + hull.count);
+    const std::span<float> values = to.first(static_cast<std::size_t>(elements_of(block.shape())));
+    if (one_run) {
+      copy_to_host(stream, from, values);
+    } else {
+      const HostValues between(hull.count);
+      copy_to_host(stream, from, between.all());
+      gather_box(between.all(), block, tensor.shape(), values);
+    }
+    to = to.subspan(values.size());
+  }
+}
 
-const Tensor& tensor_of(const Parameter& parameter, StateKind kind) {
+}  // namespace
+
+std::string_view to_string(StateKind kind) {
+  constexpr std::array<std::string_view, std::size(kStateKinds)> kNames{"weight", "first moment",
+                                                                        "second moment"};
+  return kNames.at(static_cast<std::size_t>(kind));
+}
+
+const Tensor& state_of(const Parameter& parameter, StateKind kind) {
   switch (kind) {
     case StateKind::weight:
       return parameter.weight;
@@ -32,85 +58,32 @@ const Tensor& tensor_of(const Parameter& parameter, StateKind kind) {
   throw Error("parameter_state", "a kind of state that does not exist");
 }
 
-std::span<float> part_of(std::span<float> values, const ElementRun& run) {
-  return values.subspan(static_cast<std::size_t>(run.begin), static_cast<std::size_t>(run.count));
-}
-
-/// A box's elements within a rank's part. Where they do not follow each other there, they are
-/// copied.
-class BoxValues {
- public:
-  BoxValues(std::span<float> local, const Box& box, const Shape& shape)
-      : local_(local), runs_(runs_of(box, shape)) {
-    if (runs_.size() > 1) {
-      copy_ = std::make_unique<HostValues>(elements_of(box.shape()));
-    }
-  }
-  std::span<float> values() const {
-    return copy_ == nullptr ? part_of(local_, runs_.front()) : copy_->all();
-  }
-  void gather() const {
-    for_each_run([](std::span<float> here, std::span<float> there) {
-      std::copy(there.begin(), there.end(), here.begin());
-    });
-  }
-  void scatter() const {
-    for_each_run([](std::span<float> here, std::span<float> there) {
-      std::copy(here.begin(), here.end(), there.begin());
-    });
-  }
-
- private:
-  /// Calls f(part of the copy, part of the local tensor).
-  template <typename F>
-  void for_each_run(F f) const {
-    if (copy_ == nullptr) {
-      return;
-    }
-    std::int64_t begin = 0;
-    for (const ElementRun& run : runs_) {
-      f(part_of(copy_->all(), {begin, run.count}), part_of(local_, run));
-      begin += run.count;
-    }
-  }
-
-  std::span<float> local_;
-  std::vector<ElementRun> runs_;
-  std::unique_ptr<HostValues> copy_;  // null: the box is one run
-};
-
-bool is_padded(const Parameter& parameter, const Tensor& tensor) {
-  std::int64_t held = 0;
-  for (const ShardBox& box : parameter.boxes) {
-    held += elements_of(box.global.shape());
-  }
-  return held < tensor.elements();
-}
-
-}  // namespace
-
-void save_state(Stream& stream, const Parameter& parameter, StateKind kind, StateWriter& writer) {
-  const Tensor& tensor = tensor_of(parameter, kind);
-  const HostValues local(tensor.elements());
-  copy_to_host(stream, tensor, local.all());
-  for (const ShardBox& box : parameter.boxes) {
-    const BoxValues piece(local.all(), box.local, tensor.shape());
-    piece.gather();
-    writer.write({parameter.spec, kind, box.global}, piece.values());
+void save_state(Stream& stream, const Parameter& parameter, const std::vector<ShardBox>& boxes,
+                StateKind kind, StateWriter& writer) {
+  for (const ShardBox& box : boxes) {
+    const HostValues values(elements_of(box.local.shape()));
+    copy_box_to_host(stream, state_of(parameter, kind), box.local, values.all());
+    writer.write({parameter.spec, kind, box.global}, values.all());
   }
 }
 
 void load_state(Stream& stream, const Parameter& parameter, StateKind kind,
                 const StateReader& reader) {
-  const Tensor& tensor = tensor_of(parameter, kind);
+  const Tensor& tensor = state_of(parameter, kind);
   const HostValues local(tensor.elements());
   if (is_padded(parameter, tensor)) {
     std::fill(local.all().begin(), local.all().end(), 0.0F);
   }
   for (const ShardBox& box : parameter.boxes) {
-    const BoxValues piece(local.all(), box.local, tensor.shape());
-    reader.read({parameter.spec, kind, box.global}, piece.values());
-    piece.scatter();
+    const ElementRun hull = hull_of(box.local, tensor.shape());
+    const std::span<float> part = local.part(hull);
+    if (hull.count == elements_of(box.local.shape())) {
+      reader.read({parameter.spec, kind, box.global}, part);
+    } else {
+      const HostValues values(elements_of(box.local.shape()));
+      reader.read({parameter.spec, kind, box.global}, values.all());
+      scatter_box(values.all(), box.local, tensor.shape(), part);
+    }
   }
   copy_from_host(stream, std::span<const float>(local.all()), tensor);
 }

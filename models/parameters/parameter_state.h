@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <span>
+#include <string_view>
+#include <vector>
 
 #include "kernels/core/stream.h"
 #include "models/parameters/parameter.h"
@@ -14,6 +16,8 @@ namespace stagecraft {
 enum class StateKind : std::uint8_t { weight, first_moment, second_moment };
 inline constexpr StateKind kStateKinds[] = {StateKind::weight, StateKind::first_moment,
                                             StateKind::second_moment};
+/// "weight", "first moment" or "second moment".
+std::string_view to_string(StateKind kind);
 
 /// A part of a parameter that one rank holds.
 struct StatePiece {
@@ -38,12 +42,16 @@ class StateReader {
   virtual void read(const StatePiece& piece, std::span<float> values) const = 0;
 };
 
-/// Writes this rank's pieces of one parameter, with their values after all work that was issued to
-/// the stream.
-void save_state(Stream& stream, const Parameter& parameter, StateKind kind, StateWriter& writer);
+/// The parameter's tensor that holds this kind.
+const Tensor& state_of(const Parameter& parameter, StateKind kind);
+
+/// Writes these boxes of one parameter, with their values after all work that was issued to the
+/// stream. The host holds one box at a time.
+void save_state(Stream& stream, const Parameter& parameter, const std::vector<ShardBox>& boxes,
+                StateKind kind, StateWriter& writer);
 
 /// Reads this rank's pieces of one parameter; padding becomes zero. The host holds the rank's part
-/// of this parameter alone, as it does in save_state().
+/// of this parameter alone.
 void load_state(Stream& stream, const Parameter& parameter, StateKind kind,
                 const StateReader& reader);
 

@@ -70,6 +70,27 @@ std::vector<Box> blocks_of(const Box& box, std::int64_t elements) {
   return blocks;
 }
 
+std::optional<Box> intersection(const Box& a, const Box& b) {
+  Box common = a;
+  for (std::size_t d = 0; d < a.begin.size(); ++d) {
+    common.begin[d] = std::max(a.begin[d], b.begin[d]);
+    common.end[d] = std::min(a.end[d], b.end[d]);
+    if (common.begin[d] >= common.end[d]) {
+      return {};
+    }
+  }
+  return common;
+}
+
+Box within(const Box& box, const Box& outer) {
+  Box place = box;
+  for (std::size_t d = 0; d < box.begin.size(); ++d) {
+    place.begin[d] -= outer.begin[d];
+    place.end[d] -= outer.begin[d];
+  }
+  return place;
+}
+
 std::vector<ElementRun> runs_of(const Box& box, const Shape& shape) {
   require(box.begin.size() == shape.size(), "runs_of", "a box of {} dimensions in a tensor {}",
           box.begin.size(), shape);
@@ -88,6 +109,13 @@ std::vector<ElementRun> runs_of(const Box& box, const Shape& shape) {
     runs.push_back({position_of(index, shape), count});
   } while (advance(index, box, outer));
   return runs;
+}
+
+ElementRun hull_of(const Box& box, const Shape& shape) {
+  Shape last = box.end;
+  std::ranges::for_each(last, [](std::int64_t& index) { --index; });
+  const std::int64_t begin = position_of(box.begin, shape);
+  return {begin, position_of(last, shape) + 1 - begin};
 }
 
 }  // namespace stagecraft

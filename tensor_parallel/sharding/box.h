@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "kernels/core/tensor.h"
@@ -24,6 +25,12 @@ Box whole_box(const Shape& shape);
 /// the boxes follow each other as those of the whole.
 std::vector<Box> blocks_of(const Box& box, std::int64_t elements);
 
+/// The elements that two boxes of one tensor share, if there are any.
+std::optional<Box> intersection(const Box& a, const Box& b);
+
+/// The place of a box within a box around it: of the tensor that holds the outer one's elements.
+Box within(const Box& box, const Box& outer);
+
 /// Consecutive elements of a tensor.
 struct ElementRun {
   std::int64_t begin = 0;
@@ -33,5 +40,9 @@ struct ElementRun {
 /// The box's elements within a tensor of `shape`, in row-major order, as the fewest runs. All runs
 /// have the same count. An empty box has none.
 std::vector<ElementRun> runs_of(const Box& box, const Shape& shape);
+
+/// From the first of the box's elements to the last, within a tensor of `shape`. The box is not
+/// empty.
+ElementRun hull_of(const Box& box, const Shape& shape);
 
 }  // namespace stagecraft

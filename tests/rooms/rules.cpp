@@ -58,6 +58,7 @@ const std::vector<ThirdParty> kThirdParties{
     {"mpi\\.h", {"tensor_parallel/comm/mpi/"}},
     {"nccl.*", {"tensor_parallel/comm/nccl/"}},
     {"nlohmann/.*", {"models/", "launch/"}},
+    {"xxh.*", {"models/"}},
     {"pcre2.*|unicode/.*", {"models/data/"}},
     {"boost/graph/.*", {"stages/"}},
     {"caf/.*", {"actors/"}},

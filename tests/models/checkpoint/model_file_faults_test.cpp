@@ -49,7 +49,7 @@ void write_model(FileSystem& files, int ranks) {
     for (const Parameter& parameter : store.parameters()) {
       load_state(*stream, parameter, StateKind::weight, DrawnWeights(3, 1));
       if (rank == 0 || !parameter.spec.shard.replicated()) {
-        save_state(*stream, parameter, StateKind::weight, *writers.back());
+        save_state(*stream, parameter, parameter.boxes, StateKind::weight, *writers.back());
       }
     }
   }

@@ -78,7 +78,7 @@ void number(const std::vector<Parameter>& parts, int rank, int ranks) {
 void write_parts(const std::vector<Parameter>& parts, int rank, ModelFileWriter& file) {
   for (const Parameter& part : parts) {
     if (rank == 0 || !part.spec.shard.replicated()) {
-      save_state(stream(), part, StateKind::weight, file);
+      save_state(stream(), part, part.boxes, StateKind::weight, file);
     }
   }
   file.sync();

@@ -35,6 +35,22 @@ TEST_CASE("the learning rate without warm-up, and with warm-up only") {
   CHECK(learning_rate_at(config_of(2, 8), 2) == Approx(0.25e-3).epsilon(1e-14));
 }
 
+TEST_CASE("the learning rate falls until decay_steps, whatever the run's length, and then stays") {
+  OptimizerConfig longer = config_of(20, 2);
+  longer.decay_steps = 10;
+  OptimizerConfig shorter = config_of(5, 2);
+  shorter.decay_steps = 10;
+  const OptimizerConfig plain = config_of(10, 2);
+  for (std::int64_t step = 1; step <= 10; ++step) {
+    CHECK(learning_rate_at(longer, step) == learning_rate_at(plain, step));
+    if (step <= 5) {
+      CHECK(learning_rate_at(shorter, step) == learning_rate_at(plain, step));
+    }
+  }
+  CHECK(learning_rate_at(longer, 11) == 1e-4);
+  CHECK(learning_rate_at(longer, 20) == 1e-4);
+}
+
 TEST_CASE("the learning rate of a step outside the run is an error") {
   CHECK_THROWS_AS(learning_rate_at(config_of(10, 2), 0), Error);
   CHECK_THROWS_WITH(learning_rate_at(config_of(10, 2), 11),

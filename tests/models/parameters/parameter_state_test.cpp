@@ -29,12 +29,6 @@ std::vector<ParameterUse> uses() {
   return all;
 }
 
-const Tensor& tensor_of(const Parameter& parameter, StateKind kind) {
-  return kind == StateKind::weight         ? parameter.weight
-         : kind == StateKind::first_moment ? parameter.first_moment
-                                           : parameter.second_moment;
-}
-
 /// What a rank's local tensor holds: padding is zero.
 std::vector<float> expected_part(std::size_t p, StateKind kind, int rank, int ranks) {
   const ParameterSpec spec = specs()[p];
@@ -60,14 +54,14 @@ TEST_CASE("pieces lie where the cut says, padding is zero, and the pieces of all
       const Parameter& parameter = store.at(specs()[p].name);
       for (const StateKind kind : kStateKinds) {
         CAPTURE(ranks, rank, parameter.spec.name, static_cast<int>(kind));
-        const Tensor& tensor = tensor_of(parameter, kind);
+        const Tensor& tensor = state_of(parameter, kind);
         std::fill_n(tensor.data<float>(), tensor.elements(),
                     std::numeric_limits<float>::quiet_NaN());
         load_state(*stream, parameter, kind, source);
         const std::vector<float> part = expected_part(p, kind, rank, ranks);
         CHECK(std::equal(part.begin(), part.end(), tensor.data<float>()));
         if (rank == 0 || !parameter.spec.shard.replicated()) {
-          save_state(*stream, parameter, kind, saved);
+          save_state(*stream, parameter, parameter.boxes, kind, saved);
         }
       }
     }
@@ -86,7 +80,7 @@ TEST_CASE("a piece is as few boxes as the cut allows, and is whole where others 
     const auto stream = make_stream({}, {});
     const ParameterStore store(*stream, {uses()}, rank, ranks);
     Noting noting;
-    save_state(*stream, store.at(name), StateKind::weight, noting);
+    save_state(*stream, store.at(name), store.at(name).boxes, StateKind::weight, noting);
     return noting.boxes;
   };
   CHECK(boxes("groups", 0, 1) == std::vector<Box>{{{0, 0}, {5, 24}}});
