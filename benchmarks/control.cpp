@@ -79,6 +79,8 @@ StageActor::behavior_type stage(StageActor::pointer self, const Handlers& handle
       [=](const Credit& m) { handlers.on_credit(self, *partner, m); },
       [](const PassDone&) {},
       [](const ApplyUpdate&) {},
+      [](const KeepState&) {},
+      [](const StateSaved&) {},
       [](const WriteModel&) {},
       [=](const Finish&) { self->quit(); },
       [=](ConnectAtom, const std::vector<caf::strong_actor_ptr>& m, const caf::strong_actor_ptr&) {

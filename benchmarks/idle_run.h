@@ -6,18 +6,17 @@
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
+#include "benchmarks/forwarding_work.h"
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "stages/channels/pass.h"
-#include "stages/execute/stage_work.h"
 
 namespace stagecraft::bench {
 
 /// Owns the real work with its parameters, but computes nothing. Transfers have one element.
-class IdleWork : public StageWork {
+class IdleWork : public ForwardingWork {
  public:
-  explicit IdleWork(std::unique_ptr<StageWork> real) : real_(std::move(real)) {}
-  Stream& stream() override { return real_->stream(); }
+  using ForwardingWork::ForwardingWork;
   void begin(const Pass& /*pass*/) override {}
   void run(const Instruction& /*instruction*/) override {}
   Tensor take_output(const Instruction& /*send*/) override {
@@ -27,11 +26,6 @@ class IdleWork : public StageWork {
   bool await_reductions() override { return false; }
   PassResults results() override { return {}; }
   void update(const Update& /*update*/) override {}
-  void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
-  void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
-
- private:
-  std::unique_ptr<StageWork> real_;
 };
 
 /// A pipeline of tiny stages, with four micro-batches for each stage.

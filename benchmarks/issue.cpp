@@ -10,6 +10,7 @@
 #include "actors/protocol/run_config.h"
 #include "actors/protocol/run_report.h"
 #include "benchmarks/bench_run.h"
+#include "benchmarks/forwarding_work.h"
 #include "benchmarks/traced_run.h"
 #include "kernels/backends/host_devices.h"
 #include "kernels/core/device_report.h"
@@ -31,30 +32,21 @@ constexpr double kLaunchBound = 0.9;
 using Key = std::pair<std::string, std::int64_t>;  // instruction, step
 
 /// Records the host time of each instruction of one rank, in seconds.
-class TimedWork : public StageWork {
+class TimedWork : public bench::ForwardingWork {
  public:
   TimedWork(std::unique_ptr<StageWork> real, std::map<Key, double>& seconds)
-      : real_(std::move(real)), seconds_(seconds) {}
-  Stream& stream() override { return real_->stream(); }
+      : ForwardingWork(std::move(real)), seconds_(seconds) {}
   void begin(const Pass& pass) override {
     step_ = pass.step;
-    real_->begin(pass);
+    ForwardingWork::begin(pass);
   }
   void run(const Instruction& i) override {
     const std::int64_t begin = now_ns();
-    real_->run(i);
+    ForwardingWork::run(i);
     seconds_[{to_string(i), step_}] = static_cast<double>(now_ns() - begin) * 1e-9;
   }
-  Tensor take_output(const Instruction& i) override { return real_->take_output(i); }
-  void put_input(const Instruction& i, Tensor x) override { real_->put_input(i, std::move(x)); }
-  bool await_reductions() override { return real_->await_reductions(); }
-  PassResults results() override { return real_->results(); }
-  void update(const Update& update) override { real_->update(update); }
-  void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
-  void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
 
  private:
-  std::unique_ptr<StageWork> real_;
   std::map<Key, double>& seconds_;
   std::int64_t step_ = 0;
 };

@@ -40,7 +40,7 @@ std::string_view cut(std::string_view text, std::size_t limit) {
 ///     28    chunks i32               32    created_wall_ns i64   40    created_steady_ns i64
 ///     48    watchdog_seconds f64     56    launcher_process i32  60    stop_requested u32
 ///     64    cause: state u32         68    culprit_rank i32      72    text_bytes u32
-///     76    zero                     80    cause_wall_ns i64     88    zero
+///     76    save_requested u32       80    cause_wall_ns i64     88    zero
 ///     128   text, 1024 bytes, UTF-8
 ///     1152  rows of 128 bytes (ProgressSlot): by rank, then the driver's
 ///     1152 + 128 (ranks + 1)  stage of each chunk, i32
@@ -60,7 +60,7 @@ struct ProgressBoard::Header {
   std::atomic<std::uint32_t> cause_state;
   std::int32_t culprit_rank;
   std::uint32_t text_bytes;
-  std::uint32_t zero_behind;
+  std::atomic<std::uint32_t> save_requested;
   std::int64_t cause_wall_ns;
   std::array<std::byte, 40> room;
   std::array<char, kCauseBytes> text;
@@ -212,6 +212,10 @@ std::optional<Cause> ProgressBoard::cause() const {
 void ProgressBoard::request_stop() { header().stop_requested.store(1); }
 
 bool ProgressBoard::stop_requested() const { return header().stop_requested.load() != 0; }
+
+void ProgressBoard::request_save() { header().save_requested.store(1); }
+
+bool ProgressBoard::take_save_request() { return header().save_requested.exchange(0) != 0; }
 
 bool ProgressBoard::failed() const {
   return header().cause_state.load(std::memory_order_acquire) != none;

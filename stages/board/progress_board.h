@@ -68,6 +68,10 @@ class ProgressBoard {
   /// A rank was asked to stop the run after its step. May be called by a signal handler.
   void request_stop();
   bool stop_requested() const;
+  /// A rank was asked for a checkpoint after its step. May be called by a signal handler.
+  void request_save();
+  /// Whether a checkpoint was asked for since the last call.
+  bool take_save_request();
   /// Whether the recording of a cause has begun. If cause() stays empty, the process that was
   /// recording it died.
   bool failed() const;

@@ -26,9 +26,9 @@ Instruction unpacked(std::uint64_t bits) {
 
 std::string_view to_string(Activity activity) {
   constexpr std::array<std::string_view, kActivities> kNames = {
-      "starting", "beginning", "running", "communicating", "waiting", "reporting",
-      "idle",     "writing",   "leaving", "ended",         "failed",  "dismissed",
-      "deciding", "observing", "joining", "parting",       "closing", "tracing"};
+      "starting", "beginning", "running", "communicating", "waiting",   "reporting", "idle",
+      "writing",  "leaving",   "ended",   "failed",        "dismissed", "deciding",  "observing",
+      "joining",  "parting",   "closing", "tracing",       "saving"};
   return kNames.at(static_cast<std::size_t>(activity));
 }
 
@@ -129,6 +129,8 @@ std::string location_text(const ProgressSlot::View& view) {
       return fmt::format("step {}, between programs", view.step);
     case Activity::writing:
       return "writing its part of the model";
+    case Activity::saving:
+      return "writing its part of a checkpoint";
     case Activity::tracing:
       return fmt::format("step {}, writing its trace", view.step);
     case Activity::leaving:
@@ -171,7 +173,7 @@ bool works(Activity activity) {
   return activity == Activity::starting || activity == Activity::beginning ||
          activity == Activity::running || activity == Activity::reporting ||
          activity == Activity::writing || activity == Activity::leaving ||
-         activity == Activity::tracing;
+         activity == Activity::tracing || activity == Activity::saving;
 }
 
 bool driver_works(Activity activity) {

@@ -33,9 +33,11 @@ enum class Activity : std::uint8_t {
   parting,  // has ended its part, waits until the others have
   closing,  // all have, so all end MPI
   // of a rank that is traced
-  tracing  // writing its spans
+  tracing,  // writing its spans
+  // of the ranks of a run with checkpoints
+  saving  // waits for the end of the writing of its file
 };
-inline constexpr int kActivities = 18;
+inline constexpr int kActivities = 19;
 
 std::string_view to_string(Activity activity);
 

@@ -55,6 +55,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
                       ranges_of(plan.chunks, plan.program.stage_of_chunk, coordinate_.pipeline)),
           coordinate_.tensor, plan.mesh.tensor, plan.batch.compute(), config.on_progress)),
       update_(*stream_, whole_parameters(*parameters_)),
+      saved_(*stream_, *parameters_, saved_parts(plan, rank)),
       chunks_(plan.chunks.size()) {
   const LayerSetup layer_setup{.stream = *stream_,
                                .parameters = *parameters_,
@@ -73,6 +74,9 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
     }
   }
   owned_ = owned();
+  if (config.snapshots) {
+    saved_.snapshots().make_memory();
+  }
 }
 
 ModelStageWork::~ModelStageWork() = default;
@@ -294,21 +298,17 @@ void ModelStageWork::update(const Update& update) {
   values.weight_decay = static_cast<float>(optimizer_.weight_decay);
   values.gradient_scale = static_cast<float>(update.gradient_scale);
   values.step = update.step;
+  saved_.snapshots().await();
   update_.apply(*stream_, parameters_->arenas(), values);
 }
 
 void ModelStageWork::load(StateKind kind, const StateReader& reader) {
+  saved_.snapshots().await();
   for (const Parameter& parameter : parameters_->parameters()) {
     load_state(*stream_, parameter, kind, reader);
   }
   if (kind == StateKind::weight) {
     parameters_->round_weights(*stream_);
-  }
-}
-
-void ModelStageWork::save(StateKind kind, StateWriter& writer) {
-  for (const Owned& owned : owned_) {
-    save_state(*stream_, *owned.part.parameter, kind, writer);
   }
 }
 

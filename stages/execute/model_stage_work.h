@@ -10,6 +10,7 @@
 #include "stages/channels/pass.h"
 #include "stages/execute/mesh_communicators.h"
 #include "stages/execute/micro_batch_source.h"
+#include "stages/execute/saved_state.h"
 #include "stages/execute/stage_work.h"
 #include "stages/plan/plan.h"
 
@@ -20,8 +21,10 @@ struct WorkConfig {
   OptimizerConfig optimizer;
   std::uint64_t seed = 1;  // of dropout
   SampleConfig samples;
-  /// Called again and again while the parameters are made, and before each layer's forward and
-  /// backward: progress for a watchdog.
+  /// Snapshots will be taken: their memory is made from the start, beside the work.
+  bool snapshots = false;
+  /// Called again and again while the parameters and a snapshot's memory are made, and before each
+  /// layer's forward and backward: progress for a watchdog.
   std::function<void()> on_progress = [] {};
 };
 
@@ -44,10 +47,16 @@ class ModelStageWork : public StageWork {
   PassResults results() override;
   void update(const Update& update) override;
   void load(StateKind kind, const StateReader& reader) override;
-  void save(StateKind kind, StateWriter& writer) override;
+  const std::vector<StatePiece>& pieces() const override { return saved_.pieces(); }
+  void save(StateKind kind, StateWriter& writer) override { saved_.save(kind, writer); }
+  std::unique_ptr<StateSnapshot> snapshot() override {
+    return saved_.snapshots().take(on_progress_);
+  }
+  void start_hashing() override { saved_.start_hashing(); }
+  std::vector<StateHash> hashes() override { return saved_.hashes(); }
 
  private:
-  /// A parameter that this rank owns: it saves the state, and reports the square of the range.
+  /// A parameter that this rank owns: it reports the square of the range.
   struct Owned {
     std::int32_t index = 0;  // in ModelSpec::parameters()
     OwnedRange part;
@@ -72,6 +81,7 @@ class ModelStageWork : public StageWork {
   std::function<void()> on_progress_;
   std::unique_ptr<ParameterStore> parameters_;
   OwnedUpdate update_;
+  SavedState saved_;
   std::vector<std::unique_ptr<ChunkState>> chunks_;  // by chunk; null: another stage's
   std::vector<Owned> owned_;
   Event reduced_;   // behind the reductions that were started

@@ -3,13 +3,16 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
 #include "models/parameters/parameter_state.h"
+#include "models/parameters/state_hash.h"
 #include "stages/channels/pass.h"
+#include "stages/execute/state_snapshot.h"
 #include "stages/program/instruction.h"
 
 namespace stagecraft {
@@ -37,7 +40,8 @@ struct PassResults {
   std::vector<ParameterSquare> squares = {};
 };
 
-/// The work of one rank. Called by one thread, in program order. A failure is an exception.
+/// The work of one rank. Called by one thread, in program order. A failure is an exception. What
+/// reads the state is called between passes, or within one before its U: the state is the same.
 class StageWork {
  public:
   virtual ~StageWork() = default;
@@ -60,9 +64,22 @@ class StageWork {
   /// Takes the pieces of all parameters that this rank holds, copies of other ranks' included. Call
   /// it between passes. A work begins with undefined weights and with moments of zero.
   virtual void load(StateKind kind, const StateReader& reader) = 0;
-  /// Hands over the pieces that this rank owns: of all ranks, one owns each element of each
-  /// parameter. Call it between passes; the values are those after all updates before it.
+  /// The pieces that this rank saves, of all kinds, kind by kind: of all ranks, one saves each
+  /// element. Valid as long as the work.
+  virtual const std::vector<StatePiece>& pieces() const = 0;
+  /// Hands over the pieces of one kind, in the order of pieces(), with their values after all
+  /// updates before it.
   virtual void save(StateKind kind, StateWriter& writer) = 0;
+  /// Starts a copy of pieces() with their values after all updates before it. The next update or
+  /// load waits for the copy's end, on the device. The earlier snapshot must be gone, and this one
+  /// must go before the work. Null if the host lacks the memory: save() all kinds before the next
+  /// update.
+  virtual std::unique_ptr<StateSnapshot> snapshot() = 0;
+  /// Starts hashing pieces() with their values after all updates before it. The host does not wait.
+  virtual void start_hashing() = 0;
+  /// What the last start_hashing() computed: one hash for each parameter and kind in pieces(), in
+  /// this order. Waits for the device.
+  virtual std::vector<StateHash> hashes() = 0;
 };
 
 }  // namespace stagecraft

@@ -41,6 +41,19 @@ TEST_CASE("a stop that one process was asked for is read by all") {
   CHECK(number_at<std::uint32_t>(read_file(path), 60) == 1);
 }
 
+TEST_CASE("a checkpoint that one process was asked for is taken once by another") {
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "progress";
+  ProgressBoard made = ProgressBoard::create(kInfo, path);
+  ProgressBoard opened = ProgressBoard::open(path, Access::write);
+  CHECK_FALSE(made.take_save_request());
+  opened.request_save();
+  CHECK(number_at<std::uint32_t>(read_file(path), 76) == 1);
+  CHECK(made.take_save_request());
+  CHECK_FALSE(made.take_save_request());
+  CHECK_FALSE(opened.take_save_request());
+}
+
 TEST_CASE("every process that opens a board reads the same") {
   const TemporaryFolder folder;
   const auto path = folder.path() / "progress";

@@ -38,7 +38,11 @@ class NotingWork : public StageWork {
   PassResults results() override { return {}; }
   void update(const Update&) override { done.push_back({.op = Op::optimizer}); }
   void load(StateKind kind, const StateReader& reader) override { state.load(kind, reader); }
+  const std::vector<StatePiece>& pieces() const override { return state.pieces(); }
   void save(StateKind kind, StateWriter& writer) override { state.save(kind, writer); }
+  std::unique_ptr<StateSnapshot> snapshot() override { return state.snapshot(); }
+  void start_hashing() override { state.start_hashing(); }
+  std::vector<StateHash> hashes() override { return state.hashes(); }
 
   std::vector<Pass> passes;
   std::vector<Instruction> done;
