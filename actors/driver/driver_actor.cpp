@@ -2,6 +2,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <chrono>
 #include <cmath>
@@ -38,6 +39,8 @@ DriverActor::behavior_type driver_actor(DriverActor::stateful_pointer<DriverStat
   return {
       [&state](const Ready& m) { state.ready(m); },
       [&state](const PassDone& m) { state.pass_done(m); },
+      [&state](const StateHashed& m) { state.state_kept(m); },
+      [&state](const StateSaved& m) { state.state_kept(m); },
       [&state](const ModelWritten& m) { state.model_written(m); },
       [&state](const StageEnded& m) { state.stage_ended(m); },
       [&state](const RunFailed& m) { state.run_failed(m); },
@@ -53,6 +56,7 @@ void DriverState::start(DriverActor::stateful_pointer<DriverState> self,
                         std::shared_ptr<DriverSetup> setup) {
   self_ = self;
   setup_ = std::move(setup);
+  keeper_.emplace(*setup_->config, *setup_->plan, events_);
 }
 
 template <typename Message>
@@ -89,7 +93,10 @@ void DriverState::guarded(const std::function<void()>& action) {
   }
 }
 
-void DriverState::observe(const std::function<void(RunObserver&)>& event) {
+/// Observers see events in this order, however late what an event tells has come.
+void DriverState::observe(const EventQueue::Event& event) { events_.add(event); }
+
+void DriverState::show(const EventQueue::Event& event) {
   ProgressSlot& progress = setup_->board->driver();
   progress.set(Activity::observing);
   for (RunObserver& observer : setup_->observers) {
@@ -109,7 +116,7 @@ std::int64_t DriverState::step() const {
 
 void DriverState::connect(const std::vector<caf::strong_actor_ptr>& stages) {
   setup_->board->driver().enter();
-  phase_ = Starting{Answers(ranks())};
+  phase_ = Starting{Answers(ranks()), HashSums(setup_->plan->model.parameters().size())};
   for (const caf::strong_actor_ptr& stage : stages) {
     stages_.push_back(caf::actor_cast<StageActor>(stage));
     self_->monitor(stages_.back());
@@ -156,9 +163,12 @@ void DriverState::lost_rank(int rank) {
 
 void DriverState::ready(const Ready& message) {
   guarded([&] {
-    if (!expect<Starting>("Ready").ready.add(message.rank, "Ready")) {
+    auto& phase = expect<Starting>("Ready");
+    phase.loaded.add(message.loaded);
+    if (!phase.ready.add(message.rank, "Ready")) {
       return;
     }
+    check_loaded(phase.loaded);
     if (setup_->config->prime) {
       tell_all(RunPasses{{{PassKind::train, 0}}});
       phase_ = Stepping{0, now_ns()};
@@ -168,9 +178,17 @@ void DriverState::ready(const Ready& message) {
   });
 }
 
+/// What was loaded is what was saved, whatever the split.
+void DriverState::check_loaded(const HashSums& loaded) const {
+  if (setup_->config->resume) {
+    const std::string fault = difference(loaded, setup_->config->resume->manifest());
+    require(fault.empty(), "checkpoint", "{}; the run cannot go on from it", fault);
+  }
+}
+
 /// Behind step 0 comes one batch of an evaluation. Results of both are ignored.
 void DriverState::step_primed() {
-  ApplyUpdate update{0, to_wire(0.0), to_wire(0.0), {}};
+  ApplyUpdate update{0, to_wire(0.0), to_wire(0.0)};
   if (setup_->evaluation_samples == 0) {
     tell_all(update);
     begin_training();
@@ -185,8 +203,35 @@ void DriverState::step_primed() {
 void DriverState::begin_training() {
   observe([](RunObserver& observer) { observer.on_start(); });
   begin_ns_ = now_ns();
-  phase_ = Stepping{1, begin_ns_};
-  tell_all(RunPasses{{{PassKind::train, 1}}});
+  keeper_->begin(begin_ns_);
+  if (setup_->config->resume) {
+    go_on_from(setup_->config->resume->manifest());
+  } else {
+    begin_step(1);
+  }
+}
+
+void DriverState::begin_step(std::int64_t step) {
+  phase_ = Stepping{step, now_ns()};
+  tell_all(RunPasses{{{PassKind::train, step}}});
+}
+
+/// An evaluation that a stop cut short is done again.
+void DriverState::go_on_from(const CheckpointManifest& checkpoint) {
+  result_.steps = checkpoint.step;
+  result_.first_step = checkpoint.step + 1;
+  result_.loss = checkpoint.loss;
+  result_.validation_loss = checkpoint.validation_loss;
+  result_.validation_step = checkpoint.validation_step;
+  if (checkpoint.step >= setup_->config->optimizer.steps) {
+    write_model();
+  } else if (checkpoint.evaluation_due && setup_->evaluation_samples > 0) {
+    Evaluation evaluation = evaluation_after(checkpoint.step);
+    tell_all(RunPasses{{*evaluation.next()}});
+    begin_evaluation({std::move(evaluation)});
+  } else {
+    begin_step(checkpoint.step + 1);
+  }
 }
 
 void DriverState::pass_done(const PassDone& message) {
@@ -206,7 +251,6 @@ void DriverState::step_done(const PassDone& message) {
 
 /// A stop that is requested after this follows the next step, unless an evaluation comes before it.
 void DriverState::decide_update(const Stepping& phase, const std::vector<RankResults>& results) {
-  const RunConfig& config = *setup_->config;
   const StepReduction sums = add_up(*setup_->plan, results);
   if (!sums.not_finite.empty()) {
     run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
@@ -214,28 +258,52 @@ void DriverState::decide_update(const Stepping& phase, const std::vector<RankRes
     return;
   }
   StepReport report = step_report(phase.step, sums);
-  ApplyUpdate update{phase.step,
-                     to_wire(report.learning_rate),
-                     to_wire(clip_factor(config.optimizer, report.gradient_norm)),
-                     {}};
-  const bool last = phase.step == config.optimizer.steps || stops();
-  std::optional<Evaluation> evaluation;
-  if (!last && evaluates_after(phase.step)) {
-    evaluation = evaluation_after(phase.step);
-    update.next.push_back(*evaluation->next());
-  } else if (!last) {
-    update.next.push_back({PassKind::train, phase.step + 1});
-  }
-  tell_all(update);
+  Following next = following(phase.step);
+  tell_all(update_of(report, next));
   const std::int64_t end_ns = now_ns();
   report.seconds = static_cast<double>(end_ns - phase.begin_ns) * 1e-9;
   end_step(report, end_ns);
-  if (last) {
+  if (next.kept) {
+    keeper_->ordered(*next.kept, report.loss);
+  }
+  go_on_behind(phase.step, std::move(next), end_ns);
+}
+
+DriverState::Following DriverState::following(std::int64_t step) {
+  Following next{.last = step == setup_->config->optimizer.steps || stops()};
+  next.kept = keeper_->order_after(step, next.last, now_ns());
+  if (!next.last && evaluates_after(step)) {
+    next.evaluation = evaluation_after(step);
+  }
+  return next;
+}
+
+/// Orders the first batches of an evaluation that follows.
+ApplyUpdate DriverState::update_of(const StepReport& report, Following& next) const {
+  ApplyUpdate update{report.step, to_wire(report.learning_rate),
+                     to_wire(clip_factor(setup_->config->optimizer, report.gradient_norm))};
+  if (next.kept) {
+    update.state.push_back(*next.kept);
+  }
+  if (next.evaluation) {
+    update.next.push_back(*next.evaluation->next());
+  } else if (!next.last) {
+    update.next.push_back({PassKind::train, report.step + 1});
+  }
+  return update;
+}
+
+void DriverState::go_on_behind(std::int64_t step, Following next, std::int64_t now_ns) {
+  const bool is_complete = step == setup_->config->optimizer.steps;
+  if (!next.evaluation && !(is_complete && setup_->evaluation_samples > 0)) {
+    settle_evaluation(step, evaluates_after(step));
+  }
+  if (next.last) {
     write_model();
-  } else if (evaluation) {
-    begin_evaluation({std::move(*evaluation)});
+  } else if (next.evaluation) {
+    begin_evaluation({std::move(*next.evaluation)});
   } else {
-    phase_ = Stepping{phase.step + 1, end_ns};
+    phase_ = Stepping{step + 1, now_ns};
   }
 }
 
@@ -254,7 +322,7 @@ void DriverState::end_step(const StepReport& report, std::int64_t end_ns) {
   result_.steps = report.step;
   result_.loss = report.loss;
   result_.seconds = static_cast<double>(end_ns - begin_ns_) * 1e-9;
-  observe([&](RunObserver& observer) { observer.on_step(report); });
+  observe([report](RunObserver& observer) { observer.on_step(report); });
 }
 
 /// A stop that was heard once holds.
@@ -280,7 +348,7 @@ Evaluation DriverState::evaluation_after(std::int64_t step) const {
 void DriverState::begin_evaluation(Evaluating phase) {
   const std::int64_t step = phase.evaluation.step();
   phase_ = std::move(phase);
-  observe([&](RunObserver& observer) { observer.on_evaluation_begin(step); });
+  observe([step](RunObserver& observer) { observer.on_evaluation_begin(step); });
 }
 
 void DriverState::batch_done(const PassDone& message) {
@@ -316,21 +384,49 @@ void DriverState::end_evaluation() {
     result_.validation_loss = report.loss;
     result_.validation_step = report.step;
   }
-  observe([&](RunObserver& observer) { observer.on_evaluation_end(report); });
-  if (last) {
-    finish();
+  observe([report](RunObserver& observer) { observer.on_evaluation_end(report); });
+  const bool ends = last;
+  settle_evaluation(report.step, !report.loss);
+  if (ends) {
+    finish_when_saved();
   } else if (stops()) {
+    save_stopped(report);
     write_model();
   } else {
-    phase_ = Stepping{report.step + 1, now_ns()};
-    tell_all(RunPasses{{{PassKind::train, report.step + 1}}});
+    begin_step(report.step + 1);
   }
+}
+
+/// The last evaluation, of those up to the step, is known.
+void DriverState::settle_evaluation(std::int64_t step, bool due) {
+  keeper_->settle_evaluation(step, {result_.validation_loss, result_.validation_step, due});
+}
+
+/// A stop came in the evaluation. The state is still that of its step.
+void DriverState::save_stopped(const EvaluationReport& evaluation) {
+  if (const std::optional<KeepState> order = keeper_->order_stopped(evaluation.step)) {
+    tell_all(*order);
+    keeper_->ordered(*order, result_.loss);
+    settle_evaluation(evaluation.step, !evaluation.loss);
+  }
+}
+
+template <typename Message>
+void DriverState::state_kept(const Message& message) {
+  guarded([&] {
+    keeper_->add(message);
+    if (keeper_->is_idle() && std::holds_alternative<Saving>(phase_)) {
+      finish();
+    }
+  });
 }
 
 /// The last step has ended, or a stop came before it.
 void DriverState::write_model() {
   result_.stopped_early = result_.steps < setup_->config->optimizer.steps;
-  if (setup_->config->model_folder.empty()) {
+  const RunConfig& config = *setup_->config;
+  const bool goes_on = result_.stopped_early && !config.checkpoints.empty();
+  if (config.model_folder.empty() || goes_on) {
     model_is_written();
     return;
   }
@@ -355,10 +451,11 @@ void DriverState::model_written(const ModelWritten& message) {
 }
 
 /// The evaluation after the last step comes behind the model, so that what was trained is safe. A
-/// run that was stopped before its last step has none.
+/// run that was stopped before its last step has none, and an earlier start may have done it.
 void DriverState::model_is_written() {
-  if (result_.stopped_early || setup_->evaluation_samples == 0) {
-    finish();
+  const bool is_done = result_.validation_loss && result_.validation_step == result_.steps;
+  if (result_.stopped_early || setup_->evaluation_samples == 0 || is_done) {
+    finish_when_saved();
     return;
   }
   Evaluation evaluation = evaluation_after(result_.steps);
@@ -394,6 +491,14 @@ void DriverState::run_failed(const RunFailed& message) {
   self_->delayed_send(self_, kEndDeadline, TickAtom::value);
   if (!std::holds_alternative<Ending>(phase_)) {
     finish();
+  }
+}
+
+void DriverState::finish_when_saved() {
+  if (keeper_->is_idle()) {
+    finish();
+  } else {
+    phase_ = Saving{};
   }
 }
 

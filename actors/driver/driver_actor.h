@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "actors/driver/driver_phases.h"
+#include "actors/driver/event_queue.h"
+#include "actors/driver/state_keeper.h"
 #include "actors/driver/step_reduction.h"
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
@@ -38,6 +40,8 @@ class DriverState {
   void lost(const caf::down_msg& down);
   void ready(const Ready& message);
   void pass_done(const PassDone& message);
+  template <typename Message>
+  void state_kept(const Message& message);
   void model_written(const ModelWritten& message);
   void stage_ended(const StageEnded& message);
   void run_failed(const RunFailed& message);
@@ -49,13 +53,26 @@ class DriverState {
   template <typename Message>
   void tell_all(const Message& message);
   void guarded(const std::function<void()>& action);
-  void observe(const std::function<void(RunObserver&)>& event);
+  void observe(const EventQueue::Event& event);
+  void show(const EventQueue::Event& event);
   int ranks() const { return setup_->plan->mesh.ranks(); }
   std::int64_t step() const;
 
   void step_primed();
+  void check_loaded(const HashSums& loaded) const;
   void begin_training();
+  void begin_step(std::int64_t step);
+  void go_on_from(const CheckpointManifest& checkpoint);
   void step_done(const PassDone& message);
+  /// What follows a step's update.
+  struct Following {
+    bool last = false;  // no step
+    std::optional<Evaluation> evaluation = {};
+    std::optional<KeepState> kept = {};
+  };
+  Following following(std::int64_t step);
+  ApplyUpdate update_of(const StepReport& report, Following& next) const;
+  void go_on_behind(std::int64_t step, Following next, std::int64_t now_ns);
   void decide_update(const Stepping& phase, const std::vector<RankResults>& results);
   StepReport step_report(std::int64_t step, const StepReduction& sums) const;
   void end_step(const StepReport& report, std::int64_t end_ns);
@@ -65,8 +82,11 @@ class DriverState {
   void begin_evaluation(Evaluating phase);
   void batch_done(const PassDone& message);
   void end_evaluation();
+  void settle_evaluation(std::int64_t step, bool due);
+  void save_stopped(const EvaluationReport& evaluation);
   void write_model();
   void model_is_written();
+  void finish_when_saved();
   void finish();
   RunFailed failure() const;
   void lost_rank(int rank);
@@ -78,7 +98,9 @@ class DriverState {
   std::set<caf::strong_actor_ptr> monitors_;  // one per process
   RunResult result_;
   bool stop_heard_ = false;
-  std::int64_t begin_ns_ = 0;     // of step 1
+  std::int64_t begin_ns_ = 0;  // of the first step
+  EventQueue events_{[this](const EventQueue::Event& event) { show(event); }};
+  std::optional<StateKeeper> keeper_;
   DriverPhase phase_ = Ending{};  // Starting once the stages are known
   std::set<int> ended_;           // ranks that sent StageEnded or are lost, in any phase
 };

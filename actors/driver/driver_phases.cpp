@@ -16,19 +16,11 @@ struct Awaited {
     return fmt::format("the results of the evaluation after step {}", phase.evaluation.step());
   }
   std::string operator()(const WritingModel& /*phase*/) const { return "the model's parts"; }
+  std::string operator()(const Saving& /*phase*/) const { return "the parts of a checkpoint"; }
   std::string operator()(const Ending& /*phase*/) const { return "the ranks to end"; }
 };
 
 }  // namespace
-
-bool Answers::add(int rank, std::string_view what) {
-  require(rank >= 0 && rank < static_cast<int>(has_answered_.size()), "protocol",
-          "{} came from rank {}, but there are {} ranks", what, rank, has_answered_.size());
-  require(!has(rank), "protocol", "{} came twice from rank {}", what, rank);
-  has_answered_[static_cast<std::size_t>(rank)] = true;
-  ++count_;
-  return complete();
-}
 
 std::string awaited_in(const DriverPhase& phase) { return std::visit(Awaited{}, phase); }
 

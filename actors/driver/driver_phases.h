@@ -8,27 +8,16 @@
 #include <variant>
 #include <vector>
 
+#include "actors/driver/answers.h"
 #include "actors/driver/evaluation.h"
+#include "actors/driver/hash_sums.h"
 
 namespace stagecraft {
-
-/// Which ranks have answered. Every rank answers once.
-class Answers {
- public:
-  explicit Answers(int ranks) : has_answered_(static_cast<std::size_t>(ranks)) {}
-  /// Returns true when no rank is missing. Throws Error for an unknown rank or a second answer.
-  bool add(int rank, std::string_view what);
-  bool has(int rank) const { return has_answered_.at(static_cast<std::size_t>(rank)); }
-  bool complete() const { return count_ == has_answered_.size(); }
-
- private:
-  std::vector<bool> has_answered_;
-  std::size_t count_ = 0;
-};
 
 /// The ranks make their parameters: waits for Ready of each.
 struct Starting {
   Answers ready;
+  HashSums loaded;
 };
 
 /// The ranks run a training step (0: the priming step): waits for its PassDone.
@@ -49,10 +38,13 @@ struct WritingModel {
   Answers written;
 };
 
+/// The last checkpoint is written: waits for what the ranks have still to say of their state.
+struct Saving {};
+
 /// The ranks end: waits for StageEnded of each, for a bounded time after a failure.
 struct Ending {};
 
-using DriverPhase = std::variant<Starting, Stepping, Evaluating, WritingModel, Ending>;
+using DriverPhase = std::variant<Starting, Stepping, Evaluating, WritingModel, Saving, Ending>;
 
 /// What the driver waits for, such as "the results of step 7".
 std::string awaited_in(const DriverPhase& phase);

@@ -20,7 +20,9 @@ bool BoardRelay::is_here(int rank) const {
 }
 
 BoardRows BoardRelay::own(std::int64_t now_ns) const {
-  BoardRows rows{.rows = {}, .stop_requested = board_->stop_requested()};
+  BoardRows rows{.rows = {},
+                 .stop_requested = board_->stop_requested(),
+                 .save_requested = board_->take_save_request()};
   for (int rank = 0; rank < board_->ranks(); ++rank) {
     if (is_here(rank)) {
       rows.rows.push_back({rank, board_->slot(rank).copy(now_ns)});
@@ -51,6 +53,9 @@ void BoardRelay::take(const BoardRows& rows, std::int64_t now_ns) const {
   }
   if (rows.stop_requested) {
     board_->request_stop();
+  }
+  if (rows.save_requested) {
+    board_->request_save();
   }
 }
 

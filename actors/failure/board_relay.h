@@ -22,7 +22,8 @@ class BoardRelay {
 
   /// The time from an answer to the next rows.
   std::chrono::milliseconds period() const;
-  /// The rows of this host's ranks.
+  /// The rows of this host's ranks, and what they were asked for. A request for a checkpoint leaves
+  /// the board with them.
   BoardRows own(std::int64_t now_ns) const;
   /// The rows of all ranks that `rows` has none of.
   BoardRows others(const BoardRows& rows, std::int64_t now_ns) const;

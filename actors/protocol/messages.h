@@ -11,6 +11,9 @@
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> stage -> driver PassDone                   losses and squares, gathered along a tree
 //   driver -> stage          ApplyUpdate                the optimizer may fire, and what follows it
+//   driver -> stage          KeepState                  hash the state, or save it in a checkpoint
+//   stage -> driver          StateHashed                hashes of the state
+//   stage -> stage, driver   StateSaved                 the stage's file of a checkpoint is written
 //   driver -> stage          WriteModel                 write the stage's slices
 //   stage -> driver          ModelWritten
 //   driver -> stage          Finish                     end now, whatever is running
@@ -35,6 +38,7 @@
 
 #include "actors/protocol/wire_double.h"
 #include "kernels/core/stream.h"
+#include "models/parameters/parameter_state.h"
 #include "stages/board/progress_slot.h"
 #include "stages/channels/channel.h"
 #include "stages/channels/pass.h"
@@ -59,8 +63,16 @@ struct Credit {
   std::uint64_t sequence = 0;
 };
 
+struct WireHash {
+  std::int32_t parameter = 0;  // position in ModelSpec::parameters()
+  StateKind kind = StateKind::weight;
+  std::uint64_t hash = 0;
+};
+
+/// With the hashes of the state that the rank has loaded from a checkpoint.
 struct Ready {
   std::int32_t rank = 0;
+  std::vector<WireHash> loaded = {};
 };
 
 struct WireSquare {
@@ -81,6 +93,39 @@ struct PassDone {
   std::vector<RankResults> ranks;
 };
 
+/// The state behind the update of `step` is hashed. It is saved too if there is a folder, that of
+/// an unfinished checkpoint.
+struct KeepState {
+  std::int64_t step = 0;
+  std::string directory;  // path; "": only hashed
+};
+
+/// The hashes of what the rank saves. Each element of the state is saved by one rank.
+struct StateHashed {
+  std::int32_t rank = 0;
+  std::int64_t step = 0;
+  std::vector<WireHash> hashes;
+};
+
+struct WirePiece {
+  std::int32_t parameter = 0;  // position in ModelSpec::parameters()
+  StateKind kind = StateKind::weight;
+  std::vector<std::int64_t> begin;  // the box
+  std::vector<std::int64_t> end;
+  std::uint64_t checksum = 0;
+};
+
+/// The rank's file is on the disk, or could not be written. The stage's writer sends it to the
+/// stage, which passes it on.
+struct StateSaved {
+  std::int32_t rank = 0;
+  std::int64_t step = 0;
+  std::int64_t bytes = 0;              // of the file
+  std::vector<WirePiece> pieces = {};  // in the order of the file; none: the rank has no file
+  std::string error = {};              // "": none
+};
+
+/// `state` (at most one) says what is done with the state behind the update, before the next one.
 /// `next` holds the passes that follow the update, so that no rank waits for the driver: the next
 /// step, or the first batches of an evaluation. A step behind an evaluation is ordered when that
 /// has ended, since a stop may come in between.
@@ -89,6 +134,7 @@ struct ApplyUpdate {
   std::uint64_t learning_rate = 0;   // bits
   std::uint64_t gradient_scale = 0;  // bits
   std::vector<PassRange> next = {};
+  std::vector<KeepState> state = {};
 };
 
 struct WriteModel {
@@ -133,6 +179,7 @@ struct WireRow {
 struct BoardRows {
   std::vector<WireRow> rows;
   bool stop_requested = false;
+  bool save_requested = false;
 };
 
 template <class Inspector>
@@ -170,7 +217,27 @@ auto inspect(Inspector& f, Credit& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, Ready& x) {
-  return f(caf::meta::type_name("Ready"), x.rank);
+  return f(caf::meta::type_name("Ready"), x.rank, x.loaded);
+}
+template <class Inspector>
+auto inspect(Inspector& f, WireHash& x) {
+  return f(caf::meta::type_name("WireHash"), x.parameter, x.kind, x.hash);
+}
+template <class Inspector>
+auto inspect(Inspector& f, KeepState& x) {
+  return f(caf::meta::type_name("KeepState"), x.step, x.directory);
+}
+template <class Inspector>
+auto inspect(Inspector& f, StateHashed& x) {
+  return f(caf::meta::type_name("StateHashed"), x.rank, x.step, x.hashes);
+}
+template <class Inspector>
+auto inspect(Inspector& f, WirePiece& x) {
+  return f(caf::meta::type_name("WirePiece"), x.parameter, x.kind, x.begin, x.end, x.checksum);
+}
+template <class Inspector>
+auto inspect(Inspector& f, StateSaved& x) {
+  return f(caf::meta::type_name("StateSaved"), x.rank, x.step, x.bytes, x.pieces, x.error);
 }
 template <class Inspector>
 auto inspect(Inspector& f, WireSquare& x) {
@@ -186,7 +253,8 @@ auto inspect(Inspector& f, PassDone& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, ApplyUpdate& x) {
-  return f(caf::meta::type_name("ApplyUpdate"), x.step, x.learning_rate, x.gradient_scale, x.next);
+  return f(caf::meta::type_name("ApplyUpdate"), x.step, x.learning_rate, x.gradient_scale, x.next,
+           x.state);
 }
 template <class Inspector>
 auto inspect(Inspector& f, WriteModel& x) {
@@ -230,15 +298,15 @@ auto inspect(Inspector& f, WireRow& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, BoardRows& x) {
-  return f(caf::meta::type_name("BoardRows"), x.rows, x.stop_requested);
+  return f(caf::meta::type_name("BoardRows"), x.rows, x.stop_requested, x.save_requested);
 }
 
 /// Every message type that an actor may receive; the network layer and tests iterate over it.
 template <class... Ts>
 struct MessageList {};
-using AllMessages =
-    MessageList<RunPasses, Envelope, Credit, Ready, PassDone, ApplyUpdate, WriteModel, ModelWritten,
-                Finish, StageEnded, StageFailed, RunFailed, BoardRows>;
+using AllMessages = MessageList<RunPasses, Envelope, Credit, Ready, PassDone, ApplyUpdate,
+                                KeepState, StateHashed, StateSaved, WriteModel, ModelWritten,
+                                Finish, StageEnded, StageFailed, RunFailed, BoardRows>;
 
 using TickAtom = caf::atom_constant<caf::atom("tick")>;
 using ConnectAtom = caf::atom_constant<caf::atom("connect")>;
@@ -251,7 +319,8 @@ using FailureMonitor =
                      caf::replies_to<BoardRows>::with<BoardRows>, caf::reacts_to<Finish>>;
 
 using DriverActor =
-    caf::typed_actor<caf::reacts_to<Ready>, caf::reacts_to<PassDone>, caf::reacts_to<ModelWritten>,
+    caf::typed_actor<caf::reacts_to<Ready>, caf::reacts_to<PassDone>, caf::reacts_to<StateHashed>,
+                     caf::reacts_to<StateSaved>, caf::reacts_to<ModelWritten>,
                      caf::reacts_to<StageEnded>, caf::reacts_to<RunFailed>,
                      caf::reacts_to<TickAtom>,
                      caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>>,
@@ -263,8 +332,8 @@ using DriverActor =
 /// carries the driver.
 using StageActor = caf::typed_actor<
     caf::reacts_to<RunPasses>, caf::reacts_to<Envelope>, caf::reacts_to<Credit>,
-    caf::reacts_to<PassDone>, caf::reacts_to<ApplyUpdate>, caf::reacts_to<WriteModel>,
-    caf::reacts_to<Finish>,
+    caf::reacts_to<PassDone>, caf::reacts_to<ApplyUpdate>, caf::reacts_to<KeepState>,
+    caf::reacts_to<StateSaved>, caf::reacts_to<WriteModel>, caf::reacts_to<Finish>,
     caf::reacts_to<ConnectAtom, std::vector<caf::strong_actor_ptr>, caf::strong_actor_ptr>,
     caf::reacts_to<JoinAtom, caf::strong_actor_ptr>>;
 

@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "kernels/core/stream.h"
+#include "models/checkpoint/checkpoint_manifest.h"
+#include "models/parameters/state_hash.h"
 #include "tensor_parallel/sharding/mesh.h"
 
 namespace stagecraft {
@@ -33,6 +35,28 @@ struct EvaluationReport {
   std::optional<double> loss;  // nats per token; empty when a stop cut the evaluation short
 };
 
+/// The state behind a step, over the whole mesh.
+struct StateHashReport {
+  std::int64_t step = 0;
+  std::vector<StateHash> tensors;  // in model order, of each parameter all kinds
+  std::uint64_t sum = 0;           // modulo 2^64
+};
+
+/// A checkpoint whose pieces are on the disk.
+struct CheckpointReport {
+  std::filesystem::path unfinished;  // its folder
+  /// Without `settings`, `origin` and `different_bits`, which launch/ knows.
+  CheckpointManifest manifest;
+  double seconds = 0;  // from the order to save to the last piece on the disk
+};
+
+/// A checkpoint that could not be written.
+struct CheckpointFailure {
+  std::filesystem::path unfinished;
+  std::int64_t step = 0;
+  std::string text;  // "rank R: the error"
+};
+
 /// Receives the events of a run, for terminal and files. Called from the driver's thread, in order,
 /// while the ranks compute what follows. An exception ends the run with its text as the cause. The
 /// watchdog ends a run whose observer does not return, so files and terminals that may block are
@@ -40,10 +64,19 @@ struct EvaluationReport {
 class RunObserver {
  public:
   virtual ~RunObserver() = default;
-  virtual void on_start() {}  // weights are initialised, step 1 begins
+  virtual void on_start() {}  // weights are initialised or loaded, the first step begins
   virtual void on_step(const StepReport& report) = 0;
   virtual void on_evaluation_begin(std::int64_t step) { static_cast<void>(step); }
   virtual void on_evaluation_end(const EvaluationReport& report) { static_cast<void>(report); }
+  /// Behind on_step() of the same step, and before on_evaluation_begin() and later steps.
+  virtual void on_state_hash(const StateHashReport& report) { static_cast<void>(report); }
+  /// All events up to the checkpoint's step, its evaluation included, came before. The checkpoint
+  /// is to be committed when the rows of these events are on the disk.
+  virtual void on_checkpoint(const CheckpointReport& report) { static_cast<void>(report); }
+  /// The run goes on. The unfinished folder is to be removed.
+  virtual void on_checkpoint_failed(const CheckpointFailure& failure) {
+    static_cast<void>(failure);
+  }
   virtual void on_model_written(const std::filesystem::path& folder) { static_cast<void>(folder); }
 };
 
@@ -62,7 +95,8 @@ struct RankReport {
 };
 
 struct RunResult {
-  std::int64_t steps = 0;                 // completed
+  std::int64_t steps = 0;                 // completed, those of earlier starts included
+  std::int64_t first_step = 1;            // of this start
   bool stopped_early = false;             // by a request, before the last step
   double loss = 0;                        // of the last step
   std::optional<double> validation_loss;  // of the last evaluation that was whole

@@ -3,12 +3,25 @@
 #include <fmt/core.h>
 
 #include <caf/all.hpp>
+#include <utility>
 
 #include "actors/stage/observed_reader.h"
 #include "models/checkpoint/model_file.h"
 #include "models/parameters/drawn_weights.h"
 
 namespace stagecraft {
+namespace {
+
+std::vector<WireHash> to_wire(const std::vector<StateHash>& hashes) {
+  std::vector<WireHash> wire;
+  for (const StateHash& hash : hashes) {
+    wire.push_back({hash.parameter, hash.kind, hash.hash});
+  }
+  return wire;
+}
+
+}  // namespace
+
 StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> self,
                                       const std::shared_ptr<StageSetup>& setup,
                                       const FailureMonitor& monitor) {
@@ -21,6 +34,8 @@ StageActor::behavior_type stage_actor(StageActor::stateful_pointer<StageState> s
       [&state](const Credit& m) { state.credit(m); },
       [&state](const PassDone& m) { state.gather(m); },
       [&state](const ApplyUpdate& m) { state.apply(m); },
+      [&state](const KeepState& m) { state.keep_state(m); },
+      [&state](const StateSaved& m) { state.state_saved(m); },
       [&state](const WriteModel& m) { state.write_model(m); },
       [&state](const Finish& m) { state.finish(m); },
       [&state](ConnectAtom, const std::vector<caf::strong_actor_ptr>& column,
@@ -68,10 +83,10 @@ void StageState::begin_when_complete() {
   guarded([&] {
     progress().set(Activity::starting);
     make_work();
-    load_weights();
+    Ready ready{setup_->rank, load_state()};
     begin_trace();
-    progress().set(Activity::idle);
-    self_->send(driver_, Ready{setup_->rank});
+    rest();
+    self_->send(driver_, std::move(ready));
   });
 }
 
@@ -99,7 +114,8 @@ void StageState::lost(const caf::down_msg& down) {
 void StageState::begin_trace() {
   const RunConfig& config = *setup_->config;
   if (config.trace_sink) {
-    trace_ = StageTrace(config.trace_sink(setup_->rank), config.trace_steps);
+    const std::int64_t first = config.resume ? config.resume->manifest().step + 1 : 1;
+    trace_ = StageTrace(config.trace_sink(setup_->rank), config.trace_steps, first);
     compare_clocks(false);
   }
 }
@@ -118,6 +134,7 @@ void StageState::make_work() {
   StageSetup& s = *setup_;
   MeshCommunicators groups = make_groups();
   progress().set(Activity::starting);
+  s.work.snapshots = !s.config->checkpoints.empty() && s.config->checkpoint.periodic();
   s.work.on_progress = [this] { progress().advance(); };
   work_ = std::make_unique<ModelStageWork>(*s.plan, s.rank, std::move(s.stream), std::move(groups),
                                            s.data, s.work);
@@ -131,6 +148,15 @@ void StageState::make_work() {
                                   .progress = progress(),
                                   .spans = meter_.spans()},
                     s.channels);
+  saver_.emplace(StateSaverSetup{
+      .rank = s.rank,
+      .plan = *s.plan,
+      .work = *work_,
+      .files = *s.config->files,
+      .progress = progress(),
+      .saved = [self = caf::actor_cast<StageActor>(self_)](const StateSaved& saved) {
+        caf::anon_send(self, saved);
+      }});
 }
 
 /// Collective over each group.
@@ -142,6 +168,20 @@ MeshCommunicators StageState::make_groups() {
     *group = observe(setup_->for_tensors(std::move(*group)), *this);
   }
   return groups;
+}
+
+/// Returns the hashes of what was loaded from a checkpoint.
+std::vector<WireHash> StageState::load_state() {
+  if (setup_->config->resume == nullptr) {
+    load_weights();
+    return {};
+  }
+  const ObservedReader reader(*setup_->config->resume, [this] { progress().advance(); });
+  for (const StateKind kind : kStateKinds) {
+    work_->load(kind, reader);
+  }
+  work_->start_hashing();
+  return to_wire(work_->hashes());
 }
 
 /// From the model that the run begins with, or at random.
@@ -226,9 +266,52 @@ void StageState::apply(const ApplyUpdate& m) {
     executor_->decide({.step = m.step,
                        .learning_rate = from_wire(m.learning_rate),
                        .gradient_scale = from_wire(m.gradient_scale)});
+    if (!m.state.empty()) {
+      kept_behind_update_ = m.state.front();
+    }
     enqueue(m.next);
     pump();
   });
+}
+
+/// The driver sends it between two updates, so that the state is still that of the step.
+void StageState::keep_state(const KeepState& order) {
+  guarded([&] { keep(order); });
+}
+
+void StageState::keep(const KeepState& order) {
+  work_->start_hashing();
+  hashed_step_ = order.step;
+  if (!order.directory.empty()) {
+    saver_->save(order);
+  }
+  if (passes_.empty()) {
+    send_hashes();
+    rest();
+  }
+}
+
+/// On a GPU the host waits for the hashes unless it has waited for the device since.
+void StageState::send_hashes() {
+  if (hashed_step_ != 0) {
+    self_->send(driver_, StateHashed{setup_->rank, std::exchange(hashed_step_, 0),
+                                     to_wire(work_->hashes())});
+  }
+}
+
+void StageState::state_saved(const StateSaved& message) {
+  guarded([&] {
+    if (progress().view().activity == Activity::saving) {
+      rest();
+    }
+    self_->send(driver_, message);
+  });
+}
+
+/// The rank has no program. While its file of a checkpoint is written, the writing is its work.
+void StageState::rest() {
+  saver_->set_awaited(saver_->is_writing());
+  progress().set(saver_->is_writing() ? Activity::saving : Activity::idle);
 }
 
 /// Step 0 and its evaluation are the priming step and are not measured.
@@ -254,24 +337,31 @@ void StageState::pump() {
   }
 }
 
-/// Reports the pass that has ended, and begins the next one if there is one.
+/// Ends the pass that is complete, and begins the next one if there is one.
 bool StageState::take_up_next() {
   if (running_ && executor_->pass().kind == PassKind::evaluate) {
     report();
+  } else if (running_ && kept_behind_update_) {
+    keep(*std::exchange(kept_behind_update_, {}));
   }
   running_ = false;
   if (passes_.empty()) {
     return false;
   }
+  begin_pass();
+  return true;
+}
+
+void StageState::begin_pass() {
   const Pass pass = passes_.front();
   passes_.pop_front();
   const bool training = pass.kind == PassKind::train;
   meter_.begin_pass(trace_.records(pass));
   progress().set(Activity::beginning, pass.step, {});
   executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
+  saver_->set_awaited(false);
   running_ = true;
   reported_ = false;
-  return true;
 }
 
 void StageState::report() {
@@ -285,12 +375,13 @@ void StageState::report() {
     await_reductions();
   }
   const PassResults results = work_->results();
+  send_hashes();
   RankResults wire{setup_->rank, to_wire_all(results.losses), {}};
   for (const ParameterSquare& square : results.squares) {
     wire.squares.push_back({square.parameter, to_wire(square.square)});
   }
   if (pass.kind == PassKind::evaluate) {
-    progress().set(Activity::idle);
+    rest();
     gather({pass, {std::move(wire)}});
     return;
   }
@@ -327,7 +418,7 @@ void StageState::write_model(const WriteModel& m) {
                          {.on_progress = [this] { progress().advance(); }});
     work_->save(StateKind::weight, file);
     file.sync();
-    progress().set(Activity::idle);
+    rest();
     self_->send(driver_, ModelWritten{setup_->rank});
   });
 }

@@ -13,6 +13,7 @@
 #include "actors/stage/result_gather.h"
 #include "actors/stage/stage_statistics.h"
 #include "actors/stage/stage_trace.h"
+#include "actors/stage/state_saver.h"
 #include "kernels/core/stream_span.h"
 #include "models/checkpoint/initial_model.h"
 #include "stages/board/progress_board.h"
@@ -66,6 +67,8 @@ class StageState : public CommunicationObserver {
   void deliver(const Envelope& envelope);
   void credit(const Credit& credit);
   void apply(const ApplyUpdate& update);
+  void keep_state(const KeepState& order);
+  void state_saved(const StateSaved& message);
   void write_model(const WriteModel& message);
   void finish(const Finish& message);
 
@@ -79,6 +82,7 @@ class StageState : public CommunicationObserver {
   void begin_when_complete();
   void make_work();
   MeshCommunicators make_groups();
+  std::vector<WireHash> load_state();
   void load_weights();
   void begin_trace();
   void compare_clocks(bool at_end);
@@ -88,8 +92,12 @@ class StageState : public CommunicationObserver {
   void enqueue(const std::vector<PassRange>& passes);
   void pump();
   bool take_up_next();
+  void begin_pass();
   void report();
   void await_reductions();
+  void keep(const KeepState& order);
+  void send_hashes();
+  void rest();
   ProgressSlot& progress();
 
   StageActor::stateful_pointer<StageState> self_ = nullptr;
@@ -104,9 +112,12 @@ class StageState : public CommunicationObserver {
   StageTrace trace_;
   std::unique_ptr<StageWork> work_;
   std::optional<Executor> executor_;
-  std::deque<Pass> passes_;  // queued passes, in order
-  bool running_ = false;     // a pass has begun and its end was not reported
-  bool reported_ = false;    // the current pass was reported
+  std::optional<StateSaver> saver_;
+  std::optional<KeepState> kept_behind_update_;  // ordered with the update, which has not run
+  std::int64_t hashed_step_ = 0;                 // whose hashes are not sent; 0: none
+  std::deque<Pass> passes_;                      // queued passes, in order
+  bool running_ = false;                         // a pass has begun and its end was not reported
+  bool reported_ = false;                        // the current pass was reported
   bool failed_ = false;
   PrimingStep priming_;
   std::optional<StreamSpan> communication_;  // set during a collective

@@ -5,11 +5,14 @@
 
 namespace stagecraft {
 
-StageTrace::StageTrace(std::unique_ptr<TraceSink> sink, std::int64_t steps)
-    : sink_(std::move(sink)), steps_(steps), takes_more_(sink_ != nullptr) {}
+StageTrace::StageTrace(std::unique_ptr<TraceSink> sink, std::int64_t steps, std::int64_t first)
+    : sink_(std::move(sink)),
+      first_(first),
+      last_(first + steps - 1),
+      takes_more_(sink_ != nullptr) {}
 
 bool StageTrace::records(const Pass& pass) const {
-  return takes_more_ && pass.kind == PassKind::train && pass.step >= 1 && pass.step <= steps_;
+  return takes_more_ && pass.kind == PassKind::train && pass.step >= first_ && pass.step <= last_;
 }
 
 void StageTrace::write(SpanRecorder& spans) {

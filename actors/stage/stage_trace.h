@@ -13,8 +13,8 @@ namespace stagecraft {
 class StageTrace {
  public:
   StageTrace() = default;
-  /// Records the first `steps` training steps. `sink` may be null: nothing is recorded.
-  StageTrace(std::unique_ptr<TraceSink> sink, std::int64_t steps);
+  /// Records `steps` training steps from `first` on. `sink` may be null: nothing is recorded.
+  StageTrace(std::unique_ptr<TraceSink> sink, std::int64_t steps, std::int64_t first = 1);
 
   /// Whether the spans of a pass are to be kept.
   bool records(const Pass& pass) const;
@@ -27,7 +27,8 @@ class StageTrace {
 
  private:
   std::unique_ptr<TraceSink> sink_;  // null: nothing is recorded
-  std::int64_t steps_ = 0;
+  std::int64_t first_ = 1;
+  std::int64_t last_ = 0;
   bool takes_more_ = false;
 };
 

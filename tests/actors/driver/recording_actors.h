@@ -72,8 +72,10 @@ inline auto recording_connect(const ReceivedPtr& received) {
   };
 }
 
-using ToStage = MessageList<RunPasses, Envelope, Credit, PassDone, ApplyUpdate, WriteModel, Finish>;
-using ToDriver = MessageList<Ready, PassDone, ModelWritten, StageEnded, RunFailed>;
+using ToStage = MessageList<RunPasses, Envelope, Credit, PassDone, ApplyUpdate, KeepState,
+                            StateSaved, WriteModel, Finish>;
+using ToDriver =
+    MessageList<Ready, PassDone, StateHashed, StateSaved, ModelWritten, StageEnded, RunFailed>;
 using ToMonitor = MessageList<StageFailed, BoardRows>;
 
 inline StageActor::behavior_type recording_stage(StageActor::pointer self,

@@ -94,7 +94,7 @@ TEST_CASE("board relay: an age becomes a time of the receiver's clock") {
 TEST_CASE("board relay: a row that is not the sender's changes nothing") {
   HostSide first("first");
   first.board->slot(1).set(Activity::writing);
-  first.relay.take({{{1, {}}, {-1, {}}, {4, {}}}, false}, now_ns());
+  first.relay.take({{{1, {}}, {-1, {}}, {4, {}}}, false, false}, now_ns());
   CHECK(first.view(1).activity == Activity::writing);
 }
 
@@ -106,6 +106,16 @@ TEST_CASE("board relay: a stop that one host was asked for reaches rank 0's") {
   second.board->request_stop();
   exchange(first, second);
   CHECK(first.board->stop_requested());
+}
+
+TEST_CASE("board relay: a checkpoint that one host was asked for is asked of rank 0's once") {
+  HostSide first("first");
+  HostSide second("second");
+  second.board->request_save();
+  exchange(first, second);
+  CHECK(first.board->take_save_request());
+  exchange(first, second);
+  CHECK_FALSE(first.board->take_save_request());
 }
 
 TEST_CASE("of another host nobody is blamed before it is heard, and the silent one afterwards") {

@@ -40,8 +40,8 @@ template <class... Messages>
 constexpr std::size_t size(MessageList<Messages...>) {
   return sizeof...(Messages);
 }
-// PassDone goes to stages and to the driver.
-static_assert(size(AllMessages{}) + size(MessageList<PassDone>{}) ==
+// These go to stages and to the driver.
+static_assert(size(AllMessages{}) + size(MessageList<PassDone, StateSaved>{}) ==
               size(ToStage{}) + size(ToDriver{}) + size(ToMonitor{}));
 
 /// Every socket on which this process listens, as "0100007F:1234" (the form of /proc/net/tcp).

@@ -30,12 +30,23 @@ inline void fill(Envelope& m) {
        .dtype = DType::bfloat16};
 }
 inline void fill(Credit& m) { m = {{1, 0, Payload::gradient}, ~std::uint64_t{0}}; }
-inline void fill(Ready& m) { m = {11}; }
+inline void fill(Ready& m) {
+  m = {11, {{3, StateKind::first_moment, ~std::uint64_t{0}}, {4, StateKind::weight, 0}}};
+}
 inline void fill(PassDone& m) {
   m = {{PassKind::evaluate, 99, 3},
        {{2, {kNan, kInfinity, kTiny, kMinusZero}, {{4, kNan}, {5, kTiny}}}, {3, {kNan}, {}}}};
 }
-inline void fill(ApplyUpdate& m) { m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4, 12}}}; }
+inline void fill(KeepState& m) { m = {99, "checkpoints"}; }
+inline void fill(StateHashed& m) {
+  m = {2, 99, {{3, StateKind::second_moment, ~std::uint64_t{0}}, {4, StateKind::weight, 1}}};
+}
+inline void fill(StateSaved& m) {
+  m = {2, 99, kLarge, {{3, StateKind::second_moment, {0, 7}, {4, 9}, ~std::uint64_t{0}}}, "full"};
+}
+inline void fill(ApplyUpdate& m) {
+  m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4, 12}}, {{99, "folder"}}};
+}
 inline void fill(WriteModel& m) { m = {std::string("a\0b", 3)}; }
 inline void fill(ModelWritten& m) { m = {6}; }
 inline void fill(Finish& m) { m = {true}; }
@@ -43,7 +54,7 @@ inline void fill(StageEnded& m) { m = {1, 2, 3, 4, 5, 6, {7, 8, 9, kLarge, 10, 1
 inline void fill(StageFailed& m) { m = {3, "stage 3: \xC3\xA9", true}; }
 inline void fill(RunFailed& m) { m = {std::string(100'000, 'x'), 5}; }
 inline void fill(BoardRows& m) {
-  m = {{{3, {1, 2, -1, ~std::uint64_t{0}, kLarge, 4}}, {0, {17, kLarge, 5, 6, 7, -1}}}, true};
+  m = {{{3, {1, 2, -1, ~std::uint64_t{0}, kLarge, 4}}, {0, {17, kLarge, 5, 6, 7, -1}}}, true, true};
 }
 
 template <class Message>

@@ -2,11 +2,14 @@
 // and so do stage 0, the driver and the guard around it.
 #pragma once
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <catch2/catch.hpp>
 #include <functional>
+#include <iterator>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -188,6 +191,18 @@ class StageFixture {
   template <class... Messages>
   bool driver_got(const Messages&... messages) {
     return got(driver_notes_, messages...);
+  }
+  /// The same, for messages of which another thread causes some.
+  template <class... Messages>
+  bool driver_gets(const Messages&... messages) {
+    const std::vector<std::string> awaited{image(system_, messages)...};
+    std::vector<std::string> images;
+    while (images.size() < awaited.size()) {
+      run();
+      std::ranges::copy(driver_notes_->images.take(), std::back_inserter(images));
+      std::this_thread::yield();
+    }
+    return images == awaited;
   }
   template <class... Messages>
   bool monitor_got(const Messages&... messages) {
