@@ -42,11 +42,6 @@ std::optional<std::int64_t> start_of(int process) {
   return words >> start && state != "Z" && state != "X" ? std::optional(start) : std::nullopt;
 }
 
-std::string new_token() {
-  std::random_device device;
-  return fmt::format("{:08x}{:08x}", device(), device());
-}
-
 /// 0 for what is no number.
 std::int64_t number_from(const std::string& text) {
   std::int64_t number = 0;
@@ -55,6 +50,11 @@ std::int64_t number_from(const std::string& text) {
 }
 
 }  // namespace
+
+std::string new_token() {
+  std::random_device device;
+  return fmt::format("{:08x}{:08x}", device(), device());
+}
 
 ClaimRecord claim_record(std::string_view run, int process, int folders) {
   return {.run = std::string(run),

@@ -19,6 +19,9 @@ struct ClaimRecord {
   int folders = 0;  // how many, the run directory and those above it, were made for the run
 };
 
+/// A random number that no other claim has.
+std::string new_token();
+
 /// A record of a process of this host, with a new token.
 ClaimRecord claim_record(std::string_view run, int process, int folders);
 

@@ -3,9 +3,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <utility>
-
-#include "kernels/base/error.h"
 
 namespace stagecraft {
 namespace {
@@ -30,14 +27,8 @@ std::string metrics_line(const EvaluationReport& report) {
                      number(report.loss.value()));
 }
 
-MetricsFile::MetricsFile(std::filesystem::path path) : path_(std::move(path)), file_(path_) {
-  require(file_.is_open(), path_.string(), "cannot be written");
-}
-
-void MetricsFile::add(const std::string& line) {
-  file_ << line << '\n' << std::flush;
-  require(file_.good(), path_.string(), "this row could not be written; is the disk full? {}",
-          line);
+std::string metrics_line(const StateHashReport& report) {
+  return fmt::format(R"({{"step": {}, "state_hash": "{}"}})", report.step, hash_text(report.sum));
 }
 
 }  // namespace stagecraft

@@ -1,9 +1,7 @@
-// RUN/metrics.jsonl: one JSON object per line, one line per step and per evaluation. See
-// docs/file_formats/metrics.md.
+// The rows of RUN/metrics.jsonl: one JSON object per line, one line per step, state hash and
+// evaluation. See docs/file_formats/metrics.md.
 #pragma once
 
-#include <filesystem>
-#include <fstream>
 #include <string>
 
 #include "actors/protocol/run_report.h"
@@ -15,17 +13,7 @@ namespace stagecraft {
 std::string metrics_line(const StepReport& report);
 /// The JSON object of one evaluation that has a loss.
 std::string metrics_line(const EvaluationReport& report);
-
-class MetricsFile {
- public:
-  /// Opens the file. Throws Error with the path.
-  explicit MetricsFile(std::filesystem::path path);
-  /// Writes and flushes one line of metrics_line(). Throws Error when the write fails.
-  void add(const std::string& line);
-
- private:
-  std::filesystem::path path_;
-  std::ofstream file_;
-};
+/// The JSON object of the state's hash behind a step.
+std::string metrics_line(const StateHashReport& report);
 
 }  // namespace stagecraft

@@ -22,6 +22,14 @@ Json number(const std::optional<double>& value) {
   return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
 }
 
+std::int64_t integer_in(const Json& json, const char* name) {
+  return json.contains(name) && json[name].is_number_integer() ? json[name].get<std::int64_t>() : 0;
+}
+
+std::string text_in(const Json& json, const char* name) {
+  return json.contains(name) && json[name].is_string() ? json[name].get<std::string>() : "";
+}
+
 /// Takes over what a row of metrics.jsonl says.
 void add_row(RunOutcome& outcome, const Json& row) {
   const std::int64_t step = row.value("step", std::int64_t{0});
@@ -68,23 +76,29 @@ RunOutcome failed_outcome(const std::filesystem::path& run, std::string cause) {
   return outcome;
 }
 
-std::string result_json(const RunOutcome& outcome) {
+std::string_view outcome_name(Outcome outcome) {
+  return kNames.at(static_cast<std::size_t>(outcome));
+}
+
+std::string result_json(const RunOutcome& outcome, const std::vector<Restart>& restarts) {
   const bool validated = outcome.validation_loss.has_value();
-  const Json json = {{"outcome", kNames.at(static_cast<std::size_t>(outcome.outcome))},
+  const Json json = {{"outcome", outcome_name(outcome.outcome)},
                      {"steps", outcome.steps},
                      {"loss", number(outcome.loss)},
                      {"validation_loss", number(outcome.validation_loss)},
                      {"validation_step", validated ? Json(outcome.validation_step) : Json(nullptr)},
                      {"cause", outcome.cause.empty() ? Json(nullptr) : Json(outcome.cause)}};
   constexpr int kIndent = 2;
-  return json.dump(kIndent, ' ', false, Json::error_handler_t::replace) + "\n";
+  std::string text = json.dump(kIndent, ' ', false, Json::error_handler_t::replace);
+  text.resize(text.rfind('\n'));
+  return text + ",\n  \"restarts\": " + restart_lines(restarts) + "\n}\n";
 }
 
 void write_result(const std::filesystem::path& run, const RunOutcome& outcome) {
-  write_file(result_file(run), result_json(outcome));
+  write_file(result_file(run), result_json(outcome, read_restarts(run)));
 }
 
-std::optional<Outcome> read_outcome(const std::filesystem::path& run) {
+std::optional<RunOutcome> read_result(const std::filesystem::path& run) {
   const std::filesystem::path path = result_file(run);
   if (!std::filesystem::exists(path)) {
     return {};
@@ -92,7 +106,9 @@ std::optional<Outcome> read_outcome(const std::filesystem::path& run) {
   const Json json = Json::parse(read_file(path), nullptr, false);
   for (std::size_t i = 0; i < kNames.size(); ++i) {
     if (json.is_object() && json.contains("outcome") && json["outcome"] == kNames.at(i)) {
-      return static_cast<Outcome>(i);
+      return RunOutcome{.outcome = static_cast<Outcome>(i),
+                        .steps = integer_in(json, "steps"),
+                        .cause = text_in(json, "cause")};
     }
   }
   throw Error(path.string(), "does not say how the run has ended");

@@ -6,7 +6,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <condition_variable>
 #include <cstdio>
+#include <ctime>
+#include <mutex>
+#include <optional>
 #include <utility>
 
 #include "kernels/base/error.h"
@@ -45,6 +49,24 @@ bool is_file_at(int file, const fs::path& path) {
          open.st_dev == named.st_dev && open.st_ino == named.st_ino;
 }
 
+std::optional<timespec> change_of(int file) {
+  struct stat state {};
+  return file >= 0 && ::fstat(file, &state) == 0 ? std::optional(state.st_mtim) : std::nullopt;
+}
+
+/// What the clock of the folder's file system says: the time of a file that was just made.
+std::optional<timespec> file_system_time(const fs::path& folder) {
+  const fs::path probe = folder / fmt::format("{}time-{}", kUnpublished, new_token());
+  const int file =
+      ::open(probe.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, S_IRUSR | S_IWUSR);
+  const std::optional<timespec> time = change_of(file);
+  if (file >= 0) {
+    ::close(file);
+    ::unlink(probe.c_str());
+  }
+  return time;
+}
+
 /// The file of a claim that is there already.
 class EarlierClaim {
  public:
@@ -65,13 +87,22 @@ class EarlierClaim {
   /// What is not known to hold no more holds.
   bool holds() const {
     const ClaimRecord record = read_claim(folder_);
-    return file_ < 0 || is_locked(file_) || record.host != host_name() || process_lives(record);
+    if (file_ < 0 || is_locked(file_) || record.host.empty()) {
+      return true;
+    }
+    return record.host == host_name() ? process_lives(record) : !is_abandoned();
   }
   /// Whether this object has the lock of a claim that has its name still. Then nobody else takes
   /// its place.
   bool is_mine() const { return lock(file_) && is_file_at(file_, claim_file(folder_)); }
 
  private:
+  bool is_abandoned() const {
+    const std::optional<timespec> now = file_system_time(folder_);
+    const std::optional<timespec> touched = change_of(file_);
+    return now && touched && now->tv_sec - touched->tv_sec > kClaimPatience.count();
+  }
+
   fs::path folder_;
   int file_;
   bool gone_;
@@ -85,27 +116,33 @@ std::string claim_holder(const fs::path& folder) {
     return "";
   }
   const ClaimRecord record = read_claim(folder);
-  const std::string remedy = fmt::format("if it has ended, remove {}", claim_file(folder).string());
   if (record.host.empty()) {
-    return fmt::format("an unknown run ({})", remedy);
+    return fmt::format("an unknown run (if it has ended, remove {})", claim_file(folder).string());
   }
-  return fmt::format("the run {} (process {} on {}{}{})", record.run, record.process, record.host,
-                     record.host == host_name() ? "" : "; ",
-                     record.host == host_name() ? "" : remedy);
+  const std::string elsewhere =
+      fmt::format("; {} s after it has ended, nobody holds the folder", kClaimPatience.count());
+  return fmt::format("the run {} (process {} on {}{})", record.run, record.process, record.host,
+                     record.host == host_name() ? "" : elsewhere);
 }
 
 bool is_claim_file(const fs::path& name) {
   return name == claim_file({}) || name.string().starts_with(kUnpublished);
 }
 
-std::unique_ptr<RunClaim> RunClaim::take(const fs::path& folder, const ClaimRecord& record) {
+std::unique_ptr<RunClaim> RunClaim::take(const fs::path& folder, const ClaimRecord& record,
+                                         std::chrono::milliseconds touch_every) {
   std::unique_ptr<RunClaim> claim(new RunClaim(folder, record));
-  return claim->publish() ? std::move(claim) : nullptr;
+  if (!claim->publish()) {
+    return nullptr;
+  }
+  claim->begin_touching(touch_every);
+  return claim;
 }
 
 std::unique_ptr<RunClaim> RunClaim::replace(const fs::path& folder, const ClaimRecord& record) {
   std::unique_ptr<RunClaim> claim(new RunClaim(folder, record));
   claim->publish_over();
+  claim->begin_touching(kTouchEvery);
   return claim;
 }
 
@@ -125,6 +162,26 @@ RunClaim::~RunClaim() { ::unlink(temporary_.c_str()); }
 void RunClaim::remove() noexcept {
   if (is_file_at(file_.get(), path_)) {
     ::unlink(path_.c_str());
+  }
+}
+
+bool RunClaim::is_replaced() const {
+  std::error_code unknown;
+  return fs::exists(path_, unknown) && !is_file_at(file_.get(), path_);
+}
+
+void RunClaim::begin_touching(std::chrono::milliseconds every) {
+  touching_ = std::jthread([this, every](const std::stop_token& end) { keep_touched(end, every); });
+}
+
+/// The file system sets the time, by its own clock.
+void RunClaim::keep_touched(const std::stop_token& end, std::chrono::milliseconds every) {
+  std::mutex mutex;
+  std::condition_variable_any ending;
+  std::unique_lock lock(mutex);
+  while (!ending.wait_for(lock, end, every, [&] { return end.stop_requested(); })) {
+    ::futimens(file_.get(), nullptr);
+    replaced_ = is_replaced();
   }
 }
 

@@ -16,9 +16,21 @@ namespace fs = std::filesystem;
 namespace {
 
 /// What a run makes in its folder.
-constexpr const char* kOwnNames[] = {"config.toml", "metrics.jsonl", "result.json",
-                                     "progress",    "logs",          "traces",
-                                     "trace.json",  "model",         "trace_summary.json"};
+constexpr const char* kOwnNames[] = {"config.toml",
+                                     "metrics.jsonl",
+                                     "result.json",
+                                     "progress",
+                                     "logs",
+                                     "traces",
+                                     "trace.json",
+                                     "model",
+                                     "trace_summary.json",
+                                     "checkpoints",
+                                     "state_hashes.jsonl"};
+
+constexpr const char kTakenOver[] =
+    "another run has taken over this directory: this process had not touched its claim for a "
+    "minute";
 
 fs::path numbered(const fs::path& parent, const std::string& name, int number) {
   return parent / (number == 1 ? name : fmt::format("{}-{}", name, number));
@@ -88,16 +100,34 @@ bool make_folder(const fs::path& folder, std::vector<fs::path>& made) {
 }  // namespace
 
 fs::path free_run_directory(const fs::path& parent, const std::string& name) {
-  int number = 1;
-  while (fs::exists(fs::symlink_status(numbered(parent, name, number)))) {
-    ++number;
-  }
-  return numbered(parent, name, number);
+  return numbered(parent, name, static_cast<int>(run_directories(parent, name).size()) + 1);
 }
+
+std::vector<fs::path> run_directories(const fs::path& parent, const std::string& name) {
+  std::vector<fs::path> found;
+  fs::path next = numbered(parent, name, 1);
+  while (fs::exists(fs::symlink_status(next))) {
+    found.push_back(next);
+    next = numbered(parent, name, static_cast<int>(found.size()) + 1);
+  }
+  return found;
+}
+
+void check_is_unheld(const fs::path& folder) {
+  if (!folder.empty() && !claim_holder(folder).empty()) {
+    throw held(folder);
+  }
+}
+
+fs::path config_file(const fs::path& run) { return run / "config.toml"; }
 
 fs::path model_folder(const fs::path& run) { return run / "model"; }
 
 fs::path metrics_file(const fs::path& run) { return run / "metrics.jsonl"; }
+
+fs::path state_hashes_file(const fs::path& run) { return run / "state_hashes.jsonl"; }
+
+fs::path restarts_file(const fs::path& run) { return run / "restarts.jsonl"; }
 
 fs::path result_file(const fs::path& run) { return run / "result.json"; }
 
@@ -105,7 +135,13 @@ fs::path traces_folder(const fs::path& run) { return run / "traces"; }
 
 fs::path trace_summary_file(const fs::path& run) { return run / "trace_summary.json"; }
 
+fs::path checkpoints_folder(const fs::path& run) { return run / "checkpoints"; }
+
 fs::path progress_board_file(const fs::path& run) { return run / "progress"; }
+
+fs::path earlier_folder(const fs::path& run, int number) {
+  return run / "earlier" / fmt::format("{}", number);
+}
 
 RunDirectory::RunDirectory(fs::path path, const RunHolder& holder) : RunDirectory() {
   path_ = std::move(path);
@@ -121,6 +157,18 @@ RunDirectory::RunDirectory(fs::path path, const RunHolder& holder) : RunDirector
       throw not_empty(path_);
     }
   });
+}
+
+RunDirectory RunDirectory::reopened(fs::path path, const RunHolder& holder) {
+  RunDirectory directory;
+  directory.path_ = std::move(path);
+  with_refusal(directory.path_, [&] {
+    if (!directory.claim(holder)) {
+      throw held(directory.path_);
+    }
+  });
+  directory.keep();
+  return directory;
 }
 
 RunDirectory RunDirectory::first_free(const fs::path& parent, const std::string& name,
@@ -152,6 +200,7 @@ RunDirectory RunDirectory::taken_over(fs::path path, std::string_view token,
   with_refusal(directory.path_, [&] {
     directory.claim_ = RunClaim::replace(directory.path_, directory.record_of(holder));
   });
+  directory.kept_ = fs::exists(config_file(directory.path_));
   return directory;
 }
 
@@ -164,7 +213,15 @@ RunDirectory::~RunDirectory() {
 }
 
 void RunDirectory::write_config(std::string_view resolved_config) {
-  with_refusal(path_, [&] { write_file(path_ / "config.toml", resolved_config); });
+  with_refusal(path_, [&] { write_file(config_file(path_), resolved_config); });
+}
+
+void RunDirectory::check_held() const {
+  require(!claim_ || !claim_->is_replaced(), path_.string(), kTakenOver);
+}
+
+void RunDirectory::check_was_held() const {
+  require(!claim_ || !claim_->was_replaced(), path_.string(), kTakenOver);
 }
 
 void RunDirectory::release() noexcept {

@@ -15,13 +15,26 @@ namespace stagecraft {
 std::filesystem::path free_run_directory(const std::filesystem::path& parent,
                                          const std::string& name);
 
+/// Those that are there, in this order.
+std::vector<std::filesystem::path> run_directories(const std::filesystem::path& parent,
+                                                   const std::string& name);
+
+/// Throws ConfigError with the key run.directory for a folder that a living run holds.
+void check_is_unheld(const std::filesystem::path& folder);
+
 /// Paths within a run directory.
+std::filesystem::path config_file(const std::filesystem::path& run);
 std::filesystem::path model_folder(const std::filesystem::path& run);
 std::filesystem::path metrics_file(const std::filesystem::path& run);
+std::filesystem::path state_hashes_file(const std::filesystem::path& run);
+std::filesystem::path restarts_file(const std::filesystem::path& run);
 std::filesystem::path result_file(const std::filesystem::path& run);
 std::filesystem::path traces_folder(const std::filesystem::path& run);
 std::filesystem::path trace_summary_file(const std::filesystem::path& run);
+std::filesystem::path checkpoints_folder(const std::filesystem::path& run);
 std::filesystem::path progress_board_file(const std::filesystem::path& run);
+/// What the N-th start of a run that went on left.
+std::filesystem::path earlier_folder(const std::filesystem::path& run, int number);
 
 /// Who asks for a run directory: the configuration's name, and the process that is to hold it.
 struct RunHolder {
@@ -36,10 +49,12 @@ class RunDirectory {
  public:
   /// Makes the folder. One that is there already has to be empty.
   explicit RunDirectory(std::filesystem::path path, const RunHolder& holder = {});
+  /// Claims the folder of an earlier run, which goes on. It is kept.
+  static RunDirectory reopened(std::filesystem::path path, const RunHolder& holder);
   /// Makes the first of PARENT/NAME, PARENT/NAME-2, ... that is not there.
   static RunDirectory first_free(const std::filesystem::path& parent, const std::string& name,
                                  const RunHolder& holder);
-  /// Takes the folder over from the process that called hand_on().
+  /// Takes the folder over from the process that called hand_on(). That of an earlier run is kept.
   static RunDirectory taken_over(std::filesystem::path path, std::string_view token,
                                  const RunHolder& holder);
   ~RunDirectory();
@@ -48,6 +63,9 @@ class RunDirectory {
 
   void write_config(std::string_view resolved_config);
   void keep() { kept_ = true; }
+  /// Throw Error if another run has taken the folder over (RunClaim::is_replaced, was_replaced).
+  void check_held() const;
+  void check_was_held() const;
   /// The run has ended: nobody holds the folder any more.
   void release() noexcept;
   /// Leaves the folder to the holder, for taken_over().

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <array>
 #include <cstdio>
 #include <exception>
 #include <iostream>
@@ -11,6 +12,8 @@
 
 #include "launch/artifacts/output.h"
 #include "launch/commands/check_command.h"
+#include "launch/commands/checkpoint_command.h"
+#include "launch/commands/compare_command.h"
 #include "launch/commands/config_reference_command.h"
 #include "launch/commands/doctor.h"
 #include "launch/commands/explain_command.h"
@@ -39,6 +42,19 @@ CLI::Option* add_config(CLI::App& command, ConfigOptions& options) {
   return config;
 }
 
+void add_start(CLI::App& command, StartOptions& options) {
+  command
+      .add_option("--resume", options.resume,
+                  "Go on with the run in this directory, from its newest checkpoint")
+      ->take_last();
+  command
+      .add_option("--allow", options.allowed,
+                  "A key that may have another value than in the run that goes on, though later "
+                  "bits differ then; data.train: other texts")
+      ->take_all()
+      ->allow_extra_args(false);
+}
+
 struct Arguments {
   TrainOptions train;
   bool resolved = false;
@@ -50,6 +66,8 @@ struct Arguments {
   ScheduleOptions schedule;
   ExplainOptions explain;
   PlanOptions plan;
+  CheckpointOptions checkpoint;
+  std::array<std::filesystem::path, 2> compared;
 };
 
 CheckOutput check_output(const Arguments& words) {
@@ -59,12 +77,18 @@ CheckOutput check_output(const Arguments& words) {
                           : CheckOutput::plan;
 }
 
+int run_checkpoint_command(const CLI::App& command, const CheckpointOptions& options) {
+  return command.got_subcommand("inspect")  ? inspect_checkpoint(options)
+         : command.got_subcommand("verify") ? verify_checkpoints(options)
+                                            : export_checkpoint(options);
+}
+
 int run_command(const CLI::App& app, const Arguments& words) {
   if (app.got_subcommand("train")) {
     return train(words.train);
   }
   if (app.got_subcommand("check")) {
-    return check(words.train.config, check_output(words), words.hosts);
+    return check(words.train.config, words.train.start, check_output(words), words.hosts);
   }
   if (app.got_subcommand("status")) {
     return words.result ? run_result(words.run) : run_status(words.run);
@@ -78,6 +102,12 @@ int run_command(const CLI::App& app, const Arguments& words) {
   if (app.got_subcommand("schedule")) {
     return schedule(words.schedule);
   }
+  if (app.got_subcommand("checkpoint")) {
+    return run_checkpoint_command(*app.get_subcommand("checkpoint"), words.checkpoint);
+  }
+  if (app.got_subcommand("compare")) {
+    return compare(words.compared[0], words.compared[1]);
+  }
   if (app.got_subcommand("shield")) {
     shield(app.get_subcommand("shield")->remaining());
   }
@@ -86,17 +116,21 @@ int run_command(const CLI::App& app, const Arguments& words) {
 
 void describe_train(CLI::App& train, Arguments& words) {
   add_config(train, words.train.config)->required();
+  add_start(train, words.train.start);
   train.add_option("--interface", words.train.interface,
                    "Network interface for the processes of run.mode = \"mpi\"; default: loopback");
   train.add_flag("--share-gpu", words.train.share_gpu,
                  "Let processes of run.mode = \"mpi\" share a GPU; slow, for tests");
   train.add_option("--claim", words.train.claim,
                    "Take over the run directory that `check --launch --holder` claimed");
+  train.add_option("--from", words.train.start.from,
+                   "The checkpoint that `check --launch --holder` has chosen, or none");
   train.add_flag("--plain", words.train.plain, "Print progress as lines, also on a terminal");
 }
 
 void describe_check(CLI::App& check, Arguments& words) {
   add_config(check, words.train.config)->required();
+  add_start(check, words.train.start);
   CLI::Option* resolved = check.add_flag("--resolved", words.resolved,
                                          "Print every value with its source instead of the plan");
   CLI::Option* launch =
@@ -177,12 +211,41 @@ void describe_explain(CLI::App& command, ExplainOptions& options) {
                      "file; -: print it instead of the times");
 }
 
+CLI::App& add_checkpoint(CLI::App& command, const char* name, const char* text,
+                         CheckpointOptions& options) {
+  CLI::App& part = *command.add_subcommand(name, text);
+  part.add_option("RUN", options.path,
+                  "Run directory, directory of checkpoints, or one checkpoint (step-N)")
+      ->required();
+  part.add_option("--step", options.step, "Step of the checkpoint; default: the newest")
+      ->check(CLI::PositiveNumber);
+  return part;
+}
+
+void describe_checkpoint(CLI::App& command, CheckpointOptions& options) {
+  command.require_subcommand(1);
+  add_checkpoint(command, "inspect", "Print what a checkpoint holds, and of which run", options);
+  add_checkpoint(command, "verify",
+                 "Read all bytes and compare them with their checksums and hashes; exit status 1 "
+                 "with file and tensor if a checkpoint is damaged",
+                 options)
+      .add_flag("--all", options.all, "Verify all checkpoints");
+  add_checkpoint(command, "export", "Write a model folder in the hub's format", options)
+      .add_option("--out", options.out, "Folder to make; default: RUN/model-step-N");
+}
+
+void describe_compare(CLI::App& command, std::array<std::filesystem::path, 2>& runs) {
+  command.add_option("RUN_A", runs[0], "Run directory, or directory of checkpoints")->required();
+  command.add_option("RUN_B", runs[1], "Another one")->required();
+  command.footer("Exit status: 0 if the runs are equal as far as both go, 1 if they differ.");
+}
+
 void describe(CLI::App& app, Arguments& words) {
   app.set_version_flag("--version", std::string("stagecraft ") + STAGECRAFT_VERSION);
   app.require_subcommand(1);
   app.footer(
-      "Exit status: 0 for success; 75 when a run was stopped before its last step, with its model "
-      "written; 1 when a run failed, output could not be written, a program is not proven or no "
+      "Exit status: 0 for success; 75 when a run was stopped before its last step, with a "
+      "checkpoint; 1 when a run failed, output could not be written, a program is not proven or no "
       "split fits; 2 for bad input.");
   describe_train(*app.add_subcommand("train", "Train a model"), words);
   describe_check(*app.add_subcommand("check", "Print the plan and its verdict; train nothing"),
@@ -206,6 +269,12 @@ void describe(CLI::App& app, Arguments& words) {
                           "Print the times of a run's steps and the causes of idle time; joins the "
                           "traces of its ranks first if the run did not"),
       words.explain);
+  describe_checkpoint(*app.add_subcommand("checkpoint", "Inspect, verify or export a checkpoint"),
+                      words.checkpoint);
+  describe_compare(
+      *app.add_subcommand("compare",
+                          "Print the first step, tensor and element in which two runs differ"),
+      words.compared);
   app.add_subcommand("shield", "For launch/train: start a program that outlives SIGTERM and SIGHUP")
       ->prefix_command()
       ->group("");

@@ -22,6 +22,10 @@ int host_cores();
 /// The GPUs of this host. Opens the CUDA module where there is a driver.
 DeviceCensus count_gpus();
 
+/// The configuration with its --set options, so that a suggested command changes one thing only.
+/// run.directory is left out, since another run needs a directory of its own.
+std::string command_words(const ConfigFile& config, const ConfigOptions& options);
+
 /// The text of a resolved run. Throws BadInput with file and line.
 TextData text_of(const ConfigFile& config, const ResolvedRun& run);
 

@@ -69,15 +69,15 @@ int run_result(const std::filesystem::path& run) {
   }
   await_end(run_boards(run).front());
   const Boards boards = run_boards(run);  // with the copies that were left meanwhile
-  std::optional<Outcome> outcome = read_outcome(run);
-  if (!outcome) {
-    outcome = Outcome::failed;
+  const std::optional<RunOutcome> result = read_result(run);
+  const Outcome outcome = result ? result->outcome : Outcome::failed;
+  if (!result) {
     write_failure(run, boards);
   }
-  if (*outcome == Outcome::failed) {
+  if (outcome == Outcome::failed) {
     print_status(run, boards);
   }
-  return exit_status(*outcome);
+  return exit_status(outcome);
 }
 
 }  // namespace stagecraft

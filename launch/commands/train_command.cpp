@@ -21,12 +21,15 @@
 #include "launch/report/join_trace.h"
 #include "launch/report/plan_report.h"
 #include "launch/report/run_summary.h"
+#include "launch/run/checkpoint_commits.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/progress.h"
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
 #include "launch/run/trace_recording.h"
 #include "launch/run/train_rank.h"
+#include "launch/setup/checkpoint_space.h"
+#include "launch/setup/claimed_run.h"
 #include "launch/setup/gpu_environment.h"
 #include "launch/setup/mpi_environment.h"
 #include "launch/setup/thread_check.h"
@@ -43,20 +46,8 @@ GpuSharing gpu_sharing(bool allowed) {
   return sharing;
 }
 
-/// The configuration with its --set options, so that a suggested command changes one thing only.
-/// run.directory is left out, since another run needs a directory of its own.
-std::string command_words(const ConfigFile& config, const ConfigOptions& options) {
-  std::string words = config.name;
-  for (const std::string& override_text : options.overrides) {
-    if (!override_text.starts_with("run.directory")) {
-      words += fmt::format(" --set '{}'", override_text);
-    }
-  }
-  return words;
-}
-
 RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& directory,
-                     const TrainOptions& options) {
+                     const RunStart& start, const TrainOptions& options) {
   const RunSettings& settings = run.settings;
   RunConfig config;
   config.options = settings.run;
@@ -66,12 +57,23 @@ RunConfig run_config(const ResolvedRun& run, const std::filesystem::path& direct
   config.prime = run.devices.on_gpus();
   config.threads = settings.session.threads;
   config.stop_requested = stop_signalled;
+  config.save_requested = take_save_signal;
   config.model_folder = model_folder(directory);
+  config.checkpoint = settings.checkpoint;
+  config.checkpoints = settings.checkpoint.directory.value_or("");
+  config.resume = start.checkpoint;
+  config.state_hash_every = settings.session.state_hash_every;
   config.progress_board = progress_board_file(directory);
   if (options.adjust) {
     options.adjust(config);
   }
   return config;
+}
+
+void print_lines(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    print_or_drop(stdout, line + "\n");
+  }
 }
 
 void print_failure(const std::string& cause, const RunDirectory& directory) {
@@ -102,24 +104,44 @@ int report_failure(const RunResult& result, const RunDirectory& directory) {
   return exit_status(Outcome::failed);
 }
 
-int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, const TextData& text,
-                  const TrainOptions& options, const std::string& words) {
+/// The input of one process's run.
+struct Inputs {
+  const ConfigFile& config;
+  const std::string& words;  // command_words()
+  const std::optional<EarlierRun>& earlier;
+  const TextData& text;
+};
+
+int train_threads(const Inputs& inputs, ResolvedRun& resolved_run, RunStart& start,
+                  const TrainOptions& options) {
   const RunSettings& settings = resolved_run.settings;
   check_threads(resolved_run);
-  RunDirectory directory = claim_run_directory(config_file, ::getpid(), resolved_run.settings);
+  ClaimedRun claimed = claim_run(inputs.config, ::getpid(), inputs.earlier, resolved_run.settings);
+  start.identity.settings = key_values(settings);
+  print_lines(claimed.notes);
+  RunDirectory& directory = claimed.directory;
   check_trace_file(*settings.session.trace_file);
   directory.write_config(resolved_toml(settings, resolved_run.sources));
-  RunFiles files(directory);
   Progress progress({settings.optimizer.steps, resolved_run.plan.flops_per_step}, stdout,
                     !options.plain && ::isatty(STDOUT_FILENO) == 1);
-  RunConfig config = run_config(resolved_run, directory.path(), options);
+  const auto say = [&progress](const std::string& line) { progress.say(line); };
+  RunConfig config = run_config(resolved_run, directory.path(), start, options);
+  RunFiles files(directory, {config.files, parameter_names(resolved_run.plan.model), say});
+  CheckpointCommits commits({.files = config.files,
+                             .directory = config.checkpoints,
+                             .keep = config.checkpoint,
+                             .identity = start.identity,
+                             .sync_rows = [&files] { files.sync(); },
+                             .say = say});
   record_traces(config, resolved_run, [&progress](int rank, const std::string& why) {
     progress.say(fmt::format("rank {}: {}", rank, why));
   });
   config.end_process = [&](const std::string& cause) { end_stuck(cause, directory); };
-  RunResult result = run_training(resolved_run.plan, config, text, {files, progress});
+  RunResult result =
+      run_training(resolved_run.plan, config, inputs.text, {files, progress, commits});
   directory.keep();
-  finish_files(files, result);
+  files.flush();
+  commits.finish(result);
   progress.finish_line();
   if (!result.failure.empty()) {
     return report_failure(result, directory);
@@ -130,8 +152,18 @@ int train_threads(const ConfigFile& config_file, ResolvedRun& resolved_run, cons
   }
   progress.flush();
   const std::string trace = join_at_end(resolved_run.plan, settings.session);
-  print_or_drop(stdout, run_summary(resolved_run, result, directory, trace, words));
+  print_or_drop(stdout, run_summary(resolved_run, result, directory, trace, inputs.words));
   return exit_status(outcome.outcome);
+}
+
+/// Refuses a run whose checkpoints have no room.
+void print_plan(const ResolvedRun& run, const TextData& text) {
+  std::string plan = plan_report(run, text, terminal_width());
+  if (const std::optional<CheckpointSpace> space = checkpoint_space(run)) {
+    check_checkpoint_space(*space);
+    plan += checkpoint_space_text(*space);
+  }
+  print_or_drop(stdout, plan + "\n");
 }
 
 /// Delays the message of ranks other than 0. A mistake that concerns all ranks is then reported
@@ -143,22 +175,44 @@ void leave_the_word_to_rank_0() {
   }
 }
 
+/// Whether the run directory is claimed before this process looks at it.
+bool is_claimed(const TrainOptions& options) {
+  const std::optional<MpiEnvironment> me = mpi_environment();
+  return !options.claim.empty() || (me && me->rank != 0);
+}
+
+/// Processes go on with a run whose directory was made ready before any of them started.
+void check_is_ready(const std::optional<EarlierRun>& earlier, const TrainOptions& options) {
+  if (earlier && !is_claimed(options)) {
+    throw ConfigError("run.mode",
+                      fmt::format("{} holds an earlier run, with which processes go on when "
+                                  "launch/train starts them; run it with the same arguments",
+                                  earlier->directory.string()));
+  }
+}
+
 int train_as_configured(const TrainOptions& options) {
-  const ConfigFile config = read_config(options.config.file, options.config.overrides);
+  ConfigFile config = read_config(options.config.file, options.config.overrides);
+  const std::optional<EarlierRun> earlier = begin_with(options.start, is_claimed(options), config);
   ResolvedRun run = resolve(config, host_cores(), count_gpus, gpu_sharing(options.share_gpu));
   const std::string words = command_words(config, options.config);
   return with_locations(config, [&] {
     const bool processes = run.settings.session.mode == "mpi";
     const bool first = !processes || mpi_rank(run.plan) == 0;
     const TextData text = text_of(config, run);
+    RunStart start = start_of(run, origin_of(run, text), earlier, options.start.allowed);
     if (first) {
-      print_or_drop(stdout, plan_report(run, text, terminal_width()) + "\n");
+      print_lines(start.lines);
+      print_lines(stopped_run_lines(config, words));
+      print_plan(run, text);
     }
     if (processes) {
-      train_rank(run, text, run_config(run, run.settings.session.directory, options),
-                 {words, options.interface, options.claim, options.plain});
+      check_is_ready(earlier, options);
+      train_rank(
+          run, text, run_config(run, run.settings.session.directory, start, options),
+          {words, options.interface, options.claim, options.plain, start.identity, start.lines});
     }
-    return train_threads(config, run, text, options, words);
+    return train_threads({config, words, earlier, text}, run, start, options);
   });
 }
 
@@ -166,10 +220,10 @@ int train_as_configured(const TrainOptions& options) {
 
 int train(const TrainOptions& options) {
   if (const auto me = mpi_environment()) {
-    watch_stop_signals_of_rank();
+    watch_signals_of_rank();
     set_gpu_environment(me->rank, options.share_gpu);
   } else {
-    watch_stop_signals();
+    watch_signals();
     ignore_file_size_signal();
   }
   try {

@@ -7,11 +7,13 @@
 
 #include "actors/protocol/run_config.h"
 #include "launch/commands/config_options.h"
+#include "launch/setup/run_start.h"
 
 namespace stagecraft {
 
 struct TrainOptions {
   ConfigOptions config;
+  StartOptions start;
   std::string interface;   // network interface between processes; "": loopback
   std::string claim;       // of the run directory, passed on by launch/train; "": none
   bool plain = false;      // rewrite no line in place

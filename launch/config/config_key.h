@@ -40,6 +40,13 @@ enum class Need : std::uint8_t {
   without_preset,  // required unless model.preset is given
 };
 
+/// What another value means for a run that goes on from a checkpoint.
+enum class OnResume : std::uint8_t {
+  fixed,       // refused, unless the user allows the key by name
+  may_change,  // no bit of the model depends on it
+  moves_bits,  // may change; bits of later steps may then differ
+};
+
 /// A value of a choice key. One that is documented but not built yet is refused with that reason.
 struct Choice {
   std::string name;
@@ -50,6 +57,7 @@ struct Choice {
 struct ConfigKey {
   std::string name;  // "section.key"
   KeyType type = KeyType::integer;
+  OnResume on_resume = OnResume::fixed;
   std::string help;  // one sentence without the full stop
   void (*set)(RunSettings&, const ConfigValue&) = nullptr;
   ConfigValue (*get)(const RunSettings&) = nullptr;

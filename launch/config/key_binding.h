@@ -92,10 +92,12 @@ struct KeyBinding {
 
 /// Makes an entry of the table: a key that fills a field. The field's initial value is the default.
 template <auto Table, auto Field>
-ConfigKey key(std::string name, KeyType type, std::string help, Range range = {}) {
+ConfigKey key(std::string name, KeyType type, OnResume on_resume, std::string help,
+              Range range = {}) {
   ConfigKey entry;
   entry.name = std::move(name);
   entry.type = type;
+  entry.on_resume = on_resume;
   entry.help = std::move(help);
   entry.set = &KeyBinding<Table, Field>::set;
   entry.get = &KeyBinding<Table, Field>::get;

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "actors/protocol/run_options.h"
+#include "models/checkpoint/checkpoint_config.h"
 #include "models/data/token_dataset.h"
 #include "models/families/model_config.h"
 #include "models/optim/optimizer_config.h"
@@ -15,12 +16,13 @@
 
 namespace stagecraft {
 
-/// What the [run], [trace] and [device] tables say to launch/ alone.
+/// What the [run], [metrics], [trace] and [device] tables say to launch/ alone.
 struct LaunchConfig {
   std::string directory;  // "": the first free one of runs/NAME, runs/NAME-2, ...
   std::string mode = "threads";
   std::string transport = "auto";
   std::optional<std::string> trace_file;  // absent: DIRECTORY/trace.json; "": none
+  std::int64_t state_hash_every = 0;      // steps; 0: only with checkpoints
   std::int64_t trace_steps = 10;
   std::string trace_ranks = "stages";
   int trace_limit_mib = 64;     // of a rank's file
@@ -39,6 +41,7 @@ struct RunSettings {
   BatchConfig batch;
   OptimizerConfig optimizer;
   DataConfig data;
+  CheckpointConfig checkpoint;
   RunOptions run;
   LaunchConfig session;
   MachineConfig machine;

@@ -21,12 +21,18 @@ bool left_out(const ConfigKey& key, const ConfigValue& value, const RunSettings&
   return key.name == "data.validation_fraction" && !settings.data.validation.empty();
 }
 
-/// The default trace file is in the run directory. A resolved file must not fix its path, so that
-/// another run directory gets its own trace.
+bool is_in(const std::string& directory, const char* name, const std::optional<std::string>& path) {
+  return path && *path == (std::filesystem::path(directory) / name).string();
+}
+
+/// The default trace file and checkpoints are in the run directory. A resolved file must not fix
+/// their paths, so that another run directory gets its own.
 bool follows_directory(const ConfigKey& key, const RunSettings& settings) {
-  const auto& trace = settings.session.trace_file;
-  return key.name == "trace.file" && trace &&
-         *trace == (std::filesystem::path(settings.session.directory) / "trace.json").string();
+  const std::string& directory = settings.session.directory;
+  return (key.name == "trace.file" &&
+          is_in(directory, "trace.json", settings.session.trace_file)) ||
+         (key.name == "checkpoint.directory" &&
+          is_in(directory, "checkpoints", settings.checkpoint.directory));
 }
 
 /// Replaces characters that a TOML comment may not contain. A source quotes file names and
@@ -55,6 +61,12 @@ std::string_view introduction(const std::string& section) {
   }
   if (section == "machine") {
     return "The machine for `stagecraft plan`; a run ignores this section.";
+  }
+  if (section == "checkpoint") {
+    return "Checkpoints, from which a run goes on (docs/checkpoints.md).";
+  }
+  if (section == "metrics") {
+    return "What the metrics say besides losses and times.";
   }
   return section == "trace" ? "The trace of the run, for https://ui.perfetto.dev."
                             : "The devices of the actors.";

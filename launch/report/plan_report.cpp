@@ -10,6 +10,7 @@
 #include "launch/report/attention_lines.h"
 #include "models/families/model_config.h"
 #include "stages/plan/communication.h"
+#include "stages/plan/saved_parts.h"
 #include "stages/predict/text_diagram.h"
 
 namespace stagecraft {
@@ -111,6 +112,24 @@ std::string memory_table(const TrainingPlan& plan) {
   return "\nPeak memory of one rank\n" + table.text();
 }
 
+/// What snapshots take of the host, beside the memory of the ranks. A stage's tensor rank 0 saves
+/// most.
+std::string snapshot_line(const ResolvedRun& run) {
+  const CheckpointConfig& checkpoint = run.settings.checkpoint;
+  if (checkpoint.directory == "" || !checkpoint.periodic()) {
+    return "";
+  }
+  std::int64_t bytes = 0;
+  for (int stage = 0; stage < run.plan.mesh.pipeline; ++stage) {
+    for (int data = 0; data < run.plan.mesh.data; ++data) {
+      const int rank = rank_at(run.plan.mesh, {.pipeline = stage, .tensor = 0, .data = data});
+      bytes = std::max(bytes, snapshot_bytes(run.plan, rank));
+    }
+  }
+  return fmt::format("checkpoint: up to {} of {}host memory a rank\n", bytes_text(bytes),
+                     run.devices.on_gpus() ? "pinned " : "");
+}
+
 std::string communication_lines(const TrainingPlan& plan) {
   const CommunicationBytes sent = communication_of(plan);
   return fmt::format(
@@ -167,7 +186,8 @@ double planned_bubble(const TrainingPlan& plan) {
 
 std::string plan_report(const ResolvedRun& run, const TextData& text, int columns) {
   return model_lines(run) + text_lines(run, text) + split_lines(run) + ownership(run.plan) +
-         memory_table(run.plan) + communication_lines(run.plan) + schedule_lines(run.plan, columns);
+         memory_table(run.plan) + snapshot_line(run) + communication_lines(run.plan) +
+         schedule_lines(run.plan, columns);
 }
 
 }  // namespace stagecraft

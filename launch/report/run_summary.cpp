@@ -3,10 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "kernels/base/error.h"
 #include "kernels/base/text_table.h"
 #include "launch/format/units.h"
+#include "models/checkpoint/checkpoint_folder.h"
 #include "models/families/model_config.h"
 #include "stages/schedules/schedules.h"
 
@@ -64,9 +66,28 @@ std::string time_table(const ResolvedRun& run, const RunResult& result) {
   return "\nTime and memory per stage\n" + table.text();
 }
 
-std::string file_lines(const RunDirectory& directory) {
-  return fmt::format("\nRun       {}\nModel     {}\nMetrics   {}\n", directory.path().string(),
-                     directory.model().string(), directory.metrics().string());
+/// The checkpoint of the last step; empty if there is none.
+std::filesystem::path last_checkpoint(const ResolvedRun& run, const RunResult& result) {
+  const std::filesystem::path directory = run.settings.checkpoint.directory.value_or("");
+  const std::filesystem::path folder = checkpoint_folder(directory, result.steps);
+  return !directory.empty() && std::filesystem::exists(folder) ? folder : std::filesystem::path();
+}
+
+/// A run that was stopped, and can go on, has no model yet.
+bool has_model(const ResolvedRun& run, const RunResult& result) {
+  return !result.stopped_early || run.settings.checkpoint.directory.value_or("").empty();
+}
+
+std::string file_lines(const ResolvedRun& run, const RunResult& result,
+                       const RunDirectory& directory) {
+  std::string text = fmt::format("\nRun       {}\n", directory.path().string());
+  if (const auto checkpoint = last_checkpoint(run, result); !checkpoint.empty()) {
+    text += fmt::format("State     {}\n", checkpoint.string());
+  }
+  if (has_model(run, result)) {
+    text += fmt::format("Model     {}\n", directory.model().string());
+  }
+  return text + fmt::format("Metrics   {}\n", directory.metrics().string());
 }
 
 /// Whether the run's sizes allow this split and schedule.
@@ -91,8 +112,12 @@ std::string other_schedule(const ResolvedRun& run) {
   return "";
 }
 
-std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
+std::string try_next(const ResolvedRun& run, const RunResult& result, const RunDirectory& directory,
                      const std::string& config_name) {
+  if (!has_model(run, result)) {
+    return fmt::format("\nGo on\n  launch/train {} --resume {}\n      under any split\n",
+                       config_name, directory.path().string());
+  }
   const ParallelConfig& parallel = run.settings.parallel;
   const ModelConfig& model = run.plan.model.config;
   std::string text = "\nTry next\n";
@@ -121,8 +146,8 @@ std::string try_next(const ResolvedRun& run, const RunDirectory& directory,
 std::string run_summary(const ResolvedRun& run, const RunResult& result,
                         const RunDirectory& directory, const std::string& trace,
                         const std::string& config_name) {
-  return result_lines(run, result) + time_table(run, result) + file_lines(directory) + trace +
-         try_next(run, directory, config_name);
+  return result_lines(run, result) + time_table(run, result) + file_lines(run, result, directory) +
+         trace + try_next(run, result, directory, config_name);
 }
 
 }  // namespace stagecraft

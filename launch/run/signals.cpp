@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <string_view>
 
 #include "kernels/base/span.h"
 
@@ -19,21 +20,26 @@ constexpr std::int64_t kThroughMpirun_ns = 5'000'000'000;
 /// When the first signal came, and its number in the lowest byte: one value, since the second may
 /// come to another thread at the same time. 0: none so far.
 std::atomic<std::int64_t> first_signal{0};
+std::atomic<bool> save_signal{false};
 std::atomic<bool> is_rank{false};
 std::atomic<ProgressBoard*> shown_board{nullptr};
 std::atomic<ProgressSlot*> shown_slot{nullptr};
 static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
+                  std::atomic<bool>::is_always_lock_free &&
                   std::atomic<ProgressBoard*>::is_always_lock_free,
               "a signal handler may touch nothing else");
 
 // Handlers do only what POSIX allows in them: lock-free atomics, clock_gettime, poll, write, _exit.
 
-void announce() {
-  constexpr char kText[] = "\nstopping after this step; a second signal ends the run at once\n";
+constexpr std::string_view kStopText =
+    "\nstopping after this step and its checkpoint; a second signal ends the run at once\n";
+constexpr std::string_view kSaveText = "\na checkpoint follows this step, and the run goes on\n";
+
+void announce(std::string_view text) {
   // A terminal that was stopped (Ctrl-S) takes nothing; writing to it would block this thread.
   pollfd output{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
   if (::poll(&output, 1, 0) == 1 && (output.revents & POLLOUT) != 0) {
-    const auto written = ::write(STDERR_FILENO, kText, sizeof(kText) - 1);
+    const auto written = ::write(STDERR_FILENO, text.data(), text.size());
     static_cast<void>(written);
   }
 }
@@ -41,6 +47,12 @@ void announce() {
 void show_stop() {
   if (ProgressBoard* board = shown_board.load()) {
     board->request_stop();
+  }
+}
+
+void show_save() {
+  if (ProgressBoard* board = shown_board.load()) {
+    board->request_save();
   }
 }
 
@@ -74,7 +86,15 @@ void on_signal(int number, siginfo_t* info, void* /*context*/) {
   }
   const int saved_errno = errno;
   show_stop();
-  announce();
+  announce(kStopText);
+  errno = saved_errno;
+}
+
+void on_save_signal(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
+  const int saved_errno = errno;
+  save_signal = true;
+  show_save();
+  announce(kSaveText);
   errno = saved_errno;
 }
 
@@ -83,9 +103,9 @@ bool is_ignored(int number) {
   return ::sigaction(number, nullptr, &current) == 0 && current.sa_handler == SIG_IGN;
 }
 
-void handle(int number) {
+void handle(int number, void (*handler)(int, siginfo_t*, void*)) {
   struct sigaction action = {};
-  action.sa_sigaction = on_signal;
+  action.sa_sigaction = handler;
   action.sa_flags = SA_RESTART | SA_SIGINFO;
   sigemptyset(&action.sa_mask);
   ::sigaction(number, &action, nullptr);
@@ -93,19 +113,20 @@ void handle(int number) {
 
 }  // namespace
 
-void watch_stop_signals() {
+void watch_signals() {
   for (const int number : {SIGINT, SIGTERM, SIGUSR1}) {
-    handle(number);
+    handle(number, on_signal);
   }
   if (!is_ignored(SIGHUP)) {
-    handle(SIGHUP);
+    handle(SIGHUP, on_signal);
   }
+  handle(SIGUSR2, on_save_signal);
   std::signal(SIGPIPE, SIG_IGN);
 }
 
-void watch_stop_signals_of_rank() {
+void watch_signals_of_rank() {
   is_rank = true;
-  watch_stop_signals();
+  watch_signals();
 }
 
 void ignore_file_size_signal() { std::signal(SIGXFSZ, SIG_IGN); }
@@ -116,8 +137,13 @@ void show_signals_on(ProgressBoard& board, int rank) {
   if (stop_signalled()) {
     show_stop();
   }
+  if (take_save_signal()) {
+    show_save();
+  }
 }
 
 bool stop_signalled() { return first_signal.load() != 0; }
+
+bool take_save_signal() { return save_signal.exchange(false); }
 
 }  // namespace stagecraft

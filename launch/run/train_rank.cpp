@@ -14,6 +14,7 @@
 #include "launch/report/config_text.h"
 #include "launch/report/join_trace.h"
 #include "launch/report/run_summary.h"
+#include "launch/run/checkpoint_commits.h"
 #include "launch/run/exit_now.h"
 #include "launch/run/host_board.h"
 #include "launch/run/progress.h"
@@ -42,6 +43,7 @@ class RankRun {
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     show_signals_on(*board_, rank);
     config_.stop_requested = [board = board_] { return board->stop_requested(); };
+    config_.save_requested = [board = board_] { return board->take_save_request(); };
     if (rank != 0) {
       log_.take_output();
     }
@@ -84,6 +86,8 @@ class RankRun {
     const std::optional<Cause> cause = board_->cause();
     return cause ? cause->text : failure;
   }
+
+  void log(const std::string& text) { log_.info(text); }
 
   /// Destroys nothing, because threads may still use it. mpirun ends the other processes.
   [[noreturn]] void end_failed() {
@@ -131,13 +135,27 @@ class RankRun {
 
 [[noreturn]] void train_first(const ResolvedRun& run, const TextData& text, const RunConfig& config,
                               const RankOptions& words, RunDirectory& directory) {
-  RunFiles files(directory);
   Progress progress({run.settings.optimizer.steps, run.plan.flops_per_step}, stdout,
                     !words.plain && ::isatty(STDOUT_FILENO) == 1);
   directory.keep();  // other ranks open the board in it from now on
   RankRun rank_run(run, config, words, 0);
-  RunResult result = rank_run.train(text, {files, progress});
-  finish_files(files, result);
+  for (const std::string& line : words.start_lines) {
+    rank_run.log(line);
+  }
+  const auto say = [&](const std::string& line) {
+    progress.say(line);
+    rank_run.log(line);
+  };
+  RunFiles files(directory, {config.files, parameter_names(run.plan.model), say});
+  CheckpointCommits commits({.files = config.files,
+                             .directory = config.checkpoints,
+                             .keep = config.checkpoint,
+                             .identity = words.identity,
+                             .sync_rows = [&files] { files.sync(); },
+                             .say = say});
+  RunResult result = rank_run.train(text, {files, progress, commits});
+  files.flush();
+  commits.finish(result);
   progress.finish_line();
   if (!result.failure.empty()) {
     result.failure = rank_run.first_cause(result.failure);

@@ -3,9 +3,11 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "launch/artifacts/run_directory.h"
 #include "launch/setup/resolve.h"
+#include "launch/setup/run_identity.h"
 
 #include "actors/protocol/run_config.h"
 
@@ -16,6 +18,8 @@ struct RankOptions {
   std::string interface;      // network interface for control connections; "": loopback
   std::string claim;          // of the run directory, passed on by launch/train; "": none
   bool plain = false;         // rewrite no line in place
+  RunIdentity identity = {};  // for the manifests of its checkpoints
+  std::vector<std::string> start_lines = {};  // for the log: where the run begins
 };
 
 /// This process's rank. Throws ConfigError when mpirun did not start this process, or started

@@ -148,6 +148,8 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
     for (const std::string& word : mpirun_words(run, where)) {
       text += fmt::format("word {}\n", word);
     }
+  } else {
+    text += fmt::format("directory {}\n", session.directory);
   }
   return text;
 }
@@ -157,6 +159,18 @@ std::string directory_lines(const RunDirectory& directory) {
       fmt::format("directory {}\nclaim {}\n", directory.path().string(), directory.token());
   for (auto folder = directory.made().rbegin(); folder != directory.made().rend(); ++folder) {
     text += fmt::format("made {}\n", folder->string());
+  }
+  return text;
+}
+
+std::string start_lines(const std::optional<EarlierRun>& earlier,
+                        const std::vector<std::string>& notes) {
+  std::string text;
+  if (earlier) {
+    text = fmt::format("from {}\n", earlier->checkpoint ? earlier->folder.string() : kNoCheckpoint);
+  }
+  for (const std::string& note : notes) {
+    text += fmt::format("note {}\n", note);
   }
   return text;
 }

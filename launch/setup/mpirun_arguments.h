@@ -2,8 +2,12 @@
 // so that the script need not parse TOML.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "launch/artifacts/run_directory.h"
+#include "launch/setup/earlier_run.h"
 #include "launch/setup/resolve.h"
 
 namespace stagecraft {
@@ -19,6 +23,7 @@ struct HostOptions {
 
 /// One "KEY VALUE" per line:
 ///   mode threads | mpi
+///   directory PATH            of a run of threads; directory_lines() names that of processes
 ///   environment NAME=VALUE    of every process
 ///   files NUMBER              that mpirun and its processes hold open at once, at most
 ///   word WORD                 for mpirun, in order, before the program
@@ -30,5 +35,11 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
 ///   claim TOKEN               for `stagecraft train --claim`, which takes the directory over
 ///   made PATH                 a folder that was made for the run, the innermost first
 std::string directory_lines(const RunDirectory& directory);
+
+/// The lines about a run that goes on, or could:
+///   from PATH                 for `stagecraft train --from`: of earlier_run()
+///   note TEXT                 for the person who starts the run
+std::string start_lines(const std::optional<EarlierRun>& earlier,
+                        const std::vector<std::string>& notes);
 
 }  // namespace stagecraft

@@ -20,11 +20,14 @@ namespace stagecraft {
 namespace {
 
 void check_learning_rate(const OptimizerConfig& train) {
-  if (train.warmup_steps > train.steps) {
-    throw ConfigError("train.warmup_steps train.steps",
-                      fmt::format("warmup_steps is {} and steps is {}; a warm-up cannot be longer "
-                                  "than the run, so lower warmup_steps or raise steps",
-                                  train.warmup_steps, train.steps));
+  const bool decays = train.decay_steps > 0;
+  const std::int64_t end = decays ? train.decay_steps : train.steps;
+  if (train.warmup_steps > end) {
+    const char* const name = decays ? "decay_steps" : "steps";
+    throw ConfigError(fmt::format("train.warmup_steps train.{}", name),
+                      fmt::format("warmup_steps is {} and {} is {}; the warm-up comes before the "
+                                  "decay, so lower warmup_steps or raise {}",
+                                  train.warmup_steps, name, end, name));
   }
   if (train.min_learning_rate > train.learning_rate) {
     throw ConfigError("train.min_learning_rate train.learning_rate",
@@ -87,29 +90,14 @@ std::string source_of(const ConfigFile& config, const ConfigKey& key) {
   return key.computed.empty() ? "default" : "default: " + key.computed;
 }
 
-constexpr const char* kRuns = "runs";
-
-std::string run_name(const ConfigFile& config) {
-  return std::filesystem::path(config.name).stem().string();
-}
-
-/// Enters the run directory and the paths that follow from it.
-void enter_directory(const ConfigFile& config, const std::filesystem::path& directory,
-                     LaunchConfig& session) {
-  session.directory = directory.string();
-  if (!config.settings.session.trace_file) {
-    session.trace_file = (directory / "trace.json").string();
-  }
-}
-
-void fill_session(const ConfigFile& config, int cores, int actors, LaunchConfig& session) {
+void fill_session(const ConfigFile& config, int cores, int actors, RunSettings& settings) {
   std::filesystem::path directory = config.settings.session.directory;
   if (directory.empty()) {
     directory = free_run_directory(kRuns, run_name(config));
   }
-  enter_directory(config, directory, session);
-  if (session.threads == 0) {
-    session.threads = std::max(1, cores / actors);
+  enter_directory(config, directory, settings);
+  if (settings.session.threads == 0) {
+    settings.session.threads = std::max(1, cores / actors);
   }
 }
 
@@ -181,7 +169,10 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
     settings.parallel.schedule =
         fmt::format("{}{}", kScheduleFile, std::filesystem::absolute(file).string());
   }
-  fill_session(config, cores, actors, settings.session);
+  fill_session(config, cores, actors, settings);
+  if (settings.optimizer.decay_steps == 0) {
+    settings.optimizer.decay_steps = settings.optimizer.steps;
+  }
   for (const ConfigKey& key : config_table()) {
     run.sources[key.name] = source_of(config, key);
   }
@@ -197,18 +188,24 @@ ResolvedRun resolve_checked(const ConfigFile& config, int cores, const CountGpus
 
 }  // namespace
 
+std::string run_name(const ConfigFile& config) {
+  return std::filesystem::path(config.name).stem().string();
+}
+
+void enter_directory(const ConfigFile& config, const std::filesystem::path& directory,
+                     RunSettings& settings) {
+  settings.session.directory = directory.string();
+  if (!config.settings.session.trace_file) {
+    settings.session.trace_file = (directory / "trace.json").string();
+  }
+  if (!config.settings.checkpoint.directory) {
+    settings.checkpoint.directory = checkpoints_folder(directory).string();
+  }
+}
+
 void check_rules(const ConfigFile& config) {
   check_learning_rate(config.settings.optimizer);
   check_validation(config);
-}
-
-RunDirectory claim_run_directory(const ConfigFile& config, int process, RunSettings& settings) {
-  const std::string& named = config.settings.session.directory;
-  const RunHolder holder{.run = config.name, .process = process};
-  RunDirectory directory = named.empty() ? RunDirectory::first_free(kRuns, run_name(config), holder)
-                                         : RunDirectory(named, holder);
-  enter_directory(config, directory.path(), settings.session);
-  return directory;
 }
 
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus,

@@ -1,7 +1,9 @@
 // Resolves a configuration file to a run: fills in every value, checks every rule, makes the plan.
 #pragma once
 
-#include "launch/artifacts/run_directory.h"
+#include <filesystem>
+#include <string>
+
 #include "launch/config/config_file.h"
 #include "launch/config/sources.h"
 #include "launch/setup/device_choice.h"
@@ -25,9 +27,13 @@ void check_rules(const ConfigFile& config);
 ResolvedRun resolve(const ConfigFile& config, int cores, const CountGpus& count_gpus = {},
                     const GpuSharing& sharing = {});
 
-/// Claims the directory that the configuration names, or else the first free one, which
-/// may be another than resolve() named. Enters it in the settings. Throws ConfigError.
-RunDirectory claim_run_directory(const ConfigFile& config, int process, RunSettings& settings);
+/// Where run directories lie that the configuration does not name, and their name.
+inline constexpr const char* kRuns = "runs";
+std::string run_name(const ConfigFile& config);
+
+/// Enters the run directory and the paths that follow from it.
+void enter_directory(const ConfigFile& config, const std::filesystem::path& directory,
+                     RunSettings& settings);
 
 /// Calls `work` and adds locations to a ConfigError that it throws.
 template <typename Work>

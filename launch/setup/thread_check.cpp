@@ -11,8 +11,8 @@
 namespace stagecraft {
 namespace {
 
-/// The watchdog, CAF's own, the driver, the writers of lines, and one to spare.
-constexpr int kOfProcess = 8;
+/// The watchdog, CAF's own, the driver, the writers of lines, the claim's, and one to spare.
+constexpr int kOfProcess = 9;
 /// MPI, CAF's network layer, the handshake listener, the transport between hosts.
 constexpr int kOfNetwork = 10;
 constexpr int kOfMpirun = 4;

@@ -1,14 +1,11 @@
 #include "launch/artifacts/metrics_file.h"
 
 #include <catch2/catch.hpp>
-#include <fstream>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "actors/protocol/run_report.h"
-#include "kernels/base/error.h"
-#include "tests/temporary_folder.h"
 
 using namespace stagecraft;
 
@@ -61,23 +58,10 @@ TEST_CASE("a value that is not finite is null, so that the line is valid JSON") 
   CHECK(diagnose["grad_norm"].is_null());
 }
 
-TEST_CASE("a line is in the file when add() returns") {
-  const TemporaryFolder folder;
-  MetricsFile file(folder.path() / "metrics.jsonl");
-  for (int lines = 1; lines <= 3; ++lines) {
-    file.add(metrics_line(report()));
-    std::ifstream reader(folder.path() / "metrics.jsonl");
-    int read = 0;
-    for (std::string line; std::getline(reader, line); ++read) {
-      CHECK(nlohmann::json::parse(line)["step"] == 7);
-    }
-    CHECK(read == lines);
-  }
-}
-
-TEST_CASE("a full disk and a missing folder are errors with the path") {
-  CHECK_THROWS_WITH(MetricsFile("/nonexistent/metrics.jsonl"),
-                    Catch::Contains("/nonexistent/metrics.jsonl"));
-  MetricsFile full("/dev/full");
-  CHECK_THROWS_AS(full.add(metrics_line(report())), Error);
+TEST_CASE("the state's hash has a line of its own, as 16 hexadecimal digits") {
+  StateHashReport hashed;
+  hashed.step = 7;
+  hashed.sum = 0xab;
+  CHECK(nlohmann::json::parse(metrics_line(hashed)) ==
+        nlohmann::json{{"step", 7}, {"state_hash", "00000000000000ab"}});
 }

@@ -35,13 +35,15 @@ TEST_CASE("a result has its keys, and null where there is no value") {
                                                             {"loss", 3.1875},
                                                             {"validation_loss", 3.25},
                                                             {"validation_step", 100},
-                                                            {"cause", nullptr}});
+                                                            {"cause", nullptr},
+                                                            {"restarts", nlohmann::json::array()}});
   CHECK(parsed(outcome_of(RunResult{})) == nlohmann::json{{"outcome", "finished"},
                                                           {"steps", 0},
                                                           {"loss", nullptr},
                                                           {"validation_loss", nullptr},
                                                           {"validation_step", nullptr},
-                                                          {"cause", nullptr}});
+                                                          {"cause", nullptr},
+                                                          {"restarts", nlohmann::json::array()}});
 }
 
 TEST_CASE("a failure is a failure, also of a run that was asked to stop") {
@@ -56,16 +58,16 @@ TEST_CASE("a failure is a failure, also of a run that was asked to stop") {
 
 TEST_CASE("each outcome has its status, and is read back") {
   const TemporaryFolder folder;
-  CHECK_FALSE(read_outcome(folder.path()).has_value());
+  CHECK_FALSE(read_result(folder.path()).has_value());
   for (const auto& [outcome, status] :
        {std::pair{Outcome::finished, 0}, {Outcome::stopped, 75}, {Outcome::failed, 1}}) {
     write_result(folder.path(), {.outcome = outcome});
-    CHECK(read_outcome(folder.path()) == outcome);
+    CHECK(read_result(folder.path())->outcome == outcome);
     CHECK(exit_status(outcome) == status);
   }
   for (const char* text : {"", "{}", "{\"outcome\": 3}", "[1]", "{\"outcome\": \"well\"}"}) {
     write_file(folder.path() / "result.json", text);
-    CHECK_THROWS_WITH(read_outcome(folder.path()), Catch::Contains("result.json"));
+    CHECK_THROWS_WITH(read_result(folder.path()), Catch::Contains("result.json"));
   }
 }
 

@@ -9,6 +9,7 @@
 
 #include "stages/board/progress_slot.h"
 #include "tests/child_process.h"
+#include "tests/end_to_end/becomes_true.h"
 #include "tests/temporary_folder.h"
 
 namespace stagecraft {
@@ -32,6 +33,11 @@ void take_and_die(const fs::path& folder) {
 
 void write_claim(const fs::path& folder, const ClaimRecord& record) {
   std::ofstream(claim_file(folder)) << to_string(record);
+}
+
+/// Sets when the claim was last touched.
+void touch_ago(const fs::path& folder, std::chrono::seconds age) {
+  fs::last_write_time(claim_file(folder), fs::file_time_type::clock::now() - age);
 }
 
 std::size_t files_in(const fs::path& folder) {
@@ -102,18 +108,41 @@ TEST_CASE("a claim is told from one of another boot, process of its number, or h
     write_claim(folder.path(), record);
     CHECK(take(folder.path()));
   }
-  SECTION("host: what it does is not known here") {
+  SECTION("host: its claim holds until it was not touched for a minute") {
     record.host = "elsewhere";
     record.boot = "another";
     write_claim(folder.path(), record);
+    touch_ago(folder.path(), kClaimPatience - std::chrono::seconds(10));
     CHECK_FALSE(take(folder.path()));
-    CHECK_THAT(claim_holder(folder.path()), Contains("on elsewhere; if it has ended, remove "));
+    CHECK_THAT(claim_holder(folder.path()),
+               Contains("on elsewhere; 60 s after it has ended, nobody holds the folder"));
+    CHECK(files_in(folder.path()) == 1);
+    touch_ago(folder.path(), kClaimPatience + std::chrono::seconds(10));
+    CHECK(claim_holder(folder.path()).empty());
+    CHECK(take(folder.path()));
+    CHECK(files_in(folder.path()) == 1);
   }
-  SECTION("a file that is no claim") {
+  SECTION("host: a claim from the future holds") {
+    record.host = "elsewhere";
+    write_claim(folder.path(), record);
+    touch_ago(folder.path(), std::chrono::hours(-1));
+    CHECK_FALSE(take(folder.path()));
+  }
+  SECTION("a file that is no claim, however old") {
     std::ofstream(folder.path() / "claim") << "mine\n\n x\n";
+    touch_ago(folder.path(), std::chrono::hours(1));
     CHECK_FALSE(take(folder.path()));
     CHECK_THAT(claim_holder(folder.path()), StartsWith("an unknown run (if it has ended, remove "));
   }
+}
+
+TEST_CASE("a claim is touched as long as it exists") {
+  const TemporaryFolder folder;
+  const auto claim = RunClaim::take(folder.path(), claim_record("a.toml", ::getpid(), 0),
+                                    std::chrono::milliseconds(1));
+  touch_ago(folder.path(), std::chrono::hours(1));
+  const auto old = fs::file_time_type::clock::now() - std::chrono::minutes(30);
+  CHECK(becomes_true([&] { return fs::last_write_time(claim_file(folder.path())) > old; }));
 }
 
 TEST_CASE("of processes that claim a folder at once, one has it, free or with a dead claim") {
@@ -154,6 +183,19 @@ TEST_CASE("of processes that claim a folder at once, one has it, free or with a 
       CHECK(child.wait() == 0);
     }
   }
+}
+
+TEST_CASE("a claim knows when another has taken its place, and not when its file is gone") {
+  const TemporaryFolder folder;
+  const auto claim = RunClaim::take(folder.path(), claim_record("a.toml", ::getpid(), 0),
+                                    std::chrono::milliseconds(1));
+  CHECK_FALSE(claim->is_replaced());
+  fs::remove(claim_file(folder.path()));
+  CHECK_FALSE(claim->is_replaced());
+  const auto successor = RunClaim::replace(folder.path(), claim_record("b.toml", ::getpid(), 0));
+  CHECK(claim->is_replaced());
+  CHECK(becomes_true([&] { return claim->was_replaced(); }));
+  CHECK_FALSE(successor->is_replaced());
 }
 
 TEST_CASE("a claim removes its own file alone") {

@@ -42,6 +42,8 @@ TEST_CASE("the first name under runs/ that is not there is named, and made") {
   fs::create_directory(parent / "a-3");
   const RunDirectory second = RunDirectory::first_free(parent, "a", {});
   CHECK(second.path() == parent / "a-4");
+  CHECK(run_directories(parent, "a") ==
+        std::vector<fs::path>{parent / "a", parent / "a-2", parent / "a-3", parent / "a-4"});
 }
 
 TEST_CASE("runs that start at once have a directory each, and end without each other's files") {
@@ -112,6 +114,42 @@ TEST_CASE("a directory that was handed on is taken over by its token, and remove
     CHECK(taken.token() != token);
   }
   CHECK(fs::is_empty(folder.path()));
+}
+
+TEST_CASE(
+    "the directory of an earlier run is reopened unless a run holds it, and keeps its files") {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "run";
+  RunDirectory first(path, {.run = "a.toml"});
+  first.write_config("[run]\n");
+  first.keep();
+  CHECK_THROWS_WITH(RunDirectory::reopened(path, {.run = "b.toml"}),
+                    Catch::Contains("is held by the run a.toml"));
+  CHECK_THROWS_WITH(check_is_unheld(path), Catch::Contains("is held by the run a.toml"));
+  first.release();
+  CHECK_NOTHROW(check_is_unheld(path));
+  std::string token;
+  {
+    RunDirectory second = RunDirectory::reopened(path, {.run = "b.toml"});
+    CHECK_THROWS_WITH(RunDirectory::reopened(path, {}),
+                      Catch::Contains("is held by the run b.toml"));
+    token = second.token();
+    second.hand_on();
+  }
+  { const RunDirectory rank = RunDirectory::taken_over(path, token, {.run = "b.toml"}); }
+  CHECK(read_file(path / "config.toml") == "[run]\n");
+  CHECK_FALSE(fs::exists(path / "claim"));
+}
+
+TEST_CASE("a directory that another run has taken over is no longer this run's") {
+  const TemporaryFolder folder;
+  RunDirectory directory(folder.path() / "run", {.run = "a.toml"});
+  CHECK_NOTHROW(directory.check_held());
+  CHECK_NOTHROW(directory.check_was_held());
+  const RunDirectory other =
+      RunDirectory::taken_over(directory.path(), directory.token(), {.run = "b.toml"});
+  CHECK_THROWS_WITH(directory.check_held(), Catch::Contains("another run has taken over"));
+  CHECK_NOTHROW(other.check_held());
 }
 
 TEST_CASE("a kept run directory stays, with its configuration") {

@@ -58,5 +58,5 @@ TEST_CASE("the doctor reports the same facts as the program") {
   CHECK(found.nccl.empty() != found.nccl_fault.empty());
   CHECK(found.cuda.fault.empty() == (count_devices(DeviceKind::cuda).count > 0));
   CHECK(found.cuda.remedy.empty() == found.cuda.fault.empty());
-  CHECK(found.cpu.parts.size() == 3);
+  CHECK(found.cpu.parts.size() == 4);
 }

@@ -190,6 +190,26 @@ TEST_CASE("a key fills its own field and no other") {
   }
 }
 
+TEST_CASE("what a run that goes on may change is all but model, batch, optimizer, seed and data") {
+  std::set<std::string> fixed;
+  std::set<std::string> moves_bits;
+  for (const ConfigKey& key : config_table()) {
+    if (key.on_resume != OnResume::may_change) {
+      (key.on_resume == OnResume::fixed ? fixed : moves_bits).insert(key.name);
+    }
+  }
+  CHECK(moves_bits == std::set<std::string>{"parallel.data", "parallel.tensor"});
+  CHECK(fixed == std::set<std::string>{
+                     "model.family",      "model.layers",        "model.hidden",
+                     "model.heads",       "model.sequence",      "model.vocab",
+                     "model.dropout",     "train.global_batch",  "train.micro_batch",
+                     "train.precision",   "train.learning_rate", "train.min_learning_rate",
+                     "train.decay_steps", "train.warmup_steps",  "train.beta1",
+                     "train.beta2",       "train.epsilon",       "train.weight_decay",
+                     "train.clip",        "train.seed",          "data.validation_fraction",
+                     "data.tokenizer",    "data.order"});
+}
+
 TEST_CASE("defaults are those of the documentation") {
   const auto text = [](const char* name) {
     const ConfigKey* key = find_key(name);
@@ -218,4 +238,9 @@ TEST_CASE("defaults are those of the documentation") {
   CHECK(text("trace.steps") == "10");
   CHECK(text("trace.ranks") == "\"stages\"");
   CHECK(text("trace.limit_mib") == "64");
+  CHECK(text("checkpoint.every") == "0");
+  CHECK(text("checkpoint.every_minutes") == "0.0");
+  CHECK(text("checkpoint.keep") == "3");
+  CHECK(text("checkpoint.keep_every") == "0");
+  CHECK(text("metrics.state_hash_every") == "0");
 }

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "actors/protocol/run_report.h"
+#include "launch/format/units.h"
 #include "launch/report/plan_json.h"
 #include "launch/report/plan_report.h"
 #include "launch/report/run_summary.h"
@@ -56,6 +57,23 @@ TEST_CASE("the plan report shows stages, memory and the schedule of a step") {
   CHECK_THAT(plan, Catch::Contains("blocks 1-3, "));
   CHECK_THAT(plan, Catch::Contains("idle 20.0 %"));  // (p - 1) / (m + p - 1), p = 2, m = 4
   CHECK_THAT(plan, Catch::Contains("proven"));
+}
+
+TEST_CASE("the plan report has the memory of snapshots where checkpoints follow each other") {
+  const auto report_with = [](const std::vector<std::string>& keys) {
+    return plan_report(resolve(example(keys), 2), text_of(3201), 100);
+  };
+  const ResolvedRun run = resolve(example(), 2);
+  // One rank saves all: 12 bytes a parameter.
+  const std::string line = fmt::format("checkpoint: up to {} of host memory a rank\n",
+                                       bytes_text(12 * run.plan.model.parameter_count()));
+  CHECK_THAT(report_with({"parallel.pipeline=1", "checkpoint.every=10"}), Catch::Contains(line));
+  CHECK_THAT(report_with({"parallel.pipeline=1", "checkpoint.every_minutes=1"}),
+             Catch::Contains(line));
+  CHECK_THAT(report_with({"checkpoint.every=10"}), Catch::Contains("checkpoint: up to"));
+  CHECK_THAT(report_with({}), !Catch::Contains("checkpoint:"));
+  CHECK_THAT(report_with({"checkpoint.every=10", "checkpoint.directory=\"\""}),
+             !Catch::Contains("checkpoint:"));
 }
 
 TEST_CASE("the plan as JSON adds up") {

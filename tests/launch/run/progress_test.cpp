@@ -5,13 +5,10 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cstdio>
-#include <fstream>
 #include <memory>
 #include <thread>
 
 #include "actors/protocol/run_report.h"
-#include "launch/run/run_files.h"
-#include "tests/temporary_folder.h"
 
 using namespace stagecraft;
 
@@ -75,7 +72,6 @@ TEST_CASE("an evaluation that was cut short is said, without a loss") {
 }
 
 TEST_CASE("on a terminal one line is rewritten, and other lines follow it") {
-  const TemporaryFolder folder;
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
   Progress progress({.steps = 2, .flops_per_step = 1}, out.get(), true);
   progress.on_step(at(1));
@@ -111,38 +107,4 @@ TEST_CASE("lines that an output did not take are counted, and said at the end") 
     reader.join();
   }
   CHECK(text.find("lines are left out: the output took none for too long") != std::string::npos);
-}
-
-TEST_CASE("a run that started keeps its directory, and the metrics file has every step") {
-  const TemporaryFolder folder;
-  {
-    RunDirectory directory(folder.path() / "run");
-    RunFiles files(directory);
-    files.on_start();
-    for (int step = 1; step <= 100; ++step) {
-      files.on_step(at(step));
-    }
-    files.on_evaluation_end({100, 4, 2, {}});  // no row
-  }
-  std::ifstream metrics(folder.path() / "run" / "metrics.jsonl");
-  int lines = 0;
-  for (std::string line; std::getline(metrics, line);) {
-    CHECK(line == metrics_line(at(++lines)));
-  }
-  CHECK(lines == 100);
-}
-
-TEST_CASE("a row that could not be written is the failure of a run that has no other") {
-  const TemporaryFolder folder;
-  RunDirectory directory(folder.path() / "run");
-  std::filesystem::create_symlink("/dev/full", directory.metrics());
-  RunFiles files(directory);
-  files.on_step(at(1));
-  RunResult result;
-  finish_files(files, result);
-  CHECK_THAT(result.failure, Catch::Contains("metrics.jsonl") && Catch::Contains("disk full"));
-  RunResult failed;
-  failed.failure = "stage 1 fell";
-  finish_files(files, failed);
-  CHECK(failed.failure == "stage 1 fell");
 }

@@ -9,6 +9,7 @@
 #include "launch/setup/open_files.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tests/launch/example_config.h"
+#include "tests/launch/fake_checkpoint.h"
 #include "tests/temporary_folder.h"
 
 using namespace stagecraft;
@@ -23,7 +24,8 @@ std::string words_for(const HostOptions& where, const std::string& mode = "mpi",
 }  // namespace
 
 TEST_CASE("mode threads gives an environment in which threads do not spin") {
-  CHECK(words_for({}, "threads") == "mode threads\nenvironment OMP_WAIT_POLICY=passive\n");
+  CHECK(words_for({}, "threads") ==
+        "mode threads\nenvironment OMP_WAIT_POLICY=passive\ndirectory runs/example\n");
 }
 
 TEST_CASE("a claimed directory is given with its token, and what was made of it") {
@@ -33,6 +35,17 @@ TEST_CASE("a claimed directory is given with its token, and what was made of it"
   const std::string parent = directory.path().parent_path().string();
   CHECK(directory_lines(directory) == fmt::format("directory {}\nclaim {}\nmade {}\nmade {}\n",
                                                   path, directory.token(), path, parent));
+}
+
+TEST_CASE("a run that goes on is given with its checkpoint, and what the person is told") {
+  CHECK(start_lines({}, {}).empty());
+  EarlierRun earlier;
+  CHECK(start_lines(earlier, {"two rows", "a folder"}) ==
+        "from none\nnote two rows\nnote a folder\n");
+  CheckpointManifest manifest;
+  earlier.checkpoint = std::make_shared<test::FakeCheckpoint>(manifest);
+  earlier.folder = "runs/a/checkpoints/step-4";
+  CHECK(start_lines(earlier, {}) == "from runs/a/checkpoints/step-4\n");
 }
 
 TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks") {

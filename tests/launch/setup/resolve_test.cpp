@@ -36,10 +36,30 @@ TEST_CASE("the plan is the one of the settings") {
   CHECK(run.settings.model.vocab == 256);
 }
 
+TEST_CASE("the learning rate falls until the last step unless the decay has steps of its own") {
+  CHECK(resolve(example(), 2).settings.optimizer.decay_steps == 10);
+  const OptimizerConfig longer =
+      resolve(example({"train.decay_steps=20", "train.warmup_steps=15"}), 2).settings.optimizer;
+  CHECK(longer.decay_steps == 20);
+  CHECK(longer.steps == 10);
+}
+
+TEST_CASE("checkpoints are in the run directory unless they have another, or none") {
+  const auto directory = [](std::vector<std::string> overrides) {
+    overrides.push_back("run.directory=x");
+    return resolve(example(overrides), 2).settings.checkpoint.directory;
+  };
+  CHECK(directory({}) == "x/checkpoints");
+  CHECK(directory({"checkpoint.directory=y"}) == "y");
+  CHECK(directory({"checkpoint.directory=\"\""}) == "");
+}
+
 TEST_CASE("errors of rules over several keys name all given keys") {
   CHECK_THAT(message_for({"train.warmup_steps=11"}),
              Catch::StartsWith("example.toml:12:1: ") &&
                  Catch::Contains("train.warmup_steps: --set train.warmup_steps=11"));
+  CHECK_THAT(message_for({"train.warmup_steps=6", "train.decay_steps=5"}),
+             Catch::Contains("lower warmup_steps or raise decay_steps"));
   CHECK_THAT(message_for({"train.min_learning_rate=1"}),
              Catch::StartsWith("--set train.min_learning_rate=1: "));
   CHECK_THAT(message_for({"data.validation=[\"a\"]", "data.validation_fraction=0.5"}),
