@@ -5,10 +5,6 @@
 namespace stagecraft::test {
 namespace {
 
-bool is_stop(FaultKind kind) {
-  return kind >= FaultKind::interrupted && kind <= FaultKind::rank_terminated;
-}
-
 /// The run completes all its steps in spite of the fault.
 bool goes_on(FaultKind kind) {
   return kind == FaultKind::none || kind == FaultKind::late || kind == FaultKind::strangers ||
@@ -24,6 +20,10 @@ std::string edge_in(const std::string& position) {
 }
 
 }  // namespace
+
+bool is_stop(FaultKind kind) {
+  return kind >= FaultKind::interrupted && kind <= FaultKind::rank_terminated;
+}
 
 bool ends_well(FaultKind kind) { return goes_on(kind) || is_stop(kind); }
 
@@ -73,8 +73,8 @@ std::vector<std::string> owed_words(const FaultWords& fault, const std::string& 
       return {rank, fault.rank == 0 ? "no progress board" : "has not started"};
     case FaultKind::no_memory:
       return {"ulimit -v"};
-    case FaultKind::disk_full:  // found by the metrics, or by a file that is written at the end
-      return {cause.find("metrics.jsonl") == std::string::npos ? "No space left" : "disk full"};
+    case FaultKind::disk_full:
+      return {"No space left"};
     default:
       return {};
   }

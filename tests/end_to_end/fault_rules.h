@@ -13,8 +13,11 @@ inline constexpr double kWatchdogSeconds = 3;  // run.watchdog_seconds of these 
 inline constexpr double kGpuWatchdogSeconds = 15;
 inline constexpr double kStartSeconds = 60;  // on a shared machine
 
-/// Whether the run ends with status 0 and a model.
+/// Whether the run ends with its state saved: with status 0 and a model, or stopped with a
+/// checkpoint.
 bool ends_well(FaultKind kind);
+/// Whether the fault is a stop, which the run ends with a checkpoint.
+bool is_stop(FaultKind kind);
 
 /// The exit status of launch/train.
 int owed_status(FaultKind kind);

@@ -34,7 +34,7 @@ enum class FaultKind : std::uint8_t {
   job_terminated,   // SIGTERM to all processes of the run
   rank_terminated,  // SIGTERM to one rank
   stopped_twice,    // SIGINT, and once more while the step still runs
-  disk_full,        // the run directory's disk is full
+  disk_full,        // the run directory's disk is full; then the run is stopped
   suspended,        // SIGSTOP to all its processes, and SIGCONT after more than the watchdog's time
   closed_streams,   // it starts without stdin, stdout and stderr
   second_run,       // another run is started in the same directory

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <sstream>
 #include <thread>
 
@@ -19,6 +20,7 @@
 #include "launch/setup/mpi_environment.h"
 #include "stages/channels/pass.h"
 #include "tests/end_to_end/control_sockets.h"
+#include "tests/end_to_end/crash_points.h"
 #include "tests/end_to_end/fault_words.h"
 #include "tests/end_to_end/faulty_work.h"
 #include "tests/kernels/base/observed_file_system.h"
@@ -39,6 +41,26 @@ FaultWords words_from_environment() {
   require(!in.fail() && found != kFaultNames.end(), kFaultVariable,
           "\"{}\" is not KIND RANK STEP CALL FILE", text);
   words.kind = static_cast<FaultKind>(found - kFaultNames.begin());
+  // A run that starts again has had its fault.
+  if (std::filesystem::exists(words.file)) {
+    words.kind = FaultKind::none;
+  }
+  return words;
+}
+
+struct CrashWords {
+  int rank = 0;
+  int call = 0;
+  std::string file;
+};
+
+std::optional<CrashWords> crash_from_environment() {
+  const char* text = std::getenv(kCrashVariable);
+  if (text == nullptr) {
+    return {};
+  }
+  CrashWords words;
+  std::istringstream(text) >> words.rank >> words.call >> words.file;
   return words;
 }
 
@@ -168,7 +190,29 @@ std::shared_ptr<FileSystem> slow_disk(const FaultWords& words, std::shared_ptr<F
       });
 }
 
+/// Kills this process before one of its calls for a file of the checkpoints (crash_points.h).
+std::shared_ptr<FileSystem> crashing_disk(const CrashWords& words,
+                                          std::shared_ptr<FileSystem> files) {
+  return std::make_shared<ObservedFileSystem>(
+      std::move(files), [words, calls = 0](const FileCall& call) mutable {
+        if (call.path.string().find("/checkpoints") == std::string::npos) {
+          return;
+        }
+        if (calls++ == words.call) {
+          befall(FaultKind::killed);
+        }
+        std::ofstream(words.file) << calls;
+      });
+}
+
 void adjust(RunConfig& config, const FaultWords& words) {
+  const std::optional<CrashWords> crash = crash_from_environment();
+  if (crash && (!mpi_environment() || mpi_environment()->rank == crash->rank)) {
+    config.files = crashing_disk(*crash, config.files);
+  }
+  if (words.kind == FaultKind::none || words.kind == FaultKind::late) {
+    return;
+  }
   const bool fails = words.kind == FaultKind::write_fails;
   if (fails || words.kind == FaultKind::writes_slowly) {
     if (mpi_environment() && mpi_environment()->rank == words.rank) {
@@ -226,9 +270,6 @@ int main(int argc, char** argv) {
   using namespace stagecraft::test;
   const FaultWords words = words_from_environment();
   befall_start(words);
-  if (words.kind == FaultKind::none || words.kind == FaultKind::late) {
-    return stagecraft::run_command_line(argc, argv);
-  }
   return stagecraft::run_command_line(
       argc, argv, [&](stagecraft::RunConfig& config) { adjust(config, words); });
 }

@@ -51,7 +51,11 @@ class FaultyWork : public StageWork {
     real_->update(update);
   }
   void load(StateKind kind, const StateReader& reader) override { real_->load(kind, reader); }
+  const std::vector<StatePiece>& pieces() const override { return real_->pieces(); }
   void save(StateKind kind, StateWriter& writer) override { real_->save(kind, writer); }
+  std::unique_ptr<StateSnapshot> snapshot() override { return real_->snapshot(); }
+  void start_hashing() override { real_->start_hashing(); }
+  std::vector<StateHash> hashes() override { return real_->hashes(); }
 
  private:
   std::unique_ptr<StageWork> real_;

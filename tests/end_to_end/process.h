@@ -40,6 +40,7 @@ class Process {
   }
 
   pid_t pid() const { return pid_; }
+  std::filesystem::path output_file() const { return output_.path() / "out"; }
   std::filesystem::path error_file() const { return output_.path() / "err"; }
 
   /// Whether wait() would return at once.

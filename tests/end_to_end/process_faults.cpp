@@ -16,7 +16,10 @@
 #include <thread>
 
 #include "kernels/base/mapped_file.h"
+#include "kernels/base/posix_file_system.h"
 #include "kernels/base/span.h"
+#include "models/checkpoint/checkpoint_reader.h"
+#include "models/checkpoint/find_checkpoint.h"
 #include "models/checkpoint/safetensors.h"
 #include "tensor_parallel/comm/mpi/session.h"
 #include "tests/actors/network/strangers.h"
@@ -251,6 +254,7 @@ class Running {
         break;
       case FaultKind::disk_full:
         disk_->fill();
+        stop_without_rows();
         break;
       case FaultKind::suspended:
         suspend();
@@ -294,6 +298,19 @@ class Running {
       begin_ns_ = now_ns();
       ::kill(process_->pid(), SIGINT);
     }
+  }
+
+  /// The run goes on without rows. A stop then finds that nothing can be saved.
+  void stop_without_rows() {
+    expect(becomes_true(kStartSeconds,
+                        [&] {
+                          return read_file(process_->output_file())
+                                     .find("has no more rows from here on, and the run goes on") !=
+                                 std::string::npos;
+                        }),
+           "the run has not said that it goes on without rows");
+    begin_ns_ = now_ns();
+    ::kill(process_->pid(), SIGTERM);
   }
 
   /// As a container's engine does: all processes, launch/train and mpirun included.
@@ -412,11 +429,15 @@ class Running {
            fmt::format("the result is not {}: {}", word, result));
   }
 
-  /// The model must be complete or absent, and present after a run that ended well.
+  /// The model must be complete or absent, and present after a run that did all its steps. One that
+  /// was stopped has a whole checkpoint.
   void look_at_model() {
     const fs::path model = directory() / "model/model.safetensors";
     if (!fs::exists(model)) {
-      expect(!ends_well(kind()), "there is no model");
+      expect(!ends_well(kind()) || is_stop(kind()), "there is no model");
+      if (is_stop(kind())) {
+        look_at_checkpoint();
+      }
       if (kind() == FaultKind::write_fails) {
         const auto left = names_in_folder(directory() / "model");
         expect(left.empty(), fmt::format("of the model are left: {}", fmt::join(left, " ")));
@@ -430,6 +451,15 @@ class Running {
       expect(fs::exists(directory() / "model/config.json"), "the model has no config.json");
     } catch (const std::exception& error) {
       outcome_.wrong.push_back(fmt::format("the model is incomplete: {}", error.what()));
+    }
+  }
+
+  void look_at_checkpoint() {
+    PosixFileSystem files;
+    try {
+      CheckpointReader(files, find_checkpoint(files, directory())).verify();
+    } catch (const std::exception& error) {
+      outcome_.wrong.push_back(fmt::format("there is no whole checkpoint: {}", error.what()));
     }
   }
 

@@ -1,6 +1,8 @@
 // The long run: random faults at random moments of runs of 4 and 8 processes, then runs in a row
 // without a fault. Prints the table of docs/reliability.md.
 //   reliability [FAULTS] [SEED] [RUNS]
+// Or kills runs at calls for the files of their checkpoints, and lets them go on:
+//   reliability checkpoints [POINTS] [SEED]
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -9,7 +11,9 @@
 #include <map>
 #include <random>
 #include <set>
+#include <string_view>
 
+#include "tests/end_to_end/crash_points.h"
 #include "tests/end_to_end/process_faults.h"
 
 using namespace stagecraft;
@@ -161,9 +165,49 @@ int number(int argc, char** argv, int position, int otherwise) {
   return argc > position ? std::atoi(argv[position]) : otherwise;
 }
 
+/// A layout's points are spread over its ranks, and are random otherwise. Returns whether all runs
+/// went on as they should.
+bool crash_at_points(const CrashLayout& layout, int points, std::mt19937& random) {
+  int right = 0;
+  int calls = 0;
+  int crashed = 0;
+  const int ranks = layout.processes ? layout.ranks : 1;
+  for (int rank = 0; rank < ranks; ++rank) {
+    const CrashRuns runs(layout, rank);
+    calls += runs.calls();
+    for (int point = rank; point < points; point += ranks) {
+      const int call = std::uniform_int_distribution<int>(0, runs.calls() - 1)(random);
+      const CrashRuns::Outcome outcome = runs.crash_at(call);
+      crashed += outcome.crashed ? 1 : 0;
+      right += outcome.wrong.empty() ? 1 : 0;
+      if (!outcome.wrong.empty()) {
+        fmt::print(stderr, "{}, rank {}, call {}: {}\n", layout.name, rank, call, outcome.wrong);
+      }
+    }
+  }
+  fmt::print("| {} | {} | {} | {} | {} |\n", layout.name, calls, points, crashed, right);
+  return right == points;
+}
+
+int crash_at_points(int points, unsigned seed) {
+  std::mt19937 random(seed);
+  bool all_right = true;
+  fmt::print(
+      "| ranks | calls | runs | killed | ended with the same bits |\n|---|---|---|---|---|\n");
+  const int each = points / static_cast<int>(crash_layouts().size());
+  for (const CrashLayout& layout : crash_layouts()) {
+    all_right = crash_at_points(layout, each, random) && all_right;
+  }
+  return all_right ? 0 : 1;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == std::string_view("checkpoints")) {
+    return crash_at_points(number(argc, argv, 2, 500),
+                           static_cast<unsigned>(number(argc, argv, 3, 1)));
+  }
   const int faults = number(argc, argv, 1, 100);
   const int seed = number(argc, argv, 2, 1);
   const int runs = number(argc, argv, 3, 100);

@@ -90,6 +90,10 @@ TEST_CASE("the directory of a living run is refused by the name of run, process 
   ::kill(first.pid(), SIGKILL);
   CHECK(first.wait().status == 128 + SIGKILL);
   const Ended third = run_stagecraft({"train", "run.toml", "--set", "run.directory=mine"}, path);
-  CHECK(third.status == 2);
-  CHECK_THAT(third.err, Catch::Contains("is not an empty folder"));
+  CHECK(third.status == 0);
+  CHECK_THAT(third.out,
+             Catch::Contains("mine has no whole checkpoint: its run begins at step 1 again"));
+  const Ended fourth = run_stagecraft({"train", "run.toml", "--set", "run.directory=mine"}, path);
+  CHECK(fourth.status == 2);
+  CHECK_THAT(fourth.err, Catch::Contains("mine holds a finished run"));
 }

@@ -1,4 +1,5 @@
-// The first signal finishes the step, writes the model and ends; a second one ends at once.
+// The first signal finishes the step, writes a checkpoint and ends; a second one ends at once.
+// SIGUSR2 writes a checkpoint and goes on.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
@@ -46,6 +47,17 @@ std::int64_t rows(const fs::path& metrics) {
   return std::count(text.begin(), text.end(), '\n');
 }
 
+/// Without those of state hashes.
+std::int64_t rows_of_steps(const fs::path& metrics) {
+  const std::string text = read_file(metrics);
+  std::int64_t count = 0;
+  for (auto at = text.find("\"loss\":"); at != std::string::npos;
+       at = text.find("\"loss\":", at + 1)) {
+    ++count;
+  }
+  return count;
+}
+
 fs::path workplace(const TemporaryFolder& folder) {
   std::ofstream(folder.path() / "run.toml") << kConfig;
   std::ofstream(folder.path() / "text.txt") << std::string(4000, 'a');
@@ -58,6 +70,20 @@ std::string result_of(const fs::path& folder) {
 }
 
 bool has_model(const fs::path& folder) { return has_bytes(folder / "run/model/model.safetensors"); }
+
+/// The newest step of which there is a checkpoint; 0: none.
+std::int64_t newest_checkpoint(const fs::path& folder) {
+  std::error_code absent;
+  std::int64_t newest = 0;
+  for (const auto& entry : fs::directory_iterator(folder / "run/checkpoints", absent)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with("step-") && fs::exists(entry.path() / "manifest.json") &&
+        !name.ends_with(".unfinished")) {
+      newest = std::max<std::int64_t>(newest, std::stoll(name.substr(5)));
+    }
+  }
+  return newest;
+}
 
 /// Sends the signals at once, when the run has done a step.
 void check_stops(const std::vector<int>& signals, const std::vector<std::string>& words = {}) {
@@ -74,9 +100,11 @@ void check_stops(const std::vector<int>& signals, const std::vector<std::string>
   CAPTURE(ended.out, ended.err);
   CHECK(ended.status == 75);
   CHECK_THAT(ended.err, Catch::Contains("stopping after this step"));
-  CHECK_THAT(ended.out, Catch::Contains("model written to run/model"));
-  CHECK_THAT(ended.out, Catch::Contains("Stopped on request after"));
-  CHECK(has_model(folder.path()));
+  CHECK_THAT(ended.out, Catch::Contains("checkpoint of step ") &&
+                            Catch::Contains("Stopped on request after") &&
+                            Catch::Contains("--resume run"));
+  CHECK(newest_checkpoint(folder.path()) == rows_of_steps(folder.path() / "run/metrics.jsonl"));
+  CHECK_FALSE(has_model(folder.path()));
   CHECK_THAT(result_of(folder.path()), Catch::Contains("\"stopped\""));
 }
 
@@ -105,11 +133,44 @@ Ended run_in_shell(const std::string& before, const std::string& behind, const f
 
 }  // namespace
 
-TEST_CASE("the first signal finishes the step, writes the model, says so and ends with 75") {
+TEST_CASE("the first signal finishes the step, writes a checkpoint, says so and ends with 75") {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGUSR1}) {
     CAPTURE(signal);
     check_stops({signal});
   }
+}
+
+TEST_CASE("without a directory for checkpoints a stop writes the model") {
+  const TemporaryFolder folder;
+  Process process =
+      start_stagecraft({"train", "run.toml", "--set", "checkpoint.directory="}, workplace(folder));
+  const bool trains = becomes_true([&] { return has_bytes(folder.path() / "run/metrics.jsonl"); });
+  CHECK(trains);
+  ::kill(process.pid(), trains ? SIGTERM : SIGKILL);
+  const Ended ended = process.wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 75);
+  CHECK(has_model(folder.path()));
+  CHECK_FALSE(fs::exists(folder.path() / "run/checkpoints"));
+}
+
+TEST_CASE("SIGUSR2 writes a checkpoint, again each time, and the run goes on") {
+  const TemporaryFolder folder;
+  Process process = start_stagecraft({"train", "run.toml"}, workplace(folder));
+  const fs::path metrics = folder.path() / "run/metrics.jsonl";
+  CHECK(becomes_true([&] { return has_bytes(metrics); }));
+  ::kill(process.pid(), SIGUSR2);
+  CHECK(becomes_true([&] { return newest_checkpoint(folder.path()) > 0; }));
+  const std::int64_t first = newest_checkpoint(folder.path());
+  ::kill(process.pid(), SIGUSR2);
+  CHECK(becomes_true([&] { return newest_checkpoint(folder.path()) > first; }));
+  const std::int64_t before = rows(metrics);
+  CHECK(becomes_true([&] { return rows(metrics) > before + 20; }));
+  ::kill(process.pid(), SIGTERM);
+  const Ended ended = process.wait();
+  CAPTURE(ended.out, ended.err);
+  CHECK(ended.status == 75);
+  CHECK_THAT(ended.err, Catch::Contains("a checkpoint follows this step, and the run goes on"));
 }
 
 TEST_CASE("a lost terminal that is told twice is one signal") { check_stops({SIGHUP, SIGHUP}); }
@@ -143,11 +204,11 @@ TEST_CASE("a stop is heard in an evaluation between two steps, which then has no
   CAPTURE(ended.out, ended.err);
   CHECK(ended.status == 75);
   CHECK_THAT(ended.out, Catch::Contains("the evaluation after step 1 was cut short"));
-  CHECK(rows(metrics) == 1);
+  CHECK(rows_of_steps(metrics) == 1);
   CHECK_FALSE(Catch::Contains("validation_loss").match(read_file(metrics)));
   CHECK_THAT(result_of(folder.path()),
              Catch::Contains("\"steps\": 1") && Catch::Contains("\"validation_loss\": null"));
-  CHECK(has_model(folder.path()));
+  CHECK(newest_checkpoint(folder.path()) == 1);
 }
 
 TEST_CASE(
@@ -173,7 +234,7 @@ TEST_CASE("a run goes on when nobody reads its output") {
       run_in_shell("set -o pipefail;", "--set train.steps=200 2>&1 | head -n 1", workplace(folder));
   CAPTURE(ended.out, ended.err);
   CHECK(ended.status == 0);
-  CHECK(rows(folder.path() / "run/metrics.jsonl") == 200);
+  CHECK(rows_of_steps(folder.path() / "run/metrics.jsonl") == 200);
   CHECK(has_model(folder.path()));
 }
 
@@ -214,7 +275,7 @@ TEST_CASE("a second signal ends the process at once") {
   CHECK_FALSE(fs::exists(folder.path() / "run/model/model.safetensors"));
 }
 
-TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no model") {
+TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no checkpoint") {
   const TemporaryFolder folder;
   Terminal terminal;
   Process process({STAGECRAFT_EXECUTABLE, "train", "run.toml"}, workplace(folder), terminal.path());
@@ -225,15 +286,14 @@ TEST_CASE("a terminal that is stopped (Ctrl-S) delays no step, no stop and no mo
   const std::int64_t before = rows(metrics);
   CHECK(becomes_true([&] { return rows(metrics) > before + 200; }));
   ::kill(process.pid(), SIGTERM);
-  const bool written =
-      becomes_true([&] { return has_bytes(folder.path() / "run/model/model.safetensors"); });
+  const bool written = becomes_true([&] { return newest_checkpoint(folder.path()) > 0; });
   CHECK(written);
   terminal.go_on();
   CHECK(becomes_true(
       [&] { return terminal.text().find("Stopped on request") != std::string::npos; }));
   ::kill(process.pid(), written ? 0 : SIGKILL);
   CHECK(process.wait().status == 75);
-  CHECK_THAT(terminal.text(), Catch::Contains("model written to run/model"));
+  CHECK_THAT(terminal.text(), Catch::Contains("checkpoint of step "));
 }
 
 TEST_CASE("the first error is the cause of a failed run") {
