@@ -157,8 +157,9 @@ int train_threads(const Inputs& inputs, ResolvedRun& resolved_run, RunStart& sta
 }
 
 /// Refuses a run whose checkpoints have no room.
-void print_plan(const ResolvedRun& run, const TextData& text) {
-  std::string plan = plan_report(run, text, terminal_width());
+void print_plan(const ResolvedRun& run, const TextData& text, const RunStart& start) {
+  const std::int64_t step = start.checkpoint ? start.checkpoint->manifest().step : 0;
+  std::string plan = plan_report(run, text, terminal_width(), step);
   if (const std::optional<CheckpointSpace> space = checkpoint_space(run)) {
     check_checkpoint_space(*space);
     plan += checkpoint_space_text(*space);
@@ -204,7 +205,7 @@ int train_as_configured(const TrainOptions& options) {
     if (first) {
       print_lines(start.lines);
       print_lines(stopped_run_lines(config, words));
-      print_plan(run, text);
+      print_plan(run, text, start);
     }
     if (processes) {
       check_is_ready(earlier, options);

@@ -18,10 +18,16 @@ namespace {
 
 constexpr std::string_view kBlock = "block ";
 
-std::string model_lines(const ResolvedRun& run) {
+std::string start_of_weights(const ModelConfig& model, std::int64_t step) {
+  if (step > 0) {
+    return fmt::format("weights and moments of step {}", step);
+  }
+  return model.init_from.empty() ? "random weights" : fmt::format("weights of {}", model.init_from);
+}
+
+std::string model_lines(const ResolvedRun& run, std::int64_t step) {
   const ModelConfig& model = run.plan.model.config;
-  const std::string start =
-      model.init_from.empty() ? "random weights" : fmt::format("weights of {}", model.init_from);
+  const std::string start = start_of_weights(model, step);
   return fmt::format(
       "Model     GPT: {} layers, hidden {}, {} heads, {} tokens a sample, vocabulary {}, dropout "
       "{}\n"
@@ -184,8 +190,9 @@ double planned_bubble(const TrainingPlan& plan) {
   return simulate(plan.program, flop_costs(plan)).bubble;
 }
 
-std::string plan_report(const ResolvedRun& run, const TextData& text, int columns) {
-  return model_lines(run) + text_lines(run, text) + split_lines(run) + ownership(run.plan) +
+std::string plan_report(const ResolvedRun& run, const TextData& text, int columns,
+                        std::int64_t step) {
+  return model_lines(run, step) + text_lines(run, text) + split_lines(run) + ownership(run.plan) +
          memory_table(run.plan) + snapshot_line(run) + communication_lines(run.plan) +
          schedule_lines(run.plan, columns);
 }

@@ -10,8 +10,10 @@
 namespace stagecraft {
 
 /// Model, text, split, the layers and memory of each stage, the schedule as a text diagram, and the
-/// verdict. The diagram is at most `columns` wide.
-std::string plan_report(const ResolvedRun& run, const TextData& text, int columns);
+/// verdict. The diagram is at most `columns` wide. `step` is that of the checkpoint from which the
+/// run goes on, or 0.
+std::string plan_report(const ResolvedRun& run, const TextData& text, int columns,
+                        std::int64_t step = 0);
 
 /// Number of parameters of a stage. A tensor that the stage uses twice counts once.
 std::int64_t stage_parameters(const TrainingPlan& plan, int stage);

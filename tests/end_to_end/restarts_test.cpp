@@ -56,10 +56,9 @@ TEST_CASE("a run that a fault ended is started again and ends with the bits of o
   const TemporaryFolder folder;
   write_small_run(folder.path(), 8);
   REQUIRE(train(folder.path(), "whole", FaultKind::none).status == 0);
-  for (const FaultKind kind :
-       {FaultKind::throws, FaultKind::hangs, FaultKind::killed, FaultKind::frozen,
-        FaultKind::mpirun_killed, FaultKind::disconnected, FaultKind::drops, FaultKind::doubles,
-        FaultKind::missing, FaultKind::killed_writing}) {
+  for (const FaultKind kind : {FaultKind::throws, FaultKind::hangs, FaultKind::killed,
+                               FaultKind::frozen, FaultKind::disconnected, FaultKind::drops,
+                               FaultKind::doubles, FaultKind::missing, FaultKind::killed_writing}) {
     const std::string name(name_of(kind));
     const Ended ended = train(folder.path(), name, kind);
     CAPTURE(name, ended.out, ended.err);
