@@ -2,8 +2,11 @@
 // next leg goes on under a split of its own.
 #pragma once
 
+#include <algorithm>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +33,37 @@ struct CommittingObserver : KeepingObserver {
   std::vector<StateHashReport> hashes;
   std::vector<std::string> failures;
   std::int64_t committed = 0;
+};
+
+/// A checkpoint in memory: what a neighbour would keep.
+class MemoryCheckpoint : public CheckpointSource {
+ public:
+  MemoryCheckpoint(const CheckpointSource& of, const ModelSpec& model) : manifest_(of.manifest()) {
+    for (const ParameterSpec& parameter : model.parameters()) {
+      for (const StateKind kind : kStateKinds) {
+        std::vector<float>& values = values_[{kind, parameter.name}];
+        values.resize(static_cast<std::size_t>(elements_of(parameter.shape)));
+        of.read({parameter, kind, whole_box(parameter.shape)}, values);
+      }
+    }
+  }
+  const CheckpointManifest& manifest() const override { return manifest_; }
+  void read(const StatePiece& piece, std::span<float> values) const override {
+    const std::vector<float>& whole = values_.at({piece.kind, piece.parameter.name});
+    for (const ElementRun& run : runs_of(piece.box, piece.parameter.shape)) {
+      std::copy_n(whole.begin() + run.begin, run.count, values.begin());
+      values = values.subspan(static_cast<std::size_t>(run.count));
+    }
+  }
+  /// Exchanges two elements of a tensor's first moment.
+  void damage(const std::string& parameter) {
+    std::vector<float>& values = values_.at({StateKind::first_moment, parameter});
+    std::swap(values.front(), values.back());
+  }
+
+ private:
+  CheckpointManifest manifest_;
+  std::map<std::pair<StateKind, std::string>, std::vector<float>> values_;
 };
 
 /// What must not depend on splits and stops.
