@@ -37,11 +37,15 @@ class Search {
   }
 
  private:
+  /// Ranks of this host come first: what holds for one of them is seen here. Where such a rank
+  /// keeps up with the other hosts, nothing is heard of those either.
   std::optional<Finding> first_rank(std::string (Search::*rule)(int) const) const {
-    for (const int rank : all_ranks()) {
-      const std::string what = (this->*rule)(rank);
-      if (!what.empty()) {
-        return Finding{rank, rank_text(at_.board().info().mesh, rank) + ", " + what};
+    for (const bool here : {true, false}) {
+      for (const int rank : all_ranks()) {
+        const std::string what = at_.is_here(rank) == here ? (this->*rule)(rank) : "";
+        if (!what.empty()) {
+          return Finding{rank, rank_text(at_.board().info().mesh, rank) + ", " + what};
+        }
       }
     }
     return {};

@@ -253,4 +253,18 @@ TEST_CASE("of several hosts, one blames its own ranks first, and then that nothi
   CHECK(seen(5).empty());
 }
 
+TEST_CASE("of several hosts, one blames its own frozen rank, not those that it hears nothing of") {
+  const auto board = two_stages();
+  board->slot(0).enter(4711, "far-away");
+  board->slot(1).enter();
+  for (const int rank : {0, 1}) {
+    board->slot(rank).set(Activity::waiting, 3, {Op::receive_gradient, rank, 1});
+    board->slot(rank).beat();
+  }
+  WatchedMoment at = moment(5, true);
+  at.ranks_here = 1;
+  CHECK_THAT(text_of(*board, at),
+             Catch::StartsWith("stage 1, rank 1, ") && Contains("has sent no heartbeat for"));
+}
+
 }  // namespace stagecraft
