@@ -15,15 +15,24 @@
 namespace stagecraft {
 namespace {
 
-std::string result_lines(const ResolvedRun& run, const RunResult& result) {
-  const auto steps = static_cast<double>(result.steps);
+/// Of the steps of this start; "" if an earlier start has done them all.
+std::string rate_text(const ResolvedRun& run, const RunResult& result) {
+  const std::int64_t done = result.steps - result.first_step + 1;
+  if (done < 1) {
+    return "";
+  }
+  const auto steps = static_cast<double>(done);
   const double tokens =
       steps * static_cast<double>(run.settings.batch.global_batch * run.plan.model.config.sequence);
-  std::string text = fmt::format("\n{} after {} of {} steps, {}: {} tokens/s, {:.1f} GFLOP/s\n",
+  return fmt::format(", {}: {} tokens/s, {:.1f} GFLOP/s", seconds_text(result.seconds),
+                     throughput_text(tokens / result.seconds),
+                     steps * run.plan.flops_per_step / result.seconds * 1e-9);
+}
+
+std::string result_lines(const ResolvedRun& run, const RunResult& result) {
+  std::string text = fmt::format("\n{} after {} of {} steps{}\n",
                                  result.stopped_early ? "Stopped on request" : "Done", result.steps,
-                                 run.settings.optimizer.steps, seconds_text(result.seconds),
-                                 throughput_text(tokens / result.seconds),
-                                 steps * run.plan.flops_per_step / result.seconds * 1e-9);
+                                 run.settings.optimizer.steps, rate_text(run, result));
   text += fmt::format("Loss of the last step {:.4f}", result.loss);
   if (result.validation_loss) {
     text += fmt::format(", validation loss {:.4f}", *result.validation_loss);

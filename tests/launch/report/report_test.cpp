@@ -162,6 +162,24 @@ TEST_CASE("the summary of a stopped run says so") {
              Catch::Contains("Stopped on request after 3 of 10 steps"));
 }
 
+TEST_CASE("the summary's rates are those of this start's steps") {
+  const TemporaryFolder folder;
+  const RunDirectory directory(folder.path() / "run");
+  const ResolvedRun run = resolve(example(), 2);
+  RunResult result = result_of(run);
+  result.seconds = 4;
+  const auto rates = [&](std::int64_t first, std::int64_t last) {
+    result.first_step = first;
+    result.steps = last;
+    const std::string text = run_summary(run, result, directory, "", "example.toml");
+    const std::string line = text.substr(1, text.find('\n', 1) - 1);
+    return line.substr(std::min(line.size(), line.find(',')));
+  };
+  CHECK_THAT(rates(1, 5), Catch::Contains("tokens/s"));
+  CHECK(rates(6, 10) == rates(1, 5));
+  CHECK(rates(11, 10).empty());
+}
+
 TEST_CASE("the summary names the step of a validation loss that is older than the last step") {
   const TemporaryFolder folder;
   const RunDirectory directory(folder.path() / "run");
