@@ -24,10 +24,10 @@ std::int64_t free_bytes(fs::path folder) {
     folder = folder.parent_path();
   }
   const fs::space_info space = fs::space(folder, failed);
-  constexpr auto kMost = std::numeric_limits<std::int64_t>::max();
+  constexpr auto kMax = std::numeric_limits<std::int64_t>::max();
   return failed || space.capacity == 0
-             ? kMost
-             : static_cast<std::int64_t>(std::min<std::uintmax_t>(space.available, kMost));
+             ? kMax
+             : static_cast<std::int64_t>(std::min<std::uintmax_t>(space.available, kMax));
 }
 
 }  // namespace

@@ -114,7 +114,7 @@ Shape read_sizes(const JsonValue& value) {
 CheckpointPiece read_piece(const JsonValue& value) {
   value.with_members({"file", "begin", "end", "checksum"});
   const std::int64_t file = value["file"].integer();
-  value["file"].check(file <= kMostCheckpointFiles, "is too large");
+  value["file"].check(file <= kMaxCheckpointFiles, "is too large");
   return {static_cast<int>(file),
           {read_sizes(value["begin"]), read_sizes(value["end"])},
           value["checksum"].hash()};

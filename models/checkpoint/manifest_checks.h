@@ -7,7 +7,7 @@
 
 namespace stagecraft {
 
-inline constexpr int kMostCheckpointFiles = 1 << 20;
+inline constexpr int kMaxCheckpointFiles = 1 << 20;
 /// The name of the manifest in the folder of a checkpoint.
 inline constexpr const char* kManifestName = "manifest.json";
 

@@ -1,8 +1,9 @@
 #include "models/parameters/checksum.h"
 
-// GCC 12 takes its own AVX-512 intrinsics for uses of uninitialized values.
+#ifndef __clang__  // GCC 12 takes its own AVX-512 intrinsics for uses of uninitialized values
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#endif
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 

@@ -57,6 +57,7 @@ std::vector<ShardBox> saved_boxes(const std::vector<ShardBox>& boxes, std::int64
 
 std::vector<ElementRun> hulls_of(const std::vector<ShardBox>& boxes, const Shape& shape) {
   std::vector<ElementRun> hulls;
+  hulls.reserve(boxes.size());
   for (const ShardBox& box : boxes) {
     hulls.push_back(hull_of(box.local, shape));
   }
