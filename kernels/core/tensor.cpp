@@ -51,6 +51,13 @@ Tensor::Tensor(std::shared_ptr<Buffer> buffer, std::int64_t offset_bytes, Shape 
           offset_bytes_);
 }
 
+std::int64_t Tensor::extent_bytes() const {
+  if (contiguous() || elements() == 0) {
+    return bytes();
+  }
+  return ((size(0) - 1) * row_stride_ + size(1)) * size_of(dtype_);
+}
+
 Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel label)
     // Braces: the shape is read before it is moved.
     : Tensor{memory.allocate(elements_of(shape) * size_of(dtype), label), 0, std::move(shape),
@@ -59,13 +66,26 @@ Tensor::Tensor(MemoryResource& memory, Shape shape, DType dtype, MemoryLabel lab
 Tensor Tensor::rows(std::int64_t begin, std::int64_t end) const {
   require(rank() >= 1 && 0 <= begin && begin <= end && end <= size(0), "Tensor::rows",
           "rows {} .. {} are not within {}", begin, end, shape_);
-  Shape shape = shape_;
-  shape[0] = end - begin;
-  const std::int64_t row_bytes = size(0) == 0 ? 0 : bytes() / size(0);
-  return {buffer_, offset_bytes_ + begin * row_bytes, shape, dtype_};
+  const std::int64_t elements_of_row = size(0) == 0 ? 0 : elements() / size(0);
+  const std::int64_t row = contiguous() ? elements_of_row : row_stride_;
+  Tensor rows = *this;
+  rows.shape_[0] = end - begin;
+  rows.offset_bytes_ += begin * row * size_of(dtype_);
+  return rows;
+}
+
+Tensor Tensor::columns(std::int64_t begin, std::int64_t end) const {
+  require(rank() == 2 && 0 <= begin && begin <= end && end <= size(1), "Tensor::columns",
+          "columns {} .. {} are not within {}", begin, end, shape_);
+  Tensor columns = *this;
+  columns.shape_[1] = end - begin;
+  columns.offset_bytes_ += begin * size_of(dtype_);
+  columns.row_stride_ = end - begin == row_stride() ? 0 : row_stride();
+  return columns;
 }
 
 Tensor Tensor::view(Shape shape) const {
+  require(contiguous(), "Tensor::view", "a column range of {} is not contiguous", shape_);
   require(elements_of(shape) == elements(), "Tensor::view", "{} cannot be seen as {}", shape_,
           shape);
   return {buffer_, offset_bytes_, std::move(shape), dtype_};

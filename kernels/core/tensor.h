@@ -1,4 +1,5 @@
-// A tensor: a buffer handle, an offset, a shape and a dtype; row-major and contiguous.
+// A tensor: a buffer handle, an offset, a shape and a dtype; row-major. It is contiguous, or a
+// column range of a contiguous matrix.
 #pragma once
 
 #include <boost/container/static_vector.hpp>
@@ -56,6 +57,15 @@ struct fmt::formatter<stagecraft::Shape> : stagecraft::ToStringFormatter<stagecr
 
 namespace stagecraft {
 
+/// Where the elements of a matrix lie: element (row, column) is row_stride * row + column elements
+/// behind the first.
+template <typename T>
+struct MatrixView {
+  T* data = nullptr;
+  std::int64_t row_stride = 0;
+  T* row(std::int64_t index) const { return data + index * row_stride; }
+};
+
 /// A handle: copies share the bytes. A default-constructed tensor is empty() and has no buffer.
 class Tensor {
  public:
@@ -70,27 +80,55 @@ class Tensor {
   int rank() const { return static_cast<int>(shape_.size()); }
   DType dtype() const { return dtype_; }
   std::int64_t elements() const { return elements_of(shape_); }
+  /// Of the elements. A column range lies in a longer stretch of memory: extent_bytes().
   std::int64_t bytes() const { return elements() * size_of(dtype_); }
+  /// Bytes from the first element to the end of the last.
+  std::int64_t extent_bytes() const;
   const std::shared_ptr<Buffer>& buffer() const { return buffer_; }
 
-  /// The first element; throws Error unless T is what dtype() says. On a GPU a device pointer.
+  /// Whether the elements follow each other without gaps: all tensors but column ranges.
+  bool contiguous() const { return row_stride_ == 0; }
+  /// Elements from the begin of one row of a matrix to the begin of the next.
+  std::int64_t row_stride() const { return contiguous() ? size(1) : row_stride_; }
+
+  /// The first element; throws Error unless T is what dtype() says, and for a column range. On a
+  /// GPU a device pointer.
   template <typename T>
   T* data() const {
-    require(dtype_ == dtype_of<T>(), "Tensor::data", "the tensor holds {}, not {}", dtype_,
-            dtype_of<T>());
+    expect_dtype(dtype_of<T>());
     return static_cast<T*>(raw());
   }
-  void* raw() const { return static_cast<char*>(buffer_->data()) + offset_bytes_; }
+  /// The first element; throws Error for a column range.
+  void* raw() const {
+    require(contiguous(), "Tensor::raw", "a column range of rows of {} elements is not contiguous",
+            row_stride_);
+    return first_element();
+  }
+  /// The first element, contiguous or not.
+  void* first_element() const { return static_cast<char*>(buffer_->data()) + offset_bytes_; }
+  /// A matrix, which may be a column range; throws Error unless T is what dtype() says.
+  template <typename T>
+  MatrixView<T> matrix() const {
+    expect_dtype(dtype_of<T>());
+    return {static_cast<T*>(first_element()), row_stride()};
+  }
 
   /// Rows begin .. end-1 of the first dimension, sharing the bytes.
   Tensor rows(std::int64_t begin, std::int64_t end) const;
-  /// The same elements under another shape of equal size.
+  /// Columns begin .. end-1 of a matrix, sharing the bytes.
+  Tensor columns(std::int64_t begin, std::int64_t end) const;
+  /// The same elements under another shape of equal size; the tensor is contiguous.
   Tensor view(Shape shape) const;
 
  private:
+  void expect_dtype(DType dtype) const {
+    require(dtype_ == dtype, "Tensor::data", "the tensor holds {}, not {}", dtype_, dtype);
+  }
+
   std::shared_ptr<Buffer> buffer_;
   std::int64_t offset_bytes_ = 0;
   Shape shape_;
+  std::int64_t row_stride_ = 0;  // of a column range; 0: contiguous
   DType dtype_ = DType::float32;
 };
 

@@ -102,7 +102,7 @@ void maximum(Stream& stream, const Maximum& args) {
 void copy(Stream& stream, const Copy& args) {
   constexpr std::string_view kWhere = "copy";
   require(!args.from.empty(), kWhere, "from is missing");
-  expect_shape(kWhere, "to", args.to, args.from.shape(), args.from.dtype());
+  expect_matrix(kWhere, "to", args.to, args.from.shape(), args.from.dtype());
   expect_disjoint(kWhere, "to", args.to, "from", args.from);
   dispatch(stream, args);
 }
@@ -112,8 +112,9 @@ void convert(Stream& stream, const Convert& args) {
   const auto either = [](const Tensor& tensor) {
     return !tensor.empty() && tensor.dtype() == DType::bfloat16 ? DType::bfloat16 : DType::float32;
   };
-  expect_dtype(kWhere, "from", args.from, either(args.from));
-  expect_shape(kWhere, "to", args.to, args.from.shape(), either(args.to));
+  require(!args.from.empty(), kWhere, "from is missing");
+  expect_matrix(kWhere, "from", args.from, args.from.shape(), either(args.from));
+  expect_matrix(kWhere, "to", args.to, args.from.shape(), either(args.to));
   expect_disjoint(kWhere, "to", args.to, "from", args.from);
   dispatch(stream, args);
 }

@@ -101,7 +101,7 @@ inline constexpr auto kTensors<Maximum> = std::tuple(reads(&Maximum::a), reads(&
                                                      writes(&Maximum::c));
 void maximum(Stream& stream, const Maximum& args);
 
-/// Copies the bytes of `from` to `to`, of the same shape and dtype.
+/// Copies the elements of `from` to `to`, of the same shape and dtype. Each may be a column range.
 struct Copy {
   Tensor from;
   Tensor to;
@@ -111,6 +111,7 @@ inline constexpr auto kTensors<Copy> = std::tuple(reads(&Copy::from), writes(&Co
 void copy(Stream& stream, const Copy& args);
 
 /// to = from, of the same shape; float32 and bfloat16, to the nearest where `to` is the narrower.
+/// Each may be a column range.
 struct Convert {
   Tensor from;
   Tensor to;

@@ -26,6 +26,44 @@ void add_elements(Stream& stream, const Add& args) {
   });
 }
 
+/// Calls f(from, to, count) for runs of elements that follow each other in both tensors.
+template <typename From, typename To, typename F>
+void for_each_run(Stream& stream, const Tensor& from, const Tensor& to, F&& f) {
+  if (from.contiguous() && to.contiguous()) {
+    const From* source = from.data<From>();
+    To* target = to.data<To>();
+    for_each_range(stream, from.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
+      f(source + begin, target + begin, end - begin);
+    });
+    return;
+  }
+  const MatrixView<From> source = from.matrix<From>();
+  const MatrixView<To> target = to.matrix<To>();
+  const std::int64_t columns = from.size(1);
+  for_each_range(stream, from.size(0), rows_per_piece(columns),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = begin; row < end; ++row) {
+                     f(source.row(row), target.row(row), columns);
+                   }
+                 });
+}
+
+/// Copies a matrix of which one side is a column range.
+void copy_rows(Stream& stream, const Copy& args) {
+  const std::int64_t size = size_of(args.from.dtype());
+  const MatrixView<const char> from{static_cast<const char*>(args.from.first_element()),
+                                    args.from.row_stride() * size};
+  const MatrixView<char> to{static_cast<char*>(args.to.first_element()),
+                            args.to.row_stride() * size};
+  const auto bytes = static_cast<std::size_t>(args.from.size(1) * size);
+  for_each_range(stream, args.from.size(0), rows_per_piece(args.from.size(1)),
+                 [&](std::int64_t begin, std::int64_t end) {
+                   for (std::int64_t row = begin; row < end; ++row) {
+                     std::memcpy(to.row(row), from.row(row), bytes);
+                   }
+                 });
+}
+
 const float* data_or_null(const Tensor& tensor) {
   return tensor.empty() ? nullptr : tensor.data<float>();
 }
@@ -87,6 +125,10 @@ void maximum(Stream& stream, const Maximum& args) {
 }
 
 void copy(Stream& stream, const Copy& args) {
+  if (!args.from.contiguous() || !args.to.contiguous()) {
+    copy_rows(stream, args);
+    return;
+  }
   const auto* from = static_cast<const char*>(args.from.raw());
   auto* to = static_cast<char*>(args.to.raw());
   for_each_range(stream, args.from.bytes(), kRangeBytes, [&](std::int64_t begin, std::int64_t end) {
@@ -101,16 +143,17 @@ void convert(Stream& stream, const Convert& args) {
     dispatch(stream, Copy{args.from, args.to});
     return;
   }
-  for_each_range(stream, args.from.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
-    if (narrows) {
-      const auto* from = args.from.data<float>();
-      std::transform(from + begin, from + end, args.to.data<BFloat16>() + begin, to_bfloat16);
-    } else {
-      const auto* from = args.from.data<BFloat16>();
-      std::transform(from + begin, from + end, args.to.data<float>() + begin,
-                     [](BFloat16 value) { return to_float(value); });
-    }
-  });
+  if (narrows) {
+    for_each_run<float, BFloat16>(stream, args.from, args.to,
+                                  [](const float* from, BFloat16* to, std::int64_t count) {
+                                    std::transform(from, from + count, to, to_bfloat16);
+                                  });
+  } else {
+    for_each_run<BFloat16, float>(
+        stream, args.from, args.to, [](const BFloat16* from, float* to, std::int64_t count) {
+          std::transform(from, from + count, to, [](BFloat16 value) { return to_float(value); });
+        });
+  }
 }
 
 void fill_zero(Stream& stream, const FillZero& args) {

@@ -8,6 +8,8 @@
 namespace stagecraft {
 namespace {
 
+using Catch::Matchers::Contains;
+
 std::unique_ptr<Stream> cpu_stream() { return make_stream({DeviceKind::cpu, 0}, {}); }
 
 Tensor counting(Stream& stream, const Shape& shape) {
@@ -62,6 +64,34 @@ TEST_CASE("a view is the same elements under another shape") {
   CHECK(view.shape() == Shape{3, 2});
   CHECK(view.data<float>()[0] == 6.0F);
   CHECK(view.buffer() == tensor.buffer());
+}
+
+TEST_CASE("columns share the bytes of their matrix, with its rows apart") {
+  const auto stream = cpu_stream();
+  const Tensor matrix = counting(*stream, {4, 5});
+  const Tensor columns = matrix.columns(1, 3);
+  CHECK(columns.shape() == Shape{4, 2});
+  CHECK(!columns.contiguous());
+  CHECK(columns.row_stride() == 5);
+  CHECK(columns.bytes() == 32);
+  CHECK(columns.extent_bytes() == 68);
+  CHECK(columns.matrix<float>().row(2)[1] == 12.0F);
+  const Tensor part = columns.rows(1, 4).columns(1, 2);
+  CHECK(part.shape() == Shape{3, 1});
+  CHECK(part.matrix<float>().row(1)[0] == 12.0F);
+  CHECK(matrix.columns(0, 5).contiguous());
+  CHECK(matrix.matrix<float>().row_stride == 5);
+  CHECK(matrix.columns(2, 2).elements() == 0);
+}
+
+TEST_CASE("a column range is not taken for a contiguous tensor") {
+  const auto stream = cpu_stream();
+  const Tensor columns = counting(*stream, {4, 5}).columns(1, 3);
+  CHECK_THROWS_WITH(columns.data<float>(), Contains("is not contiguous"));
+  CHECK_THROWS_WITH(columns.raw(), Contains("rows of 5 elements"));
+  CHECK_THROWS_WITH(columns.view({8}), Contains("is not contiguous"));
+  CHECK_THROWS_WITH(columns.columns(1, 3), Contains("not within [4, 2]"));
+  CHECK_THROWS_WITH(counting(*stream, {4}).columns(0, 1), Contains("not within [4]"));
 }
 
 TEST_CASE("the last handle ends the charge") {
