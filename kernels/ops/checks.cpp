@@ -46,6 +46,12 @@ void expect_contiguous(std::string_view where, std::string_view name, const Tens
           "{} is a column range of a wider matrix: it should be contiguous", name);
 }
 
+void expect_dimensions(std::string_view where, std::string_view name, const Tensor& tensor,
+                       int dimensions) {
+  require(tensor.rank() == dimensions, where, "{} is {}: it should have {} dimensions", name,
+          tensor.shape(), dimensions);
+}
+
 void expect_size(std::string_view where, std::string_view name, const Tensor& tensor,
                  const Shape& shape) {
   require(tensor.shape() == shape, where, "{} is {}: it should be {}", name, tensor.shape(), shape);
@@ -81,8 +87,13 @@ DType compute_matrix_dtype(Stream& stream, std::string_view where, std::string_v
 void expect_rank(std::string_view where, std::string_view name, const Tensor& tensor,
                  int dimensions, DType dtype) {
   expect_dtype(where, name, tensor, dtype);
-  require(tensor.rank() == dimensions, where, "{} is {}: it should have {} dimensions", name,
-          tensor.shape(), dimensions);
+  expect_dimensions(where, name, tensor, dimensions);
+}
+
+void expect_matrix(std::string_view where, std::string_view name, const Tensor& tensor,
+                   DType dtype) {
+  expect_holds(where, name, tensor, dtype);
+  expect_dimensions(where, name, tensor, 2);
 }
 
 void expect_shape(std::string_view where, std::string_view name, const Tensor& tensor,

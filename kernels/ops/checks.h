@@ -33,7 +33,11 @@ void expect_rank(std::string_view where, std::string_view name, const Tensor& te
 void expect_shape(std::string_view where, std::string_view name, const Tensor& tensor,
                   const Shape& shape, DType dtype = DType::float32);
 
-/// The same for a matrix, which may be a column range.
+/// `tensor` exists, holds `dtype` and has two dimensions. It may be a column range.
+void expect_matrix(std::string_view where, std::string_view name, const Tensor& tensor,
+                   DType dtype);
+
+/// As expect_shape() for a matrix, which may be a column range.
 void expect_matrix(std::string_view where, std::string_view name, const Tensor& tensor,
                    const Shape& shape, DType dtype = DType::float32);
 

@@ -22,9 +22,10 @@ void check_dropout(std::string_view where, const Dropout& dropout, const Tensor&
 /// c = f(a, b), element by element.
 void check_pairwise(std::string_view where, const Tensor& a, const Tensor& b, const Tensor& c,
                     DType dtype) {
-  expect_dtype(where, "a", a, dtype);
-  expect_shape(where, "b", b, a.shape(), dtype);
-  expect_shape(where, "c", c, a.shape(), dtype);
+  require(!a.empty(), where, "a is missing");
+  expect_matrix(where, "a", a, a.shape(), dtype);
+  expect_matrix(where, "b", b, a.shape(), dtype);
+  expect_matrix(where, "c", c, a.shape(), dtype);
   expect_same_or_disjoint(where, "c", c, "a", a);
   expect_same_or_disjoint(where, "c", c, "b", b);
 }
@@ -33,17 +34,17 @@ void check_pairwise(std::string_view where, const Tensor& a, const Tensor& b, co
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
   constexpr std::string_view kWhere = "gelu_forward";
-  const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
-  expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
+  const DType dtype = compute_matrix_dtype(stream, kWhere, "x", args.x);
+  expect_matrix(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_disjoint(kWhere, "y", args.y, "x", args.x);
   dispatch(stream, args);
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
   constexpr std::string_view kWhere = "gelu_backward";
-  const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
-  expect_shape(kWhere, "dy", args.dy, args.x.shape(), dtype);
-  expect_shape(kWhere, "dx", args.dx, args.x.shape(), dtype);
+  const DType dtype = compute_matrix_dtype(stream, kWhere, "x", args.x);
+  expect_matrix(kWhere, "dy", args.dy, args.x.shape(), dtype);
+  expect_matrix(kWhere, "dx", args.dx, args.x.shape(), dtype);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "dy", args.dy);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "x", args.x);
   dispatch(stream, args);
@@ -51,17 +52,17 @@ void gelu_backward(Stream& stream, const GeluBackward& args) {
 
 void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
   constexpr std::string_view kWhere = "bias_dropout_residual";
-  const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
-  expect_rank(kWhere, "x", args.x, 2, dtype);
+  const DType dtype = compute_matrix_dtype(stream, kWhere, "x", args.x);
+  expect_matrix(kWhere, "x", args.x, dtype);
   if (!args.bias.empty()) {
     expect_shape(kWhere, "bias", args.bias, {args.x.size(1)}, dtype);
     expect_disjoint(kWhere, "y", args.y, "bias", args.bias);
   }
   if (!args.residual.empty()) {
-    expect_shape(kWhere, "residual", args.residual, args.x.shape(), dtype);
+    expect_matrix(kWhere, "residual", args.residual, args.x.shape(), dtype);
   }
   check_dropout(kWhere, args.dropout, args.x);
-  expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
+  expect_matrix(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_same_or_disjoint(kWhere, "y", args.y, "x", args.x);
   expect_same_or_disjoint(kWhere, "y", args.y, "residual", args.residual);
   dispatch(stream, args);
@@ -69,17 +70,17 @@ void bias_dropout_residual(Stream& stream, const BiasDropoutResidual& args) {
 
 void dropout_backward(Stream& stream, const DropoutBackward& args) {
   constexpr std::string_view kWhere = "dropout_backward";
-  const DType dtype = compute_dtype(stream, kWhere, "dy", args.dy);
-  expect_rank(kWhere, "dy", args.dy, 2, dtype);
+  const DType dtype = compute_matrix_dtype(stream, kWhere, "dy", args.dy);
+  expect_matrix(kWhere, "dy", args.dy, dtype);
   check_dropout(kWhere, args.dropout, args.dy);
-  expect_shape(kWhere, "dx", args.dx, args.dy.shape(), dtype);
+  expect_matrix(kWhere, "dx", args.dx, args.dy.shape(), dtype);
   expect_same_or_disjoint(kWhere, "dx", args.dx, "dy", args.dy);
   dispatch(stream, args);
 }
 
 void bias_gradient(Stream& stream, const BiasGradient& args) {
   constexpr std::string_view kWhere = "bias_gradient";
-  expect_rank(kWhere, "dy", args.dy, 2, compute_dtype(stream, kWhere, "dy", args.dy));
+  expect_matrix(kWhere, "dy", args.dy, compute_matrix_dtype(stream, kWhere, "dy", args.dy));
   expect_shape(kWhere, "dbias", args.dbias, {args.dy.size(1)});
   expect_disjoint(kWhere, "dbias", args.dbias, "dy", args.dy);
   dispatch(stream, args);
@@ -88,8 +89,9 @@ void bias_gradient(Stream& stream, const BiasGradient& args) {
 void add(Stream& stream, const Add& args) {
   constexpr std::string_view kWhere = "add";
   require(!args.a.empty(), kWhere, "a is missing");
-  const DType dtype = args.a.dtype() == DType::float64 ? DType::float64
-                                                       : compute_dtype(stream, kWhere, "a", args.a);
+  const DType dtype = args.a.dtype() == DType::float64
+                          ? DType::float64
+                          : compute_matrix_dtype(stream, kWhere, "a", args.a);
   check_pairwise(kWhere, args.a, args.b, args.c, dtype);
   dispatch(stream, args);
 }

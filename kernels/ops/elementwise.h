@@ -1,5 +1,6 @@
 // Operations that look at one element, or one row of a bias, at a time. Where nothing else is said
-// all tensors of a call hold the same, float32 or bfloat16, and are computed on in float32.
+// all tensors of a call hold the same, float32 or bfloat16, and are computed on in float32. Every
+// matrix may be a column range.
 #pragma once
 
 #include "kernels/base/random.h"
@@ -101,7 +102,7 @@ inline constexpr auto kTensors<Maximum> = std::tuple(reads(&Maximum::a), reads(&
                                                      writes(&Maximum::c));
 void maximum(Stream& stream, const Maximum& args);
 
-/// Copies the elements of `from` to `to`, of the same shape and dtype. Each may be a column range.
+/// Copies the elements of `from` to `to`, of the same shape and dtype.
 struct Copy {
   Tensor from;
   Tensor to;
@@ -111,7 +112,6 @@ inline constexpr auto kTensors<Copy> = std::tuple(reads(&Copy::from), writes(&Co
 void copy(Stream& stream, const Copy& args);
 
 /// to = from, of the same shape; float32 and bfloat16, to the nearest where `to` is the narrower.
-/// Each may be a column range.
 struct Convert {
   Tensor from;
   Tensor to;
@@ -120,7 +120,7 @@ template <>
 inline constexpr auto kTensors<Convert> = std::tuple(reads(&Convert::from), writes(&Convert::to));
 void convert(Stream& stream, const Convert& args);
 
-/// Sets every byte to zero.
+/// Sets every element to zero.
 struct FillZero {
   Tensor x;
 };

@@ -44,8 +44,8 @@ void multiply_into(const float* a, const float* b, std::int64_t count, float* ou
 void one_chunk(const DropoutRows& args, std::optional<DropoutRun>& run, std::int64_t r,
                std::int64_t column, std::int64_t count) {
   alignas(64) std::array<float, DropoutRun::kElements> chunk;
-  const std::int64_t at = r * args.columns + column;
-  const float* value = args.x + at;
+  const float* value = args.x.row(r) + column;
+  float* const y = args.y.row(r) + column;
   if (args.added != nullptr) {
     add_into(value, args.added + r % args.added_rows * args.columns + column, count, chunk.data());
     value = chunk.data();
@@ -56,10 +56,10 @@ void one_chunk(const DropoutRows& args, std::optional<DropoutRun>& run, std::int
     multiply_into(value, run->factors(sample, first, count), count, chunk.data());
     value = chunk.data();
   }
-  if (args.residual != nullptr) {
-    add_into(args.residual + at, value, count, args.y + at);
+  if (args.residual.data != nullptr) {
+    add_into(args.residual.row(r) + column, value, count, y);
   } else {
-    std::copy_n(value, value == args.y + at ? 0 : count, args.y + at);
+    std::copy_n(value, value == y ? 0 : count, y);
   }
 }
 

@@ -30,15 +30,16 @@ class DropoutRun {
   alignas(64) std::array<float, kElements + kGroup> factors_{};
 };
 
-/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero.
+/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero. Rows of
+/// `added` follow each other.
 struct DropoutRows {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
-  const float* x = nullptr;
+  MatrixView<float> x;
   const float* added = nullptr;
   std::int64_t added_rows = 1;
-  const float* residual = nullptr;
-  float* y = nullptr;
+  MatrixView<float> residual = {};
+  MatrixView<float> y;
   Dropout dropout;
 };
 void dropout_rows(Stream& stream, const DropoutRows& args);

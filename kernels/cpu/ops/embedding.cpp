@@ -70,10 +70,10 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
   dropout_rows(stream, {.rows = args.x.size(0),
                         .columns = args.x.size(1),
-                        .x = args.x.data<float>(),
+                        .x = args.x.matrix<float>(),
                         .added = args.table.data<float>(),
                         .added_rows = args.dropout.rows_per_sample,
-                        .y = args.y.data<float>(),
+                        .y = args.y.matrix<float>(),
                         .dropout = args.dropout});
 }
 

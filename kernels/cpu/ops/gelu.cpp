@@ -2,15 +2,13 @@
 #include <algorithm>
 #include <array>
 
+#include "kernels/cpu/primitives/element_runs.h"
 #include "kernels/cpu/primitives/vector_exp.h"
-#include "kernels/cpu/runtime/parallel.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/gelu.h"
 
 namespace stagecraft::cpu {
 namespace {
-
-constexpr std::int64_t kRange = 16384;  // elements
 
 /// (1 + tanh(u)) / 2 = 1 / (1 + e^(-2u)) with u the argument of GELU's tanh; e of what is not
 /// positive, so that nothing overflows. NaN stays NaN.
@@ -50,22 +48,23 @@ void for_each_vector(const float* a, const float* b, float* out, std::int64_t co
 }  // namespace
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
-  const auto* x = args.x.data<float>();
-  auto* y = args.y.data<float>();
-  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
-    for_each_vector(x + begin, x + begin, y + begin, end - begin,
-                    [](const Vector& value, const Vector&) { return value * gate(value); });
-  });
+  for_each_run(
+      stream,
+      [](std::int64_t count, const float* x, float* y) {
+        for_each_vector(x, x, y, count,
+                        [](const Vector& value, const Vector&) { return value * gate(value); });
+      },
+      Elements<const float>(args.x), Elements<float>(args.y));
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
-  const auto* dy = args.dy.data<float>();
-  const auto* x = args.x.data<float>();
-  auto* dx = args.dx.data<float>();
-  for_each_range(stream, args.x.elements(), kRange, [&](std::int64_t begin, std::int64_t end) {
-    for_each_vector(dy + begin, x + begin, dx + begin, end - begin,
-                    [](const Vector& up, const Vector& value) { return up * slope(value); });
-  });
+  for_each_run(
+      stream,
+      [](std::int64_t count, const float* dy, const float* x, float* dx) {
+        for_each_vector(dy, x, dx, count,
+                        [](const Vector& up, const Vector& value) { return up * slope(value); });
+      },
+      Elements<const float>(args.dy), Elements<const float>(args.x), Elements<float>(args.dx));
 }
 
 }  // namespace stagecraft::cpu

@@ -15,11 +15,11 @@ template <typename T>
 struct Arrays {
   std::uint32_t rows;
   std::int64_t columns;
-  const T* x;
+  MatrixView<T> x;
   const T* added;
   std::uint32_t added_rows;
-  const T* residual;
-  T* y;
+  MatrixView<T> residual;  // null: none
+  MatrixView<T> y;
   Mask mask;
   std::uint32_t rows_per_sample;
 };
@@ -63,7 +63,7 @@ struct Loaded {
 #pragma unroll
     for (std::uint32_t r = 0; r < kRows; ++r) {
       const std::int64_t row = min(first_row + r, last);
-      values[r] = load_packed<Vectorized>(on.x + row * on.columns, column, on.columns);
+      values[r] = load_packed<Vectorized>(row_of(on.x, row), column, on.columns);
     }
     if constexpr (Fused) {
       load_fused(on, first_row, column);
@@ -72,11 +72,11 @@ struct Loaded {
 
   __device__ void load_fused(const Arrays<T>& on, std::uint32_t first_row, std::int64_t column) {
     const std::uint32_t last = on.rows - 1;
-    if (on.residual != nullptr) {
+    if (on.residual.data != nullptr) {
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
         const std::int64_t row = min(first_row + r, last);
-        residuals[r] = load_packed<Vectorized>(on.residual + row * on.columns, column, on.columns);
+        residuals[r] = load_packed<Vectorized>(row_of(on.residual, row), column, on.columns);
       }
     }
     if (on.added != nullptr && on.added_rows == 1) {
@@ -115,9 +115,9 @@ __global__ void dropout_rows_kernel(Arrays<T> on) {
     float4 value = unpacked<T>(loaded.values[r]);
     value = Fused && on.added != nullptr ? value + unpacked<T>(loaded.added[r]) : value;
     value = on.mask.active() ? masked<Vectorized>(on, position, column, value) : value;
-    value = Fused && on.residual != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
+    value = Fused && on.residual.data != nullptr ? unpacked<T>(loaded.residuals[r]) + value : value;
     if (r < rows) {
-      store_packed<Vectorized>(on.y + (first_row + r) * on.columns, column, on.columns, value);
+      store_packed<Vectorized>(row_of(on.y, first_row + r), column, on.columns, value);
     }
     position.next(on.rows_per_sample);
   }
@@ -145,15 +145,17 @@ void dropout_rows(Stream& stream, std::string_view where, const DropoutRows& arg
     const Arrays<T> on = {
         .rows = static_cast<std::uint32_t>(rows),
         .columns = columns,
-        .x = args.x.data<T>(),
+        .x = args.x.matrix<T>(),
         .added = data_or_null<T>(args.added),
         .added_rows = static_cast<std::uint32_t>(args.added_rows),
-        .residual = data_or_null<T>(args.residual),
-        .y = args.y.data<T>(),
+        .residual = args.residual.empty() ? MatrixView<T>() : args.residual.matrix<T>(),
+        .y = args.y.matrix<T>(),
         .mask = Mask(args.dropout),
         .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
-    const bool vectorized = is_vectorizable({on.x, on.added, on.residual, on.y}, columns);
-    const bool fused = on.added != nullptr || on.residual != nullptr;
+    const bool vectorized =
+        is_vectorizable({on.x.data, on.added, on.residual.data, on.y.data}, columns) &&
+        has_grouped_rows(args.x) && has_grouped_rows(args.residual) && has_grouped_rows(args.y);
+    const bool fused = on.added != nullptr || on.residual.data != nullptr;
     const auto kernel = fused ? (vectorized ? dropout_rows_kernel<true, true, T>
                                             : dropout_rows_kernel<false, true, T>)
                               : (vectorized ? dropout_rows_kernel<true, false, T>

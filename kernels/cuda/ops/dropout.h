@@ -6,7 +6,7 @@
 namespace stagecraft::cuda {
 
 /// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]), all of one dtype; `added` and
-/// `residual` may be empty and count as zero then.
+/// `residual` may be empty and count as zero then. x, residual and y may be column ranges.
 struct DropoutRows {
   Tensor x;
   Tensor added = {};

@@ -42,9 +42,13 @@ __device__ float gelu_gradient(float dy, float x) {
 template <typename T>
 struct ForwardGroups {
   static constexpr int kGroups = 2;
+  static constexpr bool kWholeGroups = true;
   using Loaded = Packed<T>;
   const T* x;
   T* y;
+  __device__ ForwardGroups at_row(std::int64_t row, const RowStrides& strides) const {
+    return {x + row * strides.of[0], y + row * strides.of[1]};
+  }
   template <bool Vectorized>
   __device__ Loaded load(std::int64_t at, std::int64_t count) const {
     return load_packed<Vectorized>(x, at, count);
@@ -60,12 +64,16 @@ struct ForwardGroups {
 template <typename T>
 struct BackwardGroups {
   static constexpr int kGroups = 2;
+  static constexpr bool kWholeGroups = true;
   struct Loaded {
     Packed<T> dy, x;
   };
   const T* dy;
   const T* x;
   T* dx;
+  __device__ BackwardGroups at_row(std::int64_t row, const RowStrides& strides) const {
+    return {dy + row * strides.of[0], x + row * strides.of[1], dx + row * strides.of[2]};
+  }
   template <bool Vectorized>
   __device__ Loaded load(std::int64_t at, std::int64_t count) const {
     return {load_packed<Vectorized>(dy, at, count), load_packed<Vectorized>(x, at, count)};
@@ -84,17 +92,15 @@ struct BackwardGroups {
 
 void gelu_forward(Stream& stream, const GeluForward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
-    const ForwardGroups<T> f{args.x.data<T>(), args.y.data<T>()};
-    const std::int64_t count = args.x.elements();
-    for_each_group(stream, "gelu_forward", count, is_vectorizable({f.x, f.y}, count), f);
+    const ForwardGroups<T> f{first_of<T>(args.x), first_of<T>(args.y)};
+    for_each_element(stream, "gelu_forward", f, args.x, args.y);
   });
 }
 
 void gelu_backward(Stream& stream, const GeluBackward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
-    const BackwardGroups<T> f{args.dy.data<T>(), args.x.data<T>(), args.dx.data<T>()};
-    const std::int64_t count = args.x.elements();
-    for_each_group(stream, "gelu_backward", count, is_vectorizable({f.dy, f.x, f.dx}, count), f);
+    const BackwardGroups<T> f{first_of<T>(args.dy), first_of<T>(args.x), first_of<T>(args.dx)};
+    for_each_element(stream, "gelu_backward", f, args.dy, args.x, args.dx);
   });
 }
 

@@ -27,6 +27,22 @@ inline bool is_vectorizable(std::initializer_list<const void*> arrays,
   return vectorized;
 }
 
+/// Whether the rows of a matrix begin where groups do, if its first does. Empty counts as such.
+inline bool has_grouped_rows(const Tensor& tensor) {
+  return tensor.empty() || tensor.contiguous() || tensor.row_stride() % kGroup == 0;
+}
+
+/// The first element of a tensor that holds T and may be a column range.
+template <typename T>
+T* first_of(const Tensor& tensor) {
+  return static_cast<T*>(tensor.first_element());
+}
+
+template <typename T>
+__device__ T* row_of(const MatrixView<T>& matrix, std::int64_t row) {
+  return matrix.data + row * matrix.row_stride;
+}
+
 template <typename T = float>
 const T* data_or_null(const Tensor& tensor) {
   return tensor.empty() ? nullptr : tensor.data<T>();

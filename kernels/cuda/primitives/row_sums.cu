@@ -13,7 +13,7 @@ constexpr int kStripThreads = 32;  // groups of columns side by side
 
 /// partial: [blocks of rows, columns].
 template <bool Vectorized, typename T>
-__global__ void sum_block_kernel(const T* x, std::int64_t rows, std::int64_t columns,
+__global__ void sum_block_kernel(MatrixView<T> x, std::int64_t rows, std::int64_t columns,
                                  float* partial) {
   const std::int64_t column =
       (static_cast<std::int64_t>(blockIdx.y) * kStripThreads + threadIdx.x) * kGroup;
@@ -24,7 +24,7 @@ __global__ void sum_block_kernel(const T* x, std::int64_t rows, std::int64_t col
 #pragma unroll
     for (int i = 0; i < kRowsOfLane; ++i) {
       const std::int64_t row = min(first + i * kRowLanes, rows - 1);
-      terms[i] = load_packed<Vectorized>(x + row * columns, column, columns);
+      terms[i] = load_packed<Vectorized>(row_of(x, row), column, columns);
     }
 #pragma unroll
     for (int i = 0; i < kRowsOfLane; ++i) {
@@ -78,9 +78,9 @@ void sum_rows(Stream& stream, std::string_view where, const RowSums& args) {
                   .threads = dim3(kStripThreads, kRowLanes),
                   .strips = parts_of(columns, kStripThreads * kGroup)};
   with_element(args.x.dtype(), [&]<typename T>() {
-    const T* x = args.x.data<T>();
-    launch(stream, where, grid,
-           is_vectorizable({x}, columns) ? sum_block_kernel<true, T> : sum_block_kernel<false, T>,
+    const MatrixView<T> x = args.x.matrix<T>();
+    const bool vectorized = is_vectorizable({x.data}, columns) && has_grouped_rows(args.x);
+    launch(stream, where, grid, vectorized ? sum_block_kernel<true, T> : sum_block_kernel<false, T>,
            x, rows, columns, partial.data<float>());
   });
   reduce_row_blocks(stream, where,

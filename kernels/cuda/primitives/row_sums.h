@@ -11,7 +11,7 @@ namespace stagecraft::cuda {
 
 /// out[c] (+)= sum over rows r of x[r][c].
 struct RowSums {
-  Tensor x;    // [rows, columns], float32 or bfloat16
+  Tensor x;    // [rows, columns], float32 or bfloat16; may be a column range
   Tensor out;  // [columns], float32
   bool accumulate = false;
 };
