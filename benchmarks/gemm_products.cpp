@@ -41,18 +41,18 @@ std::vector<Product> step_products(const ModelConfig& model, std::int64_t rows) 
 }
 
 Matmul operands(Stream& stream, const Product& p) {
-  return {.a = p.a_transposed ? random_matrix(stream, p.k, p.m) : random_matrix(stream, p.m, p.k),
-          .transpose_a = p.a_transposed ? Transpose::yes : Transpose::no,
-          .b = p.b_transposed ? random_matrix(stream, p.n, p.k) : random_matrix(stream, p.k, p.n),
-          .transpose_b = p.b_transposed ? Transpose::yes : Transpose::no,
+  return {.a = {p.a_transposed ? random_matrix(stream, p.k, p.m) : random_matrix(stream, p.m, p.k),
+                p.a_transposed ? Transpose::yes : Transpose::no},
+          .b = {p.b_transposed ? random_matrix(stream, p.n, p.k) : random_matrix(stream, p.k, p.n),
+                p.b_transposed ? Transpose::yes : Transpose::no},
           .c = random_matrix(stream, p.m, p.n)};
 }
 
 std::function<void()> free_sgemm(const Product& p, const Matmul& args) {
   return [=] {
     dnnl_sgemm(p.a_transposed ? 'T' : 'N', p.b_transposed ? 'T' : 'N', p.m, p.n, p.k, 1.0F,
-               args.a.data<float>(), args.a.size(1), args.b.data<float>(), args.b.size(1), 0.0F,
-               args.c.data<float>(), p.n);
+               args.a.tensor.data<float>(), args.a.tensor.size(1), args.b.tensor.data<float>(),
+               args.b.tensor.size(1), 0.0F, args.c.data<float>(), p.n);
   };
 }
 
@@ -64,8 +64,8 @@ std::function<void()> primitive(const Product& p, const Matmul& args) {
   };
   const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
-  const memory a(plain(p.m, p.k, p.a_transposed), engine, args.a.data<float>());
-  const memory b(plain(p.k, p.n, p.b_transposed), engine, args.b.data<float>());
+  const memory a(plain(p.m, p.k, p.a_transposed), engine, args.a.tensor.data<float>());
+  const memory b(plain(p.k, p.n, p.b_transposed), engine, args.b.tensor.data<float>());
   const memory c(plain(p.m, p.n, false), engine, args.c.data<float>());
   const dnnl::matmul multiply(dnnl::matmul::primitive_desc(
       dnnl::matmul::desc(a.get_desc(), b.get_desc(), c.get_desc()), engine));

@@ -133,12 +133,8 @@ struct Backward {
     dweight = zeros({kWidth, local});
     dx = zeros({rows, kWidth});
   }
-  void input() const {
-    matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
-  }
-  void gradient() const {
-    matmul(stream, {.a = x, .transpose_a = Transpose::yes, .b = dy, .c = dweight});
-  }
+  void input() const { matmul(stream, {.a = dy, .b = {weight, Transpose::yes}, .c = dx}); }
+  void gradient() const { matmul(stream, {.a = {x, Transpose::yes}, .b = dy, .c = dweight}); }
 
   Stream& stream;
   Tensor x, dy, weight, dweight, dx;

@@ -29,9 +29,9 @@ Rates rates_of(Stream& stream, const Source& source, const Linear& s) {
   const Tensor bias = source.tensor({s.out});
   const Tensor dw = source.number({s.in, s.out});
   const double forward = teraflops(stream, {.a = x, .b = w, .c = y, .bias = bias});
-  const double input = teraflops(stream, {.a = y, .b = w, .transpose_b = Transpose::yes, .c = x});
-  const double weight = teraflops(
-      stream, {.a = x, .transpose_a = Transpose::yes, .b = y, .c = dw, .accumulate = true});
+  const double input = teraflops(stream, {.a = y, .b = {w, Transpose::yes}, .c = x});
+  const double weight =
+      teraflops(stream, {.a = {x, Transpose::yes}, .b = y, .c = dw, .accumulate = true});
   return {forward, input, weight};
 }
 
@@ -48,9 +48,8 @@ void gelu_products(Stream& stream, const Source& source, const Sizes& sizes, dou
   const Tensor y = source.tensor({rows, wide});
   const double forward =
       teraflops(stream, {.a = x, .b = w, .c = y, .bias = bias, .pre_activation = up});
-  const double backward = teraflops(
-      stream,
-      {.a = x, .b = w_down, .transpose_b = Transpose::yes, .c = y, .activation_grad_of = up});
+  const double backward =
+      teraflops(stream, {.a = x, .b = {w_down, Transpose::yes}, .c = y, .activation_grad_of = up});
   fmt::print("{:26} {:9.2f} {:9.2f} {:>9} {:8.2f} {:7.2f}\n",
              fmt::format("{}, {}, {}, GELU", rows, hidden, wide), forward, backward, "",
              forward / best, backward / best);

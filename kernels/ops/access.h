@@ -21,7 +21,8 @@ enum class Access : std::uint8_t {
   accumulate  // read_write, or write where args.accumulate is false
 };
 
-/// A member of the arguments, which is a Tensor or a std::vector of them.
+/// A member of the arguments, which is a Tensor, has one, is a std::vector of them, or is arguments
+/// of another operation.
 template <typename Pointer>
 struct TensorAccess {
   Pointer member;
@@ -44,12 +45,20 @@ template <typename Pointer>
 constexpr TensorAccess<Pointer> accumulates(Pointer member) {
   return {member, Access::accumulate};
 }
+/// Arguments of another operation, as that declares them.
+template <typename Pointer>
+constexpr TensorAccess<Pointer> nested(Pointer member) {
+  return {member, Access::read_write};
+}
 
 struct TensorsNotDeclared {};
 
 /// Every tensor of an operation's arguments, as a std::tuple of TensorAccess. There is no default.
 template <typename Args>
 inline constexpr TensorsNotDeclared kTensors{};
+template <typename Args>
+inline constexpr bool kDeclaresTensors =
+    !std::is_same_v<decltype(kTensors<std::remove_const_t<Args>>), const TensorsNotDeclared>;
 
 /// What `access` is in this call: read, write or read_write.
 template <typename Args>
@@ -63,13 +72,21 @@ Access access_in(const Args& args, Access access) {
   return Access::read_write;
 }
 
-/// Calls f(tensor, access) for a Tensor that is not empty, or for those of a std::vector.
+template <typename Args, typename F>
+void for_each_tensor(Args& args, F&& f);
+
+/// Calls f(tensor, access) for a Tensor that is not empty, for that of an operand, or for those of
+/// a std::vector or of nested arguments.
 template <typename Member, typename F>
 void visit_tensors(Member& member, Access access, F& f) {
-  if constexpr (requires { member.begin(); }) {
+  if constexpr (kDeclaresTensors<Member>) {
+    for_each_tensor(member, f);
+  } else if constexpr (requires { member.begin(); }) {
     for (auto& tensor : member) {
       visit_tensors(tensor, access, f);
     }
+  } else if constexpr (requires { member.tensor; }) {
+    visit_tensors(member.tensor, access, f);
   } else if (!member.empty()) {
     f(member, access);
   }
@@ -80,7 +97,7 @@ void visit_tensors(Member& member, Access access, F& f) {
 template <typename Args, typename F>
 void for_each_tensor(Args& args, F&& f) {
   constexpr const auto& tensors = kTensors<std::remove_const_t<Args>>;
-  static_assert(!std::is_same_v<decltype(tensors), const TensorsNotDeclared&>,
+  static_assert(kDeclaresTensors<Args>,
                 "kTensors of this struct of arguments is missing beside it");
   const auto visit = [&](const auto& entry) {
     visit_tensors(args.*entry.member, access_in(args, entry.access), f);

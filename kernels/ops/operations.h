@@ -17,6 +17,7 @@
 // clang-format off
 #define STAGECRAFT_OPERATIONS(X)                            \
   X(matmul, Matmul)                                         \
+  X(matmul_batch, MatmulBatch)                              \
   X(layer_norm_forward, LayerNormForward)                   \
   X(layer_norm_backward_input, LayerNormBackwardInput)      \
   X(layer_norm_backward_weight, LayerNormBackwardWeight)    \

@@ -45,7 +45,7 @@ Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
   const Tensor logits = temporary(context, {x.size(0), table_.size(0)}, x.dtype());
-  matmul(context.stream, {.a = normed, .b = table_, .transpose_b = Transpose::yes, .c = logits});
+  matmul(context.stream, {.a = normed, .b = {table_, Transpose::yes}, .c = logits});
   const MicroBatch& batch = context.batch;
   if (batch.training) {
     // The gradient overwrites the logits, which are not needed any more.
@@ -66,15 +66,13 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
   const Event summed =
       start_all_reduce(context.tensor, context.stream, dnormed, ReduceOp::sum, Order::tree);
-  weights.add(context, {dlogits, norm.y},
-              [dlogits, y = norm.y, dtable = dtable_,
-               accumulate = !context.batch.first](LayerContext& later) {
-                matmul(later.stream, {.a = dlogits,
-                                      .transpose_a = Transpose::yes,
-                                      .b = y,
-                                      .c = dtable,
-                                      .accumulate = accumulate});
-              });
+  weights.add(
+      context, {dlogits, norm.y},
+      [dlogits, y = norm.y, dtable = dtable_,
+       accumulate = !context.batch.first](LayerContext& later) {
+        matmul(later.stream,
+               {.a = {dlogits, Transpose::yes}, .b = y, .c = dtable, .accumulate = accumulate});
+      });
   dlogits = Tensor();
   context.stream.wait(summed);
   return norm_.backward(context, dnormed, norm, {}, weights);

@@ -17,7 +17,7 @@ void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& w
 
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
                                    const Tensor& weight, const Tensor& dx) {
-  matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
+  matmul(stream, {.a = dy, .b = {weight, Transpose::yes}, .c = dx});
   return start_all_reduce(tensor, stream, dx, ReduceOp::sum, Order::tree);
 }
 
@@ -29,22 +29,18 @@ void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, c
 
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx) {
-  matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
+  matmul(stream, {.a = dy, .b = {weight, Transpose::yes}, .c = dx});
 }
 
 void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                     const Tensor& pre_activation, const Tensor& dx) {
-  matmul(stream, {.a = dy,
-                  .b = weight,
-                  .transpose_b = Transpose::yes,
-                  .c = dx,
-                  .activation_grad_of = pre_activation});
+  matmul(stream,
+         {.a = dy, .b = {weight, Transpose::yes}, .c = dx, .activation_grad_of = pre_activation});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,
                             const Tensor& dweight, const Tensor& dbias, bool accumulate) {
-  matmul(stream,
-         {.a = x, .transpose_a = Transpose::yes, .b = dy, .c = dweight, .accumulate = accumulate});
+  matmul(stream, {.a = {x, Transpose::yes}, .b = dy, .c = dweight, .accumulate = accumulate});
   if (!dbias.empty()) {
     bias_gradient(stream, {.dy = dy, .dbias = dbias, .accumulate = accumulate});
   }

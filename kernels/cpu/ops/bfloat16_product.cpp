@@ -37,11 +37,11 @@ struct Matrix {
   std::int64_t row;
   std::int64_t column;
 
-  Matrix(const Tensor& tensor, Transpose transpose)
-      : first(static_cast<char*>(tensor.raw())),
-        dtype(tensor.dtype()),
-        row(transpose == Transpose::yes ? 1 : tensor.size(1)),
-        column(transpose == Transpose::yes ? tensor.size(1) : 1) {}
+  explicit Matrix(const MatmulOperand& operand)
+      : first(static_cast<char*>(operand.tensor.raw())),
+        dtype(operand.tensor.dtype()),
+        row(operand.transposed() ? 1 : operand.tensor.size(1)),
+        column(operand.transposed() ? operand.tensor.size(1) : 1) {}
 
   Description description(std::int64_t rows, std::int64_t columns) const {
     return {{rows, columns}, native(dtype), {row, column}};
@@ -92,10 +92,10 @@ std::string_view without_bfloat16() {
 void multiply_bfloat16(Stream& stream, const Matmul& args) {
   const std::int64_t m = args.c.size(0);
   const std::int64_t n = args.c.size(1);
-  const Product on = {.a = Matrix(args.a, args.transpose_a),
-                      .b = Matrix(args.b, args.transpose_b),
-                      .c = Matrix(args.c, Transpose::no),
-                      .k = args.a.size(args.transpose_a == Transpose::yes ? 0 : 1),
+  const Product on = {.a = Matrix(args.a),
+                      .b = Matrix(args.b),
+                      .c = Matrix(args.c),
+                      .k = args.a.columns(),
                       .accumulate = args.accumulate};
   if (m == 0 || n == 0) {
     return;

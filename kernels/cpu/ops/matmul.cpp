@@ -9,6 +9,7 @@
 
 #include "kernels/cpu/ops/bfloat16_product.h"
 #include "kernels/cpu/ops/matmul_pieces.h"
+#include "kernels/cpu/ops/mixed_precision.h"
 #include "kernels/cpu/runtime/one_thread.h"
 #include "kernels/cpu/runtime/parallel.h"
 #include "kernels/cpu/runtime/scratch.h"
@@ -21,16 +22,16 @@ namespace {
 /// The operands as dnnl_sgemm takes them; row and column are where a piece of c begins.
 struct Operands {
   explicit Operands(const Matmul& args)
-      : a(args.a.data<float>()),
-        b(args.b.data<float>()),
+      : a(args.a.tensor.data<float>()),
+        b(args.b.tensor.data<float>()),
         c(args.c.data<float>()),
         bias(args.bias.empty() ? nullptr : args.bias.data<float>()),
-        a_transposed(args.transpose_a == Transpose::yes),
-        b_transposed(args.transpose_b == Transpose::yes),
+        a_transposed(args.a.transposed()),
+        b_transposed(args.b.transposed()),
         accumulate(args.accumulate),
         m(args.c.size(0)),
         n(args.c.size(1)),
-        k(args.a.size(a_transposed ? 0 : 1)) {}
+        k(args.a.columns()) {}
 
   const float* a;
   const float* b;
@@ -236,7 +237,7 @@ void multiply_pieces(Stream& stream, const Matmul& args) {
 }
 
 void multiply_with_bias(Stream& stream, const Matmul& args) {
-  if (args.a.dtype() == DType::float32) {
+  if (args.a.tensor.dtype() == DType::float32) {
     multiply_pieces(stream, args);
     return;
   }
@@ -246,9 +247,8 @@ void multiply_with_bias(Stream& stream, const Matmul& args) {
   }
 }
 
-}  // namespace
-
-void matmul(Stream& stream, const Matmul& args) {
+/// All tensors are contiguous.
+void multiply_with_gelu(Stream& stream, const Matmul& args) {
   Matmul product = args;
   product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
   multiply_with_bias(stream, product);
@@ -256,6 +256,40 @@ void matmul(Stream& stream, const Matmul& args) {
     dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
   } else if (!args.activation_grad_of.empty()) {
     dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+  }
+}
+
+bool has_column_range(const Matmul& args) {
+  bool found = false;
+  for_each_tensor(args, [&](const Tensor& tensor, Access /*access*/) {
+    found = found || !tensor.contiguous();
+  });
+  return found;
+}
+
+}  // namespace
+
+/// oneDNN chooses its kernels by the strides of rows, too. Column ranges are multiplied as
+/// contiguous copies, so that they have the bits of those.
+void matmul(Stream& stream, const Matmul& args) {
+  if (!has_column_range(args)) {
+    multiply_with_gelu(stream, args);
+    return;
+  }
+  Matmul copies = args;
+  StandIns stand_ins(stream);
+  for_each_tensor(copies, [&](Tensor& tensor, Access access) {
+    if (!tensor.contiguous()) {
+      stand_ins.replace(tensor, access, tensor.dtype());
+    }
+  });
+  multiply_with_gelu(stream, copies);
+  stand_ins.store();
+}
+
+void matmul_batch(Stream& stream, const MatmulBatch& args) {
+  for (std::int64_t number = 0; number < args.count; ++number) {
+    dispatch(stream, product_of(args, number));
   }
 }
 

@@ -4,11 +4,8 @@
 
 namespace stagecraft::cpu {
 
-void StandIns::replace(Tensor& tensor, Access access) {
-  if (tensor.dtype() != DType::bfloat16) {
-    return;
-  }
-  const Tensor stand_in(stream_.memory(), tensor.shape(), DType::float32, MemoryLabel::workspace);
+void StandIns::replace(Tensor& tensor, Access access, DType dtype) {
+  const Tensor stand_in(stream_.memory(), tensor.shape(), dtype, MemoryLabel::workspace);
   if (access != Access::write) {
     dispatch(stream_, Convert{tensor, stand_in});
   }

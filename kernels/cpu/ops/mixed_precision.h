@@ -19,6 +19,8 @@ inline constexpr bool kTakesBfloat16 = false;
 template <>
 inline constexpr bool kTakesBfloat16<Matmul> = true;
 template <>
+inline constexpr bool kTakesBfloat16<MatmulBatch> = true;
+template <>
 inline constexpr bool kTakesBfloat16<Copy> = true;
 template <>
 inline constexpr bool kTakesBfloat16<Convert> = true;
@@ -33,14 +35,14 @@ inline constexpr bool kTakesBfloat16<CopyToHost> = true;
 template <>
 inline constexpr bool kTakesBfloat16<StartCopyToHost> = true;
 
-/// The float32 stand-ins of one call's tensors.
+/// Stand-ins of one call's tensors, contiguous and of a dtype that the operation takes.
 class StandIns {
  public:
   explicit StandIns(Stream& stream) : stream_(stream) {}
 
-  /// `tensor` becomes its stand-in if it holds bfloat16.
-  void replace(Tensor& tensor, Access access);
-  /// Rounds what was written into the tensors that were replaced.
+  /// `tensor` becomes its stand-in, which holds `dtype`.
+  void replace(Tensor& tensor, Access access, DType dtype);
+  /// Copies what was written into the tensors that were replaced, rounded to what they hold.
   void store();
 
  private:
@@ -60,8 +62,11 @@ void in_float32(Stream& stream, const Args& args) {
   }
   Args replaced = args;
   StandIns stand_ins(stream);
-  for_each_tensor(replaced,
-                  [&](Tensor& tensor, Access access) { stand_ins.replace(tensor, access); });
+  for_each_tensor(replaced, [&](Tensor& tensor, Access access) {
+    if (tensor.dtype() == DType::bfloat16) {
+      stand_ins.replace(tensor, access, DType::float32);
+    }
+  });
   operation(stream, replaced);
   stand_ins.store();
 }

@@ -1,140 +1,22 @@
 // Matrix products through cublasLt.
 #include "kernels/ops/matmul.h"
 
-#include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "kernels/cuda/ops/matmul_algorithm.h"
-#include "kernels/cuda/runtime/cuda_stream.h"
+#include "kernels/cuda/ops/matmul_call.h"
 #include "kernels/cuda/runtime/device_scope.h"
-#include "kernels/cuda/runtime/status.h"
 #include "kernels/ops/dispatch.h"
 #include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cuda {
 namespace {
 
-constexpr std::string_view kWhere = "matmul";
-
-bool on_16_bytes(const Tensor& tensor) {
-  return tensor.empty() || reinterpret_cast<std::uintptr_t>(tensor.raw()) % 16 == 0;
-}
-
-MatmulShape shape_of(const Matmul& args) {
-  const bool a_transposed = args.transpose_a == Transpose::yes;
-  const bool b_transposed = args.transpose_b == Transpose::yes;
-  return {.m = args.c.size(0),
-          .n = args.c.size(1),
-          .k = args.a.size(a_transposed ? 0 : 1),
-          .factors = args.a.dtype(),
-          .result = args.c.dtype(),
-          .a_transposed = a_transposed,
-          .b_transposed = b_transposed,
-          .aligned = on_16_bytes(args.a) && on_16_bytes(args.b) && on_16_bytes(args.c) &&
-                     on_16_bytes(args.bias) && on_16_bytes(args.pre_activation) &&
-                     on_16_bytes(args.activation_grad_of)};
-}
-
-/// c = op(a) op(b), with what `description` fuses with it, in one way, which works in `workspace`.
-void multiply(CudaStream& on, const Matmul& args, const MatmulPlan& plan,
-              cublasLtMatmulDesc_t description, const MatmulAlgorithm& algorithm, void* workspace) {
-  const float one = 1;
-  const float before = args.accumulate ? 1 : 0;
-  void* const c = args.c.raw();
-  check(cublasLtMatmul(on.matmul_plans().library(), description, &one, args.b.raw(),
-                       plan.left.get(), args.a.raw(), plan.right.get(), &before, c,
-                       plan.result.get(), c, plan.result.get(), &algorithm.algorithm, workspace,
-                       static_cast<std::size_t>(algorithm.workspace_bytes), on.native()),
-        kWhere);
-}
-
-/// Leaves the plan the way that its product is computed in from now on. What is added to stays as
-/// it is.
-void choose(CudaStream& on, const Matmul& args, MatmulPlan& plan,
-            cublasLtMatmulDesc_t description) {
-  Matmul tried = args;
-  tried.accumulate = false;
-  if (args.accumulate) {
-    tried.c = Tensor(on.memory(), args.c.shape(), args.c.dtype(), MemoryLabel::workspace);
-  }
-  std::vector<Tensor> results = {tried.c};
-  if (!args.pre_activation.empty()) {
-    results.push_back(args.pre_activation);
-  }
-  std::int64_t most_bytes = 0;
-  for (const MatmulAlgorithm& algorithm : plan.algorithms) {
-    most_bytes = std::max(most_bytes, algorithm.workspace_bytes);
-  }
-  const auto workspace = on.memory().allocate(most_bytes, MemoryLabel::workspace);
-  const RunWay run = [&](const MatmulAlgorithm& algorithm) {
-    multiply(on, tried, plan, description, algorithm, workspace->data());
-  };
-  plan.algorithms = {fastest_algorithm(on, plan.algorithms, run, results)};
-  plan.chosen = true;
-}
-
-void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
-              cublasLtMatmulDesc_t description) {
-  if (plan.algorithms.size() > 1) {
-    choose(on, args, plan, description);
-  }
-  if (plan.chosen) {
-    on.count(&StreamUse::chosen_products);
-  }
-  const MatmulAlgorithm& algorithm = plan.algorithms.front();
-  const auto workspace = on.memory().allocate(algorithm.workspace_bytes, MemoryLabel::workspace);
-  multiply(on, args, plan, description, algorithm, workspace->data());
-}
-
-void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, const Tensor& at) {
-  const void* pointer = at.raw();
-  check(cublasLtMatmulDescSetAttribute(plan.fused.get(), attribute, &pointer, sizeof(pointer)),
-        kWhere);
-}
-
-/// What can be fused with a product of bfloat16 in all.
-Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
-  constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
-  const bool gelu = !args.pre_activation.empty();
-  const bool slope = !args.activation_grad_of.empty();
-  const bool bias = !args.bias.empty();
-  if (shape.result != DType::bfloat16 || shape.a_transposed) {
-    return Epilogue::none;
-  }
-  if (!gelu && !slope) {
-    return bias ? Epilogue::bias : Epilogue::none;
-  }
-  if (!shape.aligned || shape.n % kAuxiliaryColumns != 0 || bias == slope) {
-    return Epilogue::none;
-  }
-  return slope ? Epilogue::gelu_slope : Epilogue::gelu;
-}
-
-/// Product and what is fused with it in one, where factors and result are bfloat16 and cublasLt has
-/// a way.
-bool multiply_fused(CudaStream& on, const Matmul& args, MatmulShape shape) {
-  shape.epilogue = epilogue_of(args, shape);
-  if (shape.epilogue == Epilogue::none) {
-    return false;
-  }
-  MatmulPlan& plan = on.matmul_plans().plan(shape);
-  if (plan.algorithms.empty()) {
-    return false;
-  }
-  if (shape.epilogue == Epilogue::gelu_slope) {
-    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.activation_grad_of);
-  } else {
-    point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
-  }
-  if (shape.epilogue == Epilogue::gelu) {
-    point(plan, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_POINTER, args.pre_activation);
-  }
-  multiply(on, args, plan, plan.fused.get());
-  return true;
-}
-
 void add_bias(Stream& stream, const Matmul& args) {
-  dispatch(stream, BiasDropoutResidual{.x = args.c, .bias = args.bias, .y = args.c});
+  if (!args.bias.empty()) {
+    dispatch(stream, BiasDropoutResidual{.x = args.c, .bias = args.bias, .y = args.c});
+  }
 }
 
 /// A sum of no terms is zero.
@@ -142,25 +24,74 @@ void multiply_nothing(Stream& stream, const Matmul& args) {
   if (!args.accumulate) {
     dispatch(stream, FillZero{args.c});
   }
-  if (!args.bias.empty()) {
-    add_bias(stream, args);
+  add_bias(stream, args);
+}
+
+void multiply_with_bias(CudaStream& on, const Matmul& args, const MatmulShape& shape) {
+  if (shape.k == 0) {
+    multiply_nothing(on, args);
+  } else if (!multiply_in_one_call(on, args, shape)) {
+    Matmul product = args;
+    product.bias = Tensor();
+    multiply_in_one_call(on, product, shape);
+    add_bias(on, args);
   }
 }
 
-void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& shape) {
-  if (shape.k == 0) {
-    multiply_nothing(stream, args);
-    return;
+void multiply_apart(Stream& stream, const MatmulBatch& batch) {
+  for (std::int64_t number = 0; number < batch.count; ++number) {
+    dispatch(stream, product_of(batch, number));
   }
-  CudaStream& on = on_cuda(stream);
-  MatmulPlan& plan = on.matmul_plans().plan(shape);
-  const bool fused = !args.bias.empty() && plan.fused != nullptr;
-  if (fused) {
-    point(plan, CUBLASLT_MATMUL_DESC_BIAS_POINTER, args.bias);
+}
+
+/// From what one product takes to what the next does, in elements.
+std::int64_t distance(const Tensor& from, const Tensor& to) {
+  return from.empty() ? 0
+                      : (static_cast<const char*>(to.first_element()) -
+                         static_cast<const char*>(from.first_element())) /
+                            size_of(from.dtype());
+}
+
+/// Of a batch that one call may compute: all of its products are aligned alike, so that they have
+/// one algorithm when they are alone.
+std::optional<MatmulShape> batch_shape(const MatmulBatch& batch) {
+  const Matmul first = product_of(batch, 0);
+  const Matmul second = product_of(batch, batch.count > 1 ? 1 : 0);
+  MatmulShape shape = shape_of(first);
+  shape.count = batch.count;
+  shape.next = {.a = distance(first.a.tensor, second.a.tensor),
+                .b = distance(first.b.tensor, second.b.tensor),
+                .c = distance(first.c, second.c),
+                .activation = distance(first.pre_activation, second.pre_activation) +
+                              distance(first.activation_grad_of, second.activation_grad_of)};
+  const auto is_aligned = [](std::int64_t distance, DType dtype) {
+    return distance * size_of(dtype) % 16 == 0;
+  };
+  const bool one_alignment =
+      is_aligned(shape.next.a, shape.factors) && is_aligned(shape.next.b, shape.factors) &&
+      is_aligned(shape.next.c, shape.result) && is_aligned(shape.next.activation, shape.result) &&
+      is_aligned(distance(first.bias, second.bias), shape.result);
+  const bool has_sums = shape.m > 0 && shape.n > 0 && shape.k > 0;
+  return batch.count > 1 && one_alignment && has_sums ? std::optional(shape) : std::nullopt;
+}
+
+/// Makes the plan of a batch, whose one call has to give the bits of each product alone. It is
+/// compared on the operands of its first call; what is added to stays as it is.
+void compare(CudaStream& on, const MatmulBatch& batch, const MatmulShape& shape) {
+  MatmulBatch tried = batch;
+  tried.joined.accumulate = false;
+  if (batch.joined.accumulate) {
+    tried.joined.c = laid_out_as(on.memory(), batch.joined.c);
   }
-  multiply(on, args, plan, fused ? plan.fused.get() : plan.plain.get());
-  if (!args.bias.empty() && !fused) {
-    add_bias(stream, args);
+  std::vector<Tensor> results = {tried.joined.c};
+  if (!tried.joined.pre_activation.empty()) {
+    results.push_back(tried.joined.pre_activation);
+  }
+  multiply_apart(on, tried);  // its algorithm is chosen from now on
+  const auto apart = fingerprint(on, results);
+  const Matmul first = product_of(tried, 0);
+  if (multiply_in_one_call(on, first, shape) && fingerprint(on, results) != apart) {
+    on.matmul_plans().plan(*one_call(first, shape)).algorithms.clear();
   }
 }
 
@@ -177,7 +108,7 @@ void matmul(Stream& stream, const Matmul& args) {
   }
   CudaStream& on = on_cuda(stream);
   const DeviceScope scope(on.device().index);
-  if (shape.k > 0 && multiply_fused(on, args, shape)) {
+  if (shape.k > 0 && multiply_in_one_call(on, args, shape)) {
     return;
   }
   const bool gelu = !args.pre_activation.empty();
@@ -185,13 +116,27 @@ void matmul(Stream& stream, const Matmul& args) {
   Matmul product = args;
   product.c = gelu ? args.pre_activation : args.c;
   product.pre_activation = product.activation_grad_of = Tensor();
-  if (shape.k == 0 || !multiply_fused(on, product, shape)) {
-    multiply_with_bias(stream, product, shape);
-  }
+  MatmulShape part = shape_of(product);
+  part.aligned = shape.aligned;
+  multiply_with_bias(on, product, part);
   if (gelu) {
     dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
   } else if (slope) {
     dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+  }
+}
+
+void matmul_batch(Stream& stream, const MatmulBatch& args) {
+  CudaStream& on = on_cuda(stream);
+  const DeviceScope scope(on.device().index);
+  const std::optional<MatmulShape> shape = batch_shape(args);
+  const Matmul first = product_of(args, 0);
+  const std::optional<MatmulShape> whole = shape ? one_call(first, *shape) : std::nullopt;
+  if (whole && !on.matmul_plans().has(*whole)) {
+    compare(on, args, *shape);
+  }
+  if (!whole || !multiply_in_one_call(on, first, *shape)) {
+    multiply_apart(stream, args);
   }
 }
 

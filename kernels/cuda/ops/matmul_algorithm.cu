@@ -5,6 +5,8 @@
 #include <vector>
 
 #include "kernels/cuda/runtime/launch.h"
+#include "kernels/ops/dispatch.h"
+#include "kernels/ops/elementwise.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -27,21 +29,13 @@ __global__ void add_hashes(const std::uint32_t* words, std::int64_t count,
   atomicAdd(sum, mine);
 }
 
-/// A number that tells the bits of tensors apart.
-unsigned long long fingerprint(CudaStream& stream, std::span<const Tensor> tensors) {
-  const Tensor sum(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
-  check(cudaMemsetAsync(sum.raw(), 0, sizeof(unsigned long long), stream.native()), kWhere);
-  for (const Tensor& tensor : tensors) {
-    launch(stream, kWhere, {.blocks = kBlocks, .threads = kThreads}, add_hashes,
-           static_cast<const std::uint32_t*>(tensor.raw()),
-           tensor.bytes() / std::int64_t{sizeof(std::uint32_t)},
-           static_cast<unsigned long long*>(sum.raw()));
+Tensor contiguous(CudaStream& stream, const Tensor& tensor) {
+  if (tensor.contiguous()) {
+    return tensor;
   }
-  unsigned long long found = 0;
-  check(cudaMemcpyAsync(&found, sum.raw(), sizeof(found), cudaMemcpyDeviceToHost, stream.native()),
-        kWhere);
-  check(cudaStreamSynchronize(stream.native()), kWhere);
-  return found;
+  const Tensor copy(stream.memory(), tensor.shape(), tensor.dtype(), MemoryLabel::workspace);
+  dispatch(stream, Copy{tensor, copy});
+  return copy;
 }
 
 class Stopwatch {
@@ -75,6 +69,23 @@ class Stopwatch {
 };
 
 }  // namespace
+
+unsigned long long fingerprint(CudaStream& stream, std::span<const Tensor> tensors) {
+  const Tensor sum(stream.memory(), {1}, DType::float64, MemoryLabel::workspace);
+  check(cudaMemsetAsync(sum.raw(), 0, sizeof(unsigned long long), stream.native()), kWhere);
+  for (const Tensor& tensor : tensors) {
+    const Tensor hashed = contiguous(stream, tensor);
+    launch(stream, kWhere, {.blocks = kBlocks, .threads = kThreads}, add_hashes,
+           static_cast<const std::uint32_t*>(hashed.raw()),
+           hashed.bytes() / std::int64_t{sizeof(std::uint32_t)},
+           static_cast<unsigned long long*>(sum.raw()));
+  }
+  unsigned long long found = 0;
+  check(cudaMemcpyAsync(&found, sum.raw(), sizeof(found), cudaMemcpyDeviceToHost, stream.native()),
+        kWhere);
+  check(cudaStreamSynchronize(stream.native()), kWhere);
+  return found;
+}
 
 MatmulAlgorithm fastest_algorithm(CudaStream& stream, std::span<const MatmulAlgorithm> algorithms,
                                   const RunWay& run, std::span<const Tensor> results) {

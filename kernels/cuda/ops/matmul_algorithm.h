@@ -10,6 +10,9 @@
 
 namespace stagecraft::cuda {
 
+/// A number that tells the bits of tensors apart, which may be column ranges. The host waits.
+unsigned long long fingerprint(CudaStream& stream, std::span<const Tensor> tensors);
+
 /// Enqueues the product, computed in a way.
 using RunWay = std::function<void(const MatmulAlgorithm&)>;
 

@@ -29,14 +29,72 @@ cudaDataType_t native(DType dtype) {
   throw Error(kWhere, fmt::format("no product is of {}", to_string(dtype)));
 }
 
-/// `rows` x `columns` as cublasLt counts them, column by column without gaps.
-LayoutHandle layout(DType dtype, std::int64_t rows, std::int64_t columns) {
-  return make_handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>(
+/// A matrix of `rows` x `columns` as cublasLt counts them, column by column.
+struct Columns {
+  DType dtype;
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t stride;  // elements from a column to the next
+  std::int64_t next;    // and from a matrix of a batch to the next
+};
+
+template <typename T>
+void set(const LayoutHandle& layout, cublasLtMatrixLayoutAttribute_t attribute, const T& value) {
+  check(cublasLtMatrixLayoutSetAttribute(layout.get(), attribute, &value, sizeof(value)), kWhere);
+}
+
+LayoutHandle layout(const Columns& of, std::int64_t count) {
+  auto made = make_handle<cublasLtMatrixLayout_t, cublasLtMatrixLayoutDestroy>(
       [&](cublasLtMatrixLayout_t* out) {
-        check(cublasLtMatrixLayoutCreate(out, native(dtype), static_cast<std::uint64_t>(rows),
-                                         static_cast<std::uint64_t>(columns), rows),
+        check(cublasLtMatrixLayoutCreate(out, native(of.dtype), static_cast<std::uint64_t>(of.rows),
+                                         static_cast<std::uint64_t>(of.columns), of.stride),
               kWhere);
       });
+  if (count > 1) {
+    set(made, CUBLASLT_MATRIX_LAYOUT_BATCH_COUNT, static_cast<std::int32_t>(count));
+    set(made, CUBLASLT_MATRIX_LAYOUT_STRIDED_BATCH_OFFSET, of.next);
+  }
+  return made;
+}
+
+Columns left_of(const MatmulShape& shape) {
+  return {.dtype = shape.factors,
+          .rows = shape.b_transposed ? shape.k : shape.n,
+          .columns = shape.b_transposed ? shape.n : shape.k,
+          .stride = shape.rows.b,
+          .next = shape.next.b};
+}
+
+Columns right_of(const MatmulShape& shape) {
+  return {.dtype = shape.factors,
+          .rows = shape.a_transposed ? shape.m : shape.k,
+          .columns = shape.a_transposed ? shape.k : shape.m,
+          .stride = shape.rows.a,
+          .next = shape.next.a};
+}
+
+Columns result_of(const MatmulShape& shape) {
+  return {.dtype = shape.result,
+          .rows = shape.n,
+          .columns = shape.m,
+          .stride = shape.rows.c,
+          .next = shape.next.c};
+}
+
+/// The shape whose algorithm this one takes: of a batch its first product alone, of column ranges
+/// contiguous operands. Contiguous operands have their own.
+MatmulShape source_of(const MatmulShape& shape) {
+  MatmulShape source = shape;
+  if (shape.count > 1) {
+    source.count = 1;
+    source.next = {};
+  } else {
+    source.rows = {.a = shape.a_transposed ? shape.m : shape.k,
+                   .b = shape.b_transposed ? shape.k : shape.n,
+                   .c = shape.n,
+                   .activation = shape.n};
+  }
+  return source;
 }
 
 template <typename T>
@@ -134,6 +192,15 @@ std::vector<MatmulAlgorithm> algorithms_of(const MatmulShape& shape,
   return algorithms;
 }
 
+bool has_bias(cublasLtEpilogue_t epilogue) {
+  return epilogue == CUBLASLT_EPILOGUE_BIAS || epilogue == CUBLASLT_EPILOGUE_GELU_AUX_BIAS;
+}
+
+/// Algorithms are asked for the product with what may be fused, which fewer of them can do.
+cublasLtMatmulDesc_t asked(const MatmulPlan& plan) {
+  return plan.fused == nullptr ? plan.plain.get() : plan.fused.get();
+}
+
 auto new_library(int device) {
   const DeviceScope scope(device);
   return make_handle<cublasLtHandle_t, cublasLtDestroy>(
@@ -165,15 +232,16 @@ DescriptionHandle MatmulPlans::describe(const MatmulShape& shape,
   set(description, CUBLASLT_MATMUL_DESC_TRANSA, shape.b_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(description, CUBLASLT_MATMUL_DESC_TRANSB, shape.a_transposed ? CUBLAS_OP_T : CUBLAS_OP_N);
   set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, epilogue);
+  if (shape.count > 1 && has_bias(epilogue)) {
+    set(description, CUBLASLT_MATMUL_DESC_BIAS_BATCH_STRIDE, shape.n);
+  }
   return description;
 }
 
 DescriptionHandle MatmulPlans::describe_fused(const MatmulShape& shape) const {
   switch (shape.epilogue) {
     case Epilogue::none:
-      return shape.factors == DType::bfloat16 || shape.a_transposed
-                 ? nullptr
-                 : describe(shape, CUBLASLT_EPILOGUE_BIAS);
+      return takes_bias(shape) ? describe(shape, CUBLASLT_EPILOGUE_BIAS) : nullptr;
     case Epilogue::bias:
       return describe(shape, CUBLASLT_EPILOGUE_BIAS);
     case Epilogue::gelu:
@@ -183,33 +251,66 @@ DescriptionHandle MatmulPlans::describe_fused(const MatmulShape& shape) const {
   auto description =
       describe(shape, shape.epilogue == Epilogue::gelu ? CUBLASLT_EPILOGUE_GELU_AUX_BIAS
                                                        : CUBLASLT_EPILOGUE_DGELU);
-  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.n);
+  set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_LD, shape.rows.activation);
+  if (shape.count > 1) {
+    set(description, CUBLASLT_MATMUL_DESC_EPILOGUE_AUX_BATCH_STRIDE, shape.next.activation);
+  }
   return description;
 }
 
-MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) const {
-  MatmulPlan plan{.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
-                  .fused = describe_fused(shape),
-                  .left = shape.b_transposed ? layout(shape.factors, shape.k, shape.n)
-                                             : layout(shape.factors, shape.n, shape.k),
-                  .right = shape.a_transposed ? layout(shape.factors, shape.m, shape.k)
-                                              : layout(shape.factors, shape.k, shape.m),
-                  .result = layout(shape.result, shape.n, shape.m),
-                  .algorithms = {},
-                  .chosen = false};
-  // Asked for the product with what may be fused, which fewer algorithms can do.
-  cublasLtMatmulDesc_t asked = plan.fused == nullptr ? plan.plain.get() : plan.fused.get();
+MatmulPlan MatmulPlans::describe_plan(const MatmulShape& shape) const {
+  return {.plain = describe(shape, CUBLASLT_EPILOGUE_DEFAULT),
+          .fused = describe_fused(shape),
+          .left = layout(left_of(shape), shape.count),
+          .right = layout(right_of(shape), shape.count),
+          .result = layout(result_of(shape), shape.count),
+          .algorithms = {},
+          .chosen = false};
+}
+
+MatmulPlan MatmulPlans::make_plan(const MatmulShape& shape) {
+  MatmulPlan made = describe_plan(shape);
+  const MatmulShape source = source_of(shape);
+  if (source != shape) {
+    take_algorithms(plan(source), made);
+  }
+  const bool must_have_one = shape.epilogue == Epilogue::none && shape.count == 1;
+  if (source == shape || (made.algorithms.empty() && must_have_one)) {
+    made.algorithms = ask(shape, made);
+  }
+  require(!made.algorithms.empty() || !must_have_one, kWhere, "cublasLt knows no way to compute {}",
+          described(shape));
+  return made;
+}
+
+std::vector<MatmulAlgorithm> MatmulPlans::ask(const MatmulShape& shape,
+                                              const MatmulPlan& plan) const {
   std::array<cublasLtMatmulHeuristicResult_t, kMaxAlgorithms> found{};
   int count = 0;
   const cublasStatus_t answer = cublasLtMatmulAlgoGetHeuristic(
-      library(), asked, plan.left.get(), plan.right.get(), plan.result.get(), plan.result.get(),
-      preference(shape).get(), kMaxAlgorithms, found.data(), &count);
-  if (answer == CUBLAS_STATUS_SUCCESS) {
-    plan.algorithms = algorithms_of(shape, std::span(found).first(static_cast<std::size_t>(count)));
+      library(), asked(plan), plan.left.get(), plan.right.get(), plan.result.get(),
+      plan.result.get(), preference(shape).get(), kMaxAlgorithms, found.data(), &count);
+  return answer == CUBLAS_STATUS_SUCCESS
+             ? algorithms_of(shape, std::span(found).first(static_cast<std::size_t>(count)))
+             : std::vector<MatmulAlgorithm>();
+}
+
+/// Those that take how the operands of `plan` lie; none if the first does not, which the others
+/// have to equal.
+void MatmulPlans::take_algorithms(const MatmulPlan& from, MatmulPlan& plan) const {
+  for (const MatmulAlgorithm& algorithm : from.algorithms) {
+    cublasLtMatmulHeuristicResult_t found{};
+    const cublasStatus_t answer =
+        cublasLtMatmulAlgoCheck(library(), asked(plan), plan.left.get(), plan.right.get(),
+                                plan.result.get(), plan.result.get(), &algorithm.algorithm, &found);
+    if (answer == CUBLAS_STATUS_SUCCESS) {
+      plan.algorithms.push_back(
+          {algorithm.algorithm, static_cast<std::int64_t>(found.workspaceSize)});
+    } else if (plan.algorithms.empty()) {
+      return;
+    }
   }
-  require(!plan.algorithms.empty() || shape.epilogue != Epilogue::none, kWhere,
-          "cublasLt knows no way to compute {}", described(shape));
-  return plan;
+  plan.chosen = from.chosen;
 }
 
 }  // namespace stagecraft::cuda

@@ -34,10 +34,8 @@ struct Product {
   }
 
   Matmul args(Stream& stream, const Tensor& c) const {
-    return {.a = tensor_of(stream, a_shape(), a()),
-            .transpose_a = a_transposed,
-            .b = tensor_of(stream, b_shape(), b()),
-            .transpose_b = b_transposed,
+    return {.a = {tensor_of(stream, a_shape(), a()), a_transposed},
+            .b = {tensor_of(stream, b_shape(), b()), b_transposed},
             .c = c};
   }
 };

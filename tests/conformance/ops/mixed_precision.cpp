@@ -53,10 +53,10 @@ TEST_CASE("bfloat16: products, written in it and added up in float32") {
         CAPTURE(m, n, k, a_transposed, b_transposed);
         const auto product = [&, m = m, n = n, k = k](Stream& stream, DType dtype) {
           Matmul args;
-          args.a = activation(stream, a_transposed ? Shape{k, m} : Shape{m, k}, 1, dtype);
-          args.b = activation(stream, b_transposed ? Shape{n, k} : Shape{k, n}, 2, dtype);
-          args.transpose_a = a_transposed ? Transpose::yes : Transpose::no;
-          args.transpose_b = b_transposed ? Transpose::yes : Transpose::no;
+          args.a = {activation(stream, a_transposed ? Shape{k, m} : Shape{m, k}, 1, dtype),
+                    a_transposed ? Transpose::yes : Transpose::no};
+          args.b = {activation(stream, b_transposed ? Shape{n, k} : Shape{k, n}, 2, dtype),
+                    b_transposed ? Transpose::yes : Transpose::no};
           args.c = poisoned(stream, {m, n}, dtype);
           matmul(stream, args);
           std::vector<Values> outputs{values_of(stream, args.c)};

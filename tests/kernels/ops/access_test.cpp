@@ -45,6 +45,18 @@ TEST_CASE("tensors that are empty are passed over, and accumulate decides whethe
         "[5] r [6] r [2] w ");
 }
 
+TEST_CASE("a batch of products has the tensors of its joined product") {
+  const Maker make;
+  MatmulBatch batch{.joined = {.a = make({2, 3}), .b = make({6, 4}), .c = make({2, 8})},
+                    .count = 2,
+                    .b = BatchPart::rows};
+  CHECK(accesses(batch) == "[2, 3] r [6, 4] r [2, 8] w ");
+  batch.joined.accumulate = true;
+  CHECK(accesses(batch) == "[2, 3] r [6, 4] r [2, 8] rw ");
+  CHECK(bytes_of(batch) == 4 * (6 + 24 + 2 * 16));
+  CHECK(flops_of(batch) == 2 * (2 * 2 * 3 * 4));
+}
+
 TEST_CASE("a tensor that is replaced is the one that the operation gets") {
   const Maker make;
   GeluForward args{.x = make({4}), .y = make({4})};
@@ -89,8 +101,7 @@ TEST_CASE("flops: products and attention") {
   const Maker make;
   const Tensor a = make({2, 3});
   CHECK(flops_of(Matmul{.a = a, .b = make({3, 4}), .c = make({2, 4})}) == 2 * 2 * 3 * 4);
-  CHECK(flops_of(
-            Matmul{.a = a, .transpose_a = Transpose::yes, .b = make({2, 4}), .c = make({3, 4})}) ==
+  CHECK(flops_of(Matmul{.a = {a, Transpose::yes}, .b = make({2, 4}), .c = make({3, 4})}) ==
         2 * 2 * 3 * 4);
   const AttentionShape shape{
       .samples = 2, .sequence = 16, .heads = 3, .head_size = 8, .dropout = {}};
