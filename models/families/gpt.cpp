@@ -88,7 +88,8 @@ LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "head",
           .cut_before = false,
           .parameters = Head::parameters(config, shards),
-          .cost = [config](const CostShape& shape) { return Head::cost(config, shape); },
+          .cost = [config,
+                   shards](const CostShape& shape) { return Head::cost(config, shards, shape); },
           .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
             return std::make_unique<Head>(config, setup);
           }};

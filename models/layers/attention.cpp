@@ -16,8 +16,8 @@ std::vector<ParameterUse> Attention::parameters(const AttentionConfig& config,
   std::vector<ParameterUse> uses = LayerNorm::parameters(prefix + "ln_1", h);
   const std::string name = prefix + "attn.";
   const int t = tensor_shards;
-  uses.push_back({{name + "c_attn.weight", {h, 3 * h}, {1, t, 3}, normal}, ""});
-  uses.push_back({{name + "c_attn.bias", {3 * h}, {0, t, 3}, zeros}, ""});
+  uses.push_back({{name + "c_attn.weight", {h, 3 * h}, {1, t, {h, h, h}}, normal}, ""});
+  uses.push_back({{name + "c_attn.bias", {3 * h}, {0, t, {h, h, h}}, zeros}, ""});
   uses.push_back({{name + "c_proj.weight", {h, h}, {0, t}, residual}, ""});
   uses.push_back({{name + "c_proj.bias", {h}, {}, zeros}, ""});
   return uses;
@@ -55,9 +55,9 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
 Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
                      const std::string& prefix)
     : dropout_(config.dropout),
-      heads_(config.heads / setup.tensor_ranks),
+      heads_(config.heads / setup.shards.all * setup.shards.count),
       head_size_(config.hidden / config.heads),
-      first_head_(heads_ * setup.tensor_rank),
+      first_head_(config.heads / setup.shards.all * setup.shards.first),
       probability_key_(random_key(setup.seed, prefix + "attn.attn_dropout")),
       residual_key_(random_key(setup.seed, prefix + "attn.resid_dropout")),
       norm_(setup, prefix + "ln_1"),

@@ -48,7 +48,8 @@ Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
       positions_(setup.parameters.at("wpe.weight").compute_weights),
       dtokens_(setup.parameters.gradient("wte.weight", "embedding")),
       dpositions_(setup.parameters.gradient("wpe.weight", "")) {
-  first_token_ = setup.tensor_rank * tokens_.size(0);
+  first_token_ =
+      padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all * setup.shards.first;
 }
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {

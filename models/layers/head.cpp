@@ -13,10 +13,10 @@ std::vector<ParameterUse> Head::parameters(const EmbeddingConfig& config, int te
   return uses;
 }
 
-LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
+LayerCost Head::cost(const EmbeddingConfig& config, int tensor_shards, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t h = config.hidden;
-  const std::int64_t columns = padded_vocab(config.vocabulary, shape.tensor) / shape.tensor;
+  const std::int64_t columns = padded_vocab(config.vocabulary, tensor_shards) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
   const std::int64_t statistics = 8 * rows;  // mean and rstd
   const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
@@ -40,7 +40,9 @@ Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
     : norm_(setup, "ln_f"),
       table_(setup.parameters.at("wte.weight").compute_weights),
       dtable_(setup.parameters.gradient("wte.weight", "head")),
-      shard_{.first_token = setup.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
+      shard_{.first_token = padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all *
+                            setup.shards.first,
+             .vocabulary = config.vocabulary} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);

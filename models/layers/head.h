@@ -11,7 +11,7 @@ namespace stagecraft {
 class Head : public Layer {
  public:
   static std::vector<ParameterUse> parameters(const EmbeddingConfig& config, int tensor_shards);
-  static LayerCost cost(const EmbeddingConfig& config, const CostShape& shape);
+  static LayerCost cost(const EmbeddingConfig& config, int tensor_shards, const CostShape& shape);
   Head(const EmbeddingConfig& config, const LayerSetup& setup);
 
   /// Writes context.batch.loss, the sum over counted targets. Returns an empty tensor.

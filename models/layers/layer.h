@@ -118,8 +118,7 @@ struct CostShape {
 struct LayerSetup {
   Stream& stream;
   const ParameterStore& parameters;
-  int tensor_rank = 0;
-  int tensor_ranks = 1;
+  ShardRange shards = {};  // that this rank holds
   std::uint64_t seed = 0;
 };
 

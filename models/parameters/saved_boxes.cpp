@@ -19,16 +19,17 @@ Box rows_of(Box box, std::size_t dimension, std::int64_t begin, std::int64_t end
   return box;
 }
 
-/// Part `part` of `parts` equal ones.
+/// Part `part` of `parts` equal ones. The local box may have the shard as a first dimension.
 ShardBox part_of(const ShardBox& box, std::int64_t part, std::int64_t parts) {
   const std::size_t dimension = cut_dimension(box.global.shape());
+  const std::size_t local = dimension + box.local.begin.size() - box.global.begin.size();
   const std::int64_t size = box.global.shape()[dimension];
   const std::int64_t begin = size * part / parts;
   const std::int64_t end = size * (part + 1) / parts;
-  return {rows_of(box.global, dimension, begin, end), rows_of(box.local, dimension, begin, end)};
+  return {rows_of(box.global, dimension, begin, end), rows_of(box.local, local, begin, end)};
 }
 
-/// Both boxes have one shape, so they are cut alike.
+/// Both boxes have one shape, but for a shard's single index in front, so they are cut alike.
 void append_pieces(const ShardBox& box, std::vector<ShardBox>& pieces) {
   const std::vector<Box> global = blocks_of(box.global, kMaxPieceElements);
   const std::vector<Box> local = blocks_of(box.local, kMaxPieceElements);

@@ -57,11 +57,11 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
       update_(*stream_, whole_parameters(*parameters_)),
       saved_(*stream_, *parameters_, saved_parts(plan, rank)),
       chunks_(plan.chunks.size()) {
-  const LayerSetup layer_setup{.stream = *stream_,
-                               .parameters = *parameters_,
-                               .tensor_rank = coordinate_.tensor,
-                               .tensor_ranks = plan.mesh.tensor,
-                               .seed = config.seed};
+  const LayerSetup layer_setup{
+      .stream = *stream_,
+      .parameters = *parameters_,
+      .shards = shards_of_rank(plan.model.tensor_shards, coordinate_.tensor, plan.mesh.tensor),
+      .seed = config.seed};
   for (std::size_t c = 0; c < plan.chunks.size(); ++c) {
     if (plan.program.stage_of_chunk[c] != coordinate_.pipeline) {
       continue;

@@ -70,6 +70,9 @@ std::string fault_of(const Call& call, int rank, int size) {
   if (call.in.empty() || (two && call.out.empty())) {
     return "a tensor is empty";
   }
+  if (!call.in.contiguous() || (two && !call.out.contiguous())) {
+    return "a column range does not travel; copy it into a tensor of its own";
+  }
   switch (operation) {
     case Operation::all_reduce:
       return fault_of_sum(call);

@@ -20,10 +20,10 @@ enum class Order { tree, any };
 
 enum class ReduceOp { sum, maximum };
 
-/// Every operation throws AbortedError with the culprit's name once a member of the group, or of
-/// another group of the same world, has called abort. An operation that is already waiting throws
-/// too. Members whose operation, shape or dtype differ get an Error where the backend can detect
-/// it.
+/// Tensors are contiguous. Every operation throws AbortedError with the culprit's name once a
+/// member of the group, or of another group of the same world, has called abort. An operation that
+/// is already waiting throws too. Members whose operation, shape or dtype differ get an Error where
+/// the backend can detect it.
 class Communicator {
  public:
   virtual ~Communicator() = default;

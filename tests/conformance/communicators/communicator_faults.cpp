@@ -193,6 +193,8 @@ TEST_CASE("every communicator: an invalid call is an error on every member") {
     fails("no sum", [&] { group.all_reduce(stream, integers, ReduceOp::sum, Order::tree); });
     fails("no maximum", [&] { group.all_reduce(stream, doubles, ReduceOp::maximum, Order::tree); });
     fails("empty", [&] { group.all_reduce(stream, {}, ReduceOp::sum, Order::tree); });
+    const Tensor columns = tensor_of<float>(stream, {1, 2, 3, 4}).view({2, 2}).columns(0, 1);
+    fails("column range", [&] { group.all_reduce(stream, columns, ReduceOp::sum, Order::tree); });
     fails("do not make", [&] { group.all_gather(stream, x, x.rows(0, 2)); });
     fails("the whole is", [&] { group.all_gather(stream, x, doubles); });
     fails("do not make", [&] { group.reduce_scatter(stream, x, x.rows(0, 0), Order::tree); });

@@ -46,16 +46,18 @@ CheckpointState state_of(const ParameterSpec& parameter, StateKind kind,
 std::vector<ParameterSpec> checkpoint_parameters() {
   return {{"table", {27, 5}, {.dimension = 0, .shards = 12, .padded_size = 36}, {}},
           {"rows.weight", {12, 7}, {.dimension = 0, .shards = 12}, {}},
-          {"qkv.weight", {5, 36}, {.dimension = 1, .shards = 12, .groups = 3}, {}},
-          {"qkv.bias", {36}, {.dimension = 0, .shards = 12, .groups = 3}, {}},
+          {"qkv.weight", {5, 36}, {.dimension = 1, .shards = 12, .groups = {12, 12, 12}}, {}},
+          {"qkv.bias", {36}, {.dimension = 0, .shards = 12, .groups = {12, 12, 12}}, {}},
           {"norm.weight", {5}, {}, {}},
           {"many.weight", {3, 4, 2, 24}, {.dimension = 3, .shards = 12}, {}}};
 }
 
 std::vector<Box> held_boxes(const ParameterSpec& parameter, const Split& split, int rank) {
+  ShardSpec spec = parameter.shard;
+  spec.shards = split.tensor;  // as a run has it: one shard a rank
   std::vector<Box> boxes;
   for (const ShardBox& box :
-       shard_boxes(parameter.shape, parameter.shard, rank % split.tensor, split.tensor)) {
+       shard_boxes(parameter.shape, spec, rank % split.tensor, split.tensor)) {
     boxes.push_back(box.global);
   }
   return boxes;

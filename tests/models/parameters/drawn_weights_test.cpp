@@ -13,19 +13,19 @@ namespace {
 
 /// Larger than one range of the drawing (2^16 elements), and no multiple of it or of a Philox
 /// block.
-std::vector<ParameterUse> uses() {
+std::vector<ParameterUse> uses(int shards) {
   const Initializer normal{Initializer::Kind::normal, 0.02F};
-  return {{{"table", {1003, 130}, {0, 2, 1, 1024}, normal}, ""},
-          {{"columns", {130, 1002}, {1, 2, 3}, normal}, ""},
-          {{"rows", {1002, 131}, {0, 2}, normal}, ""},
+  return {{{"table", {1003, 130}, {0, shards, {}, 1024}, normal}, ""},
+          {{"columns", {130, 1002}, {1, shards, {334, 334, 334}}, normal}, ""},
+          {{"rows", {1002, 131}, {0, shards}, normal}, ""},
           {{"whole", {257, 515}, {}, normal}, ""},
           {{"ones", {515}, {}, {Initializer::Kind::ones}}, ""},
-          {{"zeros", {1002}, {0, 2, 3}, {Initializer::Kind::zeros}}, ""}};
+          {{"zeros", {1002}, {0, shards, {334, 334, 334}}, {Initializer::Kind::zeros}}, ""}};
 }
 
 std::vector<std::vector<float>> drawn(int rank, int ranks, int threads) {
   const auto stream = make_stream({DeviceKind::cpu, 0}, {});
-  const ParameterStore store(*stream, {uses()}, rank, ranks);
+  const ParameterStore store(*stream, {uses(ranks)}, rank, ranks);
   std::vector<std::vector<float>> all;
   for (const Parameter& parameter : store.parameters()) {
     load_state(*stream, parameter, StateKind::weight, DrawnWeights(7, threads));

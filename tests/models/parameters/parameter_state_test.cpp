@@ -16,9 +16,9 @@ using test::state_value;
 
 /// Every kind of cut: rows, padded rows, columns, columns of three groups, none; a vector as well.
 std::vector<ParameterSpec> specs() {
-  return {{"rows", {12, 5}, {0, 4}, {}},    {"table", {10, 3}, {0, 4, 1, 16}, {}},
-          {"columns", {5, 12}, {1, 4}, {}}, {"groups", {5, 24}, {1, 4, 3}, {}},
-          {"bias", {24}, {0, 4, 3}, {}},    {"whole", {3, 4}, {}, {}}};
+  return {{"rows", {12, 5}, {0, 4}, {}},         {"table", {10, 3}, {0, 4, {}, 16}, {}},
+          {"columns", {5, 12}, {1, 4}, {}},      {"groups", {5, 24}, {1, 4, {16, 4, 4}}, {}},
+          {"bias", {24}, {0, 4, {8, 8, 8}}, {}}, {"whole", {3, 4}, {}, {}}};
 }
 
 std::vector<ParameterUse> uses() {
@@ -69,7 +69,7 @@ TEST_CASE("pieces lie where the cut says, padding is zero, and the pieces of all
   CHECK((saved.wholes() == source.wholes()));
 }
 
-TEST_CASE("a piece is as few boxes as the cut allows, and is whole where others do not share") {
+TEST_CASE("a piece is as few boxes for each shard as the cut allows") {
   struct Noting : StateWriter {
     void write(const StatePiece& piece, std::span<const float>) override {
       boxes.push_back(piece.box);
@@ -83,9 +83,11 @@ TEST_CASE("a piece is as few boxes as the cut allows, and is whole where others 
     save_state(*stream, store.at(name), store.at(name).boxes, StateKind::weight, noting);
     return noting.boxes;
   };
-  CHECK(boxes("groups", 0, 1) == std::vector<Box>{{{0, 0}, {5, 24}}});
-  CHECK(boxes("groups", 1, 2) ==
-        std::vector<Box>{{{0, 4}, {5, 8}}, {{0, 12}, {5, 16}}, {{0, 20}, {5, 24}}});
+  CHECK(boxes("groups", 1, 4) ==
+        std::vector<Box>{{{0, 4}, {5, 8}}, {{0, 17}, {5, 18}}, {{0, 21}, {5, 22}}});
+  CHECK(boxes("groups", 1, 2).size() == 6);  // two shards
+  CHECK(boxes("columns", 0, 1).size() == 4);
+  CHECK(boxes("whole", 0, 1) == std::vector<Box>{{{0, 0}, {3, 4}}});
   CHECK(boxes("table", 2, 4) == std::vector<Box>{{{8, 0}, {10, 3}}});
   CHECK(boxes("table", 3, 4).empty());  // padding alone
 }
