@@ -59,7 +59,8 @@ Tensor Mlp::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
   const Tensor up = temporary(context, {x.size(0), up_.weight.size(1)}, x.dtype());
   const Tensor active = temporary(context, up.shape(), up.dtype());
-  column_linear_gelu_forward(context.stream, normed, up_.weight, up_.bias, up, active);
+  column_linear_activation_forward(context.stream, normed, up_.weight, up_.bias,
+                                   Activation::gelu_tanh, up, active);
   save(context, stash, {up, active});
   Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, active, down_.weight, y);
@@ -77,7 +78,8 @@ Tensor Mlp::backward_input(LayerContext& context, Tensor dy, Stash& stash, Weigh
   const LayerNorm::Saved norm = LayerNorm::take(stash);
   const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
   Tensor dup = temporary(context, up.shape(), up.dtype());
-  row_linear_gelu_backward_input(context.stream, branch, down_.weight, up, dup);
+  row_linear_activation_backward_input(context.stream, branch, down_.weight,
+                                       Activation::gelu_tanh, up, dup);
   down_.backward(context, active, branch, weights);
   active = up = Tensor();
   const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());

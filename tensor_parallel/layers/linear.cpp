@@ -10,9 +10,15 @@ void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight
   matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias});
 }
 
-void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                                const Tensor& bias, const Tensor& pre_activation, const Tensor& y) {
-  matmul(stream, {.a = x, .b = weight, .c = y, .bias = bias, .pre_activation = pre_activation});
+void column_linear_activation_forward(Stream& stream, const Tensor& x, const Tensor& weight,
+                                      const Tensor& bias, Activation activation,
+                                      const Tensor& pre_activation, const Tensor& y) {
+  matmul(stream, {.a = x,
+                  .b = weight,
+                  .c = y,
+                  .bias = bias,
+                  .pre_activation = pre_activation,
+                  .activation = activation});
 }
 
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
@@ -32,13 +38,15 @@ void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& w
   matmul(stream, {.a = dy, .b = weight, .transpose_b = Transpose::yes, .c = dx});
 }
 
-void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                                    const Tensor& pre_activation, const Tensor& dx) {
+void row_linear_activation_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
+                                          Activation activation, const Tensor& pre_activation,
+                                          const Tensor& dx) {
   matmul(stream, {.a = dy,
                   .b = weight,
                   .transpose_b = Transpose::yes,
                   .c = dx,
-                  .activation_grad_of = pre_activation});
+                  .activation_grad_of = pre_activation,
+                  .activation = activation});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,

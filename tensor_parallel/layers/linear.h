@@ -4,16 +4,19 @@
 // output is summed over ranks.
 #pragma once
 
+#include "kernels/ops/activation.h"
 #include "tensor_parallel/comm/contract/communicator.h"
 
 namespace stagecraft {
 
-/// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t].
+/// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t]; an empty bias counts as
+/// zero.
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                            const Tensor& bias, const Tensor& y);
-/// The same with GELU: pre_activation = x weight + bias, y = gelu(pre_activation).
-void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                                const Tensor& bias, const Tensor& pre_activation, const Tensor& y);
+/// The same with an activation f: pre_activation = x weight + bias, y = f(pre_activation).
+void column_linear_activation_forward(Stream& stream, const Tensor& x, const Tensor& weight,
+                                      const Tensor& bias, Activation activation,
+                                      const Tensor& pre_activation, const Tensor& y);
 /// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is complete when `stream`
 /// has waited for the event; until then it overlaps with later work, e.g. the weight's gradient.
 [[nodiscard]] Event column_linear_backward_input(Stream& stream, Communicator& tensor,
@@ -26,9 +29,10 @@ void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, c
 /// dx [rows, in / t] = dy [rows, out] weight^T.
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx);
-/// The same through the GELU in front of it: dx = gelu'(pre_activation) * (dy weight^T).
-void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                                    const Tensor& pre_activation, const Tensor& dx);
+/// The same through the activation f in front of it: dx = f'(pre_activation) * (dy weight^T).
+void row_linear_activation_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
+                                          Activation activation, const Tensor& pre_activation,
+                                          const Tensor& dx);
 /// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy. Needs no
 /// communication for either kind of layer.
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,

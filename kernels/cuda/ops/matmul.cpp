@@ -95,16 +95,17 @@ void point(const MatmulPlan& plan, cublasLtMatmulDescAttributes_t attribute, con
 /// What can be fused with a product of bfloat16 in all.
 Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
-  const bool gelu = !args.pre_activation.empty();
+  const bool active = !args.pre_activation.empty();
   const bool slope = !args.activation_grad_of.empty();
   const bool bias = !args.bias.empty();
   if (shape.result != DType::bfloat16 || shape.a_transposed) {
     return Epilogue::none;
   }
-  if (!gelu && !slope) {
+  if (!active && !slope) {
     return bias ? Epilogue::bias : Epilogue::none;
   }
-  if (!shape.aligned || shape.n % kAuxiliaryColumns != 0 || bias == slope) {
+  if (args.activation != Activation::gelu_tanh || !shape.aligned ||
+      shape.n % kAuxiliaryColumns != 0 || bias == slope) {
     return Epilogue::none;
   }
   return slope ? Epilogue::gelu_slope : Epilogue::gelu;
@@ -167,7 +168,7 @@ void multiply_with_bias(Stream& stream, const Matmul& args, const MatmulShape& s
 }  // namespace
 
 /// In float32 one algorithm serves a shape with a bias and without: the bits of a product do not
-/// depend on whether a bias is fused with it. GELU and its slope are fused with products of
+/// depend on whether a bias is fused with it. GELU by tanh and its slope are fused with products of
 /// bfloat16 factors only; of these, large ones are computed by the fastest of the ways that give
 /// the same bits (matmul_algorithm.h). K is divided only where a is transposed (matmul_plan.cpp).
 void matmul(Stream& stream, const Matmul& args) {
@@ -180,18 +181,22 @@ void matmul(Stream& stream, const Matmul& args) {
   if (shape.k > 0 && multiply_fused(on, args, shape)) {
     return;
   }
-  const bool gelu = !args.pre_activation.empty();
+  const bool active = !args.pre_activation.empty();
   const bool slope = !args.activation_grad_of.empty();
   Matmul product = args;
-  product.c = gelu ? args.pre_activation : args.c;
+  product.c = active ? args.pre_activation : args.c;
   product.pre_activation = product.activation_grad_of = Tensor();
   if (shape.k == 0 || !multiply_fused(on, product, shape)) {
     multiply_with_bias(stream, product, shape);
   }
-  if (gelu) {
-    dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
+  if (active) {
+    dispatch(stream,
+             ActivationForward{.x = args.pre_activation, .y = args.c, .kind = args.activation});
   } else if (slope) {
-    dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+    dispatch(
+        stream,
+        ActivationBackward{
+            .dy = args.c, .x = args.activation_grad_of, .dx = args.c, .kind = args.activation});
   }
 }
 
