@@ -6,9 +6,14 @@
 #include "models/layers/saved.h"
 
 namespace stagecraft {
+namespace {
+
+LayerNormConfig norm_config(const EmbeddingConfig& config) { return {.hidden = config.hidden}; }
+
+}  // namespace
 
 std::vector<ParameterUse> Head::parameters(const EmbeddingConfig& config, int tensor_shards) {
-  std::vector<ParameterUse> uses = LayerNorm::parameters("ln_f", config.hidden);
+  std::vector<ParameterUse> uses = LayerNorm::parameters(norm_config(config), "ln_f");
   uses.push_back(token_table(config, tensor_shards, "head"));
   return uses;
 }
@@ -18,11 +23,11 @@ LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocabulary, shape.tensor) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and rstd
-  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
-  const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
-  // Live in the norm's backward: dnormed and dx, and the norm's saved x and y.
-  const std::int64_t norm_end = activation * rows * 4 * h + statistics + sums;
+  const std::int64_t norm = LayerNorm::stash_bytes(norm_config(config), shape, rows);
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(norm_config(config), rows);
+  const std::int64_t stash = norm + activation * rows * columns;
+  // Live in the norm's backward: what it saved, dnormed and dx.
+  const std::int64_t norm_end = norm + activation * rows * 2 * h + sums;
   const auto product = static_cast<double>(2 * rows * h * columns);
   return {.forward_flops = product,
           .backward_input_flops = product,
@@ -37,9 +42,9 @@ LayerCost Head::cost(const EmbeddingConfig& config, const CostShape& shape) {
 }
 
 Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
-    : norm_(setup, "ln_f"),
+    : norm_(norm_config(config), setup, "ln_f"),
       table_(setup.parameters.at("wte.weight").compute_weights),
-      dtable_(setup.parameters.gradient("wte.weight", "head")),
+      dtable_(setup.parameters.use("wte.weight", "head")),
       shard_{.first_token = setup.tensor_rank * table_.size(0), .vocabulary = config.vocabulary} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
@@ -67,13 +72,12 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
   const Event summed =
       start_all_reduce(context.tensor, context.stream, dnormed, ReduceOp::sum, Order::tree);
   weights.add(context, {dlogits, norm.y},
-              [dlogits, y = norm.y, dtable = dtable_,
-               accumulate = !context.batch.first](LayerContext& later) {
+              [dlogits, y = norm.y, dtable = dtable_](LayerContext& later) {
                 matmul(later.stream, {.a = dlogits,
                                       .transpose_a = Transpose::yes,
                                       .b = y,
-                                      .c = dtable,
-                                      .accumulate = accumulate});
+                                      .c = later.gradients.at(dtable),
+                                      .accumulate = later.accumulate});
               });
   dlogits = Tensor();
   context.stream.wait(summed);
