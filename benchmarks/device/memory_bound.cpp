@@ -77,8 +77,8 @@ void elementwise(const Source& source, MemoryTable& table, const Sizes& sizes) {
   const Tensor c = source.tensor({rows, wide});
   const Tensor bias = source.tensor({wide});
   const Dropout dropout{.probability = 0.1F, .key = 5, .step = 1, .rows_per_sample = kSequence};
-  table.row("gelu_forward", gelu_forward, {a, c});
-  table.row("gelu_backward", gelu_backward, {a, b, c});
+  table.row("activation_forward", activation_forward, {a, c});
+  table.row("activation_backward", activation_backward, {a, b, c});
   table.row("add", add, {a, b, c});
   if (source.dtype() == DType::float32) {
     table.row("maximum", maximum, {a, b, c});

@@ -1,7 +1,7 @@
 // What an operation reads and writes, said beside its struct of arguments:
 //   template <>
-//   inline constexpr auto kTensors<GeluForward> = std::tuple(reads(&GeluForward::x),
-//                                                            writes(&GeluForward::y));
+//   inline constexpr auto kTensors<ActivationForward> = std::tuple(reads(&ActivationForward::x),
+//                                                            writes(&ActivationForward::y));
 // The CPU's mixed precision follows from it, and the bytes that an operation moves.
 #pragma once
 

@@ -32,16 +32,16 @@ void check_pairwise(std::string_view where, const Tensor& a, const Tensor& b, co
 
 }  // namespace
 
-void gelu_forward(Stream& stream, const GeluForward& args) {
-  constexpr std::string_view kWhere = "gelu_forward";
+void activation_forward(Stream& stream, const ActivationForward& args) {
+  constexpr std::string_view kWhere = "activation_forward";
   const DType dtype = compute_matrix_dtype(stream, kWhere, "x", args.x);
   expect_matrix(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_disjoint(kWhere, "y", args.y, "x", args.x);
   dispatch(stream, args);
 }
 
-void gelu_backward(Stream& stream, const GeluBackward& args) {
-  constexpr std::string_view kWhere = "gelu_backward";
+void activation_backward(Stream& stream, const ActivationBackward& args) {
+  constexpr std::string_view kWhere = "activation_backward";
   const DType dtype = compute_matrix_dtype(stream, kWhere, "x", args.x);
   expect_matrix(kWhere, "dy", args.dy, args.x.shape(), dtype);
   expect_matrix(kWhere, "dx", args.dx, args.x.shape(), dtype);

@@ -7,6 +7,7 @@
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
 #include "kernels/ops/access.h"
+#include "kernels/ops/activation.h"
 
 namespace stagecraft {
 
@@ -22,27 +23,29 @@ struct Dropout {
   std::int64_t rows_per_sample = 1;
 };
 
-/// y = 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) (Hendrycks & Gimpel, arXiv 1606.08415).
-struct GeluForward {
+/// y = f(x), f by its kind.
+struct ActivationForward {
   Tensor x;  // any shape
   Tensor y;  // as x; may not be x
+  Activation kind = Activation::gelu_tanh;
 };
 template <>
-inline constexpr auto kTensors<GeluForward> = std::tuple(reads(&GeluForward::x),
-                                                         writes(&GeluForward::y));
-void gelu_forward(Stream& stream, const GeluForward& args);
+inline constexpr auto kTensors<ActivationForward> = std::tuple(reads(&ActivationForward::x),
+                                                               writes(&ActivationForward::y));
+void activation_forward(Stream& stream, const ActivationForward& args);
 
-/// dx = dy * gelu'(x).  dx may be dy.
-struct GeluBackward {
+/// dx = dy * f'(x).  dx may be dy.
+struct ActivationBackward {
   Tensor dy;
   Tensor x;
   Tensor dx;
+  Activation kind = Activation::gelu_tanh;
 };
 template <>
-inline constexpr auto kTensors<GeluBackward> = std::tuple(reads(&GeluBackward::dy),
-                                                          reads(&GeluBackward::x),
-                                                          writes(&GeluBackward::dx));
-void gelu_backward(Stream& stream, const GeluBackward& args);
+inline constexpr auto kTensors<ActivationBackward> = std::tuple(reads(&ActivationBackward::dy),
+                                                                reads(&ActivationBackward::x),
+                                                                writes(&ActivationBackward::dx));
+void activation_backward(Stream& stream, const ActivationBackward& args);
 
 /// y = residual + dropout(x + bias); an empty bias or residual counts as zero. y may be x or
 /// residual.

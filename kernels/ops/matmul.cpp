@@ -33,7 +33,8 @@ DType check_dtypes(Stream& stream, const Matmul& args) {
   return result;
 }
 
-void check_gelu(const Matmul& args, std::string_view name, const Tensor& tensor, DType dtype) {
+void check_activation(const Matmul& args, std::string_view name, const Tensor& tensor,
+                      DType dtype) {
   if (tensor.empty()) {
     return;
   }
@@ -50,8 +51,8 @@ void check_product(Stream& stream, const Matmul& args) {
   }
   require(args.pre_activation.empty() || args.activation_grad_of.empty(), kWhere,
           "pre_activation and activation_grad_of cannot be fused with one product");
-  check_gelu(args, "pre_activation", args.pre_activation, result);
-  check_gelu(args, "activation_grad_of", args.activation_grad_of, result);
+  check_activation(args, "pre_activation", args.pre_activation, result);
+  check_activation(args, "activation_grad_of", args.activation_grad_of, result);
 }
 
 void check_disjoint(const Matmul& args) {

@@ -6,6 +6,7 @@
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
 #include "kernels/ops/access.h"
+#include "kernels/ops/activation.h"
 
 namespace stagecraft {
 
@@ -36,11 +37,11 @@ struct MatmulOperand {
 /// of K: no bit depends on the thread count. In float32 the bits with a bias are those of the
 /// product followed by the sum; a result in bfloat16 may be rounded once, behind the bias.
 ///
-/// GELU (elementwise.h) may be fused with a product that does not accumulate, in one of two ways:
-/// pre_activation, if not empty, receives what c would have been, and c becomes
-/// gelu(pre_activation); or c becomes the product times gelu'(activation_grad_of). Both are [M, N]
-/// and hold what c does. On the CPU, and in float32, the bits are those of the parts; in bfloat16
-/// GELU may be taken of the sum before it is rounded.
+/// An activation f (activation.h) may be fused with a product that does not accumulate, in one of
+/// two ways: pre_activation, if not empty, receives what c would have been, and c becomes
+/// f(pre_activation); or c becomes the product times f'(activation_grad_of). Both are [M, N] and
+/// hold what c does. On the CPU, in float32, and for kinds other than gelu_tanh, the bits are those
+/// of the parts; in bfloat16 gelu_tanh may be taken of the sum before it is rounded.
 struct Matmul {
   MatmulOperand a;
   MatmulOperand b;
@@ -48,6 +49,7 @@ struct Matmul {
   Tensor bias = {};
   Tensor pre_activation = {};
   Tensor activation_grad_of = {};
+  Activation activation = Activation::gelu_tanh;
   bool accumulate = false;
 };
 template <>

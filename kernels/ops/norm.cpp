@@ -12,7 +12,9 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
   const Shape rows = {args.x.size(0)};
   const Shape columns = {args.x.size(1)};
   expect_shape(kWhere, "gamma", args.gamma, columns);
-  expect_shape(kWhere, "beta", args.beta, columns);
+  if (!args.beta.empty()) {
+    expect_shape(kWhere, "beta", args.beta, columns);
+  }
   expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
   expect_shape(kWhere, "mean", args.mean, rows);
   expect_shape(kWhere, "rstd", args.rstd, rows);
@@ -51,7 +53,9 @@ void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& a
   const Shape columns = {args.sums.size(2)};
   expect_shape(kWhere, "sums", args.sums, {args.sums.size(0), 2, columns[0]});
   expect_shape(kWhere, "dgamma", args.dgamma, columns);
-  expect_shape(kWhere, "dbeta", args.dbeta, columns);
+  if (!args.dbeta.empty()) {
+    expect_shape(kWhere, "dbeta", args.dbeta, columns);
+  }
   expect_disjoint(kWhere, "dgamma", args.dgamma, "dbeta", args.dbeta);
   expect_disjoint(kWhere, "dgamma", args.dgamma, "sums", args.sums);
   expect_disjoint(kWhere, "dbeta", args.dbeta, "sums", args.sums);

@@ -10,11 +10,11 @@
 namespace stagecraft {
 
 /// mean[r] = avg(x[r]), rstd[r] = 1 / sqrt(var(x[r]) + epsilon) (biased variance),
-/// y = (x - mean) * rstd * gamma + beta.   = (writes y, mean, rstd)
+/// y = (x - mean) * rstd * gamma + beta; an empty beta counts as zero.   = (writes y, mean, rstd)
 struct LayerNormForward {
-  Tensor x;      // [rows, h]
-  Tensor gamma;  // [h]
-  Tensor beta;   // [h]
+  Tensor x;          // [rows, h]
+  Tensor gamma;      // [h]
+  Tensor beta = {};  // [h] or empty
   float epsilon = 1e-5F;
   Tensor y;     // [rows, h]
   Tensor mean;  // [rows]
@@ -56,12 +56,13 @@ inline constexpr auto kTensors<LayerNormBackwardInput> = std::tuple(
     writes(&LayerNormBackwardInput::dx), writes(&LayerNormBackwardInput::sums));
 void layer_norm_backward_input(Stream& stream, const LayerNormBackwardInput& args);
 
-/// dgamma (+)= sum over b of sums[b][0]; dbeta (+)= sum over b of sums[b][1], in a fixed order.
+/// dgamma (+)= sum over b of sums[b][0] and, unless dbeta is empty, dbeta (+)= sum over b of
+/// sums[b][1], in a fixed order.
 /// = or, with accumulate, +=
 struct LayerNormBackwardWeight {
-  Tensor sums;    // [blocks, 2, h]
-  Tensor dgamma;  // [h]
-  Tensor dbeta;   // [h]
+  Tensor sums;        // [blocks, 2, h]
+  Tensor dgamma;      // [h]
+  Tensor dbeta = {};  // [h] or empty
   bool accumulate = true;
 };
 template <>

@@ -21,8 +21,8 @@
   X(layer_norm_forward, LayerNormForward)                   \
   X(layer_norm_backward_input, LayerNormBackwardInput)      \
   X(layer_norm_backward_weight, LayerNormBackwardWeight)    \
-  X(gelu_forward, GeluForward)                              \
-  X(gelu_backward, GeluBackward)                            \
+  X(activation_forward, ActivationForward)                  \
+  X(activation_backward, ActivationBackward)                \
   X(bias_dropout_residual, BiasDropoutResidual)             \
   X(dropout_backward, DropoutBackward)                      \
   X(bias_gradient, BiasGradient)                            \

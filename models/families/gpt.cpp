@@ -3,29 +3,12 @@
 #include "models/layers/attention.h"
 #include "models/layers/embedding.h"
 #include "models/layers/head.h"
+#include "models/layers/layer_sequence.h"
 #include "models/layers/mlp.h"
+#include "models/layers/sublayer.h"
 
 namespace stagecraft {
 namespace {
-
-struct BlockConfig {
-  AttentionConfig attention;
-  MlpConfig mlp;
-};
-
-BlockConfig block_config(const ModelConfig& config) {
-  return {.attention = {.hidden = config.hidden,
-                        .heads = config.heads,
-                        .sequence = config.sequence,
-                        .dropout = config.dropout,
-                        .deviation = kInitialDeviation,
-                        .residual_deviation = residual_deviation(config)},
-          .mlp = {.hidden = config.hidden,
-                  .sequence = config.sequence,
-                  .dropout = config.dropout,
-                  .deviation = kInitialDeviation,
-                  .residual_deviation = residual_deviation(config)}};
-}
 
 /// The configuration of the embedding, and of the head, which shares its table.
 EmbeddingConfig embedding_config(const ModelConfig& config) {
@@ -35,25 +18,6 @@ EmbeddingConfig embedding_config(const ModelConfig& config) {
           .dropout = config.dropout,
           .deviation = kInitialDeviation};
 }
-
-/// Attention followed by the MLP.
-class Block : public Layer {
- public:
-  Block(const BlockConfig& config, const LayerSetup& setup, const std::string& prefix)
-      : attention_(config.attention, setup, prefix), mlp_(config.mlp, setup, prefix) {}
-  Tensor forward(LayerContext& context, Tensor x, Stash& stash) override {
-    return mlp_.forward(context, attention_.forward(context, std::move(x), stash), stash);
-  }
-  Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
-                        WeightStash& weights) override {
-    Tensor middle = mlp_.backward_input(context, std::move(dy), stash, weights);
-    return attention_.backward_input(context, std::move(middle), stash, weights);
-  }
-
- private:
-  Attention attention_;
-  Mlp mlp_;
-};
 
 LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "embedding",
@@ -65,23 +29,36 @@ LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
           }};
 }
 
-LayerSpec block_spec(const BlockConfig& config, int shards, std::int64_t index) {
+AttentionConfig attention_config(const ModelConfig& config) {
+  return {.hidden = config.hidden,
+          .heads = config.heads,
+          .sequence = config.sequence,
+          .dropout = config.dropout,
+          .deviation = kInitialDeviation,
+          .residual_deviation = residual_deviation(config)};
+}
+
+MlpConfig mlp_config(const ModelConfig& config) {
+  return {.hidden = config.hidden,
+          .inner = 4 * config.hidden,
+          .sequence = config.sequence,
+          .deviation = kInitialDeviation,
+          .residual_deviation = residual_deviation(config)};
+}
+
+/// Attention followed by the MLP.
+LayerSpec block_spec(const ModelConfig& config, int shards, std::int64_t index) {
+  const SublayerConfig pre_norm{
+      .norm = {.hidden = config.hidden}, .sequence = config.sequence, .dropout = config.dropout};
   const std::string prefix = fmt::format("h.{}.", index);
-  std::vector<ParameterUse> uses = Attention::parameters(config.attention, prefix, shards);
-  for (ParameterUse& use : Mlp::parameters(config.mlp, prefix, shards)) {
-    uses.push_back(std::move(use));
-  }
-  return {.name = fmt::format("block {}", index),
-          .cut_before = index > 0,
-          .parameters = std::move(uses),
-          .cost =
-              [config](const CostShape& shape) {
-                return in_sequence(Attention::cost(config.attention, shape),
-                                   Mlp::cost(config.mlp, shape));
-              },
-          .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Layer> {
-            return std::make_unique<Block>(config, setup, prefix);
-          }};
+  LayerSpec block =
+      in_sequence(fmt::format("block {}", index),
+                  {sublayer(pre_norm, {prefix + "ln_1", prefix + "attn.resid_dropout"},
+                            attention(attention_config(config), prefix + "attn.", shards)),
+                   sublayer(pre_norm, {prefix + "ln_2", prefix + "mlp.resid_dropout"},
+                            mlp(mlp_config(config), prefix + "mlp.", shards))});
+  block.cut_before = index > 0;
+  return block;
 }
 
 LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
@@ -118,7 +95,7 @@ ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   const EmbeddingConfig embedding = embedding_config(config);
   model.layers.push_back(embedding_spec(embedding, tensor_shards));
   for (std::int64_t i = 0; i < config.layers; ++i) {
-    model.layers.push_back(block_spec(block_config(config), tensor_shards, i));
+    model.layers.push_back(block_spec(config, tensor_shards, i));
   }
   model.layers.push_back(head_spec(embedding, tensor_shards));
   return model;

@@ -1,55 +1,59 @@
 #include "models/layers/attention.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "models/layers/saved.h"
+#include "tensor_parallel/layers/linear.h"
 
 namespace stagecraft {
+namespace {
 
-std::vector<ParameterUse> Attention::parameters(const AttentionConfig& config,
-                                                const std::string& prefix, int tensor_shards) {
+std::vector<ParameterUse> parameters_of(const AttentionConfig& config, const std::string& prefix,
+                                        int shards) {
   const std::int64_t h = config.hidden;
-  const Initializer normal{Initializer::Kind::normal, config.deviation};
-  const Initializer residual{Initializer::Kind::normal, config.residual_deviation};
-  const Initializer zeros{Initializer::Kind::zeros};
-  std::vector<ParameterUse> uses = LayerNorm::parameters(prefix + "ln_1", h);
-  const std::string name = prefix + "attn.";
-  const int t = tensor_shards;
-  uses.push_back({{name + "c_attn.weight", {h, 3 * h}, {1, t, {h, h, h}}, normal}, ""});
-  uses.push_back({{name + "c_attn.bias", {3 * h}, {0, t, {h, h, h}}, zeros}, ""});
-  uses.push_back({{name + "c_proj.weight", {h, h}, {0, t}, residual}, ""});
-  uses.push_back({{name + "c_proj.bias", {h}, {}, zeros}, ""});
+  std::vector<ParameterUse> uses =
+      LinearWeights::parameters({.in = h,
+                                 .out = 3 * h,
+                                 .weight_shard = {1, shards, {h, h, h}},
+                                 .bias_shard = {0, shards, {h, h, h}},
+                                 .deviation = config.deviation,
+                                 .bias = config.bias},
+                                prefix + "c_attn");
+  for (ParameterUse& use : LinearWeights::parameters({.in = h,
+                           .out = h,
+                           .weight_shard = {0, shards},
+                           .bias_shard = {},
+                           .deviation = config.residual_deviation,
+                           .bias = config.bias},
+                                                     prefix + "c_proj")) {
+    uses.push_back(std::move(use));
+  }
   return uses;
 }
 
+}  // namespace
+
 LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape) {
   const std::int64_t rows = shape.samples * config.sequence;
-  const std::int64_t h = config.hidden;
-  const std::int64_t local = h / shape.tensor;
-  const auto linear = static_cast<double>(2 * rows * h * 4 * local);
+  const std::int64_t local = config.hidden / shape.tensor;
+  const auto linear = static_cast<double>(2 * rows * config.hidden * 4 * local);
   // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
   const auto scores = static_cast<double>(2 * rows * config.sequence * local);
-  const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and rstd
-  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
+  const std::int64_t outer = shape.activation_bytes() * rows * config.hidden;
+  const std::int64_t inner = shape.activation_bytes() * rows * local;  // out; qkv has 3
   const std::int64_t lse = 4 * rows * (config.heads / shape.tensor);
-  const std::int64_t branch = config.dropout > 0 ? rows * h : 0;
-  const std::int64_t stash = activation * rows * (2 * h + 4 * local) + statistics + lse;
-  // Live at the end of attention_backward: the stash, dy, dout and dqkv.
-  const std::int64_t scores_end = stash + activation * (rows * (h + 4 * local) + branch);
-  // Live in the norm's backward: dy, dnormed and dx, and the norm's saved x and y.
-  const std::int64_t norm_end = activation * (rows * 5 * h + branch) + statistics + sums;
+  const std::int64_t stash = 4 * inner + lse;
   return {.forward_flops = linear + scores,
           .backward_input_flops = linear + 2 * scores,
           .backward_weight_flops = linear,
-          .forward_sum_bytes = activation * rows * h,
-          .backward_sum_bytes = activation * rows * h,
+          .forward_sum_bytes = outer,
+          .backward_sum_bytes = outer,
           .stash_bytes = stash,
-          .weight_stash_bytes = activation * rows * (2 * h + 4 * local) + sums,
-          .forward_bytes = stash + activation * rows * h,
-          .backward_bytes = std::max(scores_end, norm_end),
-          .backward_input_bytes = std::max(scores_end, norm_end + activation * rows * 4 * local)};
+          .weight_stash_bytes = 4 * inner,  // out, dqkv
+          .forward_bytes = stash + outer,
+          // The stash, dout and dqkv; then, beside what W needs, dx.
+          .backward_bytes = std::max(stash + 4 * inner, 3 * inner + outer),
+          .backward_input_bytes = std::max(stash + 4 * inner, 4 * inner + outer)};
 }
 
 Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
@@ -58,11 +62,9 @@ Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
       heads_(config.heads / setup.shards.all * setup.shards.count),
       head_size_(config.hidden / config.heads),
       first_head_(config.heads / setup.shards.all * setup.shards.first),
-      probability_key_(random_key(setup.seed, prefix + "attn.attn_dropout")),
-      residual_key_(random_key(setup.seed, prefix + "attn.resid_dropout")),
-      norm_(setup, prefix + "ln_1"),
-      qkv_(setup, prefix + "attn.c_attn"),
-      projection_(setup, prefix + "attn.c_proj") {}
+      probability_key_(random_key(setup.seed, prefix + "attn_dropout")),
+      qkv_(setup, prefix + "c_attn", config.bias),
+      projection_(setup, prefix + "c_proj", config.bias) {}
 
 AttentionShape Attention::shape_of(const LayerContext& context) const {
   return {.samples = context.batch.samples,
@@ -73,12 +75,11 @@ AttentionShape Attention::shape_of(const LayerContext& context) const {
           .dropout = dropout_at(context, dropout_, probability_key_)};
 }
 
-Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
+Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) {
   const std::int64_t rows = context.batch.rows();
   const std::int64_t width = heads_ * head_size_;
-  const Tensor normed = norm_.forward(context, x, stash);
   const Tensor qkv = temporary(context, {rows, 3 * width}, x.dtype());
-  column_linear_forward(context.stream, normed, qkv_.weight, qkv_.bias, qkv);
+  column_linear_forward(context.stream, x, qkv_.weight, qkv_.bias, qkv);
   const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor lse =
       temporary(context, {context.batch.samples, heads_, context.batch.sequence}, DType::float32);
@@ -87,36 +88,36 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
   save(context, stash, {qkv, out, lse});
   Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
-  bias_dropout_residual(context.stream, {.x = y,
-                                         .bias = projection_.bias,
-                                         .residual = x,
-                                         .dropout = dropout_at(context, dropout_, residual_key_),
-                                         .y = y});
   return y;
 }
 
-Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
-                                 WeightStash& weights) {
+Tensor Attention::backward_input(LayerContext& context, const Tensor& dy, const Tensor& x,
+                                 Stash& stash, WeightStash& weights) {
   Tensor lse = pop(stash);
   Tensor out = pop(stash);
   Tensor qkv = pop(stash);
-  const LayerNorm::Saved norm = LayerNorm::take(stash);
-  const Tensor branch = dropout_gradient(context, dy, dropout_, residual_key_);
   Tensor dout = temporary(context, out.shape(), out.dtype());
-  row_linear_backward_input(context.stream, branch, projection_.weight, dout);
-  projection_.backward(context, out, branch, weights);
-  Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
+  row_linear_backward_input(context.stream, dy, projection_.weight, dout);
+  projection_.backward(context, out, dy, weights);
+  const Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
   attention_backward(
       context.stream,
       {.shape = shape_of(context), .dout = dout, .qkv = qkv, .out = out, .lse = lse, .dqkv = dqkv});
   dout = out = qkv = lse = Tensor();
-  const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());
+  Tensor dx = temporary(context, x.shape(), x.dtype());
   const Event summed =
-      column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dnormed);
-  qkv_.backward(context, norm.y, dqkv, weights);
-  dqkv = Tensor();
+      column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dx);
+  qkv_.backward(context, x, dqkv, weights);
   context.stream.wait(summed);
-  return norm_.backward(context, dnormed, norm, dy, weights);
+  return dx;
+}
+
+BodySpec attention(const AttentionConfig& config, const std::string& prefix, int tensor_shards) {
+  return {.parameters = parameters_of(config, prefix, tensor_shards),
+          .cost = [config](const CostShape& shape) { return Attention::cost(config, shape); },
+          .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Body> {
+            return std::make_unique<Attention>(config, setup, prefix);
+          }};
 }
 
 }  // namespace stagecraft

@@ -1,8 +1,8 @@
-// The attention half of a pre-norm block: x + dropout(proj(attention(qkv(norm(x))))).
+// Causal self-attention: proj(attention(qkv(x))).
 #pragma once
 
 #include "kernels/ops/attention.h"
-#include "models/layers/layer_norm.h"
+#include "models/layers/body.h"
 #include "models/layers/linear.h"
 
 namespace stagecraft {
@@ -12,7 +12,8 @@ struct AttentionConfig {
   std::int64_t hidden = 0;
   std::int64_t heads = 0;
   std::int64_t sequence = 0;  // T
-  double dropout = 0;         // of the probabilities and of the residual branch
+  double dropout = 0;         // of the probabilities
+  bool bias = true;
   // Weights are initialised as N(0, deviation), the projection onto the residual stream as
   // N(0, residual_deviation).
   float deviation = 0;
@@ -20,17 +21,15 @@ struct AttentionConfig {
 };
 
 /// Heads are sharded over the tensor axis: c_attn by columns (of each of q, k, v), c_proj by rows.
-class Attention : public Layer {
+class Attention : public Body {
  public:
-  /// `prefix` is the block's, e.g. "h.3."; parameters ln_1, attn.c_attn, attn.c_proj.
-  static std::vector<ParameterUse> parameters(const AttentionConfig& config,
-                                              const std::string& prefix, int tensor_shards);
   static LayerCost cost(const AttentionConfig& config, const CostShape& shape);
   Attention(const AttentionConfig& config, const LayerSetup& setup, const std::string& prefix);
 
-  Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
-  Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
+  Tensor forward(LayerContext& context, const Tensor& x, Stash& stash) override;
+  Tensor backward_input(LayerContext& context, const Tensor& dy, const Tensor& x, Stash& stash,
                         WeightStash& weights) override;
+  const Tensor& output_bias() const override { return projection_.bias; }
 
  private:
   AttentionShape shape_of(const LayerContext& context) const;
@@ -40,10 +39,11 @@ class Attention : public Layer {
   std::int64_t head_size_;
   std::int64_t first_head_;
   std::uint64_t probability_key_;
-  std::uint64_t residual_key_;
-  LayerNorm norm_;
   LinearWeights qkv_;
   LinearWeights projection_;
 };
+
+/// Parameters PREFIXc_attn and PREFIXc_proj; random numbers of the name PREFIXattn_dropout.
+BodySpec attention(const AttentionConfig& config, const std::string& prefix, int tensor_shards);
 
 }  // namespace stagecraft

@@ -46,8 +46,8 @@ Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
       dropout_key_(random_key(setup.seed, "drop")),
       tokens_(setup.parameters.at("wte.weight").compute_weights),
       positions_(setup.parameters.at("wpe.weight").compute_weights),
-      dtokens_(setup.parameters.gradient("wte.weight", "embedding")),
-      dpositions_(setup.parameters.gradient("wpe.weight", "")) {
+      dtokens_(setup.parameters.use("wte.weight", "embedding")),
+      dpositions_(setup.parameters.use("wpe.weight", "")) {
   first_token_ =
       padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all * setup.shards.first;
 }
@@ -70,17 +70,18 @@ Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stas
                                  WeightStash& weights) {
   const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
   weights.add(context, {sum},
-              [this, sum, order = context.batch.token_order, sequence = context.batch.sequence,
-               accumulate = !context.batch.first](LayerContext& later) {
+              [this, sum, order = context.batch.token_order,
+               sequence = context.batch.sequence](LayerContext& later) {
                 token_embedding_backward(later.stream, {.order = order,
                                                         .dy = sum,
                                                         .first_token = first_token_,
-                                                        .dtable = dtokens_,
-                                                        .accumulate = accumulate});
-                position_embedding_backward(later.stream, {.dy = sum,
-                                                           .rows_per_sample = sequence,
-                                                           .dtable = dpositions_,
-                                                           .accumulate = accumulate});
+                                                        .dtable = later.gradients.at(dtokens_),
+                                                        .accumulate = later.accumulate});
+                position_embedding_backward(later.stream,
+                                            {.dy = sum,
+                                             .rows_per_sample = sequence,
+                                             .dtable = later.gradients.at(dpositions_),
+                                             .accumulate = later.accumulate});
               });
   return {};
 }

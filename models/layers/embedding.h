@@ -32,7 +32,8 @@ class Embedding : public Layer {
   double dropout_;
   std::uint64_t dropout_key_;
   std::int64_t first_token_;
-  Tensor tokens_, positions_, dtokens_, dpositions_;
+  Tensor tokens_, positions_;
+  UseIndex dtokens_, dpositions_;
 };
 
 /// One use, "embedding" or "head", of the tied token embedding.

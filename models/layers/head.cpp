@@ -6,9 +6,14 @@
 #include "models/layers/saved.h"
 
 namespace stagecraft {
+namespace {
+
+LayerNormConfig norm_config(const EmbeddingConfig& config) { return {.hidden = config.hidden}; }
+
+}  // namespace
 
 std::vector<ParameterUse> Head::parameters(const EmbeddingConfig& config, int tensor_shards) {
-  std::vector<ParameterUse> uses = LayerNorm::parameters("ln_f", config.hidden);
+  std::vector<ParameterUse> uses = LayerNorm::parameters(norm_config(config), "ln_f");
   uses.push_back(token_table(config, tensor_shards, "head"));
   return uses;
 }
@@ -18,11 +23,11 @@ LayerCost Head::cost(const EmbeddingConfig& config, int tensor_shards, const Cos
   const std::int64_t h = config.hidden;
   const std::int64_t columns = padded_vocab(config.vocabulary, tensor_shards) / shape.tensor;
   const std::int64_t activation = shape.activation_bytes();
-  const std::int64_t statistics = 8 * rows;  // mean and rstd
-  const std::int64_t sums = LayerNorm::weight_stash_bytes(rows, h);
-  const std::int64_t stash = activation * rows * (2 * h + columns) + statistics;
-  // Live in the norm's backward: dnormed and dx, and the norm's saved x and y.
-  const std::int64_t norm_end = activation * rows * 4 * h + statistics + sums;
+  const std::int64_t norm = LayerNorm::stash_bytes(norm_config(config), shape, rows);
+  const std::int64_t sums = LayerNorm::weight_stash_bytes(norm_config(config), rows);
+  const std::int64_t stash = norm + activation * rows * columns;
+  // Live in the norm's backward: what it saved, dnormed and dx.
+  const std::int64_t norm_end = norm + activation * rows * 2 * h + sums;
   const auto product = static_cast<double>(2 * rows * h * columns);
   return {.forward_flops = product,
           .backward_input_flops = product,
@@ -37,9 +42,9 @@ LayerCost Head::cost(const EmbeddingConfig& config, int tensor_shards, const Cos
 }
 
 Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
-    : norm_(setup, "ln_f"),
+    : norm_(norm_config(config), setup, "ln_f"),
       table_(setup.parameters.at("wte.weight").compute_weights),
-      dtable_(setup.parameters.gradient("wte.weight", "head")),
+      dtable_(setup.parameters.use("wte.weight", "head")),
       shard_{.first_token = padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all *
                             setup.shards.first,
              .vocabulary = config.vocabulary} {}
@@ -68,13 +73,13 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
   matmul(context.stream, {.a = dlogits, .b = table_, .c = dnormed});
   const Event summed =
       start_all_reduce(context.tensor, context.stream, dnormed, ReduceOp::sum, Order::tree);
-  weights.add(
-      context, {dlogits, norm.y},
-      [dlogits, y = norm.y, dtable = dtable_,
-       accumulate = !context.batch.first](LayerContext& later) {
-        matmul(later.stream,
-               {.a = {dlogits, Transpose::yes}, .b = y, .c = dtable, .accumulate = accumulate});
-      });
+  weights.add(context, {dlogits, norm.y},
+              [dlogits, y = norm.y, dtable = dtable_](LayerContext& later) {
+                matmul(later.stream, {.a = {dlogits, Transpose::yes},
+                                      .b = y,
+                                      .c = later.gradients.at(dtable),
+                                      .accumulate = later.accumulate});
+              });
   dlogits = Tensor();
   context.stream.wait(summed);
   return norm_.backward(context, dnormed, norm, {}, weights);

@@ -22,7 +22,8 @@ class Head : public Layer {
 
  private:
   LayerNorm norm_;
-  Tensor table_, dtable_;
+  Tensor table_;
+  UseIndex dtable_;
   VocabularyShard shard_;
 };
 

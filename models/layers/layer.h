@@ -1,6 +1,6 @@
-// A layer holds its parameters and no micro-batch state. forward fills the caller's Stash.
-// backward_input empties it and adds the weight gradients to a WeightStash, whose run() computes
-// the deferred ones.
+// A layer holds its parameters, the numbers of their gradients, and no micro-batch state. forward
+// fills the caller's Stash. backward_input empties it and adds the weight gradients to a
+// WeightStash, whose run() computes the deferred ones.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,6 @@ struct MicroBatch {
   std::uint64_t first_sample = 0;  // global number of its first sample
   std::int64_t samples = 0;
   std::int64_t sequence = 0;  // T
-  bool first = true;          // first of its step: overwrites gradients; later ones add
   float loss_scale = 1;       // 1 / tokens counted in the whole step
   Tensor tokens;              // [samples * T] int32, if a layer of this stage reads them
   Tensor token_order;         // [2, samples * T] int32 from token_order(), for training
@@ -33,11 +32,13 @@ struct MicroBatch {
   std::int64_t rows() const { return samples * sequence; }
 };
 
-/// The context of one forward or backward call.
+/// The context of one forward or backward call, or of the weight gradients of a micro-batch.
 struct LayerContext {
   Stream& stream;
   Communicator& tensor;
   const MicroBatch& batch;
+  const GradientSet& gradients;  // where weight gradients go
+  bool accumulate = false;       // they are added to what the set has; else they overwrite it
 };
 
 /// The tensors that forward saves for backward. Each layer decides the order.
@@ -45,7 +46,8 @@ using Stash = std::vector<Tensor>;
 
 /// Weight gradients to compute, in the order of add(). Instruction B computes each at once
 /// (immediate); instruction I keeps them for W (deferred). Both run the same kernels in the same
-/// order, so the bits are the same.
+/// order, so the bits are the same. A task writes to the gradients of the context that it runs in:
+/// W runs in micro-batch order, so whoever runs it knows which set the micro-batch belongs to.
 class WeightStash {
  public:
   using Task = std::function<void(LayerContext&)>;

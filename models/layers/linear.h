@@ -1,33 +1,38 @@
 // This rank's part of a linear layer's weight [in, out] and bias [out], in the compute dtype, and
-// of their gradients.
+// the numbers of their gradients.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "models/layers/layer.h"
-#include "tensor_parallel/layers/linear.h"
 
 namespace stagecraft {
 
-struct LinearWeights {
-  Tensor weight, bias, dweight, dbias;
+/// Global sizes, and how the layer is cut over the tensor axis.
+struct LinearConfig {
+  std::int64_t in = 0;
+  std::int64_t out = 0;
+  ShardSpec weight_shard;
+  ShardSpec bias_shard;
+  float deviation = 0;  // weights are initialised as N(0, deviation), the bias as 0
+  bool bias = true;
+};
 
-  /// Parameters PREFIX.weight and PREFIX.bias.
-  LinearWeights(const LayerSetup& setup, const std::string& prefix)
-      : weight(setup.parameters.at(prefix + ".weight").compute_weights),
-        bias(setup.parameters.at(prefix + ".bias").compute_weights),
-        dweight(setup.parameters.gradient(prefix + ".weight", "")),
-        dbias(setup.parameters.gradient(prefix + ".bias", "")) {}
+struct LinearWeights {
+  Tensor weight, bias;  // bias is empty if the layer has none
+  UseIndex dweight;
+  std::optional<UseIndex> dbias;
+
+  /// Parameters PREFIX.weight and, with a bias, PREFIX.bias.
+  static std::vector<ParameterUse> parameters(const LinearConfig& config,
+                                              const std::string& prefix);
+  LinearWeights(const LayerSetup& setup, const std::string& prefix, bool has_bias);
 
   /// Adds dweight and dbias of y = x weight + bias to `weights`.
   void backward(LayerContext& context, const Tensor& x, const Tensor& dy,
-                WeightStash& weights) const {
-    weights.add(
-        context, {x, dy},
-        [x, dy, dw = dweight, db = dbias, accumulate = !context.batch.first](LayerContext& later) {
-          linear_backward_weight(later.stream, x, dy, dw, db, accumulate);
-        });
-  }
+                WeightStash& weights) const;
 };
 
 }  // namespace stagecraft

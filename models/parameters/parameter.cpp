@@ -99,26 +99,35 @@ std::int64_t total_of(const std::vector<std::vector<Entry>>& groups) {
 }
 
 /// Where the parameter lies in the arenas. Its boxes stay empty.
-Parameter make_parameter(const ArenaMaker& make, const Entry& entry, const ElementRange& place,
+Parameter make_parameter(const Entry& entry, const ElementRange& place, UseIndex first_use,
                          const ParameterArenas& arenas) {
   const auto part_of = [&](const Tensor& arena) {
     return arena.rows(place.begin, place.end).view(entry.local);
   };
-  Parameter parameter{.spec = entry.spec,
-                      .place = place,
-                      .boxes = {},
-                      .weight = part_of(arenas.weights),
-                      .compute_weights = part_of(
-                          arenas.compute_weights.empty() ? arenas.weights : arenas.compute_weights),
-                      .uses = entry.uses,
-                      .gradients = {part_of(arenas.gradients)},
-                      .first_moment = part_of(arenas.first_moments),
-                      .second_moment = part_of(arenas.second_moments)};
-  while (parameter.gradients.size() < parameter.uses.size()) {
-    parameter.gradients.push_back(
-        make.zeroed(elements_of(entry.local), MemoryLabel::gradients).view(entry.local));
+  return {.spec = entry.spec,
+          .place = place,
+          .boxes = {},
+          .weight = part_of(arenas.weights),
+          .compute_weights =
+              part_of(arenas.compute_weights.empty() ? arenas.weights : arenas.compute_weights),
+          .uses = entry.uses,
+          .first_use = first_use,
+          .first_moment = part_of(arenas.first_moments),
+          .second_moment = part_of(arenas.second_moments)};
+}
+
+/// First uses lie in `arena`; a further use has memory of its own.
+GradientSet make_set(const ArenaMaker& make, Tensor arena,
+                     const std::vector<Parameter>& parameters) {
+  std::vector<Tensor> by_use;
+  for (const Parameter& parameter : parameters) {
+    const Shape& local = parameter.weight.shape();
+    by_use.push_back(arena.rows(parameter.place.begin, parameter.place.end).view(local));
+    for (std::size_t use = 1; use < parameter.uses.size(); ++use) {
+      by_use.push_back(make.zeroed(elements_of(local), MemoryLabel::gradients).view(local));
+    }
   }
-  return parameter;
+  return {std::move(arena), std::move(by_use)};
 }
 
 /// Adds elements that begin where the sums end.
@@ -139,13 +148,15 @@ ParameterStore::ParameterStore(Stream& stream, const std::vector<std::vector<Par
   const ArenaMaker make{stream, on_progress};
   arenas_ = make_arenas(make, total_of(groups), compute);
   std::int64_t begin = 0;
+  UseIndex first_use;
   const auto add_group = [&](std::size_t group) {
     for (const Entry& entry : groups[group]) {
       const ElementRange place{begin, begin + elements_of(entry.local)};
       begin += aligned(elements_of(entry.local));
       extend(sums_[group], entry.spec.summed_over, {place.begin, begin});
       index_[entry.spec.name] = parameters_.size();
-      parameters_.push_back(make_parameter(make, entry, place, arenas_));
+      parameters_.push_back(make_parameter(entry, place, first_use, arenas_));
+      first_use.value += entry.uses.size();
       parameters_.back().boxes = shard_boxes(entry.spec.shape, entry.spec.shard, rank, ranks);
     }
   };
@@ -153,6 +164,7 @@ ParameterStore::ParameterStore(Stream& stream, const std::vector<std::vector<Par
     add_group(chunk);
   }
   add_group(chunks.size());
+  gradients_ = make_set(make, arenas_.gradients, parameters_);
 }
 
 const Parameter& ParameterStore::at(std::string_view name) const {
@@ -161,12 +173,19 @@ const Parameter& ParameterStore::at(std::string_view name) const {
   return parameters_[found->second];
 }
 
-const Tensor& ParameterStore::gradient(std::string_view name, std::string_view use) const {
+UseIndex ParameterStore::use(std::string_view name, std::string_view use) const {
   const Parameter& parameter = at(name);
   const auto found = std::find(parameter.uses.begin(), parameter.uses.end(), use);
   require(found != parameter.uses.end(), "ParameterStore", "{} has no use \"{}\" on this stage",
           name, use);
-  return parameter.gradients[static_cast<std::size_t>(found - parameter.uses.begin())];
+  return {parameter.first_use.value + static_cast<std::size_t>(found - parameter.uses.begin())};
+}
+
+GradientSet ParameterStore::make_gradients(Stream& stream) const {
+  const std::function<void()> unobserved = [] {};
+  const ArenaMaker make{stream, unobserved};
+  return make_set(make, make.zeroed(arenas_.gradients.elements(), MemoryLabel::gradients),
+                  parameters_);
 }
 
 void ParameterStore::round_weights(Stream& stream) const {

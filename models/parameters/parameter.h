@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "kernels/core/stream.h"
+#include "models/parameters/gradient_set.h"
 #include "tensor_parallel/sharding/shard_spec.h"
 
 namespace stagecraft {
@@ -60,10 +61,10 @@ struct Parameter {
   std::vector<ShardBox> boxes;  // where its elements lie in the whole tensor
   Tensor weight;                // local shape; float32, as are gradients and moments
   Tensor compute_weights;       // for the layers: `weight` itself, or its copy in bfloat16
-  /// One name and one gradient for each use on this stage, in the order of the layer list. The
-  /// first gradient is in the gradient arena.
+  /// One name for each use on this stage, in the order of the layer list. Their gradients follow
+  /// each other in a GradientSet from `first_use` on; the first lies in the set's arena.
   std::vector<std::string> uses;
-  std::vector<Tensor> gradients;
+  UseIndex first_use;
   Tensor first_moment;
   Tensor second_moment;
 
@@ -101,8 +102,12 @@ class ParameterStore {
 
   /// Throws Error if this stage has no parameter of the name.
   const Parameter& at(std::string_view name) const;
-  /// The gradient of one use.
-  const Tensor& gradient(std::string_view name, std::string_view use) const;
+  /// The number of one use in gradients() and in every set of make_gradients().
+  UseIndex use(std::string_view name, std::string_view use) const;
+  /// The gradients that the optimizer reads. Their arena is that of arenas().
+  const GradientSet& gradients() const { return gradients_; }
+  /// A further set with the layout of gradients(), zero.
+  GradientSet make_gradients(Stream& stream) const;
   /// In the order of the arenas.
   const std::vector<Parameter>& parameters() const { return parameters_; }
   const ParameterArenas& arenas() const { return arenas_; }
@@ -120,6 +125,7 @@ class ParameterStore {
   std::map<std::string, std::size_t, std::less<>> index_;
   std::vector<std::vector<GradientSum>> sums_;  // by chunk, then of tied parameters
   ParameterArenas arenas_;
+  GradientSet gradients_;
 };
 
 /// The parameters of `uses`, each once, in the order of their first uses.

@@ -44,7 +44,6 @@ MicroBatch MicroBatchSource::at(const Pass& pass, int microbatch) const {
   batch.first_sample = static_cast<std::uint64_t>(before + within);
   batch.samples = plan_.batch.micro_batch;
   batch.sequence = plan_.model.sequence;
-  batch.first = microbatch == 0;
   batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
   return batch;
 }

@@ -123,9 +123,8 @@ void ModelStageWork::run(const Instruction& instruction) {
       backward(instruction);
       break;
     case Op::backward_weight: {
-      ChunkState::Live& live = chunk(instruction.chunk).at(instruction.microbatch);
-      LayerContext context{*stream_, *groups_.tensor, live.batch};
-      live.weights.run(context);
+      LayerContext context = context_of(instruction);
+      chunk(instruction.chunk).at(instruction.microbatch).weights.run(context);
       break;
     }
     case Op::reduce_tied:
@@ -146,13 +145,22 @@ void ModelStageWork::run(const Instruction& instruction) {
   }
 }
 
+/// A step's first micro-batch overwrites the gradients of the step before.
+LayerContext ModelStageWork::context_of(const Instruction& instruction) {
+  return {.stream = *stream_,
+          .tensor = *groups_.tensor,
+          .batch = chunk(instruction.chunk).at(instruction.microbatch).batch,
+          .gradients = parameters_->gradients(),
+          .accumulate = instruction.microbatch > 0};
+}
+
 void ModelStageWork::forward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
   ChunkState::Live& live = state.at(instruction.microbatch);
   if (instruction.chunk == 0 || instruction.chunk + 1 == static_cast<int>(plan_.chunks.size())) {
     source_.read_tokens(*stream_, live.batch);
   }
-  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  LayerContext context = context_of(instruction);
   Tensor x = std::move(live.x);
   for (std::size_t i = 0; i < state.layers.size(); ++i) {
     on_progress_();
@@ -168,7 +176,7 @@ void ModelStageWork::forward(const Instruction& instruction) {
 void ModelStageWork::backward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
   ChunkState::Live& live = state.at(instruction.microbatch);
-  LayerContext context{*stream_, *groups_.tensor, live.batch};
+  LayerContext context = context_of(instruction);
   live.weights = WeightStash(instruction.op == Op::backward ? WeightStash::Mode::immediate
                                                             : WeightStash::Mode::deferred);
   Tensor dy = std::move(live.dy);
@@ -202,9 +210,11 @@ void ModelStageWork::reduce_tied() {
     if (!parameter.tied()) {
       continue;
     }
-    const Tensor& sum = parameter.gradients.front();
-    for (std::size_t use = 1; use < parameter.uses.size(); ++use) {
-      add(*stream_, {.a = sum, .b = parameter.gradients[use], .c = sum});
+    const std::span<const Tensor> gradients =
+        parameters_->gradients().at(parameter.first_use, parameter.uses.size());
+    const Tensor& sum = gradients.front();
+    for (const Tensor& further : gradients.subspan(1)) {
+      add(*stream_, {.a = sum, .b = further, .c = sum});
     }
     groups_.tied->all_reduce(*stream_, sum, ReduceOp::sum, Order::tree);
   }
@@ -267,8 +277,10 @@ PassResults ModelStageWork::results() {
     for (const Owned& owned : owned_) {
       const Parameter& parameter = *owned.part.parameter;
       const auto& [begin, end] = owned.part.range;
-      gradients.push_back(
-          parameter.gradients.front().view({parameter.weight.elements()}).rows(begin, end));
+      gradients.push_back(parameters_->gradients()
+                              .at(parameter.first_use)
+                              .view({parameter.weight.elements()})
+                              .rows(begin, end));
     }
     sums_of_squares(*stream_,
                     {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});

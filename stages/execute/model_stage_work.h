@@ -64,6 +64,7 @@ class ModelStageWork : public StageWork {
 
   bool owns(int chunk) const;
   ChunkState& chunk(int chunk);
+  LayerContext context_of(const Instruction& instruction);
   void forward(const Instruction& instruction);
   void backward(const Instruction& instruction);
   void reduce_tied();

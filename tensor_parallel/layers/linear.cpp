@@ -53,14 +53,15 @@ void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight
             .b = BatchPart::rows});
 }
 
-void column_linear_gelu_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                                const Tensor& bias, const Tensor& pre_activation, const Tensor& y,
-                                int shards) {
+void column_linear_activation_forward(Stream& stream, const Tensor& x, const Tensor& weight,
+                                      const Tensor& bias, Activation activation,
+                                      const Tensor& pre_activation, const Tensor& y, int shards) {
   multiply(stream, {.joined = {.a = x,
                                .b = stacked(weight, x.size(1), shards),
                                .c = y,
                                .bias = bias,
-                               .pre_activation = pre_activation},
+                               .pre_activation = pre_activation,
+                               .activation = activation},
                     .count = shards,
                     .b = BatchPart::rows});
 }
@@ -87,15 +88,19 @@ void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, c
 
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                const Tensor& dx, int shards) {
-  row_linear_gelu_backward_input(stream, dy, weight, {}, dx, shards);
+  multiply(stream, {.joined = {.a = dy, .b = {weight, Transpose::yes}, .c = dx},
+                    .count = shards,
+                    .b = BatchPart::rows});
 }
 
-void row_linear_gelu_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                                    const Tensor& pre_activation, const Tensor& dx, int shards) {
+void row_linear_activation_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
+                                          Activation activation, const Tensor& pre_activation,
+                                          const Tensor& dx, int shards) {
   multiply(stream, {.joined = {.a = dy,
                                .b = {weight, Transpose::yes},
                                .c = dx,
-                               .activation_grad_of = pre_activation},
+                               .activation_grad_of = pre_activation,
+                               .activation = activation},
                     .count = shards,
                     .b = BatchPart::rows});
 }

@@ -15,16 +15,17 @@ constexpr const char* kParameter = "h.1.ln_2.weight";
 /// Leaves half of the gradient of kParameter on each of two tensor ranks. Halves add up exactly.
 class HalvedGradient : public Layer {
  public:
-  HalvedGradient(std::unique_ptr<Layer> whole, Tensor gradient)
-      : whole_(std::move(whole)), gradient_(std::move(gradient)) {}
+  HalvedGradient(std::unique_ptr<Layer> whole, UseIndex use)
+      : whole_(std::move(whole)), use_(use) {}
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override {
     return whole_->forward(context, std::move(x), stash);
   }
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,
                         WeightStash& weights) override {
     Tensor dx = whole_->backward_input(context, std::move(dy), stash, weights);
-    auto* values = gradient_.data<float>();
-    for (std::int64_t i = 0; i < gradient_.elements(); ++i) {
+    const Tensor& gradient = context.gradients.at(use_);
+    auto* values = gradient.data<float>();
+    for (std::int64_t i = 0; i < gradient.elements(); ++i) {
       values[i] *= 0.5F;
     }
     return dx;
@@ -32,7 +33,7 @@ class HalvedGradient : public Layer {
 
  private:
   std::unique_ptr<Layer> whole_;
-  Tensor gradient_;
+  UseIndex use_;
 };
 
 /// The model of the run; one layer halves the gradient of kParameter.
@@ -44,7 +45,7 @@ ModelSpec halving_model(const SmallRun& run) {
         use.parameter.summed_over = {.tensor = true, .data = true};
         layer.make = [make = layer.make](const LayerSetup& setup) {
           return std::make_unique<HalvedGradient>(make(setup),
-                                                  setup.parameters.gradient(kParameter, ""));
+                                                  setup.parameters.use(kParameter, ""));
         };
       }
     }

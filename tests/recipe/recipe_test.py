@@ -4,7 +4,7 @@
 usage: recipe_test.py SOURCES FOLDER STAGECRAFT
 
 FOLDER is for the copy, its build and its runs; a later call compiles what has changed since. STAGECRAFT is the
-executable of SOURCES, whose MLP has GELU: the copy's has relu, and has to compute something else.
+executable of SOURCES, whose MLP has GELU: the copy's has the square of relu, and has to compute something else.
 """
 
 import json
@@ -19,23 +19,24 @@ from pathlib import Path
 # A block of CONTRIBUTING.md: its file, the line that it goes below unless the file is new, its text.
 BLOCK = re.compile(r"`([\w./]+)`, (?:a new file|below\s+`([^`]+)`):\n\n( *)```\w+\n(.*?)\n\3```\n", re.DOTALL)
 
-# GELU's places in the MLP, which are joined to its products, and relu's.
+# The activation's places in the MLP, where it is joined to products, and those of the square of relu.
 MLP = "models/layers/mlp.cpp"
 MLP_WITH_RELU = {
-    '#include "models/layers/saved.h"': '#include "kernels/ops/relu.h"\n#include "models/layers/saved.h"',
-    "column_linear_gelu_forward(context.stream, normed, up_.weight, up_.bias, up, active);":
-        "column_linear_forward(context.stream, normed, up_.weight, up_.bias, up);\n"
-        "  relu_forward(context.stream, {.x = up, .y = active});",
-    "row_linear_gelu_backward_input(context.stream, branch, down_.weight, up, dup);":
-        "row_linear_backward_input(context.stream, branch, down_.weight, dup);\n"
-        "  relu_backward(context.stream, {.dy = dup, .x = up, .dx = dup});",
+    '#include "models/layers/saved.h"': '#include "kernels/ops/squared_relu.h"\n#include "models/layers/saved.h"',
+    "column_linear_activation_forward(context.stream, x, up_.weight, up_.bias, activation_, up,\n"
+    "                                   active);":
+        "column_linear_forward(context.stream, x, up_.weight, up_.bias, up);\n"
+        "  squared_relu_forward(context.stream, {.x = up, .y = active});",
+    "row_linear_activation_backward_input(context.stream, dy, down_.weight, activation_, up, dup);":
+        "row_linear_backward_input(context.stream, dy, down_.weight, dup);\n"
+        "  squared_relu_backward(context.stream, {.dy = dup, .x = up, .dx = dup});",
 }
 
 # The recipe's test alone: its list has a test of every operation.
 TEST_TARGET = """
 find_package(Catch2 2 REQUIRED)
-add_executable(test_relu tests/test_main.cpp tests/conformance/ops/relu.cpp)
-target_link_libraries(test_relu PRIVATE stagecraft_kernels Catch2::Catch2)
+add_executable(test_squared_relu tests/test_main.cpp tests/conformance/ops/squared_relu.cpp)
+target_link_libraries(test_squared_relu PRIVATE stagecraft_kernels Catch2::Catch2)
 """
 
 LIST = "kernels/ops/operations.h"
@@ -130,7 +131,7 @@ def write(files, folder):
 def build(source, folder):
     run("cmake", "-G", "Ninja", "-S", source, "-B", folder, "-DCMAKE_CXX_FLAGS=-O1", "-DSTAGECRAFT_CUDA=off",
         "-DSTAGECRAFT_MPI=OFF", "-DSTAGECRAFT_TESTS=OFF", "-DSTAGECRAFT_BENCHMARKS=OFF")
-    run("cmake", "--build", folder, "--target", "stagecraft", "test_relu")
+    run("cmake", "--build", folder, "--target", "stagecraft", "test_squared_relu")
 
 
 def check_dependencies(source, folder):
@@ -178,7 +179,7 @@ def main():
     write(files, source)
     build(source, build_folder)
     check_dependencies(source, build_folder)
-    run(build_folder / "bin/test_relu", env={**os.environ, "STAGECRAFT_TEST_DEVICES": "cpu"}, cwd=source)
+    run(build_folder / "bin/test_squared_relu", env={**os.environ, "STAGECRAFT_TEST_DEVICES": "cpu"}, cwd=source)
     relu = build_folder / "bin/stagecraft"
     exact = check_training(relu, gelu, folder / "runs", "float32")
     if "avx512_bf16" not in Path("/proc/cpuinfo").read_text():

@@ -253,9 +253,13 @@ void multiply_with_gelu(Stream& stream, const Matmul& args) {
   product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
   multiply_with_bias(stream, product);
   if (!args.pre_activation.empty()) {
-    dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
+    dispatch(stream,
+             ActivationForward{.x = args.pre_activation, .y = args.c, .kind = args.activation});
   } else if (!args.activation_grad_of.empty()) {
-    dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+    dispatch(
+        stream,
+        ActivationBackward{
+            .dy = args.c, .x = args.activation_grad_of, .dx = args.c, .kind = args.activation});
   }
 }
 

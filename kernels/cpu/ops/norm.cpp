@@ -11,6 +11,22 @@
 namespace stagecraft::cpu {
 namespace {
 
+/// y = (x - mean) rstd gamma + beta; a null beta counts as zero.
+void store_normalised(const float* x, const float* gamma, const float* beta, std::int64_t h,
+                      float mean, float rstd, float* y) {
+  if (beta == nullptr) {
+#pragma omp simd
+    for (std::int64_t i = 0; i < h; ++i) {
+      y[i] = (x[i] - mean) * rstd * gamma[i];
+    }
+    return;
+  }
+#pragma omp simd
+  for (std::int64_t i = 0; i < h; ++i) {
+    y[i] = (x[i] - mean) * rstd * gamma[i] + beta[i];
+  }
+}
+
 /// Row statistics in two passes; the second finds the row in cache.
 void forward_row(const float* x, const float* gamma, const float* beta, std::int64_t h,
                  float epsilon, float* y, float& mean, float& rstd) {
@@ -23,10 +39,7 @@ void forward_row(const float* x, const float* gamma, const float* beta, std::int
     return centred * centred;
   });
   const float scale = 1.0F / std::sqrt(squares * inverse_h + epsilon);
-#pragma omp simd
-  for (std::int64_t i = 0; i < h; ++i) {
-    y[i] = (x[i] - average) * scale * gamma[i] + beta[i];
-  }
+  store_normalised(x, gamma, beta, h, average, scale, y);
   mean = average;
   rstd = scale;
 }
@@ -69,7 +82,7 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
   const std::int64_t h = args.x.size(1);
   const auto* x = args.x.data<float>();
   const auto* gamma = args.gamma.data<float>();
-  const auto* beta = args.beta.data<float>();
+  const float* beta = args.beta.empty() ? nullptr : args.beta.data<float>();
   auto* y = args.y.data<float>();
   auto* mean = args.mean.data<float>();
   auto* rstd = args.rstd.data<float>();
@@ -107,7 +120,9 @@ void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& a
   const std::int64_t h = args.sums.size(2);
   const Tensor sums = args.sums.view({args.sums.size(0), 2 * h});
   reduce_row_blocks(stream, sums, 0, h, args.dgamma.data<float>(), args.accumulate);
-  reduce_row_blocks(stream, sums, h, h, args.dbeta.data<float>(), args.accumulate);
+  if (!args.dbeta.empty()) {
+    reduce_row_blocks(stream, sums, h, h, args.dbeta.data<float>(), args.accumulate);
+  }
 }
 
 }  // namespace stagecraft::cpu

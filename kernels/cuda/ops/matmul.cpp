@@ -98,7 +98,7 @@ void compare(CudaStream& on, const MatmulBatch& batch, const MatmulShape& shape)
 }  // namespace
 
 /// In float32 one algorithm serves a shape with a bias and without: the bits of a product do not
-/// depend on whether a bias is fused with it. GELU and its slope are fused with products of
+/// depend on whether a bias is fused with it. GELU by tanh and its slope are fused with products of
 /// bfloat16 factors only; of these, large ones are computed by the fastest of the ways that give
 /// the same bits (matmul_algorithm.h). K is divided only where a is transposed (matmul_plan.cpp).
 void matmul(Stream& stream, const Matmul& args) {
@@ -111,18 +111,22 @@ void matmul(Stream& stream, const Matmul& args) {
   if (shape.k > 0 && multiply_in_one_call(on, args, shape)) {
     return;
   }
-  const bool gelu = !args.pre_activation.empty();
+  const bool active = !args.pre_activation.empty();
   const bool slope = !args.activation_grad_of.empty();
   Matmul product = args;
-  product.c = gelu ? args.pre_activation : args.c;
+  product.c = active ? args.pre_activation : args.c;
   product.pre_activation = product.activation_grad_of = Tensor();
   MatmulShape part = shape_of(product);
   part.aligned = shape.aligned;
   multiply_with_bias(on, product, part);
-  if (gelu) {
-    dispatch(stream, GeluForward{.x = args.pre_activation, .y = args.c});
+  if (active) {
+    dispatch(stream,
+             ActivationForward{.x = args.pre_activation, .y = args.c, .kind = args.activation});
   } else if (slope) {
-    dispatch(stream, GeluBackward{.dy = args.c, .x = args.activation_grad_of, .dx = args.c});
+    dispatch(
+        stream,
+        ActivationBackward{
+            .dy = args.c, .x = args.activation_grad_of, .dx = args.c, .kind = args.activation});
   }
 }
 

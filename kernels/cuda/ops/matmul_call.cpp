@@ -19,7 +19,7 @@ bool on_16_bytes(const Tensor& tensor) {
           (tensor.contiguous() || tensor.row_stride() * size_of(tensor.dtype()) % kBytes == 0));
 }
 
-/// What GELU reads or writes beside c; empty without GELU.
+/// What an activation reads or writes beside c; empty without one.
 const Tensor& activation_of(const Matmul& args) {
   return args.pre_activation.empty() ? args.activation_grad_of : args.pre_activation;
 }
@@ -79,16 +79,17 @@ void multiply(CudaStream& on, const Matmul& args, MatmulPlan& plan,
 /// What can be fused with a product of bfloat16 in all.
 Epilogue epilogue_of(const Matmul& args, const MatmulShape& shape) {
   constexpr std::int64_t kAuxiliaryColumns = 8;  // what cublasLt wants a row to be a multiple of
-  const bool gelu = !args.pre_activation.empty();
+  const bool active = !args.pre_activation.empty();
   const bool slope = !args.activation_grad_of.empty();
   const bool bias = !args.bias.empty();
   if (shape.result != DType::bfloat16 || shape.a_transposed) {
     return Epilogue::none;
   }
-  if (!gelu && !slope) {
+  if (!active && !slope) {
     return bias ? Epilogue::bias : Epilogue::none;
   }
-  if (!shape.aligned || shape.n % kAuxiliaryColumns != 0 || bias == slope) {
+  if (args.activation != Activation::gelu_tanh || !shape.aligned ||
+      shape.n % kAuxiliaryColumns != 0 || bias == slope) {
     return Epilogue::none;
   }
   return slope ? Epilogue::gelu_slope : Epilogue::gelu;

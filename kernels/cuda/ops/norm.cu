@@ -23,7 +23,7 @@ template <typename T>
 struct Forward {
   const T* x;
   const float* gamma;
-  const float* beta;
+  const float* beta;  // null: zero
   float epsilon;
   T* y;
   float* mean;
@@ -106,7 +106,8 @@ __device__ void store_normalised(const Forward<T>& on, const Row<C, Vectorized, 
 #pragma unroll
     for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
       gamma[g - first] = load_share<C, Vectorized>(on.gamma, g, on.h);
-      beta[g - first] = load_share<C, Vectorized>(on.beta, g, on.h);
+      beta[g - first] =
+          on.beta == nullptr ? float4{0, 0, 0, 0} : load_share<C, Vectorized>(on.beta, g, on.h);
     }
 #pragma unroll
     for (int g = first; g < first + kTogether && g < C::Groups; ++g) {
@@ -138,6 +139,10 @@ __global__ void __launch_bounds__(C::Threads* C::Rows) forward_kernel(Forward<T>
   }
 }
 
+float* data_or_null(const Tensor& tensor) {
+  return tensor.empty() ? nullptr : tensor.data<float>();
+}
+
 }  // namespace
 
 /// Rows of at most 65,536 elements; more throw Error.
@@ -145,7 +150,7 @@ void layer_norm_forward(Stream& stream, const LayerNormForward& args) {
   with_element(args.x.dtype(), [&]<typename T>() {
     const Forward<T> on = {.x = args.x.data<T>(),
                            .gamma = args.gamma.data<float>(),
-                           .beta = args.beta.data<float>(),
+                           .beta = data_or_null(args.beta),
                            .epsilon = args.epsilon,
                            .y = args.y.data<T>(),
                            .mean = args.mean.data<float>(),
@@ -165,8 +170,9 @@ void layer_norm_backward_weight(Stream& stream, const LayerNormBackwardWeight& a
   reduce_row_blocks(stream, "layer_norm_backward_weight",
                     {.partial = args.sums.data<float>(),
                      .blocks = args.sums.size(0),
+                     .sums = args.sums.size(1),
                      .columns = args.sums.size(2),
-                     .outputs = {args.dgamma.data<float>(), args.dbeta.data<float>()},
+                     .outputs = {args.dgamma.data<float>(), data_or_null(args.dbeta)},
                      .accumulate = args.accumulate});
 }
 

@@ -45,13 +45,13 @@ __global__ void sum_block_kernel(MatrixView<T> x, std::int64_t rows, std::int64_
 constexpr int kColumns = 32;
 constexpr int kLanes = 32;  // blocks lane, lane + 32, ..; then lanes in ascending order
 
-__global__ void reduce_blocks_kernel(PartialSums on, std::int64_t sums) {
+__global__ void reduce_blocks_kernel(PartialSums on) {
   const std::int64_t column = static_cast<std::int64_t>(blockIdx.x) * kColumns + threadIdx.x;
   float sum = 0;
   if (column < on.columns) {
 #pragma unroll 4
     for (std::int64_t block = threadIdx.y; block < on.blocks; block += kLanes) {
-      sum += on.partial[(block * sums + blockIdx.y) * on.columns + column];
+      sum += on.partial[(block * on.sums + blockIdx.y) * on.columns + column];
     }
   }
   __shared__ float lanes[kLanes][kColumns];
@@ -92,11 +92,10 @@ void sum_rows(Stream& stream, std::string_view where, const RowSums& args) {
 }
 
 void reduce_row_blocks(Stream& stream, std::string_view where, const PartialSums& args) {
-  const std::int64_t sums = args.outputs[1] == nullptr ? 1 : 2;
   const Grid grid{.blocks = parts_of(args.columns, kColumns),
                   .threads = dim3(kColumns, kLanes),
-                  .strips = sums};
-  launch(stream, where, grid, reduce_blocks_kernel, args, sums);
+                  .strips = args.outputs[1] == nullptr ? 1 : 2};
+  launch(stream, where, grid, reduce_blocks_kernel, args);
 }
 
 }  // namespace stagecraft::cuda

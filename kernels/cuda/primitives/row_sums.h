@@ -17,10 +17,11 @@ struct RowSums {
 };
 void sum_rows(Stream& stream, std::string_view where, const RowSums& args);
 
-/// outputs[s][c] (+)= sum over blocks b of partial[b][s][c], for one or two s.
+/// outputs[s][c] (+)= sum over blocks b of partial[b][s][c], for one or two s < sums.
 struct PartialSums {
   const float* partial = nullptr;
   std::int64_t blocks = 0;
+  std::int64_t sums = 1;
   std::int64_t columns = 0;
   std::array<float*, 2> outputs{};  // the second may be null
   bool accumulate = false;

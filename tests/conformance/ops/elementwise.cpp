@@ -1,25 +1,19 @@
 #include "kernels/ops/elementwise.h"
 
-#include <numbers>
-
+#include "tests/conformance/ops/activation_reference.h"
 #include "tests/conformance/ops/reference.h"
 
 namespace stagecraft::testing {
 namespace {
 
-double gelu(double x) {
-  const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-  return 0.5 * x * (1 + std::tanh(inner));
-}
-
-Values mapped(const Values& x, const std::function<double(double)>& f) {
+Values mapped(const Values& x, Activation kind) {
   Values y(x.size());
-  std::transform(x.begin(), x.end(), y.begin(), f);
+  std::transform(x.begin(), x.end(), y.begin(), [=](double at) { return activated(kind, at); });
   return y;
 }
 
 /// Normal numbers, and the far ends, where exp could overflow.
-Values gelu_inputs(std::int64_t count) {
+Values far_inputs(std::int64_t count) {
   Values x = random_values(count, 1);
   const Values ends = {-40, 40, -1e4, 1e4, -7, 7, 0};
   std::copy_n(ends.begin(), std::min(x.size(), ends.size()) / 2, x.begin());
@@ -30,63 +24,104 @@ constexpr std::int64_t kSizes[] = {0, 1, 3, 17, 100, 16384, 40001};
 
 }  // namespace
 
-TEST_CASE("gelu_forward") {
-  for (const std::int64_t size : kSizes) {
-    CAPTURE(size);
-    const Values x = random_values(size, 1);
-    const auto forward = [&](Stream& stream) {
-      const Tensor y = poisoned(stream, {size});
-      gelu_forward(stream, {.x = tensor_of(stream, {size}, x), .y = y});
-      return std::vector<Values>{values_of(stream, y)};
-    };
-    conform(forward, {mapped(x, gelu)}, 3e-7);
+TEST_CASE("activation_forward") {
+  for (const Activation kind : kActivations) {
+    for (const std::int64_t size : kSizes) {
+      CAPTURE(kind, size);
+      const Values x = random_values(size, 1);
+      const auto forward = [&](Stream& stream) {
+        const Tensor y = poisoned(stream, {size});
+        activation_forward(stream, {.x = tensor_of(stream, {size}, x), .y = y, .kind = kind});
+        return std::vector<Values>{values_of(stream, y)};
+      };
+      conform(forward, {mapped(x, kind)}, 3e-7);
+    }
   }
 }
 
-TEST_CASE("gelu stays finite far out") {
-  const Values x = gelu_inputs(14);
-  const auto both = [&](Stream& stream) {
-    const Tensor y = poisoned(stream, {14});
-    const Tensor dx = poisoned(stream, {14});
-    const Tensor input = tensor_of(stream, {14}, x);
-    gelu_forward(stream, {.x = input, .y = y});
-    gelu_backward(stream, {.dy = tensor_of(stream, {14}, Values(14, 1.0)), .x = input, .dx = dx});
-    return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
-  };
-  const Values slopes =
-      numeric_gradient([](const Values& at) { return dot(mapped(at, gelu), Values(14, 1.0)); }, x);
-  conform(both, {mapped(x, gelu), slopes}, 1e-6);
-}
-
-TEST_CASE("gelu and its slope at the ends of float32 are those of a ramp") {
-  for (const double x : {-1e30, -1e20, -1e4, -100.0, 100.0, 1e4, 1e20, 1e30}) {
-    CAPTURE(x);
-    const auto both = [x](Stream& stream) {
-      const Tensor at = tensor_of(stream, {5}, Values(5, x));
-      const Tensor y = poisoned(stream, {5});
-      const Tensor dx = poisoned(stream, {5});
-      gelu_forward(stream, {.x = at, .y = y});
-      gelu_backward(stream, {.dy = tensor_of(stream, {5}, Values(5, 3.0)), .x = at, .dx = dx});
+TEST_CASE("activations stay finite far out") {
+  const Values x = far_inputs(14);
+  for (const Activation kind : kActivations) {
+    CAPTURE(kind);
+    const auto both = [&](Stream& stream) {
+      const Tensor y = poisoned(stream, {14});
+      const Tensor dx = poisoned(stream, {14});
+      const Tensor input = tensor_of(stream, {14}, x);
+      activation_forward(stream, {.x = input, .y = y, .kind = kind});
+      activation_backward(
+          stream,
+          {.dy = tensor_of(stream, {14}, Values(14, 1.0)), .x = input, .dx = dx, .kind = kind});
       return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
     };
-    conform(both, {Values(5, x > 0 ? static_cast<float>(x) : 0), Values(5, x > 0 ? 3 : 0)}, 0);
+    const Values slopes = numeric_gradient(
+        [&](const Values& at) { return dot(mapped(at, kind), Values(14, 1.0)); }, x);
+    conform(both, {mapped(x, kind), slopes}, 1e-6);
   }
 }
 
-TEST_CASE("gelu_backward against finite differences, also in place") {
-  for (const std::int64_t size : {1, 3, 17, 100, 333}) {
-    for (const bool in_place : {false, true}) {
-      CAPTURE(size, in_place);
-      const Values x = random_values(size, 1);
-      const Values dy = random_values(size, 2);
-      const auto backward = [&](Stream& stream) {
-        const Tensor gradient = tensor_of(stream, {size}, dy);
-        const Tensor dx = in_place ? gradient : poisoned(stream, {size});
-        gelu_backward(stream, {.dy = gradient, .x = tensor_of(stream, {size}, x), .dx = dx});
-        return std::vector<Values>{values_of(stream, dx)};
+TEST_CASE("activations and their slopes at the ends of float32 are those of a ramp") {
+  for (const Activation kind : kActivations) {
+    for (const double x : {-1e30, -1e20, -1e4, -100.0, 100.0, 1e4, 1e20, 1e30}) {
+      CAPTURE(kind, x);
+      const auto both = [=](Stream& stream) {
+        const Tensor at = tensor_of(stream, {5}, Values(5, x));
+        const Tensor y = poisoned(stream, {5});
+        const Tensor dx = poisoned(stream, {5});
+        const Tensor dy = tensor_of(stream, {5}, Values(5, 3.0));
+        activation_forward(stream, {.x = at, .y = y, .kind = kind});
+        activation_backward(stream, {.dy = dy, .x = at, .dx = dx, .kind = kind});
+        return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
       };
-      const auto loss = [&](const Values& at) { return dot(mapped(at, gelu), dy); };
-      conform(backward, {numeric_gradient(loss, x)}, 1e-6);
+      conform(both, {Values(5, x > 0 ? static_cast<float>(x) : 0), Values(5, x > 0 ? 3 : 0)}, 0);
+    }
+  }
+}
+
+TEST_CASE("relu is 0 at 0, and so is its slope") {
+  const auto both = [](Stream& stream) {
+    const Tensor at = tensor_of(stream, {5}, Values(5, 0.0));
+    const Tensor y = poisoned(stream, {5});
+    const Tensor dx = poisoned(stream, {5});
+    activation_forward(stream, {.x = at, .y = y, .kind = Activation::relu});
+    activation_backward(stream, {.dy = tensor_of(stream, {5}, Values(5, 3.0)),
+                                 .x = at,
+                                 .dx = dx,
+                                 .kind = Activation::relu});
+    return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
+  };
+  conform(both, {Values(5, 0.0), Values(5, 0.0)}, 0);
+}
+
+TEST_CASE("activations keep a NaN") {
+  for (DeviceUnderTest& device : devices_under_test()) {
+    Stream& stream = *device.streams.front();
+    for (const Activation kind : kActivations) {
+      CAPTURE(device.name, kind);
+      const Tensor y = tensor_of(stream, {3}, Values(3, 0.0));
+      activation_forward(stream, {.x = poisoned(stream, {3}), .y = y, .kind = kind});
+      const Values values = values_of(stream, y);
+      CHECK(std::all_of(values.begin(), values.end(), [](double at) { return std::isnan(at); }));
+    }
+  }
+}
+
+TEST_CASE("activation_backward against finite differences, also in place") {
+  for (const Activation kind : kActivations) {
+    for (const std::int64_t size : {1, 3, 17, 100, 333}) {
+      for (const bool in_place : {false, true}) {
+        CAPTURE(kind, size, in_place);
+        const Values x = random_values(size, 1);
+        const Values dy = random_values(size, 2);
+        const auto backward = [&](Stream& stream) {
+          const Tensor gradient = tensor_of(stream, {size}, dy);
+          const Tensor dx = in_place ? gradient : poisoned(stream, {size});
+          activation_backward(
+              stream, {.dy = gradient, .x = tensor_of(stream, {size}, x), .dx = dx, .kind = kind});
+          return std::vector<Values>{values_of(stream, dx)};
+        };
+        const auto loss = [&](const Values& at) { return dot(mapped(at, kind), dy); };
+        conform(backward, {numeric_gradient(loss, x)}, 1e-6);
+      }
     }
   }
 }
@@ -171,13 +206,13 @@ TEST_CASE("copy and fill_zero take every dtype") {
 TEST_CASE("elementwise operations refuse what does not fit") {
   refuses(
       [](Stream& stream) {
-        gelu_forward(stream, {.x = poisoned(stream, {3, 4}), .y = poisoned(stream, {4, 3})});
+        activation_forward(stream, {.x = poisoned(stream, {3, 4}), .y = poisoned(stream, {4, 3})});
       },
-      "[gelu_forward] y is [4, 3]: it should be [3, 4]");
+      "[activation_forward] y is [4, 3]: it should be [3, 4]");
   refuses(
       [](Stream& stream) {
         const Tensor x = poisoned(stream, {3});
-        gelu_forward(stream, {.x = x, .y = x});
+        activation_forward(stream, {.x = x, .y = x});
       },
       "y shares memory with x");
   refuses(

@@ -55,26 +55,26 @@ Values in_place(const Matrices& on, const std::function<void(const Tensor&)>& op
 
 const std::vector<std::pair<std::string, Operation>>& operations() {
   static const std::vector<std::pair<std::string, Operation>> kAll = {
-      {"gelu_forward",
+      {"activation_forward",
        [](const Matrices& on) {
          const LaidMatrix x = on.input(0);
          return with_result(on, [&](const Tensor& y) {
-           gelu_forward(on.stream(), {x.tensor(), y});
+           activation_forward(on.stream(), {x.tensor(), y});
          });
        }},
-      {"gelu_backward",
+      {"activation_backward",
        [](const Matrices& on) {
          const LaidMatrix dy = on.input(0);
          const LaidMatrix x = on.input(1);
          return with_result(on, [&](const Tensor& dx) {
-           gelu_backward(on.stream(), {dy.tensor(), x.tensor(), dx});
+           activation_backward(on.stream(), {dy.tensor(), x.tensor(), dx});
          });
        }},
-      {"gelu_backward in place",
+      {"activation_backward in place",
        [](const Matrices& on) {
          const LaidMatrix x = on.input(0);
          return in_place(on, [&](const Tensor& dx) {
-           gelu_backward(on.stream(), {dx, x.tensor(), dx});
+           activation_backward(on.stream(), {dx, x.tensor(), dx});
          });
        }},
       {"bias_dropout_residual",
@@ -212,13 +212,13 @@ TEST_CASE("column ranges of one tensor are disjoint if they share no column") {
   for (DeviceUnderTest& device : devices_under_test()) {
     Stream& stream = *device.streams.front();
     const Tensor both = tensor_of(stream, {3, 8}, random_values(24, 1));
-    CHECK_NOTHROW(gelu_forward(stream, {both.columns(0, 4), both.columns(4, 8)}));
+    CHECK_NOTHROW(activation_forward(stream, {both.columns(0, 4), both.columns(4, 8)}));
     CHECK_NOTHROW(add(stream, {both.columns(0, 4), both.columns(4, 8), both.columns(0, 4)}));
   }
   refuses(
       [](Stream& stream) {
         const Tensor both = poisoned(stream, {3, 8});
-        gelu_forward(stream, {both.columns(0, 4), both.columns(3, 7)});
+        activation_forward(stream, {both.columns(0, 4), both.columns(3, 7)});
       },
       "y shares memory with x");
   refuses(

@@ -7,6 +7,7 @@
 #include "kernels/ops/cross_entropy.h"
 #include "kernels/ops/elementwise.h"
 #include "kernels/ops/matmul.h"
+#include "tests/conformance/ops/activation_reference.h"
 #include "tests/conformance/ops/reference.h"
 
 namespace stagecraft::testing {
@@ -78,10 +79,6 @@ void check_rows(Stream& stream, const Tensor& actual,
     CHECK(max_relative_error(values_of(stream, actual.rows(row, row + 1)), expected(row)) <=
           tolerance_of(actual.dtype()));
   }
-}
-
-double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
 }
 
 /// row [inner] b [inner, columns].
@@ -164,10 +161,11 @@ double loss_of(const Repeated& logits) {
 void check_elementwise(Stream& stream, DType dtype) {
   const Repeated x(stream, kColumns, 1, dtype);
   const Tensor y = large(stream, kColumns, dtype);
-  gelu_forward(stream, {.x = x.tensor(), .y = y});
+  activation_forward(stream, {.x = x.tensor(), .y = y});
   check_rows(stream, y, [&](std::int64_t row) {
     Values values = x.row(row);
-    std::transform(values.begin(), values.end(), values.begin(), gelu);
+    std::transform(values.begin(), values.end(), values.begin(),
+                   [](double at) { return activated(Activation::gelu_tanh, at); });
     return values;
   });
   const Values bias = rounded_to(dtype, random_values(kColumns, 2));

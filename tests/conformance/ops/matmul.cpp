@@ -114,9 +114,10 @@ TEST_CASE("matmul with a bias gives the bits of the product followed by the sum"
   }
 }
 
-TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
+TEST_CASE("matmul with an activation, and with its slope, gives the bits of the parts") {
+  const Activation kind = GENERATE(Activation::gelu_tanh, Activation::gelu_erf, Activation::relu);
   for (const Product& product : products()) {
-    CAPTURE(product.m, product.n, product.k, product.a_transposed, product.b_transposed);
+    CAPTURE(kind, product.m, product.n, product.k, product.a_transposed, product.b_transposed);
     const Shape shape = {product.m, product.n};
     const Values at = random_values(product.m * product.n, 5);
     for (DeviceUnderTest& device : devices_under_test()) {
@@ -125,18 +126,21 @@ TEST_CASE("matmul with GELU, and with its slope, gives the bits of the parts") {
       Matmul fused = product.args(stream, poisoned(stream, shape));
       fused.bias = bias;
       fused.pre_activation = poisoned(stream, shape);
+      fused.activation = kind;
       matmul(stream, fused);
       Matmul sloped = product.args(stream, poisoned(stream, shape));
       sloped.activation_grad_of = tensor_of(stream, shape, at);
+      sloped.activation = kind;
       matmul(stream, sloped);
       Matmul sum = product.args(stream, poisoned(stream, shape));
       sum.bias = bias;
       matmul(stream, sum);
       const Tensor active = poisoned(stream, shape);
-      gelu_forward(stream, {.x = sum.c, .y = active});
+      activation_forward(stream, {.x = sum.c, .y = active, .kind = kind});
       const Matmul plain = product.args(stream, poisoned(stream, shape));
       matmul(stream, plain);
-      gelu_backward(stream, {.dy = plain.c, .x = sloped.activation_grad_of, .dx = plain.c});
+      activation_backward(
+          stream, {.dy = plain.c, .x = sloped.activation_grad_of, .dx = plain.c, .kind = kind});
       CHECK(same_bits(
           {values_of(stream, fused.pre_activation), values_of(stream, fused.c),
            values_of(stream, sloped.c)},

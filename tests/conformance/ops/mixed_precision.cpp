@@ -39,7 +39,7 @@ TEST_CASE("bfloat16: where a device does not compute in it, operations say why")
     if (!reason.empty()) {
       std::printf("bfloat16 on %s: skipped, %s\n", device.name.c_str(), reason.c_str());
       const Tensor x = poisoned(stream, {4}, DType::bfloat16);
-      CHECK_THROWS_WITH(gelu_forward(stream, {x, poisoned(stream, {4}, DType::bfloat16)}),
+      CHECK_THROWS_WITH(activation_forward(stream, {x, poisoned(stream, {4}, DType::bfloat16)}),
                         Catch::Matchers::Contains(reason));
     }
   }
@@ -77,12 +77,14 @@ TEST_CASE("bfloat16: products, written in it and added up in float32") {
   }
 }
 
-TEST_CASE("bfloat16: products with GELU and with its slope") {
+TEST_CASE("bfloat16: products with an activation and with its slope") {
+  const Activation kind = GENERATE(Activation::gelu_tanh, Activation::gelu_erf, Activation::relu);
   for (const auto& [m, n, k] : std::vector<std::array<std::int64_t, 3>>{
            {3, 5, 7}, {64, 96, 32}, {130, 264, 96}, {256, 768, 192}}) {
-    CAPTURE(m, n, k);
-    const auto fused = [m = m, n = n, k = k](Stream& stream, DType dtype) {
+    CAPTURE(kind, m, n, k);
+    const auto fused = [kind, m = m, n = n, k = k](Stream& stream, DType dtype) {
       Matmul args;
+      args.activation = kind;
       args.a = activation(stream, {m, k}, 1, dtype);
       args.b = activation(stream, {k, n}, 2, dtype);
       args.c = poisoned(stream, {m, n}, dtype);
@@ -153,10 +155,10 @@ TEST_CASE("bfloat16: element by element, and sums over rows") {
       const Tensor widened = poisoned(stream, shape);
       convert(stream, {x, widened});
       return std::vector<Values>{result([&](const Tensor& out) {
-                                   gelu_forward(stream, {x, out});
+                                   activation_forward(stream, {x, out});
                                  }),
                                  result([&](const Tensor& out) {
-                                   gelu_backward(stream, {y, x, out});
+                                   activation_backward(stream, {y, x, out});
                                  }),
                                  result([&](const Tensor& out) {
                                    add(stream, {x, y, out});
@@ -182,17 +184,18 @@ TEST_CASE("bfloat16: element by element, and sums over rows") {
   }
 }
 
-TEST_CASE("bfloat16: gelu and its slope, from far below zero to far above") {
+TEST_CASE("bfloat16: activations and their slopes, from far below zero to far above") {
+  const Activation kind = GENERATE(Activation::gelu_tanh, Activation::gelu_erf, Activation::relu);
   for (const double x :
        {-1e30, -1e4, -100.0, -12.0, -5.0, -2.0, -0.01, 0.01, 3.0, 12.0, 1e4, 1e30}) {
-    CAPTURE(x);
-    const auto both = [x](Stream& stream, DType dtype) {
+    CAPTURE(kind, x);
+    const auto both = [=](Stream& stream, DType dtype) {
       const Values values = rounded_to(DType::bfloat16, Values(9, x));
       const Tensor at = tensor_of(stream, {9}, values, dtype);
       const Tensor y = poisoned(stream, {9}, dtype);
       const Tensor dx = poisoned(stream, {9}, dtype);
-      gelu_forward(stream, {.x = at, .y = y});
-      gelu_backward(stream, {.dy = at, .x = at, .dx = dx});
+      activation_forward(stream, {.x = at, .y = y, .kind = kind});
+      activation_backward(stream, {.dy = at, .x = at, .dx = dx, .kind = kind});
       return std::vector<Values>{values_of(stream, y), values_of(stream, dx)};
     };
     conform_in_bfloat16(both, {kStored, kStored});

@@ -12,7 +12,8 @@ struct Normed {
   Values rstd;
 };
 
-Normed reference(const Values& x, const Values& gamma, const Values& beta) {
+Normed reference(const Values& x, const Values& gamma, const Values& beta,
+                 double epsilon = kEpsilon) {
   const std::size_t h = gamma.size();
   Normed out{Values(x.size()), {}, {}};
   for (std::size_t row = 0; row < x.size(); row += h) {
@@ -24,7 +25,7 @@ Normed reference(const Values& x, const Values& gamma, const Values& beta) {
     for (std::size_t i = 0; i < h; ++i) {
       variance += (x[row + i] - mean) * (x[row + i] - mean) / static_cast<double>(h);
     }
-    const double rstd = 1 / std::sqrt(variance + kEpsilon);
+    const double rstd = 1 / std::sqrt(variance + epsilon);
     for (std::size_t i = 0; i < h; ++i) {
       out.y[row + i] = (x[row + i] - mean) * rstd * gamma[i] + beta[i];
     }
@@ -266,6 +267,39 @@ TEST_CASE("layer_norm_backward_weight of rows of many threads") {
       return std::vector<Values>{values_of(stream, args.dgamma), values_of(stream, args.dbeta)};
     };
     conform(backward, {dgamma, dbeta}, 1e-6);
+  }
+}
+
+TEST_CASE("layer normalisation without beta, with an epsilon of its own") {
+  for (const auto& [rows, h] : std::vector<std::pair<std::int64_t, std::int64_t>>{
+           {1, 31}, {7, 33}, {130, 40}, {65, 768}, {9, 1100}, {2, 5000}}) {
+    CAPTURE(rows, h);
+    const Case with{rows, h};
+    constexpr float kLarge = 0.25F;
+    const Values zeros(with.gamma.size(), 0.0);
+    const Normed expected = reference(with.x, with.gamma, zeros, kLarge);
+    const Normed plain = reference(with.x, Values(with.gamma.size(), 1.0), zeros);
+    Values dgamma(with.gamma.size());
+    for (std::size_t i = 0; i < with.x.size(); ++i) {
+      dgamma[i % dgamma.size()] += with.dy[i] * plain.y[i];
+    }
+    const auto both = [&](Stream& stream) {
+      const LayerNormForward forward = {.x = tensor_of(stream, {rows, h}, with.x),
+                                        .gamma = tensor_of(stream, {h}, with.gamma),
+                                        .epsilon = kLarge,
+                                        .y = poisoned(stream, {rows, h}),
+                                        .mean = poisoned(stream, {rows}),
+                                        .rstd = poisoned(stream, {rows})};
+      layer_norm_forward(stream, forward);
+      const LayerNormBackwardInput input = backward_input(stream, with);
+      layer_norm_backward_input(stream, input);
+      const LayerNormBackwardWeight weight = {
+          .sums = input.sums, .dgamma = poisoned(stream, {h}), .accumulate = false};
+      layer_norm_backward_weight(stream, weight);
+      return std::vector<Values>{values_of(stream, forward.y), values_of(stream, forward.rstd),
+                                 values_of(stream, weight.dgamma)};
+    };
+    conform(both, {expected.y, expected.rstd, dgamma}, 1e-6);
   }
 }
 

@@ -59,7 +59,7 @@ TEST_CASE("a batch of products has the tensors of its joined product") {
 
 TEST_CASE("a tensor that is replaced is the one that the operation gets") {
   const Maker make;
-  GeluForward args{.x = make({4}), .y = make({4})};
+  ActivationForward args{.x = make({4}), .y = make({4})};
   const Tensor other = make({4});
   for_each_tensor(args, [&](Tensor& tensor, Access access) {
     if (access == Access::write) {
@@ -72,8 +72,9 @@ TEST_CASE("a tensor that is replaced is the one that the operation gets") {
 
 TEST_CASE("bytes: what is read and what is written, by dtype") {
   const Maker make;
-  CHECK(bytes_of(GeluForward{make({10}), make({10})}) == 80);
-  CHECK(bytes_of(GeluForward{make({10}, DType::bfloat16), make({10}, DType::bfloat16)}) == 40);
+  CHECK(bytes_of(ActivationForward{make({10}), make({10})}) == 80);
+  CHECK(bytes_of(ActivationForward{make({10}, DType::bfloat16), make({10}, DType::bfloat16)}) ==
+        40);
   BiasGradient sum{.dy = make({6, 10}), .dbias = make({10})};
   CHECK(bytes_of(sum) == 240 + 80);
   sum.accumulate = false;
@@ -107,7 +108,7 @@ TEST_CASE("flops: products and attention") {
       .samples = 2, .sequence = 16, .heads = 3, .head_size = 8, .dropout = {}};
   CHECK(flops_of(AttentionForward{shape, {}, {}, {}}) == 2 * 2 * 3 * 16 * 16 * 8);
   CHECK(flops_of(AttentionBackward{shape, {}, {}, {}, {}, {}}) == 4 * 2 * 3 * 16 * 16 * 8);
-  CHECK(flops_of(GeluForward{a, a}) == 0);
+  CHECK(flops_of(ActivationForward{a, a}) == 0);
 }
 
 }  // namespace

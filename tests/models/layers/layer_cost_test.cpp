@@ -4,10 +4,20 @@
 
 #include "kernels/backends/make_stream.h"
 #include "tests/counting_stream.h"
+#include "tests/models/layers/block_kinds.h"
 #include "tests/models/layers/layer_run.h"
 
 namespace stagecraft::test {
 namespace {
+
+/// The model's, and blocks of other arrangements.
+std::vector<LayerSpec> layers_of(const ModelSpec& model) {
+  std::vector<LayerSpec> layers = model.layers;
+  for (const BlockKind& kind : block_kinds()) {
+    layers.push_back(block_of(kind, model.config, 1, ""));
+  }
+  return layers;
+}
 
 /// The measured bytes include the workspace of operations: they may exceed the cost by at most 5 %.
 void check(std::int64_t held, std::int64_t said) {
@@ -18,7 +28,7 @@ void check(std::int64_t held, std::int64_t said) {
 TEST_CASE("layers use the memory of their costs: F, then B, or I and W") {
   for (const double dropout : {0.0, 0.1}) {
     const ModelSpec model = gpt(small_gpt(dropout), 1);
-    for (const LayerSpec& layer : model.layers) {
+    for (const LayerSpec& layer : layers_of(model)) {
       const LayerCost cost = layer.cost({.samples = kSamples});
       for (const WeightStash::Mode mode :
            {WeightStash::Mode::immediate, WeightStash::Mode::deferred}) {
@@ -48,7 +58,7 @@ TEST_CASE("layers use the memory of their costs: F, then B, or I and W") {
 TEST_CASE("layers compute the FLOPs of their costs: F, then I and W, or B") {
   for (const double dropout : {0.0, 0.1}) {
     const ModelSpec model = gpt(small_gpt(dropout), 1);
-    for (const LayerSpec& layer : model.layers) {
+    for (const LayerSpec& layer : layers_of(model)) {
       INFO(layer.name << ", dropout " << dropout);
       const LayerCost cost = layer.cost({.samples = kSamples});
       const bool first = layer.name == "embedding";

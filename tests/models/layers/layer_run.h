@@ -69,21 +69,21 @@ class LayerRun {
 
   Held forward(Tensor x) {
     return held([&, x = std::move(x)]() mutable {
-      LayerContext context{stream_, *tensor_, batch_};
+      LayerContext context{stream_, *tensor_, batch_, parameters_.gradients()};
       layer_->forward(context, std::move(x), stash_);
     });
   }
 
   Held backward(Tensor dy, WeightStash& weights) {
     return held([&, dy = std::move(dy)]() mutable {
-      LayerContext context{stream_, *tensor_, batch_};
+      LayerContext context{stream_, *tensor_, batch_, parameters_.gradients()};
       layer_->backward_input(context, std::move(dy), stash_, weights);
     });
   }
 
   Held weight(WeightStash& weights) {
     return held([&] {
-      LayerContext context{stream_, *tensor_, batch_};
+      LayerContext context{stream_, *tensor_, batch_, parameters_.gradients()};
       weights.run(context);
     });
   }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "kernels/backends/make_stream.h"
@@ -54,16 +55,36 @@ TEST_CASE("tensors of a parameter lie at its place, and a further use has a grad
     CHECK(parameter.place.begin % kDecayUnit == 0);
     CHECK(parameter.place.end - parameter.place.begin == parameter.weight.elements());
     *parameter.weight.data<float>() = ++value;
-    *parameter.gradients.front().data<float>() = -value;
+    *store.gradients().at(parameter.first_use).data<float>() = -value;
     CHECK(store.arenas().weights.data<float>()[parameter.place.begin] == value);
     CHECK(store.arenas().gradients.data<float>()[parameter.place.begin] == -value);
   }
   CHECK(store.at("table").uses == std::vector<std::string>{"embedding", "head"});
-  CHECK(store.gradient("table", "embedding").data<float>() ==
+  CHECK(store.gradients().at(store.use("table", "embedding")).data<float>() ==
         store.arenas().gradients.data<float>() + 112);
-  CHECK(store.gradient("table", "head").shape() == Shape{5, 3});
-  CHECK_THROWS_AS(store.gradient("table", "middle"), Error);
+  CHECK(store.gradients().at(store.use("table", "head")).shape() == Shape{5, 3});
+  CHECK(store.gradients().at(store.at("table").first_use, 2).size() == 2);
+  CHECK_THROWS_AS(store.use("table", "middle"), Error);
   CHECK_THROWS_AS(store.at("c"), Error);
+}
+
+TEST_CASE("a further set of gradients has the layout of the store's and memory of its own, zero") {
+  const auto stream = make_stream({}, {});
+  const ParameterStore store(*stream, chunks(), 0, 1);
+  const GradientSet further = store.make_gradients(*stream);
+  CHECK(further.arena().elements() == store.gradients().arena().elements());
+  for (const Parameter& parameter : store.parameters()) {
+    for (const std::string& name : parameter.uses) {
+      const UseIndex use = store.use(parameter.spec.name, name);
+      const Tensor& gradient = further.at(use);
+      CHECK(gradient.shape() == store.gradients().at(use).shape());
+      CHECK(gradient.raw() != store.gradients().at(use).raw());
+      CHECK(std::all_of(gradient.data<float>(), gradient.data<float>() + gradient.elements(),
+                        [](float value) { return value == 0; }));
+    }
+    CHECK(further.at(parameter.first_use).data<float>() ==
+          further.arena().data<float>() + parameter.place.begin);
+  }
 }
 
 TEST_CASE("a stage with one end of a tied parameter, or with none, has a part for it or none") {

@@ -73,7 +73,8 @@ class RankUnderTest {
     const Tensor active = made(dy.shape());
     const Tensor dx = made(x.shape());
     column_linear_forward(stream(), x, weight, bias, y, shards_);
-    column_linear_gelu_forward(stream(), x, weight, bias, before, active, shards_);
+    column_linear_activation_forward(stream(), x, weight, bias, Activation::gelu_tanh, before,
+                                     active, shards_);
     stream().wait(column_linear_backward_input(stream(), member_.group, dy, weight, dx, shards_));
     backward_weight(x, dy, LinearKind::column_parallel);
     for (const Tensor& activation : {y, before, active}) {
@@ -92,7 +93,8 @@ class RankUnderTest {
     const Tensor sloped = made(x.shape());
     row_linear_forward(stream(), member_.group, x, weight, y, shards_);
     row_linear_backward_input(stream(), dy, weight, dx, shards_);
-    row_linear_gelu_backward_input(stream(), dy, weight, joined(kAt), sloped, shards_);
+    row_linear_activation_backward_input(stream(), dy, weight, Activation::gelu_tanh, joined(kAt),
+                                         sloped, shards_);
     backward_weight(x, dy, LinearKind::row_parallel);
     collect_joined(dx);
     collect_joined(sloped);

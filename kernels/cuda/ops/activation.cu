@@ -1,7 +1,6 @@
-// GELU and its gradient.
+// Activations and their gradients.
 #include "kernels/cuda/primitives/for_each_group.cuh"
 #include "kernels/ops/elementwise.h"
-#include "kernels/ops/gelu.h"
 
 namespace stagecraft::cuda {
 namespace {
@@ -26,20 +25,32 @@ __device__ float gate<BFloat16>(float x) {
   return quotient;
 }
 
-template <typename T>
-__device__ float gelu(float x) {
-  return x * gate<T>(x);
+template <Activation kind, typename T>
+__device__ float value(float x) {
+  if constexpr (kind == Activation::gelu_tanh) {
+    return x * gate<T>(x);
+  } else if constexpr (kind == Activation::gelu_erf) {
+    return x * normcdff(x);
+  } else {
+    return x < 0 ? 0 : x;
+  }
 }
 
-template <typename T>
-__device__ float gelu_gradient(float dy, float x) {
-  const float g = gate<T>(x);
-  const float near = fminf(fmaxf(x, -kGeluSaturation), kGeluSaturation);
-  return dy *
-         (g + near * g * (1.0F - g) * kGeluTwoRoots * (1.0F + 3.0F * kGeluCubic * near * near));
+template <Activation kind, typename T>
+__device__ float gradient(float dy, float x) {
+  if constexpr (kind == Activation::gelu_tanh) {
+    const float g = gate<T>(x);
+    const float near = fminf(fmaxf(x, -kGeluSaturation), kGeluSaturation);
+    return dy *
+           (g + near * g * (1.0F - g) * kGeluTwoRoots * (1.0F + 3.0F * kGeluCubic * near * near));
+  } else if constexpr (kind == Activation::gelu_erf) {
+    return dy * (normcdff(x) + x * kNormalDensity * expf(-0.5F * x * x));
+  } else {
+    return x > 0 ? dy : 0;
+  }
 }
 
-template <typename T>
+template <Activation kind, typename T>
 struct ForwardGroups {
   static constexpr int kGroups = 2;
   static constexpr bool kWholeGroups = true;
@@ -56,12 +67,13 @@ struct ForwardGroups {
   template <bool Vectorized>
   __device__ void store(std::int64_t at, std::int64_t count, const Loaded& loaded) const {
     const float4 v = unpacked<T>(loaded);
-    store_packed<Vectorized>(y, at, count,
-                             {gelu<T>(v.x), gelu<T>(v.y), gelu<T>(v.z), gelu<T>(v.w)});
+    store_packed<Vectorized>(
+        y, at, count,
+        {value<kind, T>(v.x), value<kind, T>(v.y), value<kind, T>(v.z), value<kind, T>(v.w)});
   }
 };
 
-template <typename T>
+template <Activation kind, typename T>
 struct BackwardGroups {
   static constexpr int kGroups = 2;
   static constexpr bool kWholeGroups = true;
@@ -83,24 +95,43 @@ struct BackwardGroups {
     const float4 d = unpacked<T>(loaded.dy);
     const float4 v = unpacked<T>(loaded.x);
     store_packed<Vectorized>(dx, at, count,
-                             {gelu_gradient<T>(d.x, v.x), gelu_gradient<T>(d.y, v.y),
-                              gelu_gradient<T>(d.z, v.z), gelu_gradient<T>(d.w, v.w)});
+                             {gradient<kind, T>(d.x, v.x), gradient<kind, T>(d.y, v.y),
+                              gradient<kind, T>(d.z, v.z), gradient<kind, T>(d.w, v.w)});
   }
 };
 
-}  // namespace
-
-void gelu_forward(Stream& stream, const GeluForward& args) {
-  with_element(args.x.dtype(), [&]<typename T>() {
-    const ForwardGroups<T> f{first_of<T>(args.x), first_of<T>(args.y)};
-    for_each_element(stream, "gelu_forward", f, args.x, args.y);
+/// Calls f.operator()<kind, T>() with the element T of `dtype`.
+template <typename F>
+void with_kind(Activation kind, DType dtype, F&& f) {
+  with_element(dtype, [&]<typename T>() {
+    switch (kind) {
+      case Activation::gelu_tanh:
+        f.template operator()<Activation::gelu_tanh, T>();
+        break;
+      case Activation::gelu_erf:
+        f.template operator()<Activation::gelu_erf, T>();
+        break;
+      case Activation::relu:
+        f.template operator()<Activation::relu, T>();
+        break;
+    }
   });
 }
 
-void gelu_backward(Stream& stream, const GeluBackward& args) {
-  with_element(args.x.dtype(), [&]<typename T>() {
-    const BackwardGroups<T> f{first_of<T>(args.dy), first_of<T>(args.x), first_of<T>(args.dx)};
-    for_each_element(stream, "gelu_backward", f, args.dy, args.x, args.dx);
+}  // namespace
+
+void activation_forward(Stream& stream, const ActivationForward& args) {
+  with_kind(args.kind, args.x.dtype(), [&]<Activation kind, typename T>() {
+    const ForwardGroups<kind, T> f{first_of<T>(args.x), first_of<T>(args.y)};
+    for_each_element(stream, "activation_forward", f, args.x, args.y);
+  });
+}
+
+void activation_backward(Stream& stream, const ActivationBackward& args) {
+  with_kind(args.kind, args.x.dtype(), [&]<Activation kind, typename T>() {
+    const BackwardGroups<kind, T> f{first_of<T>(args.dy), first_of<T>(args.x),
+                                    first_of<T>(args.dx)};
+    for_each_element(stream, "activation_backward", f, args.dy, args.x, args.dx);
   });
 }
 

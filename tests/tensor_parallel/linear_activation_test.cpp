@@ -1,11 +1,11 @@
-// Linear layers with GELU fused with them, against float64 and against their parts. They hold no
-// communication, so the ranks run one after the other.
+// Linear layers with an activation fused with them, against float64 and against their parts. They
+// hold no communication, so the ranks run one after the other.
 #include <catch2/catch.hpp>
-#include <cmath>
 
 #include "kernels/ops/checks.h"
 #include "kernels/ops/elementwise.h"
 #include "tensor_parallel/layers/linear.h"
+#include "tests/conformance/ops/activation_reference.h"
 #include "tests/conformance/ops/reference.h"
 
 namespace stagecraft::testing {
@@ -14,14 +14,6 @@ namespace {
 constexpr std::int64_t kRows = 70;
 constexpr std::int64_t kModel = 40;   // the hidden size
 constexpr std::int64_t kInner = 144;  // the side that is cut over ranks
-
-double gelu(double x) {
-  return 0.5 * x * (1 + std::tanh(std::sqrt(2 / std::acos(-1.0)) * (x + 0.044715 * x * x * x)));
-}
-double gelu_slope(double x) {
-  constexpr double kStep = 1e-5;
-  return (gelu(x + kStep) - gelu(x - kStep)) / (2 * kStep);
-}
 
 /// Columns begin .. begin + count - 1 of [.., width].
 Values columns_of(const Values& matrix, std::int64_t width, std::int64_t begin,
@@ -64,7 +56,8 @@ struct Share {
 
 class Layers {
  public:
-  Layers(Stream& stream, DType dtype) : stream_(stream), dtype_(dtype) {}
+  Layers(Stream& stream, DType dtype, Activation kind)
+      : stream_(stream), dtype_(dtype), kind_(kind) {}
 
   void check(const Share& share) {
     check_forward(share);
@@ -103,23 +96,24 @@ class Layers {
       before[i] += bias[i % bias.size()];
     }
     Values after(before.size());
-    std::transform(before.begin(), before.end(), after.begin(), gelu);
+    std::transform(before.begin(), before.end(), after.begin(),
+                   [this](double at) { return activated(kind_, at); });
 
     const Tensor x_given = given({kRows, kModel}, x);
     const Tensor weight_given = given({kModel, share.count}, weight);
     const Tensor bias_given = given({share.count}, bias);
     const Tensor kept = empty(share);
     const Tensor y = empty(share);
-    column_linear_gelu_forward(stream_, x_given, weight_given, bias_given, kept, y);
+    column_linear_activation_forward(stream_, x_given, weight_given, bias_given, kept, y);
     check_near(kept, before);
     check_near(y, after);
 
     const Tensor plain = empty(share);
-    const Tensor plain_gelu = empty(share);
+    const Tensor plain_active = empty(share);
     column_linear_forward(stream_, x_given, weight_given, bias_given, plain);
-    gelu_forward(stream_, {.x = plain, .y = plain_gelu});
+    activation_forward(stream_, {.x = plain, .y = plain_active, .kind = kind_});
     check_same(kept, plain);
-    check_same(y, plain_gelu);
+    check_same(y, plain_active);
   }
 
   void check_backward(const Share& share) {
@@ -129,31 +123,34 @@ class Layers {
     const Values before = drawn(kRows * share.count, 6, 1.5);
     Values expected = product(dy, weight, kModel, share.count);
     for (std::size_t i = 0; i < expected.size(); ++i) {
-      expected[i] *= gelu_slope(before[i]);
+      expected[i] *= activation_slope(kind_, before[i]);
     }
 
     const Tensor dy_given = given({kRows, kModel}, dy);
     const Tensor weight_given = given({share.count, kModel}, transposed(weight, share.count));
     const Tensor before_given = given({kRows, share.count}, before);
     const Tensor dx = empty(share);
-    row_linear_gelu_backward_input(stream_, dy_given, weight_given, before_given, dx);
+    row_linear_activation_backward_input(stream_, dy_given, weight_given, before_given, dx);
     check_near(dx, expected);
 
     const Tensor plain = empty(share);
     row_linear_backward_input(stream_, dy_given, weight_given, plain);
-    gelu_backward(stream_, {.dy = plain, .x = before_given, .dx = plain});
+    activation_backward(stream_, {.dy = plain, .x = before_given, .dx = plain, .kind = kind_});
     check_same(dx, plain);
   }
 
   Stream& stream_;
   DType dtype_;
+  Activation kind_;
 };
 
 }  // namespace
 
-TEST_CASE("linear layers joined with GELU agree with float64 and have the bits of their parts") {
+TEST_CASE(
+    "linear layers joined with an activation agree with float64 and have the bits of their parts") {
+  const Activation kind = GENERATE(Activation::gelu_tanh, Activation::gelu_erf, Activation::relu);
   const DType dtype = GENERATE(DType::float32, DType::bfloat16);
-  CAPTURE(to_string(dtype));
+  CAPTURE(kind, to_string(dtype));
   for (const int threads : {1, 2}) {
     const auto stream = make_stream({}, {.threads = threads});
     const std::string reason(without_bfloat16(*stream));
@@ -165,7 +162,7 @@ TEST_CASE("linear layers joined with GELU agree with float64 and have the bits o
       const std::int64_t count = kInner / ranks;
       for (int rank = 0; rank < ranks; ++rank) {
         CAPTURE(threads, ranks, rank);
-        Layers(*stream, dtype).check({.begin = rank * count, .count = count});
+        Layers(*stream, dtype, kind).check({.begin = rank * count, .count = count});
       }
     }
   }
