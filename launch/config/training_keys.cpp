@@ -121,8 +121,8 @@ Keys model_keys() {
           "Dropout probability in embedding, attention and both residual branches", kUnitOpen),
       computed(key<kModel, &ModelConfig::init_from>(
                    "model.init_from", text, may_change,
-                   "Initial weights: a folder with a GPT-2 in the hub's format, float32; or a "
-                   "checkpoint, or the newest of a run's directory"),
+                   "Initial weights: a folder in the hub's format, in float32, float16 or "
+                   "bfloat16; or a checkpoint, or the newest of a run's directory"),
                "none: random weights"),
   };
 }

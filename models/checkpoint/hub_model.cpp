@@ -2,107 +2,102 @@
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
+#include <utility>
 
 #include "kernels/base/error.h"
-#include "kernels/base/mapped_file.h"
 #include "models/checkpoint/hub_config.h"
-#include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/hub_tensors.h"
+#include "models/checkpoint/weight_values.h"
 
 namespace stagecraft {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::string_view kHead = "lm_head.weight";
-constexpr std::string_view kTable = "wte.weight";
+/// A tensor that the model needs, and where it is.
+struct Source {
+  WeightTensor tensor;
+  const StoredTensor* stored;
 
-std::string_view without_prefix(std::string_view name) {
-  constexpr std::string_view kPrefix = "transformer.";
-  return name.starts_with(kPrefix) ? name.substr(kPrefix.size()) : name;
-}
-
-/// h.I.attn.bias and h.I.attn.masked_bias are the causal mask, not parameters.
-bool is_mask(std::string_view name) {
-  return name.starts_with("h.") &&
-         (name.ends_with(".attn.bias") || name.ends_with(".attn.masked_bias"));
-}
-
-std::span<const std::byte> data_of(const MappedFile& file, const SafetensorsEntry& entry) {
-  return file.bytes().subspan(static_cast<std::size_t>(entry.begin),
-                              static_cast<std::size_t>(entry.bytes));
-}
-
-bool equal(std::span<const std::byte> a, std::span<const std::byte> b,
-           const std::function<void()>& on_progress) {
-  constexpr std::size_t kBlock = std::size_t{4} << 20;
-  bool same = a.size() == b.size();
-  while (same && !a.empty()) {
-    const std::size_t count = std::min(kBlock, a.size());
-    on_progress();
-    same = std::memcmp(a.data(), b.data(), count) == 0;
-    a = a.subspan(count);
-    b = b.subspan(count);
+  void read(const Box& box, std::span<float> values) const {
+    if (const auto part = shared_part(tensor, box)) {
+      read_weight_part(*part, stored->entry.dtype, stored->data, values);
+    }
   }
-  return same;
+};
+using Sources = std::vector<Source>;
+
+Source source_of(const WeightTensor& tensor, const StoredTensor& stored) {
+  const SafetensorsEntry& entry = stored.entry;
+  require(entry.shape == tensor.shape, stored.file,
+          "tensor {} is {}, but the model needs {}; give the sizes of [model] that the folder has",
+          tensor.name, entry.shape, tensor.shape);
+  require(is_readable_weight(entry.dtype), stored.file,
+          "tensor {} is {}; only F32, F16 and BF16 can be read: save the model as one of them",
+          tensor.name, entry.dtype);
+  return {tensor, &stored};
+}
+
+ParameterSpec parameter_named(const ModelSpec& model, const std::string& name) {
+  const std::vector<ParameterSpec> all = model.parameters();
+  const auto found = std::ranges::find(all, name, &ParameterSpec::name);
+  require(found != all.end(), "WeightNames", "{} is no parameter of the model", name);
+  return *found;
+}
+
+void fill(const Sources& sources, const Box& box, std::span<float> values) {
+  for (const Source& source : sources) {
+    source.read(box, values);
+  }
+}
+
+/// Compares all that the copy holds with the parameter, bit for bit.
+bool equals(const Source& copy, const Sources& original, const std::function<void()>& on_progress) {
+  constexpr std::int64_t kBlock = std::int64_t{1} << 20;  // elements
+  for (const Box& block : blocks_of(copy.tensor.part, kBlock)) {
+    on_progress();
+    const auto elements = static_cast<std::size_t>(elements_of(block.shape()));
+    std::vector<float> found(elements);
+    std::vector<float> expected(elements);
+    copy.read(block, found);
+    fill(original, block, expected);
+    if (std::memcmp(found.data(), expected.data(), elements * sizeof(float)) != 0) {
+      return false;
+    }
+  }
+  return true;
 }
 
 }  // namespace
 
 struct HubModel::State {
-  std::string path;
-  MappedFile file;
-  std::map<std::string, SafetensorsEntry, std::less<>> entries;  // by name without prefix
+  WeightFiles files;
+  std::map<std::string, Sources, std::less<>> sources;  // by parameter
 
-  explicit State(const fs::path& weights)
-      : path(weights.string()), file(weights, MappedFile::Access::read) {}
-
-  void collect(const SafetensorsLayout& layout) {
-    for (const auto& [name, entry] : layout.entries) {
-      const std::string_view plain = without_prefix(name);
-      if (!is_mask(plain)) {
-        require(entries.emplace(plain, entry).second, path,
-                "tensor {} occurs twice, with and without \"transformer.\"", plain);
+  State(const ModelSpec& model, const fs::path& folder, const std::function<void()>& on_progress)
+      : files(folder, on_progress) {
+    HubTensors tensors(files, model.weight_names);
+    for (const ParameterSpec& parameter : model.parameters()) {
+      for (const WeightTensor& tensor : weight_tensors(model.weight_names, parameter)) {
+        sources[parameter.name].push_back(source_of(tensor, tensors.take(tensor)));
       }
     }
+    check_copies(model, tensors, on_progress);
+    tensors.check_none_left();
   }
 
-  /// Removes a head that is a copy of the token table, because the model's head is tied to it.
-  void drop_tied_head(const std::function<void()>& on_progress) {
-    const auto head = entries.find(kHead);
-    const auto table = entries.find(kTable);
-    if (head == entries.end() || table == entries.end()) {
-      return;
-    }
-    require(head->second.shape == table->second.shape &&
-                equal(data_of(file, head->second), data_of(file, table->second), on_progress),
-            path, "{} differs from {}, but this model's head is tied to its token embedding", kHead,
-            kTable);
-    entries.erase(head);
-  }
-
-  void check(const ParameterSpec& spec) const {
-    const auto found = entries.find(spec.name);
-    require(found != entries.end(), path, "tensor {} {} is missing", spec.name,
-            to_string(spec.shape));
-    const SafetensorsEntry& entry = found->second;
-    require(entry.shape == spec.shape, path, "tensor {} is {}, but the model needs {}", spec.name,
-            to_string(entry.shape), to_string(spec.shape));
-    require(entry.dtype == "F32", path, "tensor {} is {}; only F32 (float32) can be read",
-            spec.name, entry.dtype);
-  }
-
-  void check_all(const ModelSpec& model) const {
-    const std::vector<ParameterSpec> parameters = model.parameters();
-    for (const auto& [name, entry] : entries) {
-      const bool known = std::any_of(
-          parameters.begin(), parameters.end(),
-          [&name = name](const ParameterSpec& parameter) { return parameter.name == name; });
-      require(known, path, "tensor {} {} does not belong to a GPT-2 with {} layers", name,
-              to_string(entry.shape), model.config.layers);
-    }
-    for (const ParameterSpec& parameter : parameters) {
-      check(parameter);
+  void check_copies(const ModelSpec& model, HubTensors& tensors,
+                    const std::function<void()>& on_progress) const {
+    for (const FileTensor& copy : model.weight_names.copies) {
+      if (const StoredTensor* stored = tensors.take_if_there(copy.name)) {
+        const ParameterSpec parameter = parameter_named(model, copy.parameter);
+        require(equals(source_of(weight_tensor(copy, parameter), *stored),
+                       sources.at(copy.parameter), on_progress),
+                stored->file,
+                "tensor {} differs from {}, but this model has one tensor for both; it cannot "
+                "begin with a model that has two",
+                copy.name, copy.parameter);
+      }
     }
   }
 };
@@ -114,28 +109,16 @@ HubModel::HubModel(const ModelSpec& model, const fs::path& folder,
   if (fs::exists(folder / "config.json")) {
     check_hub_config(folder / "config.json", model.config);
   }
-  const fs::path weights = folder / "model.safetensors";
-  state_ = std::make_unique<State>(weights);
-  state_->collect(read_safetensors_layout(weights, std::as_const(state_->file).bytes()));
-  state_->drop_tied_head(on_progress);
-  state_->check_all(model);
+  state_ = std::make_unique<State>(model, folder, on_progress);
 }
 
 HubModel::~HubModel() = default;
 
 void HubModel::read(const StatePiece& piece, std::span<float> values) const {
-  const ParameterSpec& spec = piece.parameter;
-  const auto entry = state_->entries.find(spec.name);
-  require(entry != state_->entries.end() && piece.kind == StateKind::weight, state_->path,
-          "{} is not a weight of the model", spec.name);
-  const auto source = data_of(std::as_const(state_->file), entry->second);
-  float* to = values.data();
-  for (const ElementRun& run : runs_of(piece.box, spec.shape)) {
-    // The format does not guarantee that data is aligned to its elements.
-    std::memcpy(to, source.data() + run.begin * size_of(DType::float32),
-                static_cast<std::size_t>(run.count * size_of(DType::float32)));
-    to += run.count;
-  }
+  const auto sources = state_->sources.find(piece.parameter.name);
+  require(sources != state_->sources.end() && piece.kind == StateKind::weight, state_->files.path(),
+          "{} is not a weight of the model", piece.parameter.name);
+  fill(sources->second, piece.box, values);
 }
 
 }  // namespace stagecraft

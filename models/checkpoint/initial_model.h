@@ -10,7 +10,7 @@
 
 namespace stagecraft {
 
-/// `path` is a folder in the format of the hub's GPT-2, a checkpoint, or a run's directory or a
+/// `path` is a folder in the hub's format (hub_model.h), a checkpoint, or a run's directory or a
 /// directory of checkpoints, of which it takes the newest whole one. Of a checkpoint it takes the
 /// weights alone. The constructor checks that they are those of the model; of a hub's folder it
 /// checks all. Throws ConfigError for the key "model.init_from" with the file, the tensor and both

@@ -7,6 +7,8 @@
 #include "kernels/base/error.h"
 #include "kernels/base/file.h"
 #include "models/checkpoint/hub_config.h"
+#include "models/checkpoint/weight_values.h"
+#include "models/parameters/box_values.h"
 
 namespace stagecraft {
 namespace {
@@ -24,7 +26,9 @@ fs::path unfinished(const fs::path& folder, const char* name) {
 SafetensorsHeader header_of(const ModelSpec& model) {
   std::vector<NamedShape> tensors;
   for (const ParameterSpec& parameter : model.parameters()) {
-    tensors.push_back({parameter.name, parameter.shape});
+    for (const WeightTensor& tensor : weight_tensors(model.weight_names, parameter)) {
+      tensors.push_back({tensor.name, tensor.shape});
+    }
   }
   return make_safetensors_header(tensors);
 }
@@ -80,7 +84,8 @@ ModelFileWriter::ModelFileWriter(FileSystem& files, const ModelSpec& model, fs::
     : files_(files),
       temporary_(std::move(temporary)),
       options_(std::move(options)),
-      layout_(header_of(model).layout) {}
+      layout_(header_of(model).layout),
+      names_(model.weight_names) {}
 
 BlockWriter& ModelFileWriter::file() {
   if (!file_) {
@@ -93,14 +98,33 @@ BlockWriter& ModelFileWriter::file() {
 }
 
 void ModelFileWriter::write(const StatePiece& piece, std::span<const float> values) {
-  const ParameterSpec& parameter = piece.parameter;
-  const auto entry = layout_.entries.find(parameter.name);
-  require(entry != layout_.entries.end() && piece.kind == StateKind::weight, temporary_.string(),
-          "{} is not a weight of the model", parameter.name);
+  for (const WeightTensor& tensor : weight_tensors(names_, piece.parameter)) {
+    const auto entry = layout_.entries.find(tensor.name);
+    require(entry != layout_.entries.end() && piece.kind == StateKind::weight, temporary_.string(),
+            "{} is not a weight of the model", piece.parameter.name);
+    if (const auto part = shared_part(tensor, piece.box)) {
+      write_part(*part, entry->second.begin, values);
+    }
+  }
+}
+
+void ModelFileWriter::write_part(const WeightPart& part, std::int64_t tensor_begin,
+                                 std::span<const float> values) {
+  if (!part.transposed && part.in_box == whole_box(part.box)) {
+    write_runs(part, tensor_begin, values);
+    return;
+  }
+  const HostValues ordered(elements_of(part.in_box.shape()));
+  gather_weight_part(part, values, ordered.all());
+  write_runs(part, tensor_begin, ordered.all());
+}
+
+void ModelFileWriter::write_runs(const WeightPart& part, std::int64_t tensor_begin,
+                                 std::span<const float> values) {
   std::span<const std::byte> bytes = std::as_bytes(values);
-  for (const ElementRun& run : runs_of(piece.box, parameter.shape)) {
+  for (const ElementRun& run : runs_of(part.in_file, part.file)) {
     const auto count = static_cast<std::size_t>(run.count * size_of(DType::float32));
-    file().write(entry->second.begin + run.begin * size_of(DType::float32), bytes.first(count));
+    file().write(tensor_begin + run.begin * size_of(DType::float32), bytes.first(count));
     bytes = bytes.subspan(count);
   }
 }

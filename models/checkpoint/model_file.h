@@ -1,4 +1,5 @@
-// RUN/model/: model.safetensors and config.json in the format of the hub's GPT-2. The driver makes
+// RUN/model/: model.safetensors and config.json in the hub's format, with the names and the layout
+// of the family's weight files (families/weight_names.h), in float32. The driver makes
 // both files under temporary names, the weights with their final size. Each actor writes its own
 // elements into the weights and flushes them. The driver renames the files when all actors are
 // done.
@@ -11,6 +12,7 @@
 
 #include "kernels/base/block_writer.h"
 #include "models/checkpoint/safetensors.h"
+#include "models/checkpoint/weight_layout.h"
 #include "models/families/model_spec.h"
 #include "models/parameters/parameter_state.h"
 
@@ -30,17 +32,23 @@ class ModelFileWriter : public StateWriter {
   /// it.
   ModelFileWriter(FileSystem& files, const ModelSpec& model, std::filesystem::path temporary,
                   BlockWriteOptions options = {});
+  /// Where a file's tensor has another layout, the host holds the piece twice.
   void write(const StatePiece& piece, std::span<const float> values) override;
   /// Returns when all that was written is on the disk. Call it after the last piece.
   void sync();
 
  private:
   BlockWriter& file();
+  /// `tensor_begin` is a byte of the file.
+  void write_part(const WeightPart& part, std::int64_t tensor_begin, std::span<const float> values);
+  /// `values` are the part's elements in the order of the file.
+  void write_runs(const WeightPart& part, std::int64_t tensor_begin, std::span<const float> values);
 
   FileSystem& files_;
   std::filesystem::path temporary_;
   BlockWriteOptions options_;
   SafetensorsLayout layout_;
+  WeightNames names_;
   std::optional<BlockWriter> file_;  // empty before the first piece
 };
 

@@ -72,6 +72,14 @@ LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
           }};
 }
 
+/// The hub's: a parameter's name is its tensor's. h.I.attn.bias is the causal mask.
+WeightNames weight_names() {
+  return {.prefix = "transformer.",
+          .tensors = {},
+          .copies = {{.name = "lm_head.weight", .parameter = "wte.weight"}},
+          .ignored = {"h.*.attn.bias", "h.*.attn.masked_bias"}};
+}
+
 }  // namespace
 
 ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
@@ -92,6 +100,7 @@ ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   model.tensor_shards = tensor_shards;
   model.hidden = config.hidden;
   model.sequence = config.sequence;
+  model.weight_names = weight_names();
   const EmbeddingConfig embedding = embedding_config(config);
   model.layers.push_back(embedding_spec(embedding, tensor_shards));
   for (std::int64_t i = 0; i < config.layers; ++i) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/families/model_config.h"
+#include "models/families/weight_names.h"
 #include "models/layers/layer.h"
 
 namespace stagecraft {
@@ -17,6 +18,7 @@ struct ModelSpec {
   std::vector<LayerSpec> layers;
   std::int64_t hidden = 0;    // columns of the activations between stages
   std::int64_t sequence = 0;  // T
+  WeightNames weight_names;   // of its files
 
   /// Every parameter once, in model order.
   std::vector<ParameterSpec> parameters() const;

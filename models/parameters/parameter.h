@@ -31,8 +31,10 @@ struct GradientAxes {
 
 /// One parameter tensor of the whole model.
 struct ParameterSpec {
-  std::string name;  // the hub's name, e.g. "h.0.attn.c_attn.weight"
-  Shape shape;       // global, without padding
+  // The name in this program, e.g. "h.0.attn.c_attn.weight". Random numbers, checkpoints and hashes
+  // follow from it; files of a family may have other names (families/weight_names.h).
+  std::string name;
+  Shape shape;  // global, without padding
   ShardSpec shard;
   Initializer initial;
   GradientAxes summed_over = {};

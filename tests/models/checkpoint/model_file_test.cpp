@@ -236,17 +236,24 @@ TEST_CASE("weights of another model are errors with file, tensor and shapes") {
 
   std::vector<Content> contents = good;
   contents.erase(contents.begin() + 2);
-  CHECK(failure_of(root, contents) == file + "tensor h.0.ln_1.weight [24] is missing");
+  CHECK(failure_of(root, contents) ==
+        file +
+            "tensor h.0.ln_1.weight [24] is missing; give the sizes of [model] that the folder "
+            "has");
 
   contents = good;
   contents[2].tensor.shape = {2, 12};
   CHECK(failure_of(root, contents) ==
-        file + "tensor h.0.ln_1.weight is [2, 12], but the model needs [24]");
+        file +
+            "tensor h.0.ln_1.weight is [2, 12], but the model needs [24]; give the sizes of "
+            "[model] that the folder has");
 
   contents = good;
   contents.push_back({{"h.2.ln_1.weight", {24}}, std::vector<float>(24)});
   CHECK(failure_of(root, contents) ==
-        file + "tensor h.2.ln_1.weight [24] does not belong to a GPT-2 with 2 layers");
+        file +
+            "tensor h.2.ln_1.weight [24] belongs to no parameter of the model; give the family "
+            "and the sizes of [model] that the folder has");
 
   contents = good;
   contents.push_back({{"transformer.wpe.weight", {8, 24}}, std::vector<float>(192)});
@@ -255,12 +262,14 @@ TEST_CASE("weights of another model are errors with file, tensor and shapes") {
   contents = good;
   contents.push_back({{"lm_head.weight", {200, 24}}, good[0].values});
   contents.back().values[100] += 1;
-  CHECK_THAT(failure_of(root, contents), Contains("lm_head.weight differs from wte.weight"));
+  CHECK_THAT(failure_of(root, contents), Contains("tensor lm_head.weight differs from wte.weight"));
 
   std::string bytes = bytes_of(good);
   bytes.replace(bytes.find("F32"), 3, "I32");
   CHECK(failure_of(root, bytes) ==
-        file + "tensor wte.weight is I32; only F32 (float32) can be read");
+        file +
+            "tensor wte.weight is I32; only F32, F16 and BF16 can be read: save the model as "
+            "one of them");
   bytes.pop_back();
   CHECK_THAT(failure_of(root, bytes), Contains("the file is truncated"));
 }
@@ -269,7 +278,8 @@ TEST_CASE("a folder without a model is an error") {
   const TemporaryFolder folder;
   const auto open = [](const fs::path& path) { const InitialModel opened(model_of(1), path); };
   CHECK_THROWS_WITH(open(folder.path() / "no"), Contains("/no] is not a directory"));
-  CHECK_THROWS_WITH(open(folder.path()), Contains("model.safetensors] cannot open"));
+  CHECK_THROWS_WITH(open(folder.path()),
+                    Contains("holds neither model.safetensors nor model.safetensors.index.json"));
 }
 
 TEST_CASE("config.json must describe the same function") {
