@@ -205,6 +205,7 @@ int train_as_configured(const TrainOptions& options) {
     RunStart start = start_of(run, origin_of(run, text), earlier, options.start.allowed);
     if (first) {
       print_lines(start.lines);
+      print_lines(options.notes);
       print_lines(stopped_run_lines(config, words));
       print_plan(run, text, start);
     }
