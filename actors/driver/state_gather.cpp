@@ -87,6 +87,9 @@ CheckpointReport StateGather::checkpoint() const {
     if (!file.pieces.empty()) {
       add_file(file, report.manifest);
     }
+    if (file.without_copy) {
+      report.ranks_without_copy.push_back(file.rank);
+    }
   }
   return report;
 }

@@ -123,6 +123,7 @@ struct StateSaved {
   std::int64_t bytes = 0;              // of the file
   std::vector<WirePiece> pieces = {};  // in the order of the file; none: the rank has no file
   std::string error = {};              // "": none
+  bool without_copy = false;           // no memory for a copy: training waited for the writing
 };
 
 /// `state` (at most one) says what is done with the state behind the update, before the next one.
@@ -237,7 +238,8 @@ auto inspect(Inspector& f, WirePiece& x) {
 }
 template <class Inspector>
 auto inspect(Inspector& f, StateSaved& x) {
-  return f(caf::meta::type_name("StateSaved"), x.rank, x.step, x.bytes, x.pieces, x.error);
+  return f(caf::meta::type_name("StateSaved"), x.rank, x.step, x.bytes, x.pieces, x.error,
+           x.without_copy);
 }
 template <class Inspector>
 auto inspect(Inspector& f, WireSquare& x) {

@@ -48,6 +48,8 @@ struct CheckpointReport {
   /// Without `settings`, `origin` and `different_bits`, which launch/ knows.
   CheckpointManifest manifest;
   double seconds = 0;  // from the order to save to the last piece on the disk
+  /// Whose hosts had no memory for a copy of the state: training waited for their writing.
+  std::vector<int> ranks_without_copy = {};
 };
 
 /// A checkpoint that could not be written.

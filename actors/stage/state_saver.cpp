@@ -82,6 +82,7 @@ StateSaved StateSaver::written(const KeepState& order, StateSnapshot* snapshot) 
   if (pieces.empty()) {
     return message;
   }
+  message.without_copy = snapshot == nullptr;
   try {
     CheckpointWriter file(setup_.files, begin_checkpoint(setup_.files, order.directory, order.step),
                           setup_.rank, pieces, {.on_progress = [this] { advance(); }});

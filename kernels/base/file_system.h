@@ -59,6 +59,9 @@ class FileSystem {
   /// Of a file or a directory. `to`, if there is one, is replaced in one step: a file by a file, an
   /// empty directory by a directory.
   virtual void rename(const Path& from, const Path& to) = 0;
+  /// Gives each of two files or directories the other's name, in one step. False, and nothing has
+  /// happened, where the file system cannot.
+  virtual bool exchange(const Path& one, const Path& other) = 0;
   /// Removes a file; nothing happens if there is none.
   virtual void remove(const Path& path) = 0;
   /// Removes an empty directory; nothing happens if there is none.

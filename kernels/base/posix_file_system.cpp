@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdio>
 
 #include "kernels/base/descriptor.h"
 #include "kernels/base/error.h"
@@ -126,6 +127,17 @@ void PosixFileSystem::rename(const Path& from, const Path& to) {
     throw_file_error(to, fmt::format("cannot take the place of {}", from.filename().string()),
                      errno);
   }
+}
+
+bool PosixFileSystem::exchange(const Path& one, const Path& other) {
+  if (::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0) {
+    return true;
+  }
+  if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP) {
+    throw_file_error(other, fmt::format("cannot exchange names with {}", one.filename().string()),
+                     errno);
+  }
+  return false;
 }
 
 void PosixFileSystem::remove(const Path& path) {

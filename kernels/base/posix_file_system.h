@@ -19,6 +19,7 @@ class PosixFileSystem : public FileSystem {
   std::vector<std::string> list(const Path& path) override;
   void make_directory(const Path& path) override;
   void rename(const Path& from, const Path& to) override;
+  bool exchange(const Path& one, const Path& other) override;
   void remove(const Path& path) override;
   void remove_directory(const Path& path) override;
   void sync_directory(const Path& path) override;

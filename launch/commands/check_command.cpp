@@ -36,7 +36,8 @@ std::string claim_lines(const ConfigFile& config, const Start& start, ResolvedRu
   ClaimedRun claimed = claim_run(config, start.hosts.holder, start.earlier, run.settings);
   check_trace_file(*run.settings.session.trace_file);
   notes.insert(notes.end(), claimed.notes.begin(), claimed.notes.end());
-  const std::string lines = directory_lines(claimed.directory) + start_lines(start.earlier, notes);
+  const std::string lines = directory_lines(claimed.directory) + shared_lines(run, start.hosts) +
+                            start_lines(start.earlier, notes);
   claimed.directory.hand_on();
   return lines;
 }

@@ -125,6 +125,11 @@ void describe_train(CLI::App& train, Arguments& words) {
                    "Take over the run directory that `check --launch --holder` claimed");
   train.add_option("--from", words.train.start.from,
                    "The checkpoint that `check --launch --holder` has chosen, or none");
+  train
+      .add_option("--note", words.train.notes,
+                  "A line of `check --launch --holder` for the person who starts the run")
+      ->take_all()
+      ->allow_extra_args(false);
   train.add_flag("--plain", words.train.plain, "Print progress as lines, also on a terminal");
 }
 
@@ -145,6 +150,9 @@ void describe_check(CLI::App& check, Arguments& words) {
   check.add_option(
       "--holder", words.hosts.holder,
       "With --launch and run.mode = \"mpi\": claim the run directory for this process");
+  check.add_flag(
+      "--await-claim", words.train.start.await_claim,
+      "With --launch: wait until a run directory that was claimed on another host is free");
   check.add_flag("--share-gpu", words.hosts.share_gpu, "Processes may share a GPU, for tests");
 }
 

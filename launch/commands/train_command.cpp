@@ -201,9 +201,11 @@ int train_as_configured(const TrainOptions& options) {
     const bool processes = run.settings.session.mode == "mpi";
     const bool first = !processes || mpi_rank(run.plan) == 0;
     const TextData text = text_of(config, run);
+    set_saves_on_signal(!run.settings.checkpoint.directory.value_or("").empty());
     RunStart start = start_of(run, origin_of(run, text), earlier, options.start.allowed);
     if (first) {
       print_lines(start.lines);
+      print_lines(options.notes);
       print_lines(stopped_run_lines(config, words));
       print_plan(run, text, start);
     }

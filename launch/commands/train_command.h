@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "actors/protocol/run_config.h"
 #include "launch/commands/config_options.h"
@@ -14,10 +15,11 @@ namespace stagecraft {
 struct TrainOptions {
   ConfigOptions config;
   StartOptions start;
-  std::string interface;   // network interface between processes; "": loopback
-  std::string claim;       // of the run directory, passed on by launch/train; "": none
-  bool plain = false;      // rewrite no line in place
-  bool share_gpu = false;  // processes may share a GPU
+  std::string interface;                // network interface between processes; "": loopback
+  std::string claim;                    // of the run directory, passed on by launch/train; "": none
+  std::vector<std::string> notes = {};  // of `check --launch`, passed on by launch/train
+  bool plain = false;                   // rewrite no line in place
+  bool share_gpu = false;               // processes may share a GPU
   /// A seam for tests: may change the configuration of the run.
   std::function<void(RunConfig&)> adjust = {};
 };

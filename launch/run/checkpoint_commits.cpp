@@ -1,6 +1,7 @@
 #include "launch/run/checkpoint_commits.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <exception>
 #include <utility>
@@ -55,10 +56,23 @@ void CheckpointCommits::commit(const CheckpointReport& report) noexcept {
     setup_.say(fmt::format("checkpoint of step {} in {}: {} in {}", manifest.step,
                            checkpoint_folder(setup_.directory, manifest.step).string(),
                            bytes_text(bytes_of(manifest)), seconds_text(report.seconds)));
+    tell_of_waiting(report);
   } catch (const std::exception& error) {
     return discard({report.unfinished, report.manifest.step, error.what()});
   }
   prune();
+}
+
+/// Once: it holds for every checkpoint of the run.
+void CheckpointCommits::tell_of_waiting(const CheckpointReport& report) {
+  if (report.ranks_without_copy.empty() || std::exchange(told_of_waiting_, true)) {
+    return;
+  }
+  setup_.say(
+      fmt::format("training waits while a checkpoint is written: no memory of the host for "
+                  "a copy of the state of rank {}; free 12 bytes for each parameter that a "
+                  "rank saves",
+                  fmt::join(report.ranks_without_copy, ", ")));
 }
 
 void CheckpointCommits::prune() noexcept {

@@ -43,11 +43,13 @@ class CheckpointCommits : public RunObserver {
 
  private:
   void commit(const CheckpointReport& report) noexcept;
+  void tell_of_waiting(const CheckpointReport& report);
   void prune() noexcept;
   void discard(const CheckpointFailure& failure) noexcept;
 
   CheckpointCommitsSetup setup_;
   bool model_written_ = false;
+  bool told_of_waiting_ = false;
   std::string last_failure_;  // of the queue's thread, until finish()
   WorkQueue work_;
 };

@@ -9,18 +9,19 @@
 #include <string_view>
 
 #include "kernels/base/span.h"
+#include "launch/run/request_filter.h"
 
 namespace stagecraft {
 namespace {
 
 constexpr std::int64_t kTermination_ns = 100'000'000;
 constexpr std::int64_t kHangup_ns = 1'000'000'000;
-constexpr std::int64_t kThroughMpirun_ns = 5'000'000'000;
 
 /// When the first signal came, and its number in the lowest byte: one value, since the second may
 /// come to another thread at the same time. 0: none so far.
 std::atomic<std::int64_t> first_signal{0};
 std::atomic<bool> save_signal{false};
+std::atomic<bool> saves_on_signal{true};
 std::atomic<bool> is_rank{false};
 std::atomic<ProgressBoard*> shown_board{nullptr};
 std::atomic<ProgressSlot*> shown_slot{nullptr};
@@ -34,6 +35,8 @@ static_assert(std::atomic<std::int64_t>::is_always_lock_free &&
 constexpr std::string_view kStopText =
     "\nstopping after this step and its checkpoint; a second signal ends the run at once\n";
 constexpr std::string_view kSaveText = "\na checkpoint follows this step, and the run goes on\n";
+constexpr std::string_view kNoSaveText =
+    "\nnothing is saved, because checkpoint.directory is \"\"; the run goes on\n";
 
 void announce(std::string_view text) {
   // A terminal that was stopped (Ctrl-S) takes nothing; writing to it would block this thread.
@@ -69,8 +72,7 @@ std::int64_t signal_now(int number) { return (now_ns() & ~std::int64_t{0xFF}) | 
 bool is_same_request(int number, std::int64_t first) {
   const std::int64_t age_ns = now_ns() - first;
   return (number == SIGTERM && (first & 0xFF) == SIGTERM && age_ns < kTermination_ns) ||
-         (number == SIGHUP && age_ns < kHangup_ns) ||
-         (is_rank.load() && age_ns < kThroughMpirun_ns);
+         (number == SIGHUP && age_ns < kHangup_ns) || (is_rank.load() && age_ns < kSameRequest_ns);
 }
 
 void on_signal(int number, siginfo_t* info, void* /*context*/) {
@@ -94,7 +96,7 @@ void on_save_signal(int /*number*/, siginfo_t* /*info*/, void* /*context*/) {
   const int saved_errno = errno;
   save_signal = true;
   show_save();
-  announce(kSaveText);
+  announce(saves_on_signal ? kSaveText : kNoSaveText);
   errno = saved_errno;
 }
 
@@ -141,6 +143,8 @@ void show_signals_on(ProgressBoard& board, int rank) {
     show_save();
   }
 }
+
+void set_saves_on_signal(bool saves) { saves_on_signal = saves; }
 
 bool stop_signalled() { return first_signal.load() != 0; }
 

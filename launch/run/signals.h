@@ -11,7 +11,7 @@ namespace stagecraft {
 /// process at once with status 128 + its number. Two signals may be one request: `timeout` sends
 /// SIGTERM twice, within 0.1 s, and a terminal that is lost is told by the system and by its shell,
 /// so SIGHUP counts with any signal of the second before. A SIGHUP that is ignored (nohup) stays
-/// so. Every SIGUSR2 is recorded and announced. SIGPIPE is ignored.
+/// so. Every SIGUSR2 is recorded and answered. SIGPIPE is ignored.
 void watch_signals();
 
 /// The same in a rank that mpirun has started, except that any signal within five seconds of the
@@ -29,6 +29,9 @@ void ignore_file_size_signal();
 void show_signals_on(ProgressBoard& board, int rank);
 
 bool stop_signalled();
+
+/// Whether the run makes checkpoints. If not, a SIGUSR2 says that nothing is saved.
+void set_saves_on_signal(bool saves);
 
 /// Whether a checkpoint was asked for since the last call.
 bool take_save_signal();

@@ -8,6 +8,7 @@
 
 #include "actors/protocol/run_report.h"
 #include "actors/run/run_rank.h"
+#include "kernels/base/span.h"
 #include "launch/artifacts/rank_log.h"
 #include "launch/artifacts/result_file.h"
 #include "launch/format/print.h"
@@ -18,6 +19,7 @@
 #include "launch/run/exit_now.h"
 #include "launch/run/host_board.h"
 #include "launch/run/progress.h"
+#include "launch/run/request_filter.h"
 #include "launch/run/run_files.h"
 #include "launch/run/signals.h"
 #include "launch/run/trace_recording.h"
@@ -43,7 +45,9 @@ class RankRun {
         log_(config.progress_board.parent_path() / "logs", rank, stage_) {
     show_signals_on(*board_, rank);
     config_.stop_requested = [board = board_] { return board->stop_requested(); };
-    config_.save_requested = [board = board_] { return board->take_save_request(); };
+    config_.save_requested = [board = board_, filter = RequestFilter()]() mutable {
+      return board->take_save_request() && filter.is_new(now_ns());
+    };
     if (rank != 0) {
       log_.take_output();
     }

@@ -116,15 +116,19 @@ std::string patience_line(const ResolvedRun& run) {
 }
 
 Lines mpirun_words(const ResolvedRun& run, const HostOptions& where) {
-  Lines words = {"-n", fmt::format("{}", run.plan.mesh.ranks()), "--quiet", "-x",
-                 "OMP_WAIT_POLICY"};
-  if (!where.hosts.empty()) {
-    words.insert(words.end(), {"--host", where.hosts});
-  }
-  for (const Lines& more : {binding(run, where), transports(where), networks(where)}) {
+  Lines words = {"--quiet", "-x", "OMP_WAIT_POLICY"};
+  for (const Lines& more : {binding(run, where), transports(where)}) {
     words.insert(words.end(), more.begin(), more.end());
   }
   return words;
+}
+
+std::string lines_of(std::string_view key, const Lines& values) {
+  std::string text;
+  for (const std::string& value : values) {
+    text += fmt::format("{} {}\n", key, value);
+  }
+  return text;
 }
 
 }  // namespace
@@ -145,13 +149,24 @@ std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked) {
       text +=
           "environment OMPI_ALLOW_RUN_AS_ROOT=1\nenvironment OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1\n";
     }
-    for (const std::string& word : mpirun_words(run, where)) {
-      text += fmt::format("word {}\n", word);
-    }
+    text += fmt::format("ranks {}\n", run.plan.mesh.ranks()) + lines_of("reach", networks(where)) +
+            lines_of("word", mpirun_words(run, where));
   } else {
     text += fmt::format("directory {}\n", session.directory);
   }
   return text;
+}
+
+std::string shared_lines(const ResolvedRun& run, const HostOptions& asked) {
+  if (!with_machines(asked).several) {
+    return "";
+  }
+  Lines shared = {run.settings.session.directory};
+  if (const std::string checkpoints = run.settings.checkpoint.directory.value_or("");
+      !checkpoints.empty()) {
+    shared.push_back(checkpoints);
+  }
+  return lines_of("shared", shared);
 }
 
 std::string directory_lines(const RunDirectory& directory) {
@@ -169,10 +184,7 @@ std::string start_lines(const std::optional<EarlierRun>& earlier,
   if (earlier) {
     text = fmt::format("from {}\n", earlier->checkpoint ? earlier->folder.string() : kNoCheckpoint);
   }
-  for (const std::string& note : notes) {
-    text += fmt::format("note {}\n", note);
-  }
-  return text;
+  return text + lines_of("note", notes);
 }
 
 }  // namespace stagecraft

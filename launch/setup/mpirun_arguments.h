@@ -26,9 +26,15 @@ struct HostOptions {
 ///   directory PATH            of a run of threads; directory_lines() names that of processes
 ///   environment NAME=VALUE    of every process
 ///   files NUMBER              that mpirun and its processes hold open at once, at most
-///   word WORD                 for mpirun, in order, before the program
+///   ranks NUMBER              of processes
+///   reach WORD                for every mpirun that reaches the run's hosts, in order
+///   word WORD                 for the run's mpirun, behind these, before the program
 /// Throws ConfigError when this program or the given options do not support the run.
 std::string mpirun_arguments(const ResolvedRun& run, const HostOptions& asked);
+
+/// The lines about the directories of a run over several hosts; none for one host:
+///   shared PATH               that every host must see; it may not be there yet
+std::string shared_lines(const ResolvedRun& run, const HostOptions& asked);
 
 /// The lines about a run directory that is claimed for launch/train:
 ///   directory PATH            of the run

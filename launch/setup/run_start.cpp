@@ -6,7 +6,9 @@
 #include <utility>
 
 #include "kernels/base/posix_file_system.h"
+#include "launch/artifacts/claim_wait.h"
 #include "launch/artifacts/run_directory.h"
+#include "launch/format/print.h"
 #include "models/checkpoint/checkpoint_folder.h"
 #include "models/checkpoint/checkpoint_reader.h"
 
@@ -135,6 +137,10 @@ std::optional<EarlierRun> begin_with(const StartOptions& options, bool claimed,
       config.locations["run.directory"] = {.text = "--resume " + options.resume};
     }
     if (!claimed) {
+      if (options.await_claim) {
+        await_claim(config.settings.session.directory,
+                    [](const std::string& line) { print_or_drop(stderr, line + "\n"); });
+      }
       check_is_unheld(config.settings.session.directory);
     }
     std::optional<EarlierRun> earlier = earlier_run(config, options.from);

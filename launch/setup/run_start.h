@@ -17,6 +17,7 @@ struct StartOptions {
   std::string resume = {};  // directory of the run that goes on; "": run.directory tells
   std::vector<std::string> allowed = {};  // keys that may have another value, whatever the bits
   std::string from = {};                  // of earlier_run(), passed on by launch/train
+  bool await_claim = false;               // wait for a directory that another host has claimed
 };
 
 struct RunStart {

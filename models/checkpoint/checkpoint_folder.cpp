@@ -48,20 +48,22 @@ void remove_folder(FileSystem& files, const fs::path& folder) {
   files.remove_directory(folder);
 }
 
-void rename_quietly(FileSystem& files, const fs::path& from, const fs::path& to) noexcept {
+/// Calls `work`. The error that led here says more than what fails in it.
+template <typename Work>
+void quietly(const Work& work) noexcept {
   try {
-    files.rename(from, to);
+    work();
   } catch (const std::exception&) {
-    return;  // the error that led here says more
+    return;
   }
 }
 
-/// Takes a checkpoint's final name away. Returns the folder that is to be removed once the name is
-/// gone on the disk too.
-fs::path take_name(FileSystem& files, const fs::path& folder) {
+/// Takes a checkpoint's name away, its final one or another of its step's. Returns the folder that
+/// is to be removed once the name is gone on the disk too.
+fs::path take_name(FileSystem& files, const fs::path& folder, const fs::path& named) {
   fs::path removed = with_ending(folder, kRemoved);
   remove_folder(files, removed);
-  files.rename(folder, removed);
+  files.rename(named, removed);
   return removed;
 }
 
@@ -69,7 +71,8 @@ void remove_checkpoints(FileSystem& files, const fs::path& directory,
                         const std::vector<std::int64_t>& steps) {
   std::vector<fs::path> removed;
   for (const std::int64_t step : steps) {
-    removed.push_back(take_name(files, checkpoint_folder(directory, step)));
+    const fs::path folder = checkpoint_folder(directory, step);
+    removed.push_back(take_name(files, folder, folder));
   }
   if (!removed.empty()) {
     files.sync_directory(directory);
@@ -93,6 +96,18 @@ void write_latest(FileSystem& files, const fs::path& directory) noexcept {
   }
 }
 
+/// Where names cannot be exchanged: neither checkpoint has the final name between two renames.
+fs::path replace_by_renames(FileSystem& files, const fs::path& unfinished, const fs::path& folder) {
+  fs::path earlier = take_name(files, folder, folder);
+  try {
+    files.rename(unfinished, folder);
+  } catch (...) {
+    quietly([&] { files.rename(earlier, folder); });
+    throw;
+  }
+  return earlier;
+}
+
 /// Gives the folder its final name. Returns an earlier checkpoint that had it, which is to be
 /// removed; after a failure it has the name again, as far as that is possible.
 std::optional<fs::path> take_place(FileSystem& files, const fs::path& unfinished,
@@ -101,14 +116,15 @@ std::optional<fs::path> take_place(FileSystem& files, const fs::path& unfinished
     files.rename(unfinished, folder);
     return {};
   }
-  const fs::path earlier = take_name(files, folder);
+  if (!files.exchange(unfinished, folder)) {
+    return replace_by_renames(files, unfinished, folder);
+  }
   try {
-    files.rename(unfinished, folder);
+    return take_name(files, folder, unfinished);
   } catch (...) {
-    rename_quietly(files, earlier, folder);
+    quietly([&] { files.exchange(unfinished, folder); });
     throw;
   }
-  return earlier;
 }
 
 /// Throws unless the folder, if its name is that of a step, holds this step.
@@ -193,22 +209,23 @@ void commit_checkpoint(FileSystem& files, const fs::path& unfinished,
 }
 
 void discard_checkpoint(FileSystem& files, const fs::path& unfinished) noexcept {
-  try {
-    remove_folder(files, unfinished);
-  } catch (const std::exception&) {
-    return;  // the error that led here says more
-  }
+  quietly([&] { remove_folder(files, unfinished); });
 }
 
 void discard_unfinished(FileSystem& files, const fs::path& directory) {
   if (!files.exists(directory)) {
     return;
   }
-  for (const std::string& name : files.list(directory)) {
-    const std::string_view ending = fs::path(name).extension().native();
-    if (name.starts_with(kStep) && (ending == kUnfinished || ending == kRemoved)) {
-      remove_folder(files, directory / name);
-    }
+  std::vector<std::string> names = files.list(directory);
+  std::erase_if(names, [](const std::string& name) {
+    const fs::path ending = fs::path(name).extension();
+    return !name.starts_with(kStep) || (ending != kUnfinished && ending != kRemoved);
+  });
+  if (!names.empty()) {
+    files.sync_directory(directory);  // a final name may have been taken from one of them just now
+  }
+  for (const std::string& name : names) {
+    remove_folder(files, directory / name);
   }
 }
 

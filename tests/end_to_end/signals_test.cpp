@@ -140,16 +140,20 @@ TEST_CASE("the first signal finishes the step, writes a checkpoint, says so and 
   }
 }
 
-TEST_CASE("without a directory for checkpoints a stop writes the model") {
+TEST_CASE(
+    "without a directory for checkpoints SIGUSR2 saves nothing, and a stop writes the model") {
   const TemporaryFolder folder;
   Process process =
       start_stagecraft({"train", "run.toml", "--set", "checkpoint.directory="}, workplace(folder));
   const bool trains = becomes_true([&] { return has_bytes(folder.path() / "run/metrics.jsonl"); });
   CHECK(trains);
+  ::kill(process.pid(), SIGUSR2);
+  CHECK(becomes_true([&] { return has_bytes(process.error_file()); }));
   ::kill(process.pid(), trains ? SIGTERM : SIGKILL);
   const Ended ended = process.wait();
   CAPTURE(ended.out, ended.err);
   CHECK(ended.status == 75);
+  CHECK_THAT(ended.err, Catch::Contains("nothing is saved, because checkpoint.directory is \"\""));
   CHECK(has_model(folder.path()));
   CHECK_FALSE(fs::exists(folder.path() / "run/checkpoints"));
 }

@@ -4,6 +4,7 @@
 
 namespace stagecraft::cuda {
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the arguments are names of functions and types
 #define STAGECRAFT_DECLARE(name, Args) void name(Stream& stream, const Args& args);
 STAGECRAFT_OPERATIONS(STAGECRAFT_DECLARE)
 #undef STAGECRAFT_DECLARE
@@ -16,5 +17,6 @@ const OpTable& op_table() {
   };
   return kTable;
 }
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace stagecraft::cuda

@@ -64,12 +64,14 @@ TEST_CASE("driver: a checkpoint is ordered with the update, and reported when al
   play.tell(StateSaved{.rank = 0,
                        .step = 2,
                        .bytes = 300,
-                       .pieces = {{1, StateKind::first_moment, {2, 3}, {4, 5}, 6}}});
+                       .pieces = {{1, StateKind::first_moment, {2, 3}, {4, 5}, 6}},
+                       .without_copy = true});
   CHECK(play.observer.take() == Events{"checkpoint 2"});
   const CheckpointReport& report = play.observer.checkpoints.front();
   CHECK(report.unfinished == "checkpoints/step-2.unfinished");
   CHECK(report.manifest.samples == 2 * two_stages().batch.global_batch);
   CHECK(report.manifest.loss == 3);
+  CHECK(report.ranks_without_copy == std::vector<int>{0});
   CHECK(report.manifest.files == std::vector<CheckpointFile>{{"rank-0.safetensors", 300}});
   CHECK(report.manifest.tensors.at(0).at(StateKind::weight).hash == 7);
   CHECK(report.manifest.tensors.at(1).at(StateKind::first_moment).pieces ==

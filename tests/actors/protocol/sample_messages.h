@@ -42,7 +42,8 @@ inline void fill(StateHashed& m) {
   m = {2, 99, {{3, StateKind::second_moment, ~std::uint64_t{0}}, {4, StateKind::weight, 1}}};
 }
 inline void fill(StateSaved& m) {
-  m = {2, 99, kLarge, {{3, StateKind::second_moment, {0, 7}, {4, 9}, ~std::uint64_t{0}}}, "full"};
+  m = {2,      99,  kLarge, {{3, StateKind::second_moment, {0, 7}, {4, 9}, ~std::uint64_t{0}}},
+       "full", true};
 }
 inline void fill(ApplyUpdate& m) {
   m = {99, kTiny, kMinusZero, {{PassKind::evaluate, 99, 4, 12}}, {{99, "folder"}}};

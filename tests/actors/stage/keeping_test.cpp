@@ -88,6 +88,18 @@ TEST_CASE("stage: behind the last step the hashes come at once, and the file whe
   CHECK(play.files->size(file) == saved_file(play, 1).bytes);
 }
 
+TEST_CASE("stage: without memory for a copy the file is written all the same, and it says so") {
+  StageFixture play;
+  play.work->state.has_memory = false;
+  play.make_ready();
+  play.tell(train(1));
+  train_step(play, 1);
+  play.tell(keep(1, {}, kDirectory));
+  StateSaved saved = saved_file(play, 1);
+  saved.without_copy = true;
+  CHECK(play.driver_gets(hashes_of(play, 1), saved));
+}
+
 TEST_CASE("stage: an order between two steps keeps the state of the last one") {
   StageFixture play;
   play.make_ready();

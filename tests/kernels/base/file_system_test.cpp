@@ -123,6 +123,30 @@ TEST_CASE("names: a file is renamed over another, removed, and stands in a direc
   }
 }
 
+TEST_CASE("two directories, and two files, exchange their names") {
+  for (const Place& place : places()) {
+    CAPTURE(place.name);
+    FileSystem& files = *place.files;
+    const fs::path a = place.root / "a";
+    const fs::path b = place.root / "b";
+    for (const fs::path& folder : {a, b}) {
+      files.make_directory(folder);
+      fill_file(files, folder / "name", folder.filename().string());
+    }
+    fill_file(files, b / "more", "more");
+    REQUIRE(files.exchange(a, b));
+    CHECK(files.read(a / "name") == "b");
+    CHECK(files.read(b / "name") == "a");
+    CHECK(files.list(a) == std::vector<std::string>{"more", "name"});
+    REQUIRE(files.exchange(a / "name", a / "more"));
+    CHECK(files.read(a / "name") == "more");
+    CHECK(files.read(a / "more") == "b");
+    CHECK_THROWS_WITH(
+        files.exchange(a, place.root / "none"),
+        Contains("[" + (place.root / "none").string() + "]") && Contains("No such file"));
+  }
+}
+
 TEST_CASE("any part of a file is read, and a read at its end gives nothing") {
   for (const Place& place : places()) {
     CAPTURE(place.name);

@@ -97,6 +97,23 @@ class MemoryFileSystem : public FileSystem {
     files_.erase(from);
     files_[to] = contents;
   }
+  bool exchange(const Path& one, const Path& other) override {
+    const std::lock_guard lock(mutex_);
+    const std::string action =
+        fmt::format("cannot exchange names with {}", one.filename().string());
+    if (files_.contains(one) && files_.contains(other)) {
+      std::swap(files_.at(one), files_.at(other));
+      return true;
+    }
+    if (!directories_.contains(one) || !directories_.contains(other)) {
+      throw_file_error(other, action, ENOENT);
+    }
+    const Path between = one.string() + ".exchanged";
+    rename_directory(one, between, action);
+    rename_directory(other, one, action);
+    rename_directory(between, other, action);
+    return true;
+  }
   void remove(const Path& path) override {
     const std::lock_guard lock(mutex_);
     if (directories_.contains(path)) {

@@ -21,6 +21,7 @@ enum class FileCallKind {
   write,
   sync,
   rename,
+  exchange,
   remove,
   make_directory,
   remove_directory,
@@ -33,7 +34,7 @@ enum class FileCallKind {
 struct FileCall {
   FileCallKind kind = FileCallKind::write;
   std::filesystem::path path;
-  std::filesystem::path to = {};  // of a rename
+  std::filesystem::path to = {};  // of a rename or an exchange
   std::int64_t offset = 0;        // of a write or a read; for create, the file's size
   std::string bytes = {};         // of a write
 };
@@ -75,6 +76,10 @@ class ObservedFileSystem : public FileSystem {
   void rename(const Path& from, const Path& to) override {
     show({.kind = FileCallKind::rename, .path = from, .to = to});
     under_->rename(from, to);
+  }
+  bool exchange(const Path& one, const Path& other) override {
+    show({.kind = FileCallKind::exchange, .path = one, .to = other});
+    return under_->exchange(one, other);
   }
   void remove(const Path& path) override {
     show({.kind = FileCallKind::remove, .path = path});
@@ -177,6 +182,10 @@ struct FileFault {
     case FileCallKind::rename:
       throw_file_error(
           call.to, fmt::format("cannot take the place of {}", call.path.filename().string()), code);
+    case FileCallKind::exchange:
+      throw_file_error(call.to,
+                       fmt::format("cannot exchange names with {}", call.path.filename().string()),
+                       code);
     case FileCallKind::read:
     case FileCallKind::list:
       throw_file_error(call.path, "cannot read", code);

@@ -37,7 +37,7 @@ class SavingRun {
   void save(std::int64_t step) {
     const test::UnfinishedCheckpoint made =
         test::write_unfinished(*memory_, kDirectory, step, parameters_, values_);
-    commits_.on_checkpoint({made.folder, made.manifest, 1.5});
+    commits_.on_checkpoint({made.folder, made.manifest, 1.5, ranks_without_copy});
   }
   RunResult finish(std::int64_t steps, bool stopped_early) {
     RunResult result;
@@ -49,6 +49,7 @@ class SavingRun {
   CheckpointCommits& commits() { return commits_; }
   FileSystem& files() { return *memory_; }
   Steps steps() { return checkpoint_steps(*memory_, kDirectory); }
+  std::vector<int> ranks_without_copy;
   /// Call it after finish().
   const std::vector<std::string>& events() const { return events_; }
 
@@ -75,6 +76,18 @@ TEST_CASE("a checkpoint is committed behind its rows, says of which run it is, a
   CHECK(reader.manifest().settings.at("train.seed") == "1");
   CHECK(reader.manifest().origin.at("program") == "p");
   CHECK(reader.manifest().different_bits == std::vector<DifferentBits>{{7, "a reason"}});
+}
+
+TEST_CASE("that training waits for checkpoints is said once, with the ranks") {
+  SavingRun run;
+  run.ranks_without_copy = {0, 3};
+  run.save(2);
+  run.save(4);
+  run.finish(4, false);
+  CHECK(std::ranges::count_if(run.events(), [](const std::string& text) {
+          return text.starts_with("training waits while a checkpoint is written: ") &&
+                 text.find("the state of rank 0, 3;") != std::string::npos;
+        }) == 1);
 }
 
 TEST_CASE("as many checkpoints stay as the configuration keeps") {

@@ -37,6 +37,19 @@ TEST_CASE("a claimed directory is given with its token, and what was made of it"
                                                   path, directory.token(), path, parent));
 }
 
+TEST_CASE("directories that hosts must share are given for several hosts alone") {
+  ::unsetenv("SLURM_JOB_NUM_NODES");
+  const auto shared = [](const std::string& hosts, const std::string& more) {
+    return shared_lines(resolve(example({"run.mode=mpi", "device.threads=1", more}), 4),
+                        {.hosts = hosts, .several = false, .interface = ""});
+  };
+  CHECK(shared("", "run.directory=a").empty());
+  CHECK(shared("localhost:4", "run.directory=a").empty());
+  CHECK(shared("a:4,b:4", "run.directory=a") == "shared a\nshared a/checkpoints\n");
+  CHECK(shared("a:4,b:4", "checkpoint.directory=c") == "shared runs/example\nshared c\n");
+  CHECK(shared("a:4,b:4", "checkpoint.directory=") == "shared runs/example\n");
+}
+
 TEST_CASE("a run that goes on is given with its checkpoint, and what the person is told") {
   CHECK(start_lines({}, {}).empty());
   EarlierRun earlier;
@@ -57,8 +70,8 @@ TEST_CASE("on one machine MPI uses loopback sockets and does not probe networks"
   for (const char* hosts : {"", "localhost:4", "localhost:2,127.0.0.1:2"}) {
     const std::string words = words_for({.hosts = hosts, .several = false, .interface = ""});
     CHECK_THAT(words, Contains("word btl\nword self,tcp\n") && Contains("word pml\nword ob1\n"));
-    CHECK_THAT(words, Contains("word btl_tcp_if_include\nword lo\n"));
-    CHECK_THAT(words, Contains("word -n\nword 2\n"));
+    CHECK_THAT(words, Contains("reach btl_tcp_if_include\nreach lo\n"));
+    CHECK_THAT(words, Contains("\nranks 2\n"));
   }
 }
 
@@ -93,6 +106,6 @@ TEST_CASE("several machines need an interface, and MPI probes for networks") {
   ::setenv("SLURM_JOB_NUM_NODES", "2", 1);
   CHECK_THROWS_AS(words_for({}), ConfigError);
   CHECK_THAT(words_for({.hosts = "", .several = false, .interface = "eth0"}),
-             Contains("word ^vader\n") && Contains("word eth0\n"));
+             Contains("word ^vader\n") && Contains("reach eth0\n"));
   ::unsetenv("SLURM_JOB_NUM_NODES");
 }

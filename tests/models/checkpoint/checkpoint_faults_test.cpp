@@ -105,10 +105,13 @@ TEST_CASE("a save that fails before its commit leaves the directory as it was") 
 }
 
 TEST_CASE("a step that cannot be saved once more stays as it was") {
+  const auto [kind, error] = GENERATE(
+      std::pair(FileCallKind::exchange, "step-5] cannot exchange names with step-5.unfinished"),
+      std::pair(FileCallKind::rename,
+                "step-5.removed] cannot take the place of step-5.unfinished"));
   const auto files = with_an_earlier_one();
-  const auto failing = failing_file_system(files, {FileCallKind::rename, 2, EIO});
-  CHECK_THROWS_WITH(save_checkpoint(*failing, kDirectory, 5, {1, 1}),
-                    Contains("step-5] cannot take the place of step-5.unfinished"));
+  const auto failing = failing_file_system(files, {kind, 1, EIO});
+  CHECK_THROWS_WITH(save_checkpoint(*failing, kDirectory, 5, {1, 1}), Contains(error));
   CHECK(reads_back(*files, checkpoint_folder(kDirectory, 5), 5, kSplit));
 }
 

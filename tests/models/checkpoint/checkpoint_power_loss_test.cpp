@@ -35,13 +35,48 @@ std::string fault_of(MemoryFileSystem& files) {
   return fault;
 }
 
+/// As network file systems are.
+class WithoutExchange : public MemoryFileSystem {
+ public:
+  bool exchange(const Path& /*one*/, const Path& /*other*/) override { return false; }
+};
+
+/// Does what a recorded call has done.
+void replay(FileSystem& files, const FileCall& call) {
+  switch (call.kind) {
+    case FileCallKind::create:
+      files.create(call.path, call.offset);
+      return;
+    case FileCallKind::write: {
+      const auto file = files.open(call.path);
+      file->write_some(call.offset, std::as_bytes(std::span(call.bytes)));
+      file->sync();
+      return;
+    }
+    case FileCallKind::rename:
+      return files.rename(call.path, call.to);
+    case FileCallKind::exchange:
+      files.exchange(call.path, call.to);
+      return;
+    case FileCallKind::remove:
+      return files.remove(call.path);
+    case FileCallKind::make_directory:
+      return files.make_directory(call.path);
+    case FileCallKind::remove_directory:
+      return files.remove_directory(call.path);
+    default:
+      return;  // changes nothing
+  }
+}
+
 /// Saves of steps over these splits, each followed by a prune that keeps one, with the calls.
 struct RecordedSaves {
   FileCalls calls = std::make_shared<std::vector<FileCall>>();
   std::map<std::size_t, std::int64_t> newest{{0, 0}};  // by how many calls had returned
 
-  RecordedSaves(const std::vector<std::int64_t>& steps, const Split& split) {
-    const auto files = recording_file_system(std::make_shared<MemoryFileSystem>(), calls);
+  RecordedSaves(const std::vector<std::int64_t>& steps, const Split& split,
+                const std::shared_ptr<FileSystem>& under = std::make_shared<MemoryFileSystem>()) {
+    const auto files = recording_file_system(under, calls);
     for (const std::int64_t step : steps) {
       save_checkpoint(*files, kDirectory, step, split, parameters());
       newest[calls->size()] = step;
@@ -81,15 +116,56 @@ TEST_CASE("a power loss at any call of a save leaves the earlier checkpoint or t
   CHECK(check_all_points(RecordedSaves({5, 10}, split), 4) > 500);
 }
 
-TEST_CASE("a save of a step that is there once more") {
-  // Between the renames neither is there; what is never there is a damaged one.
+/// Looks at every state of the disk.
+void check_step_is_whole(const PowerLoss& disk, std::int64_t step, std::mt19937& generator) {
+  for (const auto& files : disk.states(4, generator)) {
+    REQUIRE(newest_checkpoint(*files, kDirectory) == step);
+    REQUIRE(fault_of(*files).empty());
+  }
+}
+
+TEST_CASE("a step that is saved once more is there at every call") {
   std::mt19937 generator(20);
   const RecordedSaves saves({5, 5}, {2, 1});
+  const std::size_t first = std::next(saves.newest.begin())->first;
+  PowerLoss disk;
+  for (std::size_t call = 0; call < saves.calls->size(); ++call) {
+    disk.apply(saves.calls->at(call));
+    if (call + 1 >= first) {
+      check_step_is_whole(disk, 5, generator);
+    }
+  }
+}
+
+TEST_CASE(
+    "without an exchange of names a step that is saved once more may be gone, never damaged") {
+  std::mt19937 generator(20);
+  const RecordedSaves saves({5, 5}, {2, 1}, std::make_shared<WithoutExchange>());
   PowerLoss disk;
   for (const FileCall& call : *saves.calls) {
     disk.apply(call);
     for (const auto& files : disk.states(4, generator)) {
       REQUIRE(fault_of(*files).empty());
+    }
+  }
+}
+
+TEST_CASE("a power loss while the next start removes what a killed save has left") {
+  std::mt19937 generator(20);
+  const RecordedSaves saves({5, 5}, {2, 1});
+  const std::size_t first = std::next(saves.newest.begin())->first;
+  for (std::size_t killed = first; killed <= saves.calls->size(); ++killed) {
+    PowerLoss disk;
+    const auto files = std::make_shared<MemoryFileSystem>();
+    for (std::size_t call = 0; call < killed; ++call) {
+      disk.apply(saves.calls->at(call));
+      replay(*files, saves.calls->at(call));
+    }
+    const auto calls = std::make_shared<std::vector<FileCall>>();
+    discard_unfinished(*recording_file_system(files, calls), kDirectory);
+    for (const FileCall& call : *calls) {
+      disk.apply(call);
+      check_step_is_whole(disk, 5, generator);
     }
   }
 }

@@ -93,6 +93,10 @@ void PowerLoss::apply(const FileCall& call) {
       require(call.to.parent_path() == parent, "PowerLoss", "a rename to another directory");
       change(parent, {{name, nullptr}, {call.to.filename().string(), find(call.path)}});
       return;
+    case FileCallKind::exchange:
+      require(call.to.parent_path() == parent, "PowerLoss", "an exchange with another directory");
+      change(parent, {{name, find(call.to)}, {call.to.filename().string(), find(call.path)}});
+      return;
     case FileCallKind::sync_directory: {
       const NodePointer directory = find(call.path);
       directory->kept = directory->now;

@@ -2,7 +2,8 @@
 //
 // A file's bytes and size are on the disk since the last flush that returned; of what came after,
 // any page of 4 KiB is old or new. A directory's names are on the disk since its last flush; of
-// what came after, any change of a name is made or not. A rename changes both names or none.
+// what came after, any change of a name is made or not. A rename, and an exchange, change both
+// names or none.
 #pragma once
 
 #include <cstddef>

@@ -18,6 +18,8 @@ class HeldState {
   /// Of each kind and parameter.
   using Values = std::map<std::pair<StateKind, std::string>, std::vector<float>>;
 
+  bool has_memory = true;
+
   HeldState() = default;
   explicit HeldState(std::vector<ParameterSpec> parameters)
       : parameters_(std::make_shared<const std::vector<ParameterSpec>>(std::move(parameters))) {
@@ -45,8 +47,9 @@ class HeldState {
       }
     }
   }
+  /// None where the host has no memory for it.
   std::unique_ptr<StateSnapshot> snapshot() const {
-    return std::make_unique<Snapshot>(pieces_, values_);
+    return has_memory ? std::make_unique<Snapshot>(pieces_, values_) : nullptr;
   }
   void start_hashing() {
     hashes_.clear();
