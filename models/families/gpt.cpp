@@ -1,5 +1,6 @@
 #include "models/families/gpt.h"
 
+#include "models/families/gpt_presets.h"
 #include "models/layers/attention.h"
 #include "models/layers/embedding.h"
 #include "models/layers/head.h"
@@ -94,7 +95,17 @@ LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
           }};
 }
 
+void check(const ModelConfig& config) {
+  check_tensor("model.hidden", "the MLP's weight", 4 * config.hidden, config.hidden);
+  check_tensor("model.vocab model.hidden", "the token embedding", config.vocab, config.hidden);
+  check_tensor("model.sequence model.hidden", "the position embedding", config.sequence,
+               config.hidden);
+}
+
 }  // namespace
+
+constinit const ModelFamily kGptFamily{
+    .name = "gpt", .title = "GPT", .presets = kGptPresets, .check = check, .make = gpt};
 
 ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   if (config.heads % tensor_shards != 0) {
