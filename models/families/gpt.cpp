@@ -1,5 +1,6 @@
 #include "models/families/gpt.h"
 
+#include "kernels/ops/embedding.h"
 #include "models/families/gpt_presets.h"
 #include "models/layers/attention.h"
 #include "models/layers/embedding.h"
@@ -59,6 +60,7 @@ class Block : public Layer {
 LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "embedding",
           .cut_before = false,
+          .reads = {kTokens, kTokenOrder},
           .parameters = Embedding::parameters(config, shards),
           .cost = [config](const CostShape& shape) { return Embedding::cost(config, shape); },
           .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
@@ -88,11 +90,27 @@ LayerSpec block_spec(const BlockConfig& config, int shards, std::int64_t index) 
 LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "head",
           .cut_before = false,
+          .reads = {kTargets},
           .parameters = Head::parameters(config, shards),
           .cost = [config](const CostShape& shape) { return Head::cost(config, shape); },
           .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
             return std::make_unique<Head>(config, setup);
           }};
+}
+
+/// A row's target is the token that follows its own.
+std::vector<ContentSpec> contents() {
+  return {{.name = kTokens, .values = [](const SampleTexts& texts) { return texts.inputs; }},
+          {.name = kTokenOrder,
+           .per_row = 2,
+           .for_backward = true,
+           .values = [](const SampleTexts& texts) { return token_order(texts.inputs); }},
+          {.name = kTargets, .values = [](const SampleTexts& texts) { return texts.targets; }}};
+}
+
+/// Every token of a sample has a target.
+std::int64_t tokens_of(const Samples& samples) {
+  return static_cast<std::int64_t>(samples.indices.size()) * samples.sequence;
 }
 
 void check(const ModelConfig& config) {
@@ -125,6 +143,8 @@ ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   model.tensor_shards = tensor_shards;
   model.hidden = config.hidden;
   model.sequence = config.sequence;
+  model.contents = contents();
+  model.losses = {{.name = kLoss, .count = tokens_of}};
   const EmbeddingConfig embedding = embedding_config(config);
   model.layers.push_back(embedding_spec(embedding, tensor_shards));
   for (std::int64_t i = 0; i < config.layers; ++i) {

@@ -53,9 +53,10 @@ Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
   Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)}, tokens_.dtype());
-  token_embedding_forward(
-      context.stream,
-      {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});
+  token_embedding_forward(context.stream, {.tokens = context.batch.content(kTokens),
+                                           .table = tokens_,
+                                           .first_token = first_token_,
+                                           .y = y});
   context.tensor.all_reduce(context.stream, y, ReduceOp::sum, Order::tree);
   position_embedding_forward(context.stream,
                              {.x = y,
@@ -68,19 +69,20 @@ Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/)
 Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stash*/,
                                  WeightStash& weights) {
   const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
-  weights.add(context, {sum},
-              [this, sum, order = context.batch.token_order, sequence = context.batch.sequence,
-               accumulate = !context.batch.first](LayerContext& later) {
-                token_embedding_backward(later.stream, {.order = order,
-                                                        .dy = sum,
-                                                        .first_token = first_token_,
-                                                        .dtable = dtokens_,
-                                                        .accumulate = accumulate});
-                position_embedding_backward(later.stream, {.dy = sum,
-                                                           .rows_per_sample = sequence,
-                                                           .dtable = dpositions_,
-                                                           .accumulate = accumulate});
-              });
+  weights.add(
+      context, {sum},
+      [this, sum, order = context.batch.content(kTokenOrder), sequence = context.batch.sequence,
+       accumulate = !context.batch.first](LayerContext& later) {
+        token_embedding_backward(later.stream, {.order = order,
+                                                .dy = sum,
+                                                .first_token = first_token_,
+                                                .dtable = dtokens_,
+                                                .accumulate = accumulate});
+        position_embedding_backward(later.stream, {.dy = sum,
+                                                   .rows_per_sample = sequence,
+                                                   .dtable = dpositions_,
+                                                   .accumulate = accumulate});
+      });
   return {};
 }
 
