@@ -13,7 +13,7 @@ class ForwardingWork : public StageWork {
  public:
   explicit ForwardingWork(std::unique_ptr<StageWork> real) : real_(std::move(real)) {}
   Stream& stream() override { return real_->stream(); }
-  void begin(const Pass& pass) override { real_->begin(pass); }
+  void begin(const Pass& pass, const LossCounts& counts) override { real_->begin(pass, counts); }
   void run(const Instruction& instruction) override { real_->run(instruction); }
   Tensor take_output(const Instruction& send) override { return real_->take_output(send); }
   void put_input(const Instruction& receive, Tensor x) override {

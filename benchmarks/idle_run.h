@@ -17,7 +17,7 @@ namespace stagecraft::bench {
 class IdleWork : public ForwardingWork {
  public:
   using ForwardingWork::ForwardingWork;
-  void begin(const Pass& /*pass*/) override {}
+  void begin(const Pass& /*pass*/, const LossCounts& /*counts*/) override {}
   void run(const Instruction& /*instruction*/) override {}
   Tensor take_output(const Instruction& /*send*/) override {
     return {stream().memory(), {1}, DType::float32, MemoryLabel::workspace};

@@ -36,9 +36,9 @@ class TimedWork : public bench::ForwardingWork {
  public:
   TimedWork(std::unique_ptr<StageWork> real, std::map<Key, double>& seconds)
       : ForwardingWork(std::move(real)), seconds_(seconds) {}
-  void begin(const Pass& pass) override {
+  void begin(const Pass& pass, const LossCounts& counts) override {
     step_ = pass.step;
-    ForwardingWork::begin(pass);
+    ForwardingWork::begin(pass, counts);
   }
   void run(const Instruction& i) override {
     const std::int64_t begin = now_ns();

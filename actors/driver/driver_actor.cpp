@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "actors/driver/loss_means.h"
 #include "actors/protocol/deadlines.h"
 #include "kernels/base/error.h"
 #include "kernels/base/span.h"
@@ -57,6 +58,7 @@ void DriverState::start(DriverActor::stateful_pointer<DriverState> self,
   self_ = self;
   setup_ = std::move(setup);
   keeper_.emplace(*setup_->config, *setup_->plan, events_);
+  counts_.emplace(setup_->counts);
 }
 
 template <typename Message>
@@ -170,8 +172,7 @@ void DriverState::ready(const Ready& message) {
     }
     check_loaded(phase.loaded);
     if (setup_->config->prime) {
-      tell_all(RunPasses{{{PassKind::train, 0}}});
-      phase_ = Stepping{0, now_ns()};
+      begin_step(0);
     } else {
       begin_training();
     }
@@ -212,8 +213,20 @@ void DriverState::begin_training() {
 }
 
 void DriverState::begin_step(std::int64_t step) {
-  phase_ = Stepping{step, now_ns()};
-  tell_all(RunPasses{{{PassKind::train, step}}});
+  const std::int64_t begin = now_ns();
+  tell_all(RunPasses{{step_range(step)}});
+  phase_ = stepping(step, begin);
+}
+
+PassRange DriverState::step_range(std::int64_t step) {
+  return {.kind = PassKind::train, .step = step, .counts = counts_->of(step)};
+}
+
+/// The step is ordered. While it runs, the counts of the next one are computed.
+Stepping DriverState::stepping(std::int64_t step, std::int64_t now_ns) {
+  Stepping phase{step, now_ns, counts_->of(step)};
+  counts_->prepare(step + 1);
+  return phase;
 }
 
 /// An evaluation that a stop cut short is done again.
@@ -237,7 +250,7 @@ void DriverState::go_on_from(const CheckpointManifest& checkpoint) {
 void DriverState::pass_done(const PassDone& message) {
   guarded([&] {
     check_all_ranks(message.ranks, ranks());
-    message.pass.kind == PassKind::train ? step_done(message) : batch_done(message);
+    traits(message.pass.kind).updates ? step_done(message) : batch_done(message);
   });
 }
 
@@ -251,7 +264,7 @@ void DriverState::step_done(const PassDone& message) {
 
 /// A stop that is requested after this follows the next step, unless an evaluation comes before it.
 void DriverState::decide_update(const Stepping& phase, const std::vector<RankResults>& results) {
-  const StepReduction sums = add_up(*setup_->plan, results);
+  const StepReduction sums = add_up(*setup_->plan, phase.counts, results);
   if (!sums.not_finite.empty()) {
     run_failed({fmt::format("step {}: {}; lower train.learning_rate or look at the data",
                             phase.step, sums.not_finite)});
@@ -279,7 +292,7 @@ DriverState::Following DriverState::following(std::int64_t step) {
 }
 
 /// Orders the first batches of an evaluation that follows.
-ApplyUpdate DriverState::update_of(const StepReport& report, Following& next) const {
+ApplyUpdate DriverState::update_of(const StepReport& report, Following& next) {
   ApplyUpdate update{report.step, to_wire(report.learning_rate),
                      to_wire(clip_factor(setup_->config->optimizer, report.gradient_norm))};
   if (next.kept) {
@@ -288,7 +301,7 @@ ApplyUpdate DriverState::update_of(const StepReport& report, Following& next) co
   if (next.evaluation) {
     update.next.push_back(*next.evaluation->next());
   } else if (!next.last) {
-    update.next.push_back({PassKind::train, report.step + 1});
+    update.next.push_back(step_range(report.step + 1));
   }
   return update;
 }
@@ -303,7 +316,7 @@ void DriverState::go_on_behind(std::int64_t step, Following next, std::int64_t n
   } else if (next.evaluation) {
     begin_evaluation({std::move(*next.evaluation)});
   } else {
-    phase_ = Stepping{step + 1, now_ns};
+    phase_ = stepping(step + 1, now_ns);
   }
 }
 
@@ -314,7 +327,8 @@ StepReport DriverState::step_report(std::int64_t step, const StepReduction& sums
           .loss = sums.loss,
           .gradient_norm = std::sqrt(sums.squared_norm),
           .learning_rate = learning_rate_at(setup_->config->optimizer, step),
-          .tokens = plan.batch.global_batch * plan.model.sequence};
+          .tokens = plan.batch.global_batch * plan.model.sequence,
+          .losses = named_losses(plan.model, sums.losses)};
 }
 
 /// What follows the step has been ordered with its update.
@@ -357,7 +371,7 @@ void DriverState::batch_done(const PassDone& message) {
   Evaluation& evaluation = expect<Evaluating>(what).evaluation;
   require(message.pass.step == evaluation.step(), "protocol",
           "{} came while the driver waits for {}", what, awaited_in(phase_));
-  evaluation.add(message.pass.batch, message.ranks);
+  evaluation.add(message.pass.batch, message.ranks, setup_->counts(message.pass));
   if (stops()) {
     evaluation.stop();
   }
@@ -372,10 +386,11 @@ void DriverState::batch_done(const PassDone& message) {
 /// the validation text.
 void DriverState::end_evaluation() {
   const auto& [evaluation, last] = std::get<Evaluating>(phase_);
-  EvaluationReport report{evaluation.step(), evaluation.batches(), evaluation.done(), {}};
+  EvaluationReport report{evaluation.step(), evaluation.batches(), evaluation.done(), {}, {}};
   if (evaluation.is_whole()) {
-    const std::int64_t tokens = setup_->evaluation_samples * setup_->plan->model.sequence;
-    report.loss = evaluation.sum() / static_cast<double>(tokens);
+    const std::vector<double> means = evaluation.means();
+    report.loss = total_loss(means);
+    report.losses = named_losses(setup_->plan->model, means);
     if (!std::isfinite(*report.loss)) {
       run_failed({fmt::format("step {}: the validation loss is {}; lower train.learning_rate",
                               report.step, *report.loss)});

@@ -10,6 +10,7 @@
 #include "actors/driver/driver_phases.h"
 #include "actors/driver/event_queue.h"
 #include "actors/driver/state_keeper.h"
+#include "actors/driver/step_counts.h"
 #include "actors/driver/step_reduction.h"
 #include "actors/protocol/messages.h"
 #include "actors/protocol/run_config.h"
@@ -26,6 +27,7 @@ struct DriverSetup {
   const RunConfig* config = nullptr;
   RunObservers observers;
   std::int64_t evaluation_samples = 0;  // 0: no evaluation
+  CountLosses counts;                   // of a pass, over the whole mesh
   /// Called once, at the end, with the result of the run.
   std::function<void(RunResult)> done;
 };
@@ -62,6 +64,8 @@ class DriverState {
   void check_loaded(const HashSums& loaded) const;
   void begin_training();
   void begin_step(std::int64_t step);
+  PassRange step_range(std::int64_t step);
+  Stepping stepping(std::int64_t step, std::int64_t now_ns);
   void go_on_from(const CheckpointManifest& checkpoint);
   void step_done(const PassDone& message);
   /// What follows a step's update.
@@ -71,7 +75,7 @@ class DriverState {
     std::optional<KeepState> kept = {};
   };
   Following following(std::int64_t step);
-  ApplyUpdate update_of(const StepReport& report, Following& next) const;
+  ApplyUpdate update_of(const StepReport& report, Following& next);
   void go_on_behind(std::int64_t step, Following next, std::int64_t now_ns);
   void decide_update(const Stepping& phase, const std::vector<RankResults>& results);
   StepReport step_report(std::int64_t step, const StepReduction& sums) const;
@@ -101,6 +105,7 @@ class DriverState {
   std::int64_t begin_ns_ = 0;  // of the first step
   EventQueue events_{[this](const EventQueue::Event& event) { show(event); }};
   std::optional<StateKeeper> keeper_;
+  std::optional<StepCounts> counts_;
   DriverPhase phase_ = Ending{};  // Starting once the stages are known
   std::set<int> ended_;           // ranks that sent StageEnded or are lost, in any phase
 };

@@ -24,6 +24,7 @@ struct Starting {
 struct Stepping {
   std::int64_t step = 0;
   std::int64_t begin_ns = 0;
+  LossCounts counts = {};
 };
 
 /// The ranks run an evaluation: waits for PassDone of every ordered batch.

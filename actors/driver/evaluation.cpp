@@ -1,6 +1,8 @@
 #include "actors/driver/evaluation.h"
 
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "kernels/base/error.h"
 
@@ -16,26 +18,30 @@ std::optional<PassRange> Evaluation::next() {
   return PassRange{PassKind::evaluate, step_, count, first};
 }
 
-void Evaluation::add(std::int64_t batch, const std::vector<RankResults>& ranks) {
+void Evaluation::add(std::int64_t batch, const std::vector<RankResults>& ranks, LossCounts counts) {
   require(batch >= 0 && batch < ordered_, "evaluation",
           "batch {} was reported, and {} of {} are ordered", batch, ordered_, batches_);
-  const auto [entry, added] = losses_.try_emplace(batch);
+  const auto [entry, added] = done_.try_emplace(batch);
   require(added, "evaluation", "batch {} was reported twice", batch);
+  entry->second.counts = std::move(counts);
   for (const RankResults& results : ranks) {
     for (const std::uint64_t loss : results.losses) {
-      entry->second.push_back(from_wire(loss));
+      entry->second.losses.push_back(from_wire(loss));
     }
   }
 }
 
-double Evaluation::sum() const {
-  double sum = 0;
-  for (const auto& [batch, losses] : losses_) {
-    for (const double loss : losses) {
-      sum += loss;
-    }
+std::vector<double> Evaluation::means() const {
+  LossSums sums;
+  LossCounts counts;
+  for (const auto& [number, batch] : done_) {
+    sums.resize(batch.counts.size());
+    counts.resize(batch.counts.size());
+    add_losses(batch.losses, sums);
+    std::transform(counts.begin(), counts.end(), batch.counts.begin(), counts.begin(),
+                   std::plus<>());
   }
-  return sum;
+  return loss_means(sums, counts);
 }
 
 }  // namespace stagecraft

@@ -2,31 +2,38 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 
+#include "actors/driver/loss_means.h"
 #include "tensor_parallel/sharding/reduction_tree.h"
 
 namespace stagecraft {
 namespace {
 
-/// The loss of the step: per data rank in micro-batch order, then along the reduction tree.
-double loss_of(const TrainingPlan& plan, const std::vector<RankResults>& done) {
-  std::vector<double> by_data(static_cast<std::size_t>(plan.mesh.data), 0);
+/// The losses of the step: per data rank in micro-batch order, then along the reduction tree.
+LossSums loss_sums(const TrainingPlan& plan, std::size_t losses,
+                   const std::vector<RankResults>& done) {
+  std::vector<LossSums> by_data(static_cast<std::size_t>(plan.mesh.data), LossSums(losses, 0));
   for (const RankResults& results : done) {
-    double& sum = by_data[static_cast<std::size_t>(coordinate_of(plan.mesh, results.rank).data)];
-    for (const std::uint64_t loss : results.losses) {
-      sum += from_wire(loss);
-    }
+    const auto data = static_cast<std::size_t>(coordinate_of(plan.mesh, results.rank).data);
+    std::vector<double> values;
+    std::transform(results.losses.begin(), results.losses.end(), std::back_inserter(values),
+                   from_wire);
+    add_losses(values, by_data[data]);
   }
   for (const TreeNode& node : reduction_tree(plan.mesh.data)) {
-    by_data[static_cast<std::size_t>(node.into)] += by_data[static_cast<std::size_t>(node.from)];
+    add_losses(by_data[static_cast<std::size_t>(node.from)],
+               by_data[static_cast<std::size_t>(node.into)]);
   }
-  return by_data[0] / static_cast<double>(plan.batch.global_batch * plan.model.sequence);
+  return by_data[0];
 }
 
 }  // namespace
 
-StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& done) {
+StepReduction add_up(const TrainingPlan& plan, const LossCounts& counts,
+                     const std::vector<RankResults>& done) {
   const std::vector<ParameterSpec> specs = plan.model.parameters();
   std::vector<double> squares(specs.size(), 0);
   for (const RankResults& results : done) {  // by rank: the tensor ranks of a stage in order
@@ -35,7 +42,8 @@ StepReduction add_up(const TrainingPlan& plan, const std::vector<RankResults>& d
     }
   }
   StepReduction sums;
-  sums.loss = loss_of(plan, done);
+  sums.losses = loss_means(loss_sums(plan, counts.size(), done), counts);
+  sums.loss = total_loss(sums.losses);
   std::string parameter;
   for (std::size_t i = 0; i < specs.size(); ++i) {
     sums.squared_norm += squares[i];

@@ -7,7 +7,8 @@
 //   stage -> driver          Join, rank, monitor        the failure monitor to tell of failures
 //   stage -> driver          Ready                      parameters are made
 //   driver -> stage          RunPasses                  programs to run, one after the other; of an
-//                                                       evaluation a few batches at a time
+//                                                       evaluation a few batches at a time; with what
+//                                                       the losses of a step count
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> stage -> driver PassDone                   losses and squares, gathered along a tree
 //   driver -> stage          ApplyUpdate                the optimizer may fire, and what follows it
@@ -52,6 +53,8 @@ struct PassRange {
   std::int64_t step = 0;     // as in Pass
   std::int64_t batches = 1;  // of an evaluation, from `first` on
   std::int64_t first = 0;
+  /// What each loss counts in the step. Empty for a pass without gradients.
+  std::vector<std::int64_t> counts = {};
 };
 
 struct RunPasses {
@@ -82,7 +85,7 @@ struct WireSquare {
 
 struct RankResults {
   std::int32_t rank = 0;
-  std::vector<std::uint64_t> losses;  // bits; sums over a micro-batch's tokens, in order
+  std::vector<std::uint64_t> losses;  // bits; as PassResults::losses
   std::vector<WireSquare> squares;    // of a training step
 };
 
@@ -185,7 +188,7 @@ struct BoardRows {
 
 template <class Inspector>
 auto inspect(Inspector& f, PassRange& x) {
-  return f(caf::meta::type_name("PassRange"), x.kind, x.step, x.batches, x.first);
+  return f(caf::meta::type_name("PassRange"), x.kind, x.step, x.batches, x.first, x.counts);
 }
 template <class Inspector>
 auto inspect(Inspector& f, RunPasses& x) {

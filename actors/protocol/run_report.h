@@ -15,16 +15,22 @@
 
 namespace stagecraft {
 
+struct NamedLoss {
+  std::string name;  // as LossSpec::name
+  double value = 0;  // nats, the mean over what the loss counts
+};
+
 /// One training step, over the whole mesh.
 struct StepReport {
   std::int64_t step = 0;     // from 1
-  double loss = 0;           // nats per token
+  double loss = 0;           // nats per token; of several losses their sum, which is trained
   double gradient_norm = 0;  // before clipping
   double learning_rate = 0;
   std::int64_t tokens = 0;
   /// From the start of the step to its gradient norm. Includes the optimizer of the previous step,
   /// unless an evaluation came in between. Evaluations are in no step's time.
   double seconds = 0;
+  std::vector<NamedLoss> losses = {};  // each; empty for a model with one
 };
 
 /// One evaluation, over the whole mesh.
@@ -32,7 +38,8 @@ struct EvaluationReport {
   std::int64_t step = 0;       // that it follows
   std::int64_t batches = 0;    // ordered by the configuration
   std::int64_t done = 0;       // of these
-  std::optional<double> loss;  // nats per token; empty when a stop cut the evaluation short
+  std::optional<double> loss;  // as StepReport::loss; empty when a stop cut the evaluation short
+  std::vector<NamedLoss> losses = {};  // as StepReport::losses
 };
 
 /// The state behind a step, over the whole mesh.

@@ -9,6 +9,12 @@
 namespace stagecraft {
 namespace {
 
+SampleConfig sample_config(const RunInputs& inputs) {
+  return {.order = inputs.config.order,
+          .seed = inputs.config.options.seed,
+          .evaluation_samples = inputs.evaluation_samples};
+}
+
 template <typename Handle>
 void end(Handle& actor) {
   if (actor) {
@@ -90,6 +96,8 @@ std::future<RunResult> ActorHost::spawn_driver(const RunInputs& inputs,
   setup->config = &inputs.config;
   setup->observers = observers;
   setup->evaluation_samples = inputs.evaluation_samples;
+  setup->counts = [samples = PassSamples(inputs.plan, inputs.data, sample_config(inputs))](
+                      const Pass& pass) { return samples.counts(pass); };
   setup->done = [result](RunResult value) { result->set_value(std::move(value)); };
   driver_ = system_.spawn<caf::detached>(driver_actor, setup);
   std::vector<caf::strong_actor_ptr> all;
@@ -110,9 +118,7 @@ std::shared_ptr<StageSetup> make_stage_setup(const RunInputs& inputs, int rank,
   setup->config = &inputs.config;
   setup->work = {.optimizer = inputs.config.optimizer,
                  .seed = inputs.config.options.seed,
-                 .samples = {.order = inputs.config.order,
-                             .seed = inputs.config.options.seed,
-                             .evaluation_samples = inputs.evaluation_samples}};
+                 .samples = sample_config(inputs)};
   setup->data = inputs.data;
   setup->initial = inputs.initial;
   setup->stream = make_stream(

@@ -231,9 +231,8 @@ void StageState::run_passes(const RunPasses& message) {
 void StageState::enqueue(const std::vector<PassRange>& passes) {
   for (const PassRange& range : passes) {
     follow_priming(range.step);
-    const std::int64_t count = range.kind == PassKind::evaluate ? range.batches : 1;
-    for (std::int64_t batch = 0; batch < count; ++batch) {
-      passes_.push_back({range.kind, range.step, range.first + batch});
+    for (std::int64_t batch = 0; batch < range.batches; ++batch) {
+      passes_.push_back({{range.kind, range.step, range.first + batch}, range.counts});
     }
   }
 }
@@ -339,7 +338,7 @@ void StageState::pump() {
 
 /// Ends the pass that is complete, and begins the next one if there is one.
 bool StageState::take_up_next() {
-  if (running_ && executor_->pass().kind == PassKind::evaluate) {
+  if (running_ && !traits(executor_->pass().kind).updates) {
     report();
   } else if (running_ && kept_behind_update_) {
     keep(*std::exchange(kept_behind_update_, {}));
@@ -353,12 +352,12 @@ bool StageState::take_up_next() {
 }
 
 void StageState::begin_pass() {
-  const Pass pass = passes_.front();
+  const auto [pass, counts] = std::move(passes_.front());
   passes_.pop_front();
-  const bool training = pass.kind == PassKind::train;
+  const TrainingPlan& plan = *setup_->plan;
   meter_.begin_pass(trace_.records(pass));
   progress().set(Activity::beginning, pass.step, {});
-  executor_->begin(pass, training ? setup_->plan->program : setup_->plan->evaluation);
+  executor_->begin(pass, traits(pass.kind).updates ? plan.program : plan.evaluation, counts);
   saver_->set_awaited(false);
   running_ = true;
   reported_ = false;
@@ -371,7 +370,8 @@ void StageState::report() {
   const bool on_host = work_->stream().device().kind == DeviceKind::cpu;
   progress().set(on_host ? Activity::reporting : Activity::communicating);
   StreamSpan span(meter_.spans(), work_->stream());
-  if (pass.kind == PassKind::train) {
+  const bool updates = traits(pass.kind).updates;
+  if (updates) {
     await_reductions();
   }
   const PassResults results = work_->results();
@@ -380,7 +380,7 @@ void StageState::report() {
   for (const ParameterSquare& square : results.squares) {
     wire.squares.push_back({square.parameter, to_wire(square.square)});
   }
-  if (pass.kind == PassKind::evaluate) {
+  if (!updates) {
     rest();
     gather({pass, {std::move(wire)}});
     return;

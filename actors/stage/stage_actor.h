@@ -100,6 +100,11 @@ class StageState : public CommunicationObserver {
   void rest();
   ProgressSlot& progress();
 
+  struct OrderedPass {
+    Pass pass;
+    LossCounts counts;
+  };
+
   StageActor::stateful_pointer<StageState> self_ = nullptr;
   std::shared_ptr<StageSetup> setup_;
   DriverActor driver_;  // null until its Join arrives
@@ -115,7 +120,7 @@ class StageState : public CommunicationObserver {
   std::optional<StateSaver> saver_;
   std::optional<KeepState> kept_behind_update_;  // ordered with the update, which has not run
   std::int64_t hashed_step_ = 0;                 // whose hashes are not sent; 0: none
-  std::deque<Pass> passes_;                      // queued passes, in order
+  std::deque<OrderedPass> passes_;               // queued passes, in order
   bool running_ = false;                         // a pass has begun and its end was not reported
   bool reported_ = false;                        // the current pass was reported
   bool failed_ = false;

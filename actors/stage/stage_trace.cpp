@@ -12,7 +12,7 @@ StageTrace::StageTrace(std::unique_ptr<TraceSink> sink, std::int64_t steps, std:
       takes_more_(sink_ != nullptr) {}
 
 bool StageTrace::records(const Pass& pass) const {
-  return takes_more_ && pass.kind == PassKind::train && pass.step >= first_ && pass.step <= last_;
+  return takes_more_ && traits(pass.kind).updates && pass.step >= first_ && pass.step <= last_;
 }
 
 void StageTrace::write(SpanRecorder& spans) {

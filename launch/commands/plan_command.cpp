@@ -13,8 +13,7 @@
 #include "launch/report/splits_json.h"
 #include "launch/setup/resolve.h"
 #include "models/data/token_dataset.h"
-#include "models/families/gpt.h"
-#include "models/families/model_config.h"
+#include "models/families/family.h"
 #include "stages/plan/split_search.h"
 
 namespace stagecraft {
@@ -40,15 +39,15 @@ std::string head(const SearchRequest& request) {
   const ModelConfig& model = request.model;
   const MachineConfig& machine = request.machine;
   return fmt::format(
-      "Model     GPT: {} layers, hidden {}, {} tokens a sample, {} parameters; {} sequences a "
+      "Model     {}: {} layers, hidden {}, {} tokens a sample, {} parameters; {} sequences a "
       "step\n"
       "Machine   {} devices{}, {:.4g} GiB and {:.4g} x {:.4g} TFLOP/s each, {} a node; {:.4g} GB/s "
       "and {:.4g} us within a node, {:.4g} GB/s and {:.4g} us between\n",
-      model.layers, model.hidden, model.sequence, count_text(gpt(model, 1).parameter_count()),
-      request.batch.global_batch, request.devices,
-      machine.preset.empty() ? "" : " of " + machine.preset, machine.memory_gib, machine.efficiency,
-      machine.tflops, machine.node_devices, machine.within_gb_s, machine.within_us,
-      machine.between_gb_s, machine.between_us);
+      model.family->title, model.layers, model.hidden, model.sequence,
+      count_text(make_model(model, 1).parameter_count()), request.batch.global_batch,
+      request.devices, machine.preset.empty() ? "" : " of " + machine.preset, machine.memory_gib,
+      machine.efficiency, machine.tflops, machine.node_devices, machine.within_gb_s,
+      machine.within_us, machine.between_gb_s, machine.between_us);
 }
 
 std::string table(const SearchRequest& request, const SplitSearch& found) {

@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "launch/config/config_key.h"
+#include "launch/config/model_families.h"
 #include "launch/config/settings.h"
-#include "models/families/model_config.h"
 
 namespace stagecraft {
 
@@ -49,9 +49,11 @@ struct FieldValue<std::optional<std::string>> {
 };
 
 template <>
-struct FieldValue<ModelFamily> {
-  static ModelFamily from(const ConfigValue&) { return ModelFamily::gpt; }  // the only one so far
-  static ConfigValue to(ModelFamily) { return std::string("gpt"); }
+struct FieldValue<const ModelFamily*> {
+  static const ModelFamily* from(const ConfigValue& value) {
+    return &model_family(std::get<std::string>(value));
+  }
+  static ConfigValue to(const ModelFamily* family) { return std::string(family->name); }
 };
 
 template <>

@@ -1,7 +1,6 @@
 #include "launch/config/training_keys.h"
 
 #include "launch/config/key_binding.h"
-#include "models/families/model_config.h"
 
 namespace stagecraft {
 namespace {
@@ -18,6 +17,26 @@ constexpr auto kModel = &RunSettings::model;
 constexpr auto kBatch = &RunSettings::batch;
 constexpr auto kOptimizer = &RunSettings::optimizer;
 constexpr auto kData = &RunSettings::data;
+
+std::vector<Choice> family_choices() {
+  std::vector<Choice> choices;
+  for (const ModelFamily* family : model_families()) {
+    choices.push_back({std::string(family->name)});
+  }
+  choices.push_back({"bert", false});
+  return choices;
+}
+
+/// Of all families.
+std::vector<Choice> preset_choices() {
+  std::vector<Choice> choices;
+  for (const ModelFamily* family : model_families()) {
+    for (const Choice& choice : choices_of(family->presets)) {
+      choices.push_back(choice);
+    }
+  }
+  return choices;
+}
 
 Keys batch_keys() {
   const Range size = within(1, kMaxSequences);
@@ -94,11 +113,11 @@ Keys model_keys() {
   const Need need = Need::without_preset;
   return {
       needed(among(key<kModel, &ModelConfig::family>("model.family", choice, fixed, "Architecture"),
-                   {{"gpt"}, {"bert", false}})),
+                   family_choices())),
       computed(among(key<kModel, &ModelConfig::preset>(
                          "model.preset", choice, may_change,
                          "Sizes of a published model; other keys override them"),
-                     choices_of(model_presets())),
+                     preset_choices()),
                "none"),
       needed(key<kModel, &ModelConfig::layers>("model.layers", integer, fixed, "Transformer blocks",
                                                within(1, kMaxLayers)),

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/report/plan_report.h"
-#include "models/families/model_config.h"
+#include "models/families/family.h"
 #include "stages/plan/communication.h"
 
 namespace stagecraft {
@@ -13,14 +13,10 @@ using Json = nlohmann::ordered_json;
 
 Json model_json(const ModelSpec& model) {
   const ModelConfig& config = model.config;
-  return {{"family", "gpt"},
-          {"layers", config.layers},
-          {"hidden", config.hidden},
-          {"heads", config.heads},
-          {"sequence", config.sequence},
-          {"vocab", config.vocab},
-          {"dropout", config.dropout},
-          {"parameters", model.parameter_count()}};
+  return {{"family", config.family->name}, {"layers", config.layers},
+          {"hidden", config.hidden},       {"heads", config.heads},
+          {"sequence", config.sequence},   {"vocab", config.vocab},
+          {"dropout", config.dropout},     {"parameters", model.parameter_count()}};
 }
 
 Json bytes_json(const StageMemory& memory) {

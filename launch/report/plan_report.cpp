@@ -8,7 +8,7 @@
 #include "kernels/base/text_table.h"
 #include "launch/format/units.h"
 #include "launch/report/attention_lines.h"
-#include "models/families/model_config.h"
+#include "models/families/family.h"
 #include "stages/plan/communication.h"
 #include "stages/plan/saved_parts.h"
 #include "stages/predict/text_diagram.h"
@@ -29,11 +29,12 @@ std::string model_lines(const ResolvedRun& run, std::int64_t step) {
   const ModelConfig& model = run.plan.model.config;
   const std::string start = start_of_weights(model, step);
   return fmt::format(
-      "Model     GPT: {} layers, hidden {}, {} heads, {} tokens a sample, vocabulary {}, dropout "
+      "Model     {}: {} layers, hidden {}, {} heads, {} tokens a sample, vocabulary {}, dropout "
       "{}\n"
       "          {} parameters, {}\n",
-      model.layers, model.hidden, model.heads, model.sequence, with_separators(model.vocab),
-      model.dropout, with_separators(run.plan.model.parameter_count()), start);
+      model.family->title, model.layers, model.hidden, model.heads, model.sequence,
+      with_separators(model.vocab), model.dropout,
+      with_separators(run.plan.model.parameter_count()), start);
 }
 
 std::string text_lines(const ResolvedRun& run, const TextData& text) {

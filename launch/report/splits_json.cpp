@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "models/families/gpt.h"
+#include "models/families/family.h"
 
 namespace stagecraft {
 namespace {
@@ -37,7 +37,7 @@ Json split_json(const SearchRequest& request, const RankedSplit& split) {
 std::string splits_json(const SearchRequest& request, const SplitSearch& found) {
   Json json = {{"devices", request.devices},
                {"machine", machine_json(request.machine)},
-               {"parameters", gpt(request.model, 1).parameter_count()},
+               {"parameters", make_model(request.model, 1).parameter_count()},
                {"global_batch", request.batch.global_batch},
                {"considered", found.considered},
                {"simulated", found.simulated},

@@ -13,6 +13,15 @@ constexpr std::int64_t kFilePause_ns = 10'000'000'000;
 constexpr std::size_t kMaxLines = 256;
 constexpr double kNewShare = 0.1;  // weight of the newest step in the smoothed duration
 
+/// " (a 1.2345, b 0.1234)"; "" for a model with one loss.
+std::string losses_text(const std::vector<NamedLoss>& losses) {
+  std::string text;
+  for (const NamedLoss& loss : losses) {
+    text += fmt::format("{}{} {:.4f}", text.empty() ? " (" : ", ", loss.name, loss.value);
+  }
+  return text.empty() ? text : text + ")";
+}
+
 }  // namespace
 
 void LiveLine::add(const StepReport& report) {
@@ -26,7 +35,8 @@ void LiveLine::add(const EvaluationReport& report) { validation_loss_ = report.l
 
 std::string LiveLine::text() const {
   const double seconds = std::max(step_seconds_, 1e-9);
-  std::string text = fmt::format("step {}/{}  loss {:.4f}", last_.step, numbers_.steps, last_.loss);
+  std::string text = fmt::format("step {}/{}  loss {:.4f}{}", last_.step, numbers_.steps,
+                                 last_.loss, losses_text(last_.losses));
   if (validation_loss_) {
     text += fmt::format("  validation {:.4f}", *validation_loss_);
   }

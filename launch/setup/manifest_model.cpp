@@ -7,7 +7,7 @@
 
 #include "launch/config/config_table.h"
 #include "launch/config/toml_reader.h"
-#include "models/families/gpt.h"
+#include "models/families/family.h"
 
 namespace stagecraft {
 
@@ -33,7 +33,7 @@ ModelSpec manifest_model(const CheckpointManifest& manifest) {
     }
   }
   const ModelConfig& model = parse_config(toml, "manifest.json", {}).settings.model;
-  return gpt(resolved(model, model.vocab), 1);
+  return make_model(resolved(model, model.vocab), 1);
 }
 
 }  // namespace stagecraft

@@ -14,7 +14,7 @@
 #include "launch/config/schedule_file.h"
 #include "launch/config/settings.h"
 #include "launch/setup/device_memory_check.h"
-#include "models/families/gpt.h"
+#include "models/families/family.h"
 
 namespace stagecraft {
 namespace {
@@ -103,7 +103,7 @@ void fill_session(const ConfigFile& config, int cores, int actors, RunSettings& 
 
 /// Makes the plan from the schedule's name, or from the file that parallel.schedule names.
 TrainingPlan plan_of(const ConfigFile& config, const RunSettings& settings) {
-  const ModelSpec model = gpt(settings.model, settings.parallel.tensor);
+  const ModelSpec model = make_model(settings.model, settings.parallel.tensor);
   const std::optional<CostTable> costs = given_costs(settings);
   const std::filesystem::path file = schedule_file(config);
   if (file.empty()) {

@@ -1,5 +1,7 @@
 #include "models/families/gpt.h"
 
+#include "kernels/ops/embedding.h"
+#include "models/families/gpt_presets.h"
 #include "models/layers/attention.h"
 #include "models/layers/embedding.h"
 #include "models/layers/head.h"
@@ -22,6 +24,7 @@ EmbeddingConfig embedding_config(const ModelConfig& config) {
 LayerSpec embedding_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "embedding",
           .cut_before = false,
+          .reads = {kTokens, kTokenOrder},
           .parameters = Embedding::parameters(config, shards),
           .cost = [config](const CostShape& shape) { return Embedding::cost(config, shape); },
           .make = [config](const LayerSetup& setup) -> std::unique_ptr<Layer> {
@@ -64,6 +67,7 @@ LayerSpec block_spec(const ModelConfig& config, int shards, std::int64_t index) 
 LayerSpec head_spec(const EmbeddingConfig& config, int shards) {
   return {.name = "head",
           .cut_before = false,
+          .reads = {kTargets},
           .parameters = Head::parameters(config, shards),
           .cost = [config,
                    shards](const CostShape& shape) { return Head::cost(config, shards, shape); },
@@ -80,7 +84,32 @@ WeightNames weight_names() {
           .ignored = {"h.*.attn.bias", "h.*.attn.masked_bias"}};
 }
 
+/// A row's target is the token that follows its own.
+std::vector<ContentSpec> contents() {
+  return {{.name = kTokens, .values = [](const SampleTexts& texts) { return texts.inputs; }},
+          {.name = kTokenOrder,
+           .per_row = 2,
+           .for_backward = true,
+           .values = [](const SampleTexts& texts) { return token_order(texts.inputs); }},
+          {.name = kTargets, .values = [](const SampleTexts& texts) { return texts.targets; }}};
+}
+
+/// Every token of a sample has a target.
+std::int64_t tokens_of(const Samples& samples) {
+  return static_cast<std::int64_t>(samples.indices.size()) * samples.sequence;
+}
+
+void check(const ModelConfig& config) {
+  check_tensor("model.hidden", "the MLP's weight", 4 * config.hidden, config.hidden);
+  check_tensor("model.vocab model.hidden", "the token embedding", config.vocab, config.hidden);
+  check_tensor("model.sequence model.hidden", "the position embedding", config.sequence,
+               config.hidden);
+}
+
 }  // namespace
+
+constinit const ModelFamily kGptFamily{
+    .name = "gpt", .title = "GPT", .presets = kGptPresets, .check = check, .make = gpt};
 
 ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   if (config.heads % tensor_shards != 0) {
@@ -101,6 +130,8 @@ ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   model.hidden = config.hidden;
   model.sequence = config.sequence;
   model.weight_names = weight_names();
+  model.contents = contents();
+  model.losses = {{.name = kLoss, .count = tokens_of}};
   const EmbeddingConfig embedding = embedding_config(config);
   model.layers.push_back(embedding_spec(embedding, tensor_shards));
   for (std::int64_t i = 0; i < config.layers; ++i) {

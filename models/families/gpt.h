@@ -1,8 +1,7 @@
 // GPT-2 as an ordered list of layer specifications.
 #pragma once
 
-#include "models/families/model_config.h"
-#include "models/families/model_spec.h"
+#include "models/families/family.h"
 
 namespace stagecraft {
 

@@ -8,24 +8,10 @@
 
 #include "kernels/base/error.h"
 #include "kernels/base/nearest.h"
+#include "models/families/family.h"
 
 namespace stagecraft {
 namespace {
-
-constexpr std::int64_t kOpenAiVocab = 50257;
-constexpr std::int64_t kMegatronVocab = 51200;  // 50257 with padding
-
-constexpr std::array kPresets{
-    ModelPreset{"gpt2-124m", 12, 768, 12, 1024, kOpenAiVocab},
-    ModelPreset{"gpt2-355m", 24, 1024, 16, 1024, kOpenAiVocab},
-    ModelPreset{"gpt2-774m", 36, 1280, 20, 1024, kOpenAiVocab},
-    ModelPreset{"gpt2-1558m", 48, 1600, 25, 1024, kOpenAiVocab},
-    ModelPreset{"megatron-355m", 24, 1024, 16, 1024, kMegatronVocab},
-    ModelPreset{"megatron-1.2b", 40, 1536, 16, 1024, kMegatronVocab},
-    ModelPreset{"megatron-2.5b", 54, 1920, 20, 1024, kMegatronVocab},
-    ModelPreset{"megatron-4.2b", 64, 2304, 24, 1024, kMegatronVocab},
-    ModelPreset{"megatron-8.3b", 72, 3072, 24, 1024, kMegatronVocab},
-};
 
 // The product of two such sizes and 4 bytes is far below 2^63.
 constexpr std::int64_t kLargestSize = std::int64_t{1} << 24;
@@ -45,22 +31,26 @@ constexpr std::array kSizes{
     Size{"model.vocab", &ModelConfig::vocab, &ModelPreset::vocab},
 };
 
-std::vector<std::string> preset_names() {
+std::vector<std::string> preset_names(const ModelFamily& family) {
   std::vector<std::string> names;
-  names.reserve(kPresets.size());
-  for (const ModelPreset& preset : kPresets) {
+  names.reserve(family.presets.size());
+  for (const ModelPreset& preset : family.presets) {
     names.emplace_back(preset.name);
   }
   return names;
 }
 
-const ModelPreset& preset_named(const std::string& name) {
-  const auto* found = std::find_if(kPresets.begin(), kPresets.end(),
-                                   [&](const ModelPreset& preset) { return preset.name == name; });
-  if (found != kPresets.end()) {
+const ModelPreset& preset_named(const ModelFamily& family, const std::string& name) {
+  const auto found = std::find_if(family.presets.begin(), family.presets.end(),
+                                  [&](const ModelPreset& preset) { return preset.name == name; });
+  if (found != family.presets.end()) {
     return *found;
   }
-  const std::vector<std::string> names = preset_names();
+  const std::vector<std::string> names = preset_names(family);
+  if (names.empty()) {
+    throw ConfigError("model.preset model.family",
+                      fmt::format("the family \"{}\" has no presets; give the sizes", family.name));
+  }
   throw ConfigError("model.preset",
                     fmt::format(R"(unknown preset "{}"; did you mean "{}"? Presets: {})", name,
                                 nearest(name, names), fmt::join(names, ", ")));
@@ -70,7 +60,7 @@ void fill_from_preset(ModelConfig& config) {
   if (config.preset.empty()) {
     return;
   }
-  const ModelPreset& preset = preset_named(config.preset);
+  const ModelPreset& preset = preset_named(*config.family, config.preset);
   for (const Size& size : kSizes) {
     if (config.*size.value == 0) {
       config.*size.value = preset.*size.published;
@@ -91,19 +81,13 @@ void check_sizes(const ModelConfig& config) {
     }
   }
   if (!missing.empty()) {
-    throw ConfigError(
-        fmt::format("{}", fmt::join(missing, " ")),
-        fmt::format("not set: give {}, or choose a published size with model.preset = one of {}",
-                    fmt::join(missing, ", "), fmt::join(preset_names(), ", ")));
-  }
-}
-
-void check_tensor(std::string_view keys, std::string_view what, std::int64_t rows,
-                  std::int64_t columns) {
-  if (rows * columns > kLargestTensor) {
-    throw ConfigError(std::string(keys),
-                      fmt::format("{} of {} x {} would have more than {} elements", what, rows,
-                                  columns, kLargestTensor));
+    const std::vector<std::string> presets = preset_names(*config.family);
+    std::string text = fmt::format("not set: give {}", fmt::join(missing, ", "));
+    if (!presets.empty()) {
+      text += fmt::format(", or choose a published size with model.preset = one of {}",
+                          fmt::join(presets, ", "));
+    }
+    throw ConfigError(fmt::format("{}", fmt::join(missing, " ")), text);
   }
 }
 
@@ -123,15 +107,9 @@ void check_rules(const ModelConfig& config, std::int64_t tokenizer_vocab) {
     throw ConfigError("model.dropout",
                       fmt::format("{} is not a probability in [0, 1)", config.dropout));
   }
-  check_tensor("model.hidden", "the MLP's weight", 4 * config.hidden, config.hidden);
-  check_tensor("model.vocab model.hidden", "the token embedding", config.vocab, config.hidden);
-  check_tensor("model.sequence model.hidden", "the position embedding", config.sequence,
-               config.hidden);
 }
 
 }  // namespace
-
-std::span<const ModelPreset> model_presets() { return kPresets; }
 
 ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab) {
   fill_from_preset(config);
@@ -140,7 +118,19 @@ ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab) {
   }
   check_sizes(config);
   check_rules(config, tokenizer_vocab);
+  if (config.family->check != nullptr) {
+    config.family->check(config);
+  }
   return config;
+}
+
+void check_tensor(std::string_view keys, std::string_view what, std::int64_t rows,
+                  std::int64_t columns) {
+  if (rows * columns > kLargestTensor) {
+    throw ConfigError(std::string(keys),
+                      fmt::format("{} of {} x {} would have more than {} elements", what, rows,
+                                  columns, kLargestTensor));
+  }
 }
 
 }  // namespace stagecraft

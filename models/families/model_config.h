@@ -3,19 +3,18 @@
 
 #include <cmath>
 #include <cstdint>
-#include <optional>
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace stagecraft {
 
-enum class ModelFamily { gpt };
+struct ModelFamily;                   // family.h
+extern const ModelFamily kGptFamily;  // gpt.h
 
 /// The [model] table.
 struct ModelConfig {
-  ModelFamily family = ModelFamily::gpt;
-  std::string preset;         // "" or a name of model_presets()
+  const ModelFamily* family = &kGptFamily;
+  std::string preset;         // "" or a name of the family's presets
   std::int64_t layers = 0;    // transformer blocks
   std::int64_t hidden = 0;    // h
   std::int64_t heads = 0;     // divides hidden
@@ -31,12 +30,14 @@ struct ModelPreset {
   std::int64_t layers, hidden, heads, sequence, vocab;
 };
 
-/// OpenAI's GPT-2 ("gpt2-124m" ...) and Megatron-LM's ("megatron-8.3b" ...; arXiv 1909.08053).
-std::span<const ModelPreset> model_presets();
-
 /// Fills the sizes that are 0 from the preset, then checks every rule that depends only on the
-/// sizes. Throws ConfigError with keys "model.*".
+/// sizes: those of all families, then the family's own. Throws ConfigError with keys "model.*".
 ModelConfig resolved(ModelConfig config, std::int64_t tokenizer_vocab);
+
+/// Throws ConfigError for a tensor that has more elements than the random generator has numbers for
+/// (kernels/base/random.h). `what` names the tensor.
+void check_tensor(std::string_view keys, std::string_view what, std::int64_t rows,
+                  std::int64_t columns);
 
 /// Weights are initialised as N(0, 0.02), projections onto the residual stream as
 /// N(0, 0.02 / sqrt(2 layers)) (Radford et al. 2019, section 2.3).

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "models/layers/layer.h"
@@ -26,6 +27,7 @@ class Body {
 
 /// As LayerSpec. The bytes of `cost` leave out x and dy, which the sub-layer holds and counts.
 struct BodySpec {
+  std::vector<std::string> reads = {};  // contents of a micro-batch
   std::vector<ParameterUse> parameters;
   std::function<LayerCost(const CostShape&)> cost;
   std::function<std::unique_ptr<Body>(const LayerSetup&)> make;

@@ -54,9 +54,10 @@ Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
   Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)}, tokens_.dtype());
-  token_embedding_forward(
-      context.stream,
-      {.tokens = context.batch.tokens, .table = tokens_, .first_token = first_token_, .y = y});
+  token_embedding_forward(context.stream, {.tokens = context.batch.content(kTokens),
+                                           .table = tokens_,
+                                           .first_token = first_token_,
+                                           .y = y});
   context.tensor.all_reduce(context.stream, y, ReduceOp::sum, Order::tree);
   position_embedding_forward(context.stream,
                              {.x = y,
@@ -70,7 +71,7 @@ Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stas
                                  WeightStash& weights) {
   const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
   weights.add(context, {sum},
-              [this, sum, order = context.batch.token_order,
+              [this, sum, order = context.batch.content(kTokenOrder),
                sequence = context.batch.sequence](LayerContext& later) {
                 token_embedding_backward(later.stream, {.order = order,
                                                         .dy = sum,

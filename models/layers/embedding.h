@@ -17,6 +17,10 @@ struct EmbeddingConfig {
 /// The vocabulary with padding: the next multiple of 128 * tensor_shards.
 std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 
+/// The contents that the embedding reads: the tokens, and token_order() of them for the backward.
+inline constexpr const char* kTokens = "tokens";
+inline constexpr const char* kTokenOrder = "token_order";
+
 /// wte is sharded over the tensor axis by vocabulary rows; wpe is replicated.
 class Embedding : public Layer {
  public:

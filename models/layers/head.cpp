@@ -53,14 +53,15 @@ Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor normed = norm_.forward(context, x, stash);
   const Tensor logits = temporary(context, {x.size(0), table_.size(0)}, x.dtype());
   matmul(context.stream, {.a = normed, .b = {table_, Transpose::yes}, .c = logits});
-  const MicroBatch& batch = context.batch;
-  if (batch.training) {
+  const Tensor& targets = context.batch.content(kTargets);
+  const MicroBatchLoss& loss = context.batch.loss(kLoss);
+  if (context.batch.saves) {
     // The gradient overwrites the logits, which are not needed any more.
-    vocab_cross_entropy_gradient(context.stream, context.tensor, logits, batch.targets, shard_,
-                                 batch.loss, batch.loss_scale);
+    vocab_cross_entropy_gradient(context.stream, context.tensor, logits, targets, shard_, loss.sum,
+                                 loss.scale);
     save(context, stash, {logits});
   } else {
-    vocab_cross_entropy(context.stream, context.tensor, logits, batch.targets, shard_, batch.loss);
+    vocab_cross_entropy(context.stream, context.tensor, logits, targets, shard_, loss.sum);
   }
   return {};
 }

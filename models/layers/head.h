@@ -7,6 +7,11 @@
 
 namespace stagecraft {
 
+/// The content that the head reads: each row's token, or kIgnoredTarget.
+inline constexpr const char* kTargets = "targets";
+/// The loss that it writes: the sum over the rows whose target is not ignored.
+inline constexpr const char* kLoss = "loss";
+
 /// Logits are sharded over the tensor axis by vocabulary, and never gathered.
 class Head : public Layer {
  public:
@@ -14,7 +19,7 @@ class Head : public Layer {
   static LayerCost cost(const EmbeddingConfig& config, int tensor_shards, const CostShape& shape);
   Head(const EmbeddingConfig& config, const LayerSetup& setup);
 
-  /// Writes context.batch.loss, the sum over counted targets. Returns an empty tensor.
+  /// Returns an empty tensor.
   Tensor forward(LayerContext& context, Tensor x, Stash& stash) override;
   /// dy is empty: this layer computes the loss.
   Tensor backward_input(LayerContext& context, Tensor dy, Stash& stash,

@@ -2,7 +2,25 @@
 
 #include <algorithm>
 
+#include "kernels/base/error.h"
+
 namespace stagecraft {
+
+const Tensor& MicroBatch::content(std::string_view name) const {
+  const auto found = contents.find(name);
+  require(found != contents.end(), "MicroBatch",
+          "the layers of the chunk do not say that they read \"{}\"; add it to LayerSpec::reads",
+          name);
+  return found->second;
+}
+
+const MicroBatchLoss& MicroBatch::loss(std::string_view name) const {
+  const auto found = std::find_if(losses.begin(), losses.end(),
+                                  [&](const MicroBatchLoss& loss) { return loss.name == name; });
+  require(found != losses.end(), "MicroBatch",
+          "there is no loss \"{}\" here: the last chunk has those that the family names", name);
+  return *found;
+}
 
 void WeightStash::defer(std::span<const Tensor> inputs, Task task) {
   for (const Tensor& input : inputs) {

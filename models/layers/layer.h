@@ -6,9 +6,11 @@
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,19 +19,28 @@
 
 namespace stagecraft {
 
+/// One loss of a micro-batch.
+struct MicroBatchLoss {
+  std::string name;
+  float scale = 1;  // of the gradient: 1 / what the loss counts in the whole step
+  Tensor sum;       // [1] float64, written by the layer that computes the loss
+};
+
 /// One micro-batch of one pass.
 struct MicroBatch {
-  bool training = true;            // false: no dropout, and forward saves nothing
+  bool saves = true;               // forward saves what backward needs
+  bool dropout = true;             // false: no layer drops anything
   std::uint32_t step = 0;          // training step, from 1
   std::uint64_t first_sample = 0;  // global number of its first sample
   std::int64_t samples = 0;
-  std::int64_t sequence = 0;  // T
-  float loss_scale = 1;       // 1 / tokens counted in the whole step
-  Tensor tokens;              // [samples * T] int32, if a layer of this stage reads them
-  Tensor token_order;         // [2, samples * T] int32 from token_order(), for training
-  Tensor targets;             // [samples * T] int32 or kIgnoredTarget, as tokens
-  Tensor loss;                // [1] float64, written by the layer that computes the loss
+  std::int64_t sequence = 0;  // T; micro-batches may differ (ModelSpec::bucket)
+  std::map<std::string, Tensor, std::less<>> contents;  // that the chunk's layers read
+  std::vector<MicroBatchLoss> losses;                   // of the last chunk
   std::int64_t rows() const { return samples * sequence; }
+  /// Throws Error if the chunk's layers do not say that they read it.
+  const Tensor& content(std::string_view name) const;
+  /// Throws Error for a loss that the model does not have.
+  const MicroBatchLoss& loss(std::string_view name) const;
 };
 
 /// The context of one forward or backward call, or of the weight gradients of a micro-batch.
@@ -78,9 +89,8 @@ class WeightStash {
 class Layer {
  public:
   virtual ~Layer() = default;
-  /// x and the result are activations [rows, h]. x is empty for a layer that reads tokens; the
-  /// result is empty for a layer that computes the loss. An evaluation (batch.training false) saves
-  /// nothing.
+  /// x and the result are activations [rows, h]. x is empty for the first layer; the result is
+  /// empty for the last, which computes the losses. Where batch.saves is false, nothing is saved.
   virtual Tensor forward(LayerContext& context, Tensor x, Stash& stash) = 0;
   /// dy is the gradient of forward's result; returns the gradient of x. Each is empty where the
   /// tensor in forward is. Weight gradients are added to `weights`; the layer's tensors are removed
@@ -126,8 +136,9 @@ struct LayerSetup {
 
 /// One layer of a model: its parameters, its cost, and the function that creates it.
 struct LayerSpec {
-  std::string name;        // "embedding", "block 3", "head"
-  bool cut_before = true;  // whether a stage may begin with this layer
+  std::string name;                     // "embedding", "block 3", "head"
+  bool cut_before = true;               // whether a stage may begin with this layer
+  std::vector<std::string> reads = {};  // contents of a micro-batch (MicroBatch::content)
   std::vector<ParameterUse> parameters;
   std::function<LayerCost(const CostShape&)> cost;
   std::function<std::unique_ptr<Layer>(const LayerSetup&)> make;

@@ -40,11 +40,14 @@ LayerCost cost_of(const std::vector<LayerSpec>& layers, const CostShape& shape) 
 
 LayerSpec in_sequence(std::string name, std::vector<LayerSpec> layers) {
   require(!layers.empty(), "in_sequence", "{} has no layers", name);
+  std::vector<std::string> reads;
   std::vector<ParameterUse> uses;
   for (const LayerSpec& layer : layers) {
+    reads.insert(reads.end(), layer.reads.begin(), layer.reads.end());
     uses.insert(uses.end(), layer.parameters.begin(), layer.parameters.end());
   }
   return {.name = std::move(name),
+          .reads = std::move(reads),
           .parameters = std::move(uses),
           .cost = [layers](const CostShape& shape) { return cost_of(layers, shape); },
           .make = [layers](const LayerSetup& setup) -> std::unique_ptr<Layer> {

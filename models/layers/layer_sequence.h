@@ -5,7 +5,7 @@
 
 namespace stagecraft {
 
-/// Its parameters are those of `layers`, in order.
+/// Its parameters are those of `layers`, in order; it reads what they read.
 LayerSpec in_sequence(std::string name, std::vector<LayerSpec> layers);
 
 }  // namespace stagecraft

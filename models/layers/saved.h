@@ -14,9 +14,10 @@ inline Tensor temporary(LayerContext& context, Shape shape, DType dtype) {
   return {context.stream.memory(), std::move(shape), dtype, MemoryLabel::workspace};
 }
 
-/// Pushes tensors on the stash and relabels them as saved activations. An evaluation saves nothing.
+/// Pushes tensors on the stash and relabels them as saved activations. Saves nothing in a pass
+/// without backward.
 inline void save(LayerContext& context, Stash& stash, std::initializer_list<Tensor> tensors) {
-  if (!context.batch.training) {
+  if (!context.batch.saves) {
     return;
   }
   for (const Tensor& tensor : tensors) {
@@ -33,10 +34,10 @@ inline Tensor pop(Stash& stash) {
   return tensor;
 }
 
-/// The dropout with this key; off in evaluations.
+/// The dropout with this key; off where the pass drops nothing.
 inline Dropout dropout_at(const LayerContext& context, double probability, std::uint64_t key) {
   const MicroBatch& batch = context.batch;
-  return {.probability = batch.training ? static_cast<float>(probability) : 0.0F,
+  return {.probability = batch.dropout ? static_cast<float>(probability) : 0.0F,
           .key = key,
           .step = batch.step,
           .first_sample = batch.first_sample,

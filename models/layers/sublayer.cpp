@@ -67,6 +67,7 @@ LayerSpec sublayer(const SublayerConfig& config, const SublayerNames& names, Bod
   std::move(body.parameters.begin(), body.parameters.end(), std::back_inserter(uses));
   return {
       .name = names.norm,
+      .reads = std::move(body.reads),
       .parameters = std::move(uses),
       .cost = [config, cost = std::move(body.cost)](
                   const CostShape& shape) { return Sublayer::cost(config, cost(shape), shape); },

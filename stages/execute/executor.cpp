@@ -47,12 +47,12 @@ std::uint64_t flow_of(const Edge& edge, int column, std::uint64_t sequence) {
 Executor::Executor(ExecutorParts parts, Channels channels)
     : parts_(parts), channels_(std::move(channels)) {}
 
-void Executor::begin(const Pass& pass, const Program& program) {
+void Executor::begin(const Pass& pass, const Program& program, const LossCounts& counts) {
   require(done(), "Executor::begin", "stage {} is still at {}", parts_.stage, current());
   const StageProgram& order = program.stages.at(static_cast<std::size_t>(parts_.stage));
-  parts_.work.begin(pass);
+  parts_.work.begin(pass, counts);
   pass_ = pass;
-  parts_.progress.set_batch(pass.kind == PassKind::evaluate ? pass.batch : -1);
+  parts_.progress.set_batch(traits(pass.kind).numbered ? pass.batch : -1);
   begin_ns_ = now_ns();
   position_ = 0;
   update_.reset();
@@ -262,9 +262,9 @@ void Executor::advance(std::size_t member) {
   if (pending_.empty()) {
     program_ = nullptr;
     parts_.spans.at(pass_.step, "");
+    const PassTraits& kind = traits(pass_.kind);
     parts_.spans.add(Lane::schedule, begin_ns_, now_ns(),
-                     pass_.kind == PassKind::train ? fmt::format("step {}", pass_.step)
-                                                   : fmt::format("evaluation {}", pass_.batch));
+                     fmt::format("{} {}", kind.name, kind.numbered ? pass_.batch : pass_.step));
     parts_.progress.set(Activity::idle, pass_.step, {});
     return;
   }

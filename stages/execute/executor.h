@@ -50,8 +50,8 @@ class Executor {
   Executor(ExecutorParts parts, Channels channels);
 
   /// Begins a pass, which runs this stage's line of `program`. `program` must outlive the pass.
-  /// Requires done().
-  void begin(const Pass& pass, const Program& program);
+  /// `counts` is for the work. Requires done().
+  void begin(const Pass& pass, const Program& program, const LossCounts& counts = {});
   /// Takes the envelope of a tensor that a neighbour issued. Throws Error for an envelope that no
   /// receive can match.
   void deliver(const Envelope& envelope);

@@ -1,11 +1,8 @@
 #include "stages/execute/micro_batch_source.h"
 
-#include <algorithm>
 #include <span>
 #include <utility>
 
-#include "kernels/ops/cross_entropy.h"
-#include "kernels/ops/embedding.h"
 #include "kernels/ops/host_copy.h"
 
 namespace stagecraft {
@@ -17,56 +14,59 @@ Tensor upload(Stream& stream, const std::vector<std::int32_t>& values, const Sha
   return x;
 }
 
-}  // namespace
-
-std::int64_t evaluation_samples(const TextData& data, std::int64_t batches,
-                                std::int64_t global_batch) {
-  if (data.validation == nullptr) {
-    return 0;
+std::vector<MicroBatchLoss> losses_of(const ModelSpec& model, const LossCounts& counts) {
+  require(counts.empty() || counts.size() == model.losses.size(), "MicroBatchSource",
+          "there are counts of {} losses, and the model has {}", counts.size(),
+          model.losses.size());
+  std::vector<MicroBatchLoss> losses;
+  for (std::size_t i = 0; i < model.losses.size(); ++i) {
+    const std::int64_t count = counts.empty() ? 0 : counts[i];
+    losses.push_back({.name = model.losses[i].name,
+                      .scale = count == 0 ? 0.0F : 1.0F / static_cast<float>(count),
+                      .sum = {}});
   }
-  const std::int64_t all = data.validation->samples();
-  return batches == 0 ? all : std::min(all, batches * global_batch);
+  return losses;
 }
+
+}  // namespace
 
 MicroBatchSource::MicroBatchSource(const TrainingPlan& plan, int data_rank, TextData data,
                                    const SampleConfig& config)
-    : plan_(plan), data_rank_(data_rank), data_(std::move(data)), config_(config) {}
+    : plan_(plan), data_rank_(data_rank), samples_(plan, std::move(data), config) {}
 
-MicroBatch MicroBatchSource::at(const Pass& pass, int microbatch) const {
+MicroBatch MicroBatchSource::at(const Pass& pass, int microbatch, const LossCounts& counts) const {
   const std::int64_t per_rank = plan_.batch.global_batch / plan_.mesh.data;
   const std::int64_t within = data_rank_ * per_rank + microbatch * plan_.batch.micro_batch;
-  const bool training = pass.kind == PassKind::train;
-  const std::int64_t step_before = std::max<std::int64_t>(0, pass.step - 1);
-  const std::int64_t before = (training ? step_before : pass.batch) * plan_.batch.global_batch;
   MicroBatch batch;
-  batch.training = training;
+  batch.saves = traits(pass.kind).saves;
+  batch.dropout = traits(pass.kind).dropout;
   batch.step = static_cast<std::uint32_t>(pass.step);
-  batch.first_sample = static_cast<std::uint64_t>(before + within);
+  const std::int64_t first = samples_.first_of(pass) + within;
+  batch.first_sample = static_cast<std::uint64_t>(first);
   batch.samples = plan_.batch.micro_batch;
   batch.sequence = plan_.model.sequence;
-  batch.loss_scale = 1.0F / static_cast<float>(plan_.batch.global_batch * plan_.model.sequence);
+  if (plan_.model.bucket) {  // else nobody needs to know the samples yet
+    batch.sequence = plan_.model.sequence_of(samples_.at(pass, first, batch.samples));
+  }
+  batch.losses = losses_of(plan_.model, counts);
   return batch;
 }
 
-void MicroBatchSource::read_tokens(Stream& stream, MicroBatch& batch) const {
-  std::vector<std::int32_t> inputs(static_cast<std::size_t>(batch.rows()), 0);
-  std::vector<std::int32_t> targets(inputs.size(), kIgnoredTarget);
-  const auto count = static_cast<std::size_t>(batch.sequence);
-  for (std::int64_t s = 0; s < batch.samples; ++s) {
-    const auto index = static_cast<std::int64_t>(batch.first_sample) + s;
-    const auto row = static_cast<std::size_t>(s * batch.sequence);
-    if (batch.training) {
-      const TokenDataset& text = *data_.train;
-      text.read(sample_at(config_.order, config_.seed, text.samples(), index),
-                {&inputs[row], count}, {&targets[row], count});
-    } else if (index < config_.evaluation_samples) {
-      data_.validation->read(index, {&inputs[row], count}, {&targets[row], count});
-    }
+void MicroBatchSource::read_contents(Stream& stream, const Pass& pass,
+                                     const std::vector<ContentSpec>& contents,
+                                     MicroBatch& batch) const {
+  if (contents.empty()) {
+    return;
   }
-  batch.tokens = upload(stream, inputs, {batch.rows()});
-  batch.targets = upload(stream, targets, {batch.rows()});
-  if (batch.training) {
-    batch.token_order = upload(stream, token_order(inputs), {2, batch.rows()});
+  Samples samples = samples_.at(pass, static_cast<std::int64_t>(batch.first_sample), batch.samples);
+  samples.sequence = batch.sequence;
+  const SampleTexts texts = samples.read();
+  for (const ContentSpec& content : contents) {
+    if (batch.saves || !content.for_backward) {
+      const Shape shape =
+          content.per_row == 1 ? Shape{batch.rows()} : Shape{content.per_row, batch.rows()};
+      batch.contents[content.name] = upload(stream, content.values(texts), shape);
+    }
   }
 }
 

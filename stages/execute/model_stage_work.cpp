@@ -24,6 +24,7 @@ class ChunkState {
 
   Live& at(int microbatch) { return live.at(static_cast<std::size_t>(microbatch)); }
 
+  std::vector<ContentSpec> contents;  // that the layers read
   std::vector<std::unique_ptr<Layer>> layers;
   std::vector<Live> live;  // by micro-batch
 };
@@ -68,6 +69,7 @@ ModelStageWork::ModelStageWork(const TrainingPlan& plan, int rank, std::unique_p
     }
     chunks_[c] = std::make_unique<ChunkState>();
     chunks_[c]->live.resize(static_cast<std::size_t>(plan.microbatches));
+    chunks_[c]->contents = plan.model.contents_of(plan.chunks[c].first, plan.chunks[c].last);
     for (int i = plan.chunks[c].first; i < plan.chunks[c].last; ++i) {
       chunks_[c]->layers.push_back(
           plan.model.layers[static_cast<std::size_t>(i)].make(layer_setup));
@@ -92,11 +94,11 @@ ChunkState& ModelStageWork::chunk(int chunk) {
   return *chunks_[static_cast<std::size_t>(chunk)];
 }
 
-void ModelStageWork::begin(const Pass& pass) {
+void ModelStageWork::begin(const Pass& pass, const LossCounts& counts) {
   pass_ = pass;
   const auto squares = static_cast<std::int64_t>(owned_.size());
-  results_ = Tensor(stream_->memory(), {plan_.microbatches + squares}, DType::float64,
-                    MemoryLabel::workspace);
+  results_ =
+      Tensor(stream_->memory(), {loss_values() + squares}, DType::float64, MemoryLabel::workspace);
   for (std::size_t c = 0; c < chunks_.size(); ++c) {
     if (chunks_[c] == nullptr) {
       continue;
@@ -104,12 +106,25 @@ void ModelStageWork::begin(const Pass& pass) {
     for (int m = 0; m < plan_.microbatches; ++m) {
       ChunkState::Live& live = chunks_[c]->at(m);
       live = {};
-      live.batch = source_.at(pass, m);
+      live.batch = source_.at(pass, m, counts);
       live.stashes.resize(chunks_[c]->layers.size());
       if (c + 1 == chunks_.size()) {
-        live.batch.loss = results_.rows(m, m + 1);
+        set_loss_sums(live.batch, m);
       }
     }
+  }
+}
+
+std::int64_t ModelStageWork::loss_values() const {
+  return plan_.microbatches * static_cast<std::int64_t>(plan_.model.losses.size());
+}
+
+/// The sums of a micro-batch's losses lie one behind the other.
+void ModelStageWork::set_loss_sums(MicroBatch& batch, int microbatch) const {
+  std::int64_t at = microbatch * static_cast<std::int64_t>(batch.losses.size());
+  for (MicroBatchLoss& loss : batch.losses) {
+    loss.sum = results_.rows(at, at + 1);
+    ++at;
   }
 }
 
@@ -157,9 +172,7 @@ LayerContext ModelStageWork::context_of(const Instruction& instruction) {
 void ModelStageWork::forward(const Instruction& instruction) {
   ChunkState& state = chunk(instruction.chunk);
   ChunkState::Live& live = state.at(instruction.microbatch);
-  if (instruction.chunk == 0 || instruction.chunk + 1 == static_cast<int>(plan_.chunks.size())) {
-    source_.read_tokens(*stream_, live.batch);
-  }
+  source_.read_contents(*stream_, pass_, state.contents, live.batch);
   LayerContext context = context_of(instruction);
   Tensor x = std::move(live.x);
   for (std::size_t i = 0; i < state.layers.size(); ++i) {
@@ -269,9 +282,9 @@ std::vector<ModelStageWork::Owned> ModelStageWork::owned() const {
 
 PassResults ModelStageWork::results() {
   const bool has_losses = chunks_.back() != nullptr && coordinate_.tensor == 0;
-  const bool has_squares = pass_.kind == PassKind::train && !owned_.empty();
-  const std::int64_t first = has_losses ? 0 : plan_.microbatches;
-  const std::int64_t last = has_squares ? results_.size(0) : plan_.microbatches;
+  const bool has_squares = traits(pass_.kind).updates && !owned_.empty();
+  const std::int64_t first = has_losses ? 0 : loss_values();
+  const std::int64_t last = has_squares ? results_.size(0) : loss_values();
   if (has_squares) {
     std::vector<Tensor> gradients;
     for (const Owned& owned : owned_) {
@@ -283,14 +296,14 @@ PassResults ModelStageWork::results() {
                               .rows(begin, end));
     }
     sums_of_squares(*stream_,
-                    {.x = gradients, .out = results_.rows(plan_.microbatches, results_.size(0))});
+                    {.x = gradients, .out = results_.rows(loss_values(), results_.size(0))});
   }
   if (first == last) {
     return {};
   }
   std::vector<double> values(static_cast<std::size_t>(last - first));
   copy_to_host(*stream_, results_.rows(first, last), std::span<double>(values));
-  const auto border = values.begin() + (has_losses ? plan_.microbatches : 0);
+  const auto border = values.begin() + (has_losses ? loss_values() : 0);
   PassResults results{.losses = {values.begin(), border}};
   for (auto value = border; value != values.end(); ++value) {
     results.squares.push_back({owned_[static_cast<std::size_t>(value - border)].index, *value});

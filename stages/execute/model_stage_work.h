@@ -39,7 +39,7 @@ class ModelStageWork : public StageWork {
   ~ModelStageWork() override;
 
   Stream& stream() override { return *stream_; }
-  void begin(const Pass& pass) override;
+  void begin(const Pass& pass, const LossCounts& counts) override;
   void run(const Instruction& instruction) override;
   Tensor take_output(const Instruction& send) override;
   void put_input(const Instruction& receive, Tensor x) override;
@@ -63,6 +63,8 @@ class ModelStageWork : public StageWork {
   };
 
   bool owns(int chunk) const;
+  std::int64_t loss_values() const;
+  void set_loss_sums(MicroBatch& batch, int microbatch) const;
   ChunkState& chunk(int chunk);
   LayerContext context_of(const Instruction& instruction);
   void forward(const Instruction& instruction);

@@ -9,6 +9,7 @@
 
 #include "kernels/core/stream.h"
 #include "kernels/core/tensor.h"
+#include "models/families/contents.h"
 #include "models/parameters/parameter_state.h"
 #include "models/parameters/state_hash.h"
 #include "stages/channels/pass.h"
@@ -32,8 +33,8 @@ struct ParameterSquare {
 
 /// What a rank reports of a pass.
 struct PassResults {
-  /// The loss of every micro-batch, in order, if this rank reports losses; else empty. Each is the
-  /// sum over the micro-batch's counted tokens, in nats.
+  /// The losses of every micro-batch, in order, if this rank reports losses; else empty. Of a
+  /// micro-batch, one for each of ModelSpec::losses: the sum over what the loss counts, in nats.
   std::vector<double> losses = {};
   /// In a training step: the squares of the parameters that this rank reports, in no particular
   /// order.
@@ -46,7 +47,9 @@ class StageWork {
  public:
   virtual ~StageWork() = default;
   virtual Stream& stream() = 0;
-  virtual void begin(const Pass& pass) = 0;
+  /// `counts`: what each loss counts in the whole pass, by which its gradient is divided. Empty for
+  /// a pass without gradients.
+  virtual void begin(const Pass& pass, const LossCounts& counts) = 0;
   /// F, B, I, W, T, D or TD.
   virtual void run(const Instruction& instruction) = 0;
   /// The tensor for a send: the output of its F, or the input gradient of its B or I.

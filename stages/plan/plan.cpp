@@ -72,11 +72,15 @@ double flops_of(const LayerCost& work) {
   return work.forward_flops + work.backward_input_flops + work.backward_weight_flops;
 }
 
-/// Tokens, their order (twice as many bytes) and targets of all micro-batches, which the first and
-/// the last chunk keep until the end of the step.
-std::int64_t token_bytes(const TrainingPlan& plan, std::size_t chunk) {
-  const bool reads = chunk == 0 || chunk + 1 == plan.chunks.size();
-  return reads ? 16 * plan.batch.micro_batch * plan.model.sequence * plan.microbatches : 0;
+/// What a chunk's layers read of all micro-batches, which it keeps until the end of the step.
+std::int64_t content_bytes(const TrainingPlan& plan, std::size_t chunk) {
+  const auto rows = plan.batch.micro_batch * plan.model.sequence * plan.microbatches;
+  std::int64_t bytes = 0;
+  for (const ContentSpec& content :
+       plan.model.contents_of(plan.chunks[chunk].first, plan.chunks[chunk].last)) {
+    bytes += size_of(DType::int32) * content.per_row * rows;
+  }
+  return bytes;
 }
 
 /// What `stage` holds throughout with this placement, without slots.
@@ -84,7 +88,7 @@ StageMemory held_throughout(const TrainingPlan& plan, const std::vector<int>& st
                             int stage) {
   StageMemory memory;
   for (std::size_t chunk = 0; chunk < plan.chunks.size(); ++chunk) {
-    memory.workspace += stage_of_chunk[chunk] == stage ? token_bytes(plan, chunk) : 0;
+    memory.workspace += stage_of_chunk[chunk] == stage ? content_bytes(plan, chunk) : 0;
   }
   const ParameterBytes parameters =
       parameter_bytes(uses_of(plan.model, ranges_of(plan.chunks, stage_of_chunk, stage)), 0,

@@ -28,7 +28,7 @@ struct StageMemory {
   std::int64_t saved_activations = 0;
   std::int64_t weight_stashes = 0;  // between I and W
   std::int64_t transfer_slots = 0;  // all slots full
-  std::int64_t workspace = 0;       // within an instruction, between instructions, and tokens
+  std::int64_t workspace = 0;       // within an instruction, between instructions, and contents
   std::int64_t total() const {
     return weights + gradients + optimizer + saved_activations + weight_stashes + transfer_slots +
            workspace;

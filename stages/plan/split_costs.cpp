@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "models/families/gpt.h"
+#include "models/families/family.h"
 #include "stages/schedules/schedules.h"
 
 namespace stagecraft {
@@ -64,7 +64,7 @@ std::int64_t SplitCosts::most_bytes(const Program& program) const {
 const ModelSpec& SplitPricer::spec(int tensor) {
   const auto found = specs_.find(tensor);
   return found != specs_.end() ? found->second
-                               : specs_.emplace(tensor, gpt(model_, tensor)).first->second;
+                               : specs_.emplace(tensor, make_model(model_, tensor)).first->second;
 }
 
 const SplitPricer::ChunkCut& SplitPricer::cut(int tensor, int chunks) {

@@ -22,10 +22,10 @@ class FaultyWork : public StageWork {
   FaultyWork(std::unique_ptr<StageWork> real, Strike inject)
       : real_(std::move(real)), strike_(std::move(inject)) {}
   Stream& stream() override { return real_->stream(); }
-  void begin(const Pass& pass) override {
+  void begin(const Pass& pass, const LossCounts& counts) override {
     pass_ = pass;
     strike_(pass_, kAtBegin);
-    real_->begin(pass);
+    real_->begin(pass, counts);
   }
   void run(const Instruction& i) override {
     strike_(pass_, i);

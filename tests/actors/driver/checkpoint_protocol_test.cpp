@@ -42,7 +42,7 @@ void long_run(RunConfig& config) {
   config.checkpoints = "checkpoints";
 }
 
-std::vector<PassRange> step(std::int64_t number) { return {{PassKind::train, number}}; }
+std::vector<PassRange> step(std::int64_t number) { return {step_of_8(number)}; }
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <caf/all.hpp>
 #include <functional>
 #include <memory>
@@ -67,6 +68,7 @@ class DriverPlay {
     setup_->plan = &plan_;
     setup_->config = &config_;
     setup_->observers = {observer, second_observer};
+    setup_->counts = [this](const Pass& pass) { return LossCounts{tokens_of(pass)}; };
     setup_->done = [this](RunResult value) { result = std::move(value); };
     if (change) {
       change(config_, *setup_);
@@ -149,6 +151,12 @@ class DriverPlay {
   std::optional<RunResult> result;
 
  private:
+  /// A batch has two samples of four tokens; the last of an evaluation may have one.
+  std::int64_t tokens_of(const Pass& pass) const {
+    const std::int64_t left = setup_->evaluation_samples - 2 * pass.batch;
+    return 4 * (traits(pass.kind).numbered ? std::min<std::int64_t>(2, left) : 2);
+  }
+
   TrainingPlan plan_ = two_stages();
   RunConfig config_;
   std::shared_ptr<DriverSetup> setup_ = std::make_shared<DriverSetup>();

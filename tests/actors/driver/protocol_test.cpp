@@ -20,7 +20,7 @@ TEST_CASE("driver: a step waits for all ranks, and its update says what follows"
   CHECK(play.both_got(train(1)));
   CHECK(play.driver_location() == "driver, step 1, waits for the ranks");
   play.tell(DriverPlay::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
+  CHECK(play.both_got(play.update(1, {step_of_8(2)})));
   CHECK(play.driver_location() == "driver, step 2, waits for the ranks");
   CHECK(play.observer.losses == std::vector{24.0 / 8});
   play.tell(DriverPlay::results(2));
@@ -47,7 +47,7 @@ TEST_CASE("driver: observers are called after the update is ordered") {
   std::string location;
   play.observer.on_step_hook = [&] { location = play.driver_location(); };
   play.tell(DriverPlay::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
+  CHECK(play.both_got(play.update(1, {step_of_8(2)})));
   CHECK(location == "driver, step 1, in an observer of the run (metrics, terminal)");
 }
 
@@ -57,7 +57,7 @@ TEST_CASE("driver: an observer that throws ends the run after the update was ord
   CHECK(play.both_got(train(1)));
   play.observer.on_step_hook = [] { throw Error("metrics.jsonl", "the disk is full"); };
   play.tell(DriverPlay::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}}), Finish{true}));
+  CHECK(play.both_got(play.update(1, {step_of_8(2)}), Finish{true}));
   play.tell(StageEnded{0});
   play.tell(StageEnded{1});
   REQUIRE(play.result.has_value());
@@ -147,7 +147,7 @@ TEST_CASE("driver: a stop makes the step that is decided next the last one, with
   play.make_ready();
   CHECK(play.both_got(train(1)));
   play.tell(DriverPlay::results(1));
-  CHECK(play.both_got(play.update(1, {{PassKind::train, 2}})));
+  CHECK(play.both_got(play.update(1, {step_of_8(2)})));
   stop = true;  // step 2 is ordered already
   play.tell(DriverPlay::results(2));
   CHECK(play.both_got(play.update(2, {}), Finish{false}));

@@ -15,7 +15,11 @@
 
 namespace stagecraft::test {
 
-inline RunPasses train(std::int64_t step) { return {{{PassKind::train, step}}}; }
+/// A step of DriverPlay, whose loss counts 8 tokens.
+inline PassRange step_of_8(std::int64_t step) {
+  return {.kind = PassKind::train, .step = step, .counts = {8}};
+}
+inline RunPasses train(std::int64_t step) { return {{step_of_8(step)}}; }
 inline RunPasses evaluate(std::int64_t step, std::int64_t first, std::int64_t batches) {
   return {{{PassKind::evaluate, step, batches, first}}};
 }

@@ -17,7 +17,7 @@ inline const std::uint64_t kTiny = to_wire(std::numeric_limits<double>::denorm_m
 inline const std::uint64_t kMinusZero = to_wire(-0.0);
 
 inline void fill(RunPasses& m) {
-  m = {{{PassKind::evaluate, 7, kLarge, -8}, {PassKind::train, 8}}};
+  m = {{{PassKind::evaluate, 7, kLarge, -8}, {PassKind::train, 8, 1, 0, {kLarge, 3}}}};
 }
 inline void fill(Envelope& m) {
   m = {.generation = 0xFFFFFFFFU,

@@ -42,6 +42,16 @@ TEST_CASE("a metrics line has exactly its keys and nine significant digits") {
   CHECK(diagnose["tokens_per_second"] == 8192);
 }
 
+TEST_CASE("a line of a model with several losses has each by name") {
+  StepReport several = report();
+  several.losses = {{"first", 2}, {"second", 0.123456789123}};
+  const auto row = nlohmann::json::parse(metrics_line(several));
+  CHECK(row["losses"] == nlohmann::json{{"first", 2}, {"second", 0.123456789}});
+  const EvaluationReport evaluation{7, 3, 3, 2.5, {{"first", 2}, {"second", 0.5}}};
+  CHECK(nlohmann::json::parse(metrics_line(evaluation))["validation_losses"] ==
+        nlohmann::json{{"first", 2}, {"second", 0.5}});
+}
+
 TEST_CASE("an evaluation has a line of its own, with its step and its loss") {
   const auto row = nlohmann::json::parse(metrics_line(EvaluationReport{7, 3, 3, 2.5}));
   CHECK(keys_of(row) == std::set<std::string>{"step", "validation_loss"});

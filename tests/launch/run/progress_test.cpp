@@ -45,6 +45,17 @@ TEST_CASE("the live line has step, losses, rates and the remaining time") {
         "step 3/10  loss 2.5000  validation 2.7500  2,000 tokens/s  10.0 GFLOP/s  3.50 s left");
 }
 
+TEST_CASE("the live line of a model with several losses names each") {
+  LiveLine line({.steps = 10, .flops_per_step = 5e9});
+  StepReport report = at(1);
+  report.losses = {{"first", 2}, {"second", 0.5}};
+  line.add(report);
+  CHECK(
+      line.text() ==
+      "step 1/10  loss 2.5000 (first 2.0000, second 0.5000)  2,000 tokens/s  10.0 GFLOP/s  4.50 s "
+      "left");
+}
+
 TEST_CASE("without a terminal few lines are printed: first, last and evaluations") {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> out(std::tmpfile(), std::fclose);
   Progress progress({.steps = 100, .flops_per_step = 1}, out.get(), false);

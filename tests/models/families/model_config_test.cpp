@@ -1,4 +1,5 @@
 #include "models/families/model_config.h"
+#include "models/families/gpt_presets.h"
 #include "models/layers/embedding.h"
 
 #include <catch2/catch.hpp>
@@ -54,7 +55,7 @@ TEST_CASE("the presets have the published numbers of parameters") {
   CHECK(static_cast<double>(count("megatron-2.5b")) / 1e9 == Approx(2.5).margin(0.05));
   CHECK(static_cast<double>(count("megatron-4.2b")) / 1e9 == Approx(4.2).margin(0.05));
   CHECK(static_cast<double>(count("megatron-8.3b")) / 1e9 == Approx(8.3).margin(0.05));
-  CHECK(model_presets().size() == 9);
+  CHECK(kGptPresets.size() == 9);
 }
 
 TEST_CASE("given sizes override the preset's, and a given vocabulary the tokenizer's") {

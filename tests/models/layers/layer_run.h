@@ -8,6 +8,8 @@
 #include "models/families/gpt.h"
 #include "models/families/model_config.h"
 #include "models/families/model_spec.h"
+#include "models/layers/embedding.h"
+#include "models/layers/head.h"
 #include "tensor_parallel/comm/solo/solo_communicator.h"
 
 namespace stagecraft::test {
@@ -41,10 +43,12 @@ class LayerRun {
     batch_.samples = kSamples;
     batch_.sequence = model.sequence;
     const std::vector<std::int32_t> tokens(static_cast<std::size_t>(batch_.rows()), 7);
-    batch_.tokens = integers(tokens, {batch_.rows()});
-    batch_.token_order = integers(token_order(tokens), {2, batch_.rows()});
-    batch_.targets = batch_.tokens;
-    batch_.loss = Tensor(stream_.memory(), {1}, DType::float64, MemoryLabel::workspace);
+    batch_.contents = {{kTokens, integers(tokens, {batch_.rows()})},
+                       {kTokenOrder, integers(token_order(tokens), {2, batch_.rows()})},
+                       {kTargets, integers(tokens, {batch_.rows()})}};
+    batch_.losses = {
+        {.name = kLoss,
+         .sum = Tensor(stream_.memory(), {1}, DType::float64, MemoryLabel::workspace)}};
     base_ = account_->total().current;
   }
 

@@ -22,7 +22,7 @@ class NotingWork : public StageWork {
  public:
   NotingWork() : stream_(make_stream({}, {})) {}
   Stream& stream() override { return *stream_; }
-  void begin(const Pass& pass) override { passes.push_back(pass); }
+  void begin(const Pass& pass, const LossCounts& /*counts*/) override { passes.push_back(pass); }
   void run(const Instruction& i) override { done.push_back(i); }
   Tensor take_output(const Instruction& send) override {
     Tensor x(stream_->memory(), {1}, DType::float32, MemoryLabel::workspace);
