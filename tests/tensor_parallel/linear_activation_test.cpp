@@ -104,7 +104,7 @@ class Layers {
     const Tensor bias_given = given({share.count}, bias);
     const Tensor kept = empty(share);
     const Tensor y = empty(share);
-    column_linear_activation_forward(stream_, x_given, weight_given, bias_given, kept, y);
+    column_linear_activation_forward(stream_, x_given, weight_given, bias_given, kind_, kept, y);
     check_near(kept, before);
     check_near(y, after);
 
@@ -130,7 +130,7 @@ class Layers {
     const Tensor weight_given = given({share.count, kModel}, transposed(weight, share.count));
     const Tensor before_given = given({kRows, share.count}, before);
     const Tensor dx = empty(share);
-    row_linear_activation_backward_input(stream_, dy_given, weight_given, before_given, dx);
+    row_linear_activation_backward_input(stream_, dy_given, weight_given, kind_, before_given, dx);
     check_near(dx, expected);
 
     const Tensor plain = empty(share);
