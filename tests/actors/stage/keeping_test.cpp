@@ -90,8 +90,8 @@ TEST_CASE("stage: behind the last step the hashes come at once, and the file whe
 
 TEST_CASE("stage: without memory for a copy the file is written all the same, and it says so") {
   StageFixture play;
-  play.work->state.has_memory = false;
   play.make_ready();
+  play.work->state.has_memory = false;
   play.tell(train(1));
   train_step(play, 1);
   play.tell(keep(1, {}, kDirectory));
