@@ -30,13 +30,15 @@ class DropoutRun {
   alignas(64) std::array<float, kElements + kGroup> factors_{};
 };
 
-/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero.
+/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]), or added[added_at[r]] where that is
+/// given; other null parts count as zero.
 struct DropoutRows {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   const float* x = nullptr;
   const float* added = nullptr;
   std::int64_t added_rows = 1;
+  const std::int32_t* added_at = nullptr;
   const float* residual = nullptr;
   float* y = nullptr;
   Dropout dropout;
