@@ -64,6 +64,11 @@ Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
       qkv_(setup, prefix + "attn.c_attn"),
       projection_(setup, prefix + "attn.c_proj") {}
 
+Attention::Heads Attention::split(const Tensor& qkv) const {
+  const std::int64_t width = heads_ * head_size_;
+  return {qkv.columns(0, width), qkv.columns(width, 2 * width), qkv.columns(2 * width, 3 * width)};
+}
+
 AttentionShape Attention::shape_of(const LayerContext& context) const {
   return {.samples = context.batch.samples,
           .sequence = context.batch.sequence,
@@ -82,8 +87,9 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
   const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor lse =
       temporary(context, {context.batch.samples, heads_, context.batch.sequence}, DType::float32);
+  const auto [q, k, v] = split(qkv);
   attention_forward(context.stream,
-                    {.shape = shape_of(context), .qkv = qkv, .out = out, .lse = lse});
+                    {.shape = shape_of(context), .q = q, .k = k, .v = v, .out = out, .lse = lse});
   save(context, stash, {qkv, out, lse});
   Tensor y = temporary(context, x.shape(), x.dtype());
   row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
@@ -93,6 +99,22 @@ Tensor Attention::forward(LayerContext& context, Tensor x, Stash& stash) {
                                          .dropout = dropout_at(context, dropout_, residual_key_),
                                          .y = y});
   return y;
+}
+
+void Attention::attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
+                                const Tensor& out, const Tensor& lse, const Tensor& dqkv) const {
+  const auto [q, k, v] = split(qkv);
+  const auto [dq, dk, dv] = split(dqkv);
+  attention_backward(context.stream, {.shape = shape_of(context),
+                                      .dout = dout,
+                                      .q = q,
+                                      .k = k,
+                                      .v = v,
+                                      .out = out,
+                                      .lse = lse,
+                                      .dq = dq,
+                                      .dk = dk,
+                                      .dv = dv});
 }
 
 Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
@@ -106,9 +128,7 @@ Tensor Attention::backward_input(LayerContext& context, Tensor dy, Stash& stash,
   row_linear_backward_input(context.stream, branch, projection_.weight, dout);
   projection_.backward(context, out, branch, weights);
   Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
-  attention_backward(
-      context.stream,
-      {.shape = shape_of(context), .dout = dout, .qkv = qkv, .out = out, .lse = lse, .dqkv = dqkv});
+  attend_backward(context, dout, qkv, out, lse, dqkv);
   dout = out = qkv = lse = Tensor();
   const Tensor dnormed = temporary(context, dy.shape(), dy.dtype());
   const Event summed =

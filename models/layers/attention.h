@@ -33,7 +33,14 @@ class Attention : public Layer {
                         WeightStash& weights) override;
 
  private:
+  struct Heads {
+    Tensor q, k, v;
+  };
+  /// The column ranges of a joined [rows, 3 heads * D].
+  Heads split(const Tensor& qkv) const;
   AttentionShape shape_of(const LayerContext& context) const;
+  void attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
+                       const Tensor& out, const Tensor& lse, const Tensor& dqkv) const;
 
   double dropout_;
   std::int64_t heads_;  // local
