@@ -69,10 +69,27 @@ void measure(const Setting& s, float dropout, int threads) {
                                 .heads = s.heads,
                                 .head_size = s.head_size,
                                 .dropout = {.probability = dropout, .key = 7, .step = 1}};
-  const double forward = best_seconds([&] { attention_forward(*stream, {shape, qkv, out, lse}); });
-  const double backward = best_seconds([&] {
-    attention_backward(*stream, {shape, dout, qkv, out, lse, dqkv});
-  });
+  const auto part = [row](const Tensor& joined, int i) {
+    return joined.columns(i * row, (i + 1) * row);
+  };
+  const AttentionForward forward_args{.shape = shape,
+                                      .q = part(qkv, 0),
+                                      .k = part(qkv, 1),
+                                      .v = part(qkv, 2),
+                                      .out = out,
+                                      .lse = lse};
+  const AttentionBackward backward_args{.shape = shape,
+                                        .dout = dout,
+                                        .q = part(qkv, 0),
+                                        .k = part(qkv, 1),
+                                        .v = part(qkv, 2),
+                                        .out = out,
+                                        .lse = lse,
+                                        .dq = part(dqkv, 0),
+                                        .dk = part(dqkv, 1),
+                                        .dv = part(dqkv, 2)};
+  const double forward = best_seconds([&] { attention_forward(*stream, forward_args); });
+  const double backward = best_seconds([&] { attention_backward(*stream, backward_args); });
   const double square = 1e-9 * static_cast<double>(rows * s.sequence * row);
   fmt::print("{:4} {:5} {:3} {:4} {:8} {:8.1f} {:9.2f} {:8.0f} {:9.2f} {:8.0f}\n", s.samples,
              s.sequence, s.heads, s.head_size, threads, dropout, forward * 1e3,

@@ -47,8 +47,25 @@ void attention(Stream& stream, const Source& source, const Sizes& sizes, double 
     const Tensor out = source.tensor({tokens, row});
     const Tensor dout = source.tensor({tokens, row});
     const Tensor lse = source.number({shape.samples, s.heads, s.sequence});
-    const AttentionForward forward_args{shape, qkv, out, lse};
-    const AttentionBackward backward_args{shape, dout, qkv, out, lse, dqkv};
+    const auto part = [row](const Tensor& joined, int i) {
+      return joined.columns(i * row, (i + 1) * row);
+    };
+    const AttentionForward forward_args{.shape = shape,
+                                        .q = part(qkv, 0),
+                                        .k = part(qkv, 1),
+                                        .v = part(qkv, 2),
+                                        .out = out,
+                                        .lse = lse};
+    const AttentionBackward backward_args{.shape = shape,
+                                          .dout = dout,
+                                          .q = part(qkv, 0),
+                                          .k = part(qkv, 1),
+                                          .v = part(qkv, 2),
+                                          .out = out,
+                                          .lse = lse,
+                                          .dq = part(dqkv, 0),
+                                          .dk = part(dqkv, 1),
+                                          .dv = part(dqkv, 2)};
     const double forward = 1e-12 * flops_of(forward_args) /
                            best_seconds(stream, [&] { attention_forward(stream, forward_args); });
     const double backward = kBackward * 1e-12 * flops_of(backward_args) / best_seconds(stream, [&] {

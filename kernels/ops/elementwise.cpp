@@ -9,11 +9,12 @@ namespace {
 void check_dropout(std::string_view where, const Dropout& dropout, const Tensor& x) {
   require(dropout.probability >= 0 && dropout.probability < 1, where,
           "the dropout probability is {}: it should be in [0, 1)", dropout.probability);
+  require(dropout.rows_per_sample >= 1 && dropout.first_row >= 0, where,
+          "{} rows a sample, counted from row {}: there should be at least 1, from 0 on",
+          dropout.rows_per_sample, dropout.first_row);
   if (dropout.probability == 0) {
     return;
   }
-  require(dropout.rows_per_sample >= 1 && x.size(0) % dropout.rows_per_sample == 0, where,
-          "{} rows are not whole samples of {} rows", x.size(0), dropout.rows_per_sample);
   require(x.size(1) == 0 || dropout.rows_per_sample <= (std::int64_t{1} << 34) / x.size(1), where,
           "a sample of {} rows of {} elements has more than 2^34 elements", dropout.rows_per_sample,
           x.size(1));

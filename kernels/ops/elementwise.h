@@ -11,16 +11,18 @@
 
 namespace stagecraft {
 
-/// Which elements of a tensor [samples * rows_per_sample, columns] are dropped, as a function of
-/// logical coordinates: element (row, column) of sample s is number
-/// (row % rows_per_sample) * columns + column of the sequence (key, step, first_sample + s). It is
-/// kept, and multiplied by 1 / (1 - probability), where uniform(word) >= probability.
+/// Which elements of a tensor [rows, columns] are dropped, as a function of logical coordinates:
+/// the tensor holds the rows from first_row on of a tensor [samples * rows_per_sample, columns], of
+/// which element (row, column) of sample s is number row * columns + column of the sequence (key,
+/// step, first_sample + s). It is kept, and multiplied by 1 / (1 - probability), where
+/// uniform(word) >= probability.
 struct Dropout {
   float probability = 0;  // in [0, 1); 0: nothing is dropped and nothing is drawn
   std::uint64_t key = 0;  // random_key(seed, name)
   std::uint32_t step = 0;
   std::uint64_t first_sample = 0;
   std::int64_t rows_per_sample = 1;
+  std::int64_t first_row = 0;
 };
 
 /// y = f(x), f by its kind.

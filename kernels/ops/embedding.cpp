@@ -11,13 +11,21 @@ namespace {
 
 /// x is [samples * rows_per_sample, h] and the table is [at least rows_per_sample, h].
 void check_position_table(std::string_view where, const Tensor& x, std::int64_t rows_per_sample,
-                          std::string_view table_name, const Tensor& table, DType dtype) {
-  expect_rank(where, table_name, table, 2, dtype);
+                          std::string_view table_name, const Tensor& table) {
   require(rows_per_sample >= 1 && x.size(0) % rows_per_sample == 0, where,
           "{} rows are not whole samples of {} rows", x.size(0), rows_per_sample);
   require(table.size(0) >= rows_per_sample && table.size(1) == x.size(1), where,
           "{} is {}: samples of {} rows of {} elements want at least [{}, {}]", table_name,
           table.shape(), rows_per_sample, x.size(1), rows_per_sample, x.size(1));
+}
+
+/// `positions` is [rows of x], and rows of the table are as wide as those of x.
+void check_positions(std::string_view where, const PositionEmbeddingForward& args) {
+  expect_shape(where, "positions", args.positions, {args.x.size(0)}, DType::int32);
+  expect_shape(where, "table", args.table, {args.table.size(0), args.x.size(1)},
+               args.table.dtype());
+  require(args.dropout.rows_per_sample >= 1, where, "{} rows a sample: there should be at least 1",
+          args.dropout.rows_per_sample);
 }
 
 /// What adding to `rows` rows of a table moves, or writing all of it.
@@ -39,8 +47,9 @@ std::int64_t bytes_of(const TokenEmbeddingBackward& args) {
 }
 
 std::int64_t bytes_of(const PositionEmbeddingForward& args) {
+  const std::int64_t positions = args.positions.empty() ? 0 : args.positions.bytes();
   const std::int64_t used = args.dropout.rows_per_sample * args.x.size(1);
-  return args.x.bytes() + args.y.bytes() + used * size_of(args.table.dtype());
+  return args.x.bytes() + args.y.bytes() + positions + used * size_of(args.table.dtype());
 }
 
 std::int64_t bytes_of(const PositionEmbeddingBackward& args) {
@@ -92,7 +101,12 @@ void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& 
   constexpr std::string_view kWhere = "position_embedding_forward";
   const DType dtype = compute_dtype(stream, kWhere, "x", args.x);
   expect_rank(kWhere, "x", args.x, 2, dtype);
-  check_position_table(kWhere, args.x, args.dropout.rows_per_sample, "table", args.table, dtype);
+  expect_rank(kWhere, "table", args.table, 2, dtype);
+  if (args.positions.empty()) {
+    check_position_table(kWhere, args.x, args.dropout.rows_per_sample, "table", args.table);
+  } else {
+    check_positions(kWhere, args);
+  }
   require(args.dropout.probability >= 0 && args.dropout.probability < 1, kWhere,
           "the dropout probability is {}: it should be in [0, 1)", args.dropout.probability);
   expect_shape(kWhere, "y", args.y, args.x.shape(), dtype);
@@ -102,10 +116,16 @@ void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& 
 }
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {
+  if (!args.order.empty()) {
+    token_embedding_backward(
+        stream,
+        {.order = args.order, .dy = args.dy, .dtable = args.dtable, .accumulate = args.accumulate});
+    return;
+  }
   constexpr std::string_view kWhere = "position_embedding_backward";
   expect_rank(kWhere, "dy", args.dy, 2, compute_dtype(stream, kWhere, "dy", args.dy));
-  check_position_table(kWhere, args.dy, args.rows_per_sample, "dtable", args.dtable,
-                       DType::float32);
+  expect_rank(kWhere, "dtable", args.dtable, 2);
+  check_position_table(kWhere, args.dy, args.rows_per_sample, "dtable", args.dtable);
   expect_disjoint(kWhere, "dtable", args.dtable, "dy", args.dy);
   dispatch(stream, args);
 }

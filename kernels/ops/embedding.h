@@ -52,32 +52,37 @@ inline constexpr auto kTensors<TokenEmbeddingBackward> =
 std::int64_t bytes_of(const TokenEmbeddingBackward& args);
 void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args);
 
-/// y = dropout(x + table[row % T]) for x [samples * T, h]. y may be x.
+/// y = dropout(x + table[position of row]) for x [samples * T, h]; the position is
+/// `positions`[row], or row % T without them. y may be x.
 struct PositionEmbeddingForward {
-  Tensor x;         // [samples * T, h]
-  Tensor table;     // [at least T, h]
-  Dropout dropout;  // rows_per_sample is T
-  Tensor y;         // [samples * T, h]
+  Tensor x;               // [samples * T, h]
+  Tensor table;           // [at least T, h]; with positions, a row for each of them
+  Tensor positions = {};  // [samples * T] int32, each a row of the table, or empty
+  Dropout dropout;        // rows_per_sample is T
+  Tensor y;               // [samples * T, h]
 };
 template <>
 inline constexpr auto kTensors<PositionEmbeddingForward> =
     std::tuple(reads(&PositionEmbeddingForward::x), reads(&PositionEmbeddingForward::table),
-               writes(&PositionEmbeddingForward::y));
+               reads(&PositionEmbeddingForward::positions), writes(&PositionEmbeddingForward::y));
 /// Of the table T rows.
 std::int64_t bytes_of(const PositionEmbeddingForward& args);
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args);
 
 /// dtable[t] (+)= sum over samples of dy[s * T + t], samples in ascending order; rows of dtable
-/// beyond T get nothing (zero without accumulate). dy is the gradient after the dropout's backward.
+/// beyond T get nothing (zero without accumulate). With positions: token_embedding_backward with
+/// order = token_order(positions). dy is the gradient after the dropout's backward.
 struct PositionEmbeddingBackward {
   Tensor dy;  // [samples * T, h]
   std::int64_t rows_per_sample = 1;
-  Tensor dtable;  // [at least T, h]
+  Tensor order = {};  // [2, samples * T] int32, of the positions, or empty
+  Tensor dtable;      // [at least T, h]; with order, a row for each position
   bool accumulate = true;
 };
 template <>
-inline constexpr auto kTensors<PositionEmbeddingBackward> = std::tuple(
-    reads(&PositionEmbeddingBackward::dy), accumulates(&PositionEmbeddingBackward::dtable));
+inline constexpr auto kTensors<PositionEmbeddingBackward> =
+    std::tuple(reads(&PositionEmbeddingBackward::dy), reads(&PositionEmbeddingBackward::order),
+               accumulates(&PositionEmbeddingBackward::dtable));
 /// With accumulate, of the table T rows.
 std::int64_t bytes_of(const PositionEmbeddingBackward& args);
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args);

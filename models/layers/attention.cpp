@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "models/layers/saved.h"
-#include "tensor_parallel/layers/linear.h"
 
 namespace stagecraft {
 namespace {
@@ -59,36 +58,79 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
 Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
                      const std::string& prefix)
     : dropout_(config.dropout),
-      heads_(config.heads / setup.shards.all * setup.shards.count),
+      positions_(config.sequence),
+      shards_(setup.shards),
+      heads_(config.heads / setup.shards.all),
       head_size_(config.hidden / config.heads),
-      first_head_(config.heads / setup.shards.all * setup.shards.first),
       probability_key_(random_key(setup.seed, prefix + "attn_dropout")),
-      qkv_(setup, prefix + "c_attn", config.bias),
-      projection_(setup, prefix + "c_proj", config.bias) {}
+      qkv_(setup, prefix + "c_attn", LinearKind::column_parallel, config.bias),
+      projection_(setup, prefix + "c_proj", LinearKind::row_parallel, config.bias) {}
 
-AttentionShape Attention::shape_of(const LayerContext& context) const {
+Attention::Heads Attention::heads_of(const Tensor& qkv, int shard) const {
+  const std::int64_t width = heads_ * head_size_;
+  const std::int64_t begin = 3 * width * shard;
+  return {qkv.columns(begin, begin + width), qkv.columns(begin + width, begin + 2 * width),
+          qkv.columns(begin + 2 * width, begin + 3 * width)};
+}
+
+Tensor Attention::columns_of(const Tensor& out, int shard) const {
+  const std::int64_t width = heads_ * head_size_;
+  return out.columns(width * shard, width * (shard + 1));
+}
+
+AttentionShape Attention::shape_of(const LayerContext& context, int shard) const {
   return {.samples = context.batch.samples,
           .sequence = context.batch.sequence,
           .heads = heads_,
           .head_size = head_size_,
-          .first_head = first_head_,
+          .first_head = heads_ * (shards_.first + shard),
+          .positions = positions_,
           .dropout = dropout_at(context, dropout_, probability_key_)};
+}
+
+Shape Attention::lse_shape(const LayerContext& context) const {
+  return {context.batch.samples, heads_, context.batch.sequence};
 }
 
 Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) {
   const std::int64_t rows = context.batch.rows();
-  const std::int64_t width = heads_ * head_size_;
+  const std::int64_t width = heads_ * head_size_ * shards_.count;
   const Tensor qkv = temporary(context, {rows, 3 * width}, x.dtype());
-  column_linear_forward(context.stream, x, qkv_.weight, qkv_.bias, qkv);
+  column_linear_forward(context.stream, x, qkv_.weight, qkv_.bias, qkv, shards_.count);
   const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor lse =
-      temporary(context, {context.batch.samples, heads_, context.batch.sequence}, DType::float32);
-  attention_forward(context.stream,
-                    {.shape = shape_of(context), .qkv = qkv, .out = out, .lse = lse});
+      temporary(context, {shards_.count, elements_of(lse_shape(context))}, DType::float32);
+  for (int shard = 0; shard < shards_.count; ++shard) {
+    const auto [q, k, v] = heads_of(qkv, shard);
+    attention_forward(context.stream, {.shape = shape_of(context, shard),
+                                       .q = q,
+                                       .k = k,
+                                       .v = v,
+                                       .out = columns_of(out, shard),
+                                       .lse = lse.rows(shard, shard + 1).view(lse_shape(context))});
+  }
   save(context, stash, {qkv, out, lse});
   Tensor y = temporary(context, x.shape(), x.dtype());
-  row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
+  row_linear_forward(context.stream, context.tensor, out, projection_.weight, y, shards_.count);
   return y;
+}
+
+void Attention::attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
+                                const Tensor& out, const Tensor& lse, const Tensor& dqkv) const {
+  for (int shard = 0; shard < shards_.count; ++shard) {
+    const auto [q, k, v] = heads_of(qkv, shard);
+    const auto [dq, dk, dv] = heads_of(dqkv, shard);
+    attention_backward(context.stream, {.shape = shape_of(context, shard),
+                                        .dout = columns_of(dout, shard),
+                                        .q = q,
+                                        .k = k,
+                                        .v = v,
+                                        .out = columns_of(out, shard),
+                                        .lse = lse.rows(shard, shard + 1).view(lse_shape(context)),
+                                        .dq = dq,
+                                        .dk = dk,
+                                        .dv = dv});
+  }
 }
 
 Tensor Attention::backward_input(LayerContext& context, const Tensor& dy, const Tensor& x,
@@ -97,16 +139,14 @@ Tensor Attention::backward_input(LayerContext& context, const Tensor& dy, const 
   Tensor out = pop(stash);
   Tensor qkv = pop(stash);
   Tensor dout = temporary(context, out.shape(), out.dtype());
-  row_linear_backward_input(context.stream, dy, projection_.weight, dout);
+  row_linear_backward_input(context.stream, dy, projection_.weight, dout, shards_.count);
   projection_.backward(context, out, dy, weights);
   const Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
-  attention_backward(
-      context.stream,
-      {.shape = shape_of(context), .dout = dout, .qkv = qkv, .out = out, .lse = lse, .dqkv = dqkv});
+  attend_backward(context, dout, qkv, out, lse, dqkv);
   dout = out = qkv = lse = Tensor();
   Tensor dx = temporary(context, x.shape(), x.dtype());
-  const Event summed =
-      column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dx);
+  const Event summed = column_linear_backward_input(context.stream, context.tensor, dqkv,
+                                                    qkv_.weight, dx, shards_.count);
   qkv_.backward(context, x, dqkv, weights);
   context.stream.wait(summed);
   return dx;

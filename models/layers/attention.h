@@ -32,12 +32,23 @@ class Attention : public Body {
   const Tensor& output_bias() const override { return projection_.bias; }
 
  private:
-  AttentionShape shape_of(const LayerContext& context) const;
+  struct Heads {
+    Tensor q, k, v;
+  };
+  /// A shard's column ranges of q | k | v, of which the joined matrix has one for each shard.
+  Heads heads_of(const Tensor& qkv, int shard) const;
+  /// A shard's columns of the heads' results.
+  Tensor columns_of(const Tensor& out, int shard) const;
+  AttentionShape shape_of(const LayerContext& context, int shard) const;
+  Shape lse_shape(const LayerContext& context) const;
+  void attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
+                       const Tensor& out, const Tensor& lse, const Tensor& dqkv) const;
 
   double dropout_;
-  std::int64_t heads_;  // local
+  std::int64_t positions_;  // that the masks number: the largest T
+  ShardRange shards_;
+  std::int64_t heads_;  // of a shard
   std::int64_t head_size_;
-  std::int64_t first_head_;
   std::uint64_t probability_key_;
   LinearWeights qkv_;
   LinearWeights projection_;

@@ -10,6 +10,11 @@ std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards) {
   return (vocab + multiple - 1) / multiple * multiple;
 }
 
+Tensor table_rows(const Tensor& shards) {
+  const std::int64_t hidden = shards.shape().back();
+  return shards.view({shards.elements() / hidden, hidden});
+}
+
 ParameterUse token_table(const EmbeddingConfig& config, int tensor_shards, std::string use) {
   const ShardSpec shard{.dimension = 0,
                         .shards = tensor_shards,
@@ -44,7 +49,7 @@ LayerCost Embedding::cost(const EmbeddingConfig& config, const CostShape& shape)
 Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
     : dropout_(config.dropout),
       dropout_key_(random_key(setup.seed, "drop")),
-      tokens_(setup.parameters.at("wte.weight").compute_weights),
+      tokens_(table_rows(setup.parameters.at("wte.weight").compute_weights)),
       positions_(setup.parameters.at("wpe.weight").compute_weights),
       dtokens_(setup.parameters.use("wte.weight", "embedding")),
       dpositions_(setup.parameters.use("wpe.weight", "")) {
@@ -70,20 +75,20 @@ Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/)
 Tensor Embedding::backward_input(LayerContext& context, Tensor dy, Stash& /*stash*/,
                                  WeightStash& weights) {
   const Tensor sum = dropout_gradient(context, dy, dropout_, dropout_key_);
-  weights.add(context, {sum},
-              [this, sum, order = context.batch.content(kTokenOrder),
-               sequence = context.batch.sequence](LayerContext& later) {
-                token_embedding_backward(later.stream, {.order = order,
-                                                        .dy = sum,
-                                                        .first_token = first_token_,
-                                                        .dtable = later.gradients.at(dtokens_),
-                                                        .accumulate = later.accumulate});
-                position_embedding_backward(later.stream,
-                                            {.dy = sum,
-                                             .rows_per_sample = sequence,
-                                             .dtable = later.gradients.at(dpositions_),
-                                             .accumulate = later.accumulate});
-              });
+  weights.add(
+      context, {sum},
+      [this, sum, order = context.batch.content(kTokenOrder),
+       sequence = context.batch.sequence](LayerContext& later) {
+        token_embedding_backward(later.stream, {.order = order,
+                                                .dy = sum,
+                                                .first_token = first_token_,
+                                                .dtable = table_rows(later.gradients.at(dtokens_)),
+                                                .accumulate = later.accumulate});
+        position_embedding_backward(later.stream, {.dy = sum,
+                                                   .rows_per_sample = sequence,
+                                                   .dtable = later.gradients.at(dpositions_),
+                                                   .accumulate = later.accumulate});
+      });
   return {};
 }
 

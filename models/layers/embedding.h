@@ -21,6 +21,10 @@ std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 inline constexpr const char* kTokens = "tokens";
 inline constexpr const char* kTokenOrder = "token_order";
 
+/// A rank's rows of the token table [rows, h], or of its gradient: those of its shards follow each
+/// other.
+Tensor table_rows(const Tensor& shards);
+
 /// wte is sharded over the tensor axis by vocabulary rows; wpe is replicated.
 class Embedding : public Layer {
  public:

@@ -43,7 +43,7 @@ LayerCost Head::cost(const EmbeddingConfig& config, int tensor_shards, const Cos
 
 Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
     : norm_(norm_config(config), setup, "ln_f"),
-      table_(setup.parameters.at("wte.weight").compute_weights),
+      table_(table_rows(setup.parameters.at("wte.weight").compute_weights)),
       dtable_(setup.parameters.use("wte.weight", "head")),
       shard_{.first_token = padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all *
                             setup.shards.first,
@@ -78,7 +78,7 @@ Tensor Head::backward_input(LayerContext& context, Tensor /*dy*/, Stash& stash,
               [dlogits, y = norm.y, dtable = dtable_](LayerContext& later) {
                 matmul(later.stream, {.a = {dlogits, Transpose::yes},
                                       .b = y,
-                                      .c = later.gradients.at(dtable),
+                                      .c = table_rows(later.gradients.at(dtable)),
                                       .accumulate = later.accumulate});
               });
   dlogits = Tensor();

@@ -1,4 +1,4 @@
-// This rank's part of a linear layer's weight [in, out] and bias [out], in the compute dtype, and
+// This rank's shards of a linear layer's weight [in, out] and bias [out], in the compute dtype, and
 // the numbers of their gradients.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "models/layers/layer.h"
+#include "tensor_parallel/layers/linear.h"
 
 namespace stagecraft {
 
@@ -21,14 +22,18 @@ struct LinearConfig {
 };
 
 struct LinearWeights {
-  Tensor weight, bias;  // bias is empty if the layer has none
+  LinearKind kind;
+  int shards;  // that this rank holds
+  /// The weight as tensor_parallel/layers/linear.h takes it. bias is empty if the layer has none.
+  Tensor weight, bias;
   UseIndex dweight;
   std::optional<UseIndex> dbias;
 
   /// Parameters PREFIX.weight and, with a bias, PREFIX.bias.
   static std::vector<ParameterUse> parameters(const LinearConfig& config,
                                               const std::string& prefix);
-  LinearWeights(const LayerSetup& setup, const std::string& prefix, bool has_bias);
+  LinearWeights(const LayerSetup& setup, const std::string& prefix, LinearKind along,
+                bool has_bias);
 
   /// Adds dweight and dbias of y = x weight + bias to `weights`.
   void backward(LayerContext& context, const Tensor& x, const Tensor& dy,

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/cpu/ops/attention_block.h"
+#include "kernels/cpu/ops/attention_keys.h"
 #include "kernels/cpu/primitives/block_product.h"
 #include "kernels/cpu/primitives/block_transpose.h"
 
@@ -41,61 +41,78 @@ struct ForwardScratch {
   std::int64_t bytes;
 };
 
-/// A range of queries of one head against all keys up to the diagonal.
+/// A range of queries of one head against the keys that they have.
 class ForwardPiece {
  public:
   ForwardPiece(const AttentionForward& args, const ProbabilityDropout& dropout, const Head& head,
                const ForwardScratch& scratch)
-      : args_(args), dropout_(dropout), head_(head), s_(scratch) {}
+      : args_(args),
+        dropout_(dropout),
+        head_(head),
+        attended_(args.shape, args.keys, args.lengths, head.sample),
+        s_(scratch) {}
 
   void run(std::int64_t first_query, std::int64_t end_query) {
-    pack_rows(qkv() + head_.row, 3 * head_.row, end_query, head_.size, 1, s_.keys, head_.size);
-    pack_rows(qkv() + 2 * head_.row, 3 * head_.row, end_query, head_.size, 1, s_.values,
-              head_.size);
+    pack_keys(first_query, end_query);
     for (std::int64_t query = first_query; query < end_query; query += kQueryBlock) {
       run(QueryBlock(head_, query / kQueryBlock));
     }
   }
 
  private:
-  const float* qkv() const { return args_.qkv.data<float>() + head_.first_qkv; }
+  /// Packs keys and values up to the last that a query of the range has.
+  void pack_keys(std::int64_t first_query, std::int64_t end_query) {
+    std::int64_t end = 0;
+    for (std::int64_t query = first_query; query < end_query; query += kQueryBlock) {
+      end = std::max(end, attended_.of(QueryBlock(head_, query / kQueryBlock)).end);
+    }
+    const auto k = args_.k.matrix<float>();
+    const auto v = args_.v.matrix<float>();
+    pack_rows(head_.key_row(k, 0), k.row_stride, end, head_.size, 1, s_.keys, head_.size);
+    pack_rows(head_.key_row(v, 0), v.row_stride, end, head_.size, 1, s_.values, head_.size);
+  }
 
   void run(const QueryBlock& queries) {
     start(queries);
-    for (std::int64_t key = 0; key < queries.first + queries.count;) {
-      const KeyBlock block(queries, key);
-      add(queries, block);
+    const KeyRange range = attended_.of(queries);
+    for (std::int64_t key = range.first; key < range.end;) {
+      const KeyBlock block = attended_.block(queries, key, range);
+      add(queries, block, key > range.first);
       key = block.end();
+    }
+    if (range.end == 0) {
+      std::fill_n(s_.sums, head_.size * kQueryBlock, 0.0F);
     }
     finish(queries);
   }
 
   void start(const QueryBlock& queries) {
-    pack_lanes(queries, head_.size, qkv() + queries.first * 3 * head_.row, 3 * head_.row,
-               s_.queries);
+    const auto q = args_.q.matrix<float>();
+    pack_lanes(queries, head_.size, head_.query_row(q, queries.first), q.row_stride, s_.queries);
     std::fill_n(s_.correction, kQueryBlock, score_factor(args_.shape));
     multiply_lanes(queries.rows(head_.size), s_.queries, s_.correction);
-    std::fill_n(s_.maximum, kQueryBlock, -std::numeric_limits<float>::infinity());
+    // A number: a maximum of no keys yet can be subtracted from a score of -infinity.
+    std::fill_n(s_.maximum, kQueryBlock, std::numeric_limits<float>::lowest());
     std::fill_n(s_.sum, kQueryBlock, 0.0F);
   }
 
-  void add(const QueryBlock& queries, const KeyBlock& block) {
+  void add(const QueryBlock& queries, const KeyBlock& block, bool accumulate) {
     const LaneRange range = block.range(queries);
     dot_with_lanes(head_, queries, block, s_.keys + block.first * head_.size, s_.queries,
                    s_.scores);
-    mask_future(block, s_.scores);
+    attended_.mask(queries, block, s_.scores);
     softmax_step(range, s_.scores, s_.maximum, s_.sum, s_.correction);
     if (dropout_.active()) {
       dropout_.factors(head_, queries, block, s_.words, s_.factors);
       multiply(range, s_.scores, s_.factors);
     }
-    if (block.first > 0) {
+    if (accumulate) {
       multiply_lanes({head_.size, range.first_lane, range.end_lane}, s_.sums, s_.correction);
     }
-    add_values(queries, block);
+    add_values(queries, block, accumulate);
   }
 
-  void add_values(const QueryBlock& queries, const KeyBlock& block) {
+  void add_values(const QueryBlock& queries, const KeyBlock& block, bool accumulate) {
     block_product({.rows = head_.size,
                    .lanes = queries.lanes - block.lane,
                    .depth = block.count,
@@ -106,7 +123,7 @@ class ForwardPiece {
                    .b_row = kQueryBlock,
                    .c = s_.sums + block.lane,
                    .c_row = kQueryBlock,
-                   .accumulate = block.first > 0});
+                   .accumulate = accumulate});
   }
 
   void finish(const QueryBlock& queries) {
@@ -116,16 +133,18 @@ class ForwardPiece {
       lse[lane] = s_.maximum[lane] + std::log(s_.sum[lane]);
     }
     for (std::int64_t lane = 0; lane < queries.lanes; ++lane) {
-      s_.correction[lane] = 1.0F / s_.sum[lane];
+      s_.correction[lane] = s_.sum[lane] == 0 ? 0.0F : 1.0F / s_.sum[lane];
     }
     multiply_lanes(queries.rows(head_.size), s_.sums, s_.correction);
+    const auto out = args_.out.matrix<float>();
     block_transpose(s_.sums, kQueryBlock, head_.size, queries.count,
-                    args_.out.data<float>() + head_.first + queries.first * head_.row, head_.row);
+                    head_.query_row(out, queries.first), out.row_stride);
   }
 
   const AttentionForward& args_;
   const ProbabilityDropout& dropout_;
   const Head& head_;
+  AttendedKeys attended_;
   const ForwardScratch& s_;
 };
 
@@ -134,7 +153,7 @@ class ForwardPiece {
 void attention_forward(Stream& stream, const AttentionForward& args) {
   const AttentionShape& shape = args.shape;
   const ProbabilityDropout dropout(shape);
-  const TokenRanges ranges(shape);
+  const TokenRanges ranges(shape, shape.heads);
   const ThreadScratch memory(
       stream, ranges.pieces,
       ForwardScratch(ScratchLayout(), shape.head_size, shape.sequence).bytes);

@@ -2,7 +2,9 @@
 // (Dao et al., arXiv 2205.14135, appendix B.4); P is exp(S - lse), P' and dP are after and
 // before dropout. Pieces are ranges of keys, cut as the forward cuts queries; where a head is
 // several, its dQ is summed over them in ascending order.
-#include "kernels/cpu/ops/attention_block.h"
+#include <limits>
+
+#include "kernels/cpu/ops/attention_keys.h"
 #include "kernels/cpu/primitives/block_product.h"
 #include "kernels/cpu/primitives/block_transpose.h"
 #include "kernels/cpu/primitives/lane_sum.h"
@@ -55,97 +57,127 @@ struct BackwardScratch {
   std::int64_t bytes;
 };
 
-/// Where a piece puts its part of the gradient of the queries.
-struct QueryGradient {
-  float* rows = nullptr;  // that of the head's first query
-  std::int64_t row = 0;   // floats between them
+/// Where the gradients of the queries of each head go.
+struct QueryGradients {
+  MatrixView<float> rows;  // of the first head's first query
+  std::int64_t head = 0;   // floats from one head to the next
   float factor = 1;
 };
 
-/// All queries of a head against some of its ranges of keys.
+/// All queries of the heads that share a head of keys and values, against some of its ranges of
+/// keys.
 class BackwardPiece {
  public:
-  /// Rows of `dq` before the first key are left alone.
-  BackwardPiece(const AttentionBackward& args, const ProbabilityDropout& dropout, const Head& head,
-                const BackwardScratch& scratch, const QueryGradient& dq)
+  /// `number` = sample * kv_heads + head of keys. Rows of `dq` whose keys all lie before the
+  /// piece's are left alone.
+  BackwardPiece(const AttentionBackward& args, const ProbabilityDropout& dropout,
+                std::int64_t number, const BackwardScratch& scratch, const QueryGradients& dq)
       : args_(args),
         dropout_(dropout),
-        head_(head),
+        heads_per_key_head_(args.shape.heads / args.shape.key_heads()),
+        head_(args.shape, number * heads_per_key_head_),
+        attended_(args.shape, args.keys, args.lengths, head_.sample),
         s_(scratch),
         dq_(dq),
-        range_tokens_(TokenRanges(args.shape).tokens),
-        padded_(whole_vectors(head.size)) {}
+        range_tokens_(TokenRanges(args.shape, args.shape.key_heads()).tokens),
+        padded_(whole_vectors(head_.size)) {}
 
   void run(std::int64_t first_key, std::int64_t end_key) {
     first_key_ = first_key;
-    pack_rows(row(first_key, 1), 3 * head_.row, end_key - first_key, head_.size, 1, s_.keys,
-              head_.size);
-    pack_rows(row(first_key, 2), 3 * head_.row, end_key - first_key, head_.size, 1, s_.values,
-              head_.size);
-    std::fill_n(s_.dkeys, (end_key - first_key) * padded_, 0.0F);
-    std::fill_n(s_.dvalues, (end_key - first_key) * padded_, 0.0F);
-    std::fill_n(s_.query_factor, kQueryBlock, score_factor(args_.shape));
-    std::fill_n(s_.dquery_factor, kQueryBlock, dq_.factor);
-    for (std::int64_t number = first_key / kQueryBlock; number < query_blocks(head_.sequence);
-         ++number) {
-      add(QueryBlock(head_, number), end_key);
+    start_keys(end_key - first_key);
+    for (std::int64_t i = 0; i < heads_per_key_head_; ++i) {
+      add_head(end_key);
+      ++head_.local_head;
+      dq_.rows.data += dq_.head;
     }
-    write_rows(s_.dkeys, end_key - first_key, 1);
-    write_rows(s_.dvalues, end_key - first_key, 2);
+    write_rows(s_.dkeys, end_key - first_key, args_.dk);
+    write_rows(s_.dvalues, end_key - first_key, args_.dv);
   }
 
  private:
-  /// Row `token` of q, k or v (part 0, 1, 2).
-  const float* row(std::int64_t token, int part) const {
-    return args_.qkv.data<float>() + head_.first_qkv + (3 * token + part) * head_.row;
+  void start_keys(std::int64_t count) {
+    const auto k = args_.k.matrix<float>();
+    const auto v = args_.v.matrix<float>();
+    pack_rows(head_.key_row(k, first_key_), k.row_stride, count, head_.size, 1, s_.keys,
+              head_.size);
+    pack_rows(head_.key_row(v, first_key_), v.row_stride, count, head_.size, 1, s_.values,
+              head_.size);
+    std::fill_n(s_.dkeys, count * padded_, 0.0F);
+    std::fill_n(s_.dvalues, count * padded_, 0.0F);
+    std::fill_n(s_.query_factor, kQueryBlock, score_factor(args_.shape));
+    std::fill_n(s_.dquery_factor, kQueryBlock, dq_.factor);
   }
 
-  void add(const QueryBlock& queries, std::int64_t end_key) {
-    start(queries);
-    const std::int64_t end = std::min(end_key, queries.first + queries.count);
-    for (std::int64_t key = first_key_; key < end; key += range_tokens_) {
-      add_range(queries, key, std::min(end, key + range_tokens_));
+  void add_head(std::int64_t end_key) {
+    for (std::int64_t number = 0; number < query_blocks(head_.sequence); ++number) {
+      const QueryBlock queries(head_, number);
+      const KeyRange range = attended_.of(queries);
+      if (range.end > first_key_ || first_key_ == 0) {
+        add(queries, {range.first, std::min(range.end, end_key)});
+      }
     }
+  }
+
+  void add(const QueryBlock& queries, const KeyRange& range) {
+    start(queries);
+    std::int64_t first_key = first_key_;
+    do {
+      add_range(queries,
+                {std::max(range.first, first_key), std::min(range.end, first_key + range_tokens_)},
+                first_key == first_key_);
+      first_key += range_tokens_;
+    } while (first_key < range.end);
     multiply_lanes(queries.rows(head_.size), s_.dqueries, s_.dquery_factor);
     block_transpose(s_.dqueries, kQueryBlock, head_.size, queries.count,
-                    dq_.rows + queries.first * dq_.row, dq_.row);
+                    dq_.rows.row(queries.first), dq_.rows.row_stride);
   }
 
-  void add_range(const QueryBlock& queries, std::int64_t first_key, std::int64_t end_key) {
-    float* const share = first_key == first_key_ ? s_.dqueries : s_.share;
-    for (std::int64_t key = first_key; key < end_key;) {
-      const KeyBlock block(queries, key);
+  /// The keys that the queries have of one range; there may be none.
+  void add_range(const QueryBlock& queries, const KeyRange& range, bool first) {
+    float* const share = first ? s_.dqueries : s_.share;
+    if (range.first >= range.end) {
+      std::fill_n(share, head_.size * kQueryBlock, 0.0F);
+    }
+    for (std::int64_t key = range.first; key < range.end;) {
+      const KeyBlock block = attended_.block(queries, key, range);
       differentiate(queries, block);
       add_to_keys(queries, block, s_.probability, s_.dout_rows, s_.dvalues);
       add_to_keys(queries, block, s_.dscores, s_.query_rows, s_.dkeys);
-      add_to_queries(queries, block, share, key > first_key);
+      add_to_queries(queries, block, share, key > range.first);
       key = block.end();
     }
-    if (first_key > first_key_) {
+    if (!first) {
       cpu::add(queries.rows(head_.size), s_.dqueries, s_.share);
     }
   }
 
   void start(const QueryBlock& queries) {
-    const float* const dout = args_.dout.data<float>() + head_.first + queries.first * head_.row;
-    pack_lanes(queries, head_.size, row(queries.first, 0), 3 * head_.row, s_.queries);
+    const auto q = args_.q.matrix<float>();
+    const auto dout = args_.dout.matrix<float>();
+    const float* const q_row = head_.query_row(q, queries.first);
+    const float* const dout_row = head_.query_row(dout, queries.first);
+    pack_lanes(queries, head_.size, q_row, q.row_stride, s_.queries);
     multiply_lanes(queries.rows(head_.size), s_.queries, s_.query_factor);
-    pack_lanes(queries, head_.size, dout, head_.row, s_.dout);
-    pack_rows(row(queries.first, 0), 3 * head_.row, queries.count, head_.size, *s_.query_factor,
-              s_.query_rows, padded_);
-    pack_rows(dout, head_.row, queries.count, head_.size, 1, s_.dout_rows, padded_);
+    pack_lanes(queries, head_.size, dout_row, dout.row_stride, s_.dout);
+    pack_rows(q_row, q.row_stride, queries.count, head_.size, *s_.query_factor, s_.query_rows,
+              padded_);
+    pack_rows(dout_row, dout.row_stride, queries.count, head_.size, 1, s_.dout_rows, padded_);
     const float* const lse = args_.lse.data<float>() + queries.first +
                              (head_.sample * args_.shape.heads + head_.local_head) * head_.sequence;
-    std::fill_n(std::copy_n(lse, queries.count, s_.lse), queries.lanes - queries.count, 0.0F);
-    start_delta(queries, dout);
+    std::fill_n(s_.lse, kQueryBlock, 0.0F);
+    // A query without keys has lse = -infinity, which no score of -infinity is subtracted from.
+    constexpr float kNoKeys = -std::numeric_limits<float>::infinity();
+    std::replace_copy(lse, lse + queries.count, s_.lse, kNoKeys, 0.0F);
+    start_delta(queries);
   }
 
-  void start_delta(const QueryBlock& queries, const float* dout) {
-    const float* const out = args_.out.data<float>() + head_.first + queries.first * head_.row;
+  void start_delta(const QueryBlock& queries) {
+    const auto dout = args_.dout.matrix<float>();
+    const auto out = args_.out.matrix<float>();
     std::fill_n(s_.delta, kQueryBlock, 0.0F);
     for (std::int64_t lane = 0; lane < queries.count; ++lane) {
-      const float* const dout_row = dout + lane * head_.row;
-      const float* const out_row = out + lane * head_.row;
+      const float* const dout_row = head_.query_row(dout, queries.first + lane);
+      const float* const out_row = head_.query_row(out, queries.first + lane);
       s_.delta[lane] =
           lane_sum<float>(head_.size, [=](std::int64_t d) { return dout_row[d] * out_row[d]; });
     }
@@ -156,7 +188,7 @@ class BackwardPiece {
     const LaneRange range = block.range(queries);
     const std::int64_t first = (block.first - first_key_) * head_.size;
     dot_with_lanes(head_, queries, block, s_.keys + first, s_.queries, s_.probability);
-    mask_future(block, s_.probability);
+    attended_.mask(queries, block, s_.probability);
     probabilities(range, s_.probability, s_.lse);
     dot_with_lanes(head_, queries, block, s_.values + first, s_.dout, s_.dscores);
     if (dropout_.active()) {
@@ -200,18 +232,20 @@ class BackwardPiece {
                    .accumulate = accumulate});
   }
 
-  void write_rows(const float* from, std::int64_t count, int part) {
-    float* to = args_.dqkv.data<float>() + head_.first_qkv + (3 * first_key_ + part) * head_.row;
-    for (std::int64_t key = 0; key < count; ++key, from += padded_, to += 3 * head_.row) {
-      std::copy_n(from, head_.size, to);
+  void write_rows(const float* from, std::int64_t count, const Tensor& to) {
+    const auto rows = to.matrix<float>();
+    for (std::int64_t key = 0; key < count; ++key, from += padded_) {
+      std::copy_n(from, head_.size, head_.key_row(rows, first_key_ + key));
     }
   }
 
   const AttentionBackward& args_;
   const ProbabilityDropout& dropout_;
-  const Head& head_;
+  std::int64_t heads_per_key_head_;
+  Head head_;  // of queries, one after the other
+  AttendedKeys attended_;
   const BackwardScratch& s_;
-  const QueryGradient& dq_;
+  QueryGradients dq_;  // of head_
   std::int64_t range_tokens_;
   std::int64_t padded_;  // D to whole vectors
   std::int64_t first_key_ = 0;
@@ -240,13 +274,32 @@ void add_shares(Stream& stream, const AttentionBackward& args, const TokenRanges
   const std::int64_t stride = shape.sequence * shape.head_size;
   for_each_piece(stream, shape.samples * shape.heads, [&](std::int64_t piece) {
     const Head head(shape, piece);
+    const AttendedKeys attended(shape, args.keys, args.lengths, head.sample);
     const float* const of_head = shares + piece * ranges.per_head * stride;
-    float* const dq = args.dqkv.data<float>() + head.first_qkv;
     for (std::int64_t query = 0; query < head.sequence; ++query) {
-      add_shares(of_head + query * head.size, stride, query / ranges.tokens + 1, head.size,
-                 score_factor(shape), dq + query * 3 * head.row);
+      const KeyRange range = attended.of(QueryBlock(head, query / kQueryBlock));
+      add_shares(of_head + query * head.size, stride,
+                 std::max<std::int64_t>(1, parts_of(range.end, ranges.tokens)), head.size,
+                 score_factor(shape), head.query_row(args.dq.matrix<float>(), query));
     }
   });
+}
+
+/// Where the piece for range `range` of the keys of head `number` puts the queries' gradients: into
+/// the shares, if a head is several pieces.
+QueryGradients query_gradients(const AttentionBackward& args, const TokenRanges& ranges,
+                               std::int64_t number, std::int64_t range, const Tensor& shares) {
+  const AttentionShape& shape = args.shape;
+  const Head first(shape, number * (shape.heads / shape.key_heads()));
+  if (ranges.per_head == 1) {
+    const auto dq = args.dq.matrix<float>();
+    return {{first.query_row(dq, 0), dq.row_stride}, first.size, score_factor(shape)};
+  }
+  const std::int64_t share = shape.sequence * shape.head_size;
+  const std::int64_t head = first.sample * shape.heads + first.local_head;
+  return {{shares.data<float>() + (head * ranges.per_head + range) * share, first.size},
+          ranges.per_head * share,
+          1};
 }
 
 }  // namespace
@@ -254,22 +307,21 @@ void add_shares(Stream& stream, const AttentionBackward& args, const TokenRanges
 void attention_backward(Stream& stream, const AttentionBackward& args) {
   const AttentionShape& shape = args.shape;
   const ProbabilityDropout dropout(shape);
-  const TokenRanges ranges(shape);
-  const std::int64_t stride = shape.sequence * shape.head_size;
+  const TokenRanges ranges(shape, shape.key_heads());
   const bool shared = ranges.per_head > 1;
-  const Tensor shares(stream.memory(), {shared ? ranges.pieces * stride : 0}, DType::float32,
-                      MemoryLabel::workspace);
+  const std::int64_t shares_size =
+      shared ? shape.samples * shape.heads * ranges.per_head * shape.sequence * shape.head_size : 0;
+  const Tensor shares(stream.memory(), {shares_size}, DType::float32, MemoryLabel::workspace);
   const ThreadScratch memory(
       stream, ranges.pieces,
       BackwardScratch(ScratchLayout(), shape.head_size, ranges.piece_tokens).bytes);
   for_each_piece(stream, ranges.pieces, [&](std::int64_t piece) {
-    const Head head(shape, piece / ranges.per_head);
+    const std::int64_t number = piece / ranges.per_head;
+    const std::int64_t range = piece % ranges.per_head;
     const BackwardScratch scratch(memory.mine(), shape.head_size, ranges.piece_tokens);
-    const auto dq = shared ? QueryGradient{shares.data<float>() + piece * stride, head.size, 1}
-                           : QueryGradient{args.dqkv.data<float>() + head.first_qkv, 3 * head.row,
-                                           score_factor(shape)};
-    const std::int64_t first_key = piece % ranges.per_head * ranges.piece_tokens;
-    BackwardPiece(args, dropout, head, scratch, dq)
+    const std::int64_t first_key = range * ranges.piece_tokens;
+    BackwardPiece(args, dropout, number, scratch,
+                  query_gradients(args, ranges, number, range, shares))
         .run(first_key, std::min(shape.sequence, first_key + ranges.piece_tokens));
   });
   if (shared) {

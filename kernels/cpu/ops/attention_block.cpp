@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cmath>
-#include <limits>
 
 #include "kernels/cpu/primitives/block_product.h"
 #include "kernels/cpu/primitives/block_transpose.h"
@@ -17,10 +16,10 @@ struct LanePositions {
   std::array<std::uint32_t, kPhiloxLanes> words{};  // within their block
 };
 
-LanePositions places_from(std::int64_t first_element, std::int64_t sequence) {
+LanePositions places_from(std::int64_t first_element, std::int64_t row_elements) {
   LanePositions positions;
   for (std::size_t lane = 0; lane < kPhiloxLanes; ++lane) {
-    const std::int64_t element = first_element + static_cast<std::int64_t>(lane) * sequence;
+    const std::int64_t element = first_element + static_cast<std::int64_t>(lane) * row_elements;
     positions.blocks[lane] = static_cast<std::uint32_t>(element / 4);
     positions.words[lane] = static_cast<std::uint32_t>(element % 4);
   }
@@ -103,13 +102,6 @@ void dot_with_lanes(const Head& head, const QueryBlock& queries, const KeyBlock&
                  .c_row = kQueryBlock});
 }
 
-void mask_future(const KeyBlock& block, float* scores) {
-  for (std::int64_t key = 0; block.on_diagonal && key < block.count; ++key) {
-    std::fill_n(scores + key * kQueryBlock + block.lane, key,
-                -std::numeric_limits<float>::infinity());
-  }
-}
-
 ProbabilityDropout::ProbabilityDropout(const AttentionShape& shape)
     : shape_(shape),
       threshold_(keep_threshold(shape.dropout.probability)),
@@ -120,11 +112,12 @@ void ProbabilityDropout::factors(const Head& head, const QueryBlock& queries, co
   const Dropout& dropout = shape_.dropout;
   const RandomCoordinate coordinate{dropout.key, dropout.step,
                                     dropout.first_sample + static_cast<std::uint64_t>(head.sample)};
-  const std::int64_t first_row = (shape_.first_head + head.local_head) * head.sequence;
+  const std::int64_t positions = shape_.mask_positions();
+  const std::int64_t first_row = (shape_.first_head + head.local_head) * positions;
   for (std::int64_t lane = block.lane / kPhiloxLanes * kPhiloxLanes; lane < queries.lanes;
        lane += kPhiloxLanes) {
     const std::int64_t row = first_row + queries.first + lane;
-    draw(coordinate, places_from(row * head.sequence + block.first, head.sequence), block.count,
+    draw(coordinate, places_from(row * positions + block.first, positions), block.count,
          words + lane);
     keep_or_drop(words + lane, block.count, threshold_, factor_, factors + lane);
   }

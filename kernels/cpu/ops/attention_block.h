@@ -1,5 +1,5 @@
-// What both directions of attention share: how a head lies in memory, how its triangle of scores
-// is cut into blocks, and the block's scores and dropout.
+// What both directions of attention share: how a head lies in memory, how its scores are cut into
+// blocks, and the block's scores and dropout.
 #pragma once
 
 #include <algorithm>
@@ -12,25 +12,29 @@
 
 namespace stagecraft::cpu {
 
-/// One head of one sample within tensors of [samples * T, heads * D] and [samples * T, 3 heads *
-/// D].
+/// One head of one sample, and where its rows lie in matrices of [samples * T, heads * D].
 struct Head {
   Head(const AttentionShape& shape, std::int64_t number)  // number = sample * heads + local head
       : sample(number / shape.heads),
         local_head(number % shape.heads),
+        key_head(local_head / (shape.heads / shape.key_heads())),
         sequence(shape.sequence),
-        size(shape.head_size),
-        row(shape.heads * shape.head_size),
-        first(sample * sequence * row + local_head * size),
-        first_qkv(sample * sequence * 3 * row + local_head * size) {}
+        size(shape.head_size) {}
+
+  /// The head's part of the row of `token` in q, out or their gradients.
+  float* query_row(const MatrixView<float>& rows, std::int64_t token) const {
+    return rows.row(sample * sequence + token) + local_head * size;
+  }
+  /// The same in k, v or their gradients.
+  float* key_row(const MatrixView<float>& rows, std::int64_t token) const {
+    return rows.row(sample * sequence + token) + key_head * size;
+  }
 
   std::int64_t sample;
   std::int64_t local_head;
+  std::int64_t key_head;
   std::int64_t sequence;
-  std::int64_t size;       // D
-  std::int64_t row;        // floats between tokens of out; qkv has three times as many
-  std::int64_t first;      // the head's first element in out
-  std::int64_t first_qkv;  // and in qkv: q; k is `row` further, v twice as far
+  std::int64_t size;  // D
 };
 
 /// Scores are Q K^T times this: 1 / sqrt(D).
@@ -57,13 +61,13 @@ inline std::int64_t query_blocks(std::int64_t sequence) {
 /// Keys first .. first + count - 1 against the queries from lane `lane` on: those before are above
 /// the diagonal with all these keys.
 struct KeyBlock {
-  /// The block from `first` on. Below the diagonal blocks are square; on it they are low, so that
-  /// little above it is computed.
-  KeyBlock(const QueryBlock& queries, std::int64_t first_key)
+  /// The block from `first_key` on, a multiple of kKeyBlock before the queries and of
+  /// kDiagonalKeys among them, up to `end_key`. Below the diagonal blocks are square; on it they
+  /// are low, so that little above it is computed. Without `causal` there is no diagonal.
+  KeyBlock(const QueryBlock& queries, std::int64_t first_key, std::int64_t end_key, bool causal)
       : first(first_key),
-        on_diagonal(first >= queries.first),
-        count(on_diagonal ? std::min(kDiagonalKeys, queries.first + queries.count - first)
-                          : kKeyBlock),
+        on_diagonal(causal && first >= queries.first),
+        count(std::min(on_diagonal ? kDiagonalKeys : kKeyBlock, end_key - first)),
         lane(on_diagonal ? first - queries.first : 0) {}
   std::int64_t end() const { return first + count; }
   LaneRange range(const QueryBlock& queries) const { return {count, lane, queries.lanes}; }
@@ -82,10 +86,11 @@ struct KeyBlock {
 /// are pieces of work of their own, which they are only where heads are few, since each piece packs
 /// its head's keys and values.
 struct TokenRanges {
-  explicit TokenRanges(const AttentionShape& shape) {
+  /// `heads_of_sample`: those of q or those of k and v.
+  TokenRanges(const AttentionShape& shape, std::int64_t heads_of_sample) {
     constexpr std::int64_t kHeads = 32;
     constexpr std::int64_t kMaxRanges = 8;
-    const std::int64_t heads = shape.samples * shape.heads;
+    const std::int64_t heads = shape.samples * heads_of_sample;
     const std::int64_t blocks = query_blocks(shape.sequence);
     const std::int64_t wanted = std::min(kMaxRanges, blocks);
     tokens = (blocks + wanted - 1) / wanted * kQueryBlock;
@@ -112,9 +117,6 @@ void pack_rows(const float* from, std::int64_t from_row, std::int64_t count, std
 /// to[key][lane] = rows[key] . packed[.][lane] over the block; rows: [block.count, D].
 void dot_with_lanes(const Head& head, const QueryBlock& queries, const KeyBlock& block,
                     const float* rows, const float* packed, float* to);
-
-/// Scores above the diagonal become -infinity.
-void mask_future(const KeyBlock& block, float* scores);
 
 /// Which probabilities of an attention dropout keeps.
 class ProbabilityDropout {

@@ -40,6 +40,10 @@ void multiply_into(const float* a, const float* b, std::int64_t count, float* ou
   }
 }
 
+std::int64_t added_row(const DropoutRows& args, std::int64_t r) {
+  return args.added_at != nullptr ? args.added_at[r] : r % args.added_rows;
+}
+
 /// Columns column .. column + count - 1 of row r; each part is a pass over a chunk in L1.
 void one_chunk(const DropoutRows& args, std::optional<DropoutRun>& run, std::int64_t r,
                std::int64_t column, std::int64_t count) {
@@ -47,12 +51,13 @@ void one_chunk(const DropoutRows& args, std::optional<DropoutRun>& run, std::int
   const float* value = args.x.row(r) + column;
   float* const y = args.y.row(r) + column;
   if (args.added != nullptr) {
-    add_into(value, args.added + r % args.added_rows * args.columns + column, count, chunk.data());
+    add_into(value, args.added + added_row(args, r) * args.columns + column, count, chunk.data());
     value = chunk.data();
   }
   if (run) {
-    const std::int64_t sample = r / args.dropout.rows_per_sample;
-    const std::int64_t first = r % args.dropout.rows_per_sample * args.columns + column;
+    const std::int64_t row = args.dropout.first_row + r;
+    const std::int64_t sample = row / args.dropout.rows_per_sample;
+    const std::int64_t first = row % args.dropout.rows_per_sample * args.columns + column;
     multiply_into(value, run->factors(sample, first, count), count, chunk.data());
     value = chunk.data();
   }

@@ -30,14 +30,15 @@ class DropoutRun {
   alignas(64) std::array<float, kElements + kGroup> factors_{};
 };
 
-/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]); null parts count as zero. Rows of
-/// `added` follow each other.
+/// y[r] = residual[r] + dropout(x[r] + added[r % added_rows]), or added[added_at[r]] where that is
+/// given; other null parts count as zero. Rows of `added` follow each other.
 struct DropoutRows {
   std::int64_t rows = 0;
   std::int64_t columns = 0;
   MatrixView<float> x;
   const float* added = nullptr;
   std::int64_t added_rows = 1;
+  const std::int32_t* added_at = nullptr;
   MatrixView<float> residual = {};
   MatrixView<float> y;
   Dropout dropout;

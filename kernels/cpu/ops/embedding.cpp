@@ -68,13 +68,15 @@ void token_embedding_backward(Stream& stream, const TokenEmbeddingBackward& args
 }
 
 void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& args) {
-  dropout_rows(stream, {.rows = args.x.size(0),
-                        .columns = args.x.size(1),
-                        .x = args.x.matrix<float>(),
-                        .added = args.table.data<float>(),
-                        .added_rows = args.dropout.rows_per_sample,
-                        .y = args.y.matrix<float>(),
-                        .dropout = args.dropout});
+  dropout_rows(stream,
+               {.rows = args.x.size(0),
+                .columns = args.x.size(1),
+                .x = args.x.matrix<float>(),
+                .added = args.table.data<float>(),
+                .added_rows = args.dropout.rows_per_sample,
+                .added_at = args.positions.empty() ? nullptr : args.positions.data<std::int32_t>(),
+                .y = args.y.matrix<float>(),
+                .dropout = args.dropout});
 }
 
 void position_embedding_backward(Stream& stream, const PositionEmbeddingBackward& args) {

@@ -3,6 +3,7 @@
 // before dropout.
 #include <cmath>
 
+#include "kernels/cuda/ops/attention_kind.h"
 #include "kernels/cuda/primitives/attention_tile.cuh"
 #include "kernels/cuda/primitives/reduce_lanes.cuh"
 #include "kernels/cuda/runtime/launch.h"
@@ -16,11 +17,15 @@ struct Backward {
   HeadLayout layout;
   int head_count;
   int tiles;
-  const T* qkv;
-  const T* dout;
+  MatrixView<const T> q;
+  MatrixView<const T> k;
+  MatrixView<const T> v;
+  MatrixView<const T> dout;
   const float* lse;
   const float* delta;
-  T* dqkv;
+  MatrixView<T> dq;
+  MatrixView<T> dk;
+  MatrixView<T> dv;
 };
 
 constexpr std::string_view kWhere = "attention_backward";
@@ -29,16 +34,16 @@ constexpr int kDeltaWarps = 8;
 
 /// One warp for a query of a head; delta is [samples, heads, T] as lse is.
 template <typename T>
-__global__ void delta_kernel(HeadLayout layout, std::int64_t count, const T* out, const T* dout,
-                             float* delta) {
+__global__ void delta_kernel(HeadLayout layout, std::int64_t count, MatrixView<const T> out,
+                             MatrixView<const T> dout, float* delta) {
   const std::int64_t number = static_cast<std::int64_t>(blockIdx.x) * kDeltaWarps + threadIdx.y;
   if (number >= count) {
     return;
   }
   const auto head = static_cast<int>(number / layout.sequence);
   const auto query = static_cast<int>(number % layout.sequence);
-  const T* const o = layout.out_rows(out, head, query, 1).first;
-  const T* const d = layout.out_rows(dout, head, query, 1).first;
+  const T* const o = layout.query_rows(out, head, query, 1).first;
+  const T* const d = layout.query_rows(dout, head, query, 1).first;
   float sum = 0;
   for (int i = static_cast<int>(threadIdx.x); i < layout.size; i += kWarp) {
     sum = fmaf(widened(o[i]), widened(d[i]), sum);
@@ -50,24 +55,27 @@ __global__ void delta_kernel(HeadLayout layout, std::int64_t count, const T* out
 }
 
 /// Of one query in one tile.
+template <KeyRule kRule>
 struct Saved {
-  float lse;
-  float delta;
+  Saved() = default;
+  template <typename T>
+  __device__ Saved(const Backward<T>& on, int head, int query) : keys(on.layout, head, query) {
+    if (query < on.layout.sequence) {
+      const std::int64_t at = static_cast<std::int64_t>(head) * on.layout.sequence + query;
+      lse = on.lse[at];
+      delta = on.delta[at];
+    }
+  }
+  float lse = 0;
+  float delta = 0;
+  QueryKeys<kRule> keys;
 };
 
-template <typename T>
-__device__ Saved saved_of(const Backward<T>& on, int head, int query) {
-  if (query >= on.layout.sequence) {
-    return {0, 0};
-  }
-  const std::int64_t at = static_cast<std::int64_t>(head) * on.layout.sequence + query;
-  return {on.lse[at], on.delta[at]};
-}
-
-/// P of one pair; zero above the diagonal and beyond the sequence.
-__device__ float probability(const HeadLayout& layout, float score, const Saved& saved, int query,
-                             int key) {
-  return key > query || query >= layout.sequence ? 0.0F : expf(score - saved.lse);
+/// P of one pair; zero where the query does not have the key, and beyond the sequence.
+template <KeyRule kRule>
+__device__ float probability(const HeadLayout& layout, float score, const Saved<kRule>& saved,
+                             int query, int key) {
+  return !saved.keys.has(key) || query >= layout.sequence ? 0.0F : expf(score - saved.lse);
 }
 
 /// Whose rows a block owns: those of queries (q and dO), which sum dQ over the keys, or those of
@@ -80,11 +88,11 @@ __device__ void load_pair(const Backward<T>& on, int head, int first, int count,
                           float* const (&tiles)[2], Load&& load) {
   const HeadLayout& layout = on.layout;
   if constexpr (kSide == Side::keys) {
-    load(layout.qkv_rows(on.qkv, 1, head, first, count), 1.0F, tiles[0]);
-    load(layout.qkv_rows(on.qkv, 2, head, first, count), 1.0F, tiles[1]);
+    load(layout.key_rows(on.k, head, first, count), 1.0F, tiles[0]);
+    load(layout.key_rows(on.v, head, first, count), 1.0F, tiles[1]);
   } else {
-    load(layout.qkv_rows(on.qkv, 0, head, first, count), layout.factor, tiles[0]);
-    load(layout.out_rows(on.dout, head, first, count), 1.0F, tiles[1]);
+    load(layout.query_rows(on.q, head, first, count), layout.factor, tiles[0]);
+    load(layout.query_rows(on.dout, head, first, count), 1.0F, tiles[1]);
   }
 }
 
@@ -98,7 +106,7 @@ __device__ void weigh(const HeadLayout& layout, int head, int query, int key, Sa
   constexpr int kKeys = kOwnsKeys ? Tile::R : Tile::W;
 #pragma unroll
   for (int q = 0; q < kQueries; ++q) {
-    const Saved saved = saved_at(q);
+    const auto& saved = saved_at(q);
     float factors[kKeys];
     if (layout.mask.active()) {
       mask_factors(layout.mask, layout.sample(head), layout.element(head, query + q, key), factors);
@@ -115,7 +123,8 @@ __device__ void weigh(const HeadLayout& layout, int head, int query, int key, Sa
   }
 }
 
-template <Side kOwner, typename Tile, typename T>
+/// A block that owns keys walks over the queries of all heads that share them, one after the other.
+template <Side kOwner, KeyRule kRule, typename Tile, typename T>
 __global__ void __launch_bounds__(Tile::Threads) backward_kernel(Backward<T> on) {
   constexpr bool kOwnsKeys = kOwner == Side::keys;
   extern __shared__ float4 shared[];
@@ -125,62 +134,75 @@ __global__ void __launch_bounds__(Tile::Threads) backward_kernel(Backward<T> on)
                             own[1] + Tile::OwnFloats + Tile::WalkedFloats};
   float* const weights = walked[1] + Tile::WalkedFloats;
   const HeadLayout& layout = on.layout;
-  const int head = static_cast<int>(blockIdx.x) % on.head_count;
-  const int number = static_cast<int>(blockIdx.x) / on.head_count;
+  const int heads = kOwnsKeys ? layout.heads_per_key_head : 1;  // of queries, from first_head on
+  const int owners = on.head_count / heads;
+  const int first_head = static_cast<int>(blockIdx.x) % owners * heads;
+  const int number = static_cast<int>(blockIdx.x) / owners;
   const int tile = kOwnsKeys ? number : on.tiles - 1 - number;  // the longest walk first
   const int first = tile * Tile::OwnRows;
   const int count = min(Tile::OwnRows, layout.sequence - first);
   const int own_row = first + static_cast<int>(threadIdx.y) * Tile::R;
-  load_pair<kOwner>(on, head, first, count, own, [](const auto& rows, float factor, float* to) {
-    load_own<Tile>(rows, factor, to);
-  });
-  Saved saved[Tile::R];  // of own queries; those of walked ones are read tile by tile
+  load_pair<kOwner>(
+      on, first_head, first, count, own,
+      [](const auto& rows, float factor, float* to) { load_own<Tile>(rows, factor, to); });
+  Saved<kRule> saved[Tile::R];  // of own queries; those of walked ones are read tile by tile
   if constexpr (!kOwnsKeys) {
 #pragma unroll
     for (int i = 0; i < Tile::R; ++i) {
-      saved[i] = saved_of(on, head, own_row + i);
+      saved[i] = Saved<kRule>(on, first_head, own_row + i);
     }
   }
   float sums[Tile::R][Tile::C] = {};  // dQ or dK
   float dvalues[Tile::R][Tile::C] = {};
-  const auto load = [&](int row, int row_count) {
-    constexpr Side kWalked = kOwnsKeys ? Side::queries : Side::keys;
-    load_pair<kWalked>(
-        on, head, row, row_count, walked,
-        [](const auto& rows, float factor, float* to) { load_walked<Tile>(rows, factor, to); });
+  const auto walk = [&](int head) {
+    const auto load = [&](int row, int row_count) {
+      constexpr Side kWalked = kOwnsKeys ? Side::queries : Side::keys;
+      load_pair<kWalked>(
+          on, head, row, row_count, walked,
+          [](const auto& rows, float factor, float* to) { load_walked<Tile>(rows, factor, to); });
+    };
+    const auto use = [&](int row) {
+      float scores[Tile::R][Tile::W];
+      float dscores[Tile::R][Tile::W];
+      multiply_rows<Tile>(own[0], walked[0], layout.size, scores);
+      multiply_rows<Tile>(own[1], walked[1], layout.size, dscores);
+      if constexpr (kOwnsKeys) {
+        const auto saved_at = [&](int q) { return Saved<kRule>(on, head, row + q); };
+        weigh<kOwner, Tile>(layout, head, row, own_row, saved_at, scores, dscores);
+        accumulate<Tile>(scores, weights, walked[1], dvalues);
+      } else {
+        const auto saved_at = [&](int q) { return saved[q]; };
+        weigh<kOwner, Tile>(layout, head, own_row, row, saved_at, scores, dscores);
+      }
+      accumulate<Tile>(dscores, weights, walked[0], sums);
+    };
+    const Walk rows = kOwnsKeys ? queries_to_walk<kRule, Tile>(layout, head, first, count)
+                                : keys_to_walk<kRule, Tile>(layout, head, first, count);
+    walk_tiles<Tile>(rows, layout.sequence, load, use);
   };
-  const auto use = [&](int row) {
-    float scores[Tile::R][Tile::W];
-    float dscores[Tile::R][Tile::W];
-    multiply_rows<Tile>(own[0], walked[0], layout.size, scores);
-    multiply_rows<Tile>(own[1], walked[1], layout.size, dscores);
-    if constexpr (kOwnsKeys) {
-      const auto saved_at = [&](int q) { return saved_of(on, head, row + q); };
-      weigh<kOwner, Tile>(layout, head, row, own_row, saved_at, scores, dscores);
-      accumulate<Tile>(scores, weights, walked[1], dvalues);
-    } else {
-      const auto saved_at = [&](int q) { return saved[q]; };
-      weigh<kOwner, Tile>(layout, head, own_row, row, saved_at, scores, dscores);
-    }
-    accumulate<Tile>(dscores, weights, walked[0], sums);
-  };
-  walk_tiles<Tile>(kOwnsKeys ? first : 0, kOwnsKeys ? layout.sequence : first + count,
-                   layout.sequence, load, use);
-  store_rows<Tile>(sums, kOwnsKeys ? 1.0F : layout.factor,
-                   layout.qkv_rows(on.dqkv, kOwnsKeys ? 1 : 0, head, first, count));
+  for (int i = 0; i < heads; ++i) {
+    walk(first_head + i);
+  }
   if constexpr (kOwnsKeys) {
-    store_rows<Tile>(dvalues, 1.0F, layout.qkv_rows(on.dqkv, 2, head, first, count));
+    store_rows<Tile>(sums, 1.0F, layout.key_rows(on.dk, first_head, first, count));
+    store_rows<Tile>(dvalues, 1.0F, layout.key_rows(on.dv, first_head, first, count));
+  } else {
+    store_rows<Tile>(sums, layout.factor, layout.query_rows(on.dq, first_head, first, count));
   }
 }
 
 template <Side kOwner, typename Tile, typename T>
 void run(Stream& stream, Backward<T> on) {
   on.tiles = static_cast<int>(parts_of(on.layout.sequence, Tile::OwnRows));
-  launch(stream, kWhere,
-         {.blocks = std::int64_t{on.head_count} * on.tiles,
-          .threads = dim3(Tile::X, Tile::Y),
-          .shared_bytes = Tile::shared_bytes(2, 2)},
-         backward_kernel<kOwner, Tile, T>, on);
+  const int owners =
+      kOwner == Side::keys ? on.head_count / on.layout.heads_per_key_head : on.head_count;
+  with_key_rule(on.layout, [&]<KeyRule kRule>() {
+    launch(stream, kWhere,
+           {.blocks = std::int64_t{owners} * on.tiles,
+            .threads = dim3(Tile::X, Tile::Y),
+            .shared_bytes = Tile::shared_bytes(2, 2)},
+           backward_kernel<kOwner, kRule, Tile, T>, on);
+  });
 }
 
 template <typename KeysTile, typename QueriesTile, typename T>
@@ -211,21 +233,25 @@ void run(Stream& stream, const AttentionBackward& args) {
   const std::int64_t heads = shape.samples * shape.heads;
   const std::int64_t queries = heads * shape.sequence;
   const Tensor delta(stream.memory(), {queries}, DType::float32, MemoryLabel::workspace);
-  const auto* qkv = args.qkv.data<T>();
-  const auto* dout = args.dout.data<T>();
-  auto* dqkv = args.dqkv.data<T>();
-  const HeadLayout layout(shape, is_vectorizable({qkv, dout, dqkv}, shape.head_size));
-  launch(stream, kWhere,
-         {.blocks = parts_of(queries, kDeltaWarps), .threads = dim3(kWarp, kDeltaWarps)},
-         delta_kernel<T>, layout, queries, args.out.data<T>(), dout, delta.data<float>());
-  run(stream, Backward<T>{.layout = layout,
+  const bool vectorized = has_vectorizable_heads(
+      shape.head_size, {&args.q, &args.k, &args.v, &args.dout, &args.dq, &args.dk, &args.dv});
+  const Backward<T> on = {.layout = HeadLayout(args, vectorized),
                           .head_count = static_cast<int>(heads),
                           .tiles = 0,
-                          .qkv = qkv,
-                          .dout = dout,
+                          .q = read_only(args.q.matrix<T>()),
+                          .k = read_only(args.k.matrix<T>()),
+                          .v = read_only(args.v.matrix<T>()),
+                          .dout = read_only(args.dout.matrix<T>()),
                           .lse = args.lse.data<float>(),
                           .delta = delta.data<float>(),
-                          .dqkv = dqkv});
+                          .dq = args.dq.matrix<T>(),
+                          .dk = args.dk.matrix<T>(),
+                          .dv = args.dv.matrix<T>()};
+  launch(stream, kWhere,
+         {.blocks = parts_of(queries, kDeltaWarps), .threads = dim3(kWarp, kDeltaWarps)},
+         delta_kernel<T>, on.layout, queries, read_only(args.out.matrix<T>()), on.dout,
+         delta.data<float>());
+  run(stream, on);
 }
 
 }  // namespace
@@ -234,14 +260,14 @@ void run(Stream& stream, const AttentionBackward& args) {
 /// the queries, then a block is a tile of queries and sums dQ over the keys. Scores are computed
 /// twice.
 void attention_backward(Stream& stream, const AttentionBackward& args) {
-  if (computes_by_cudnn(stream, args.shape, args.qkv.dtype())) {
+  if (computes_by_cudnn(stream, args)) {
     on_cuda(stream).count(&StreamUse::library_attention_backwards);
     on_cuda(stream).cudnn_attention().backward(stream, args);
     return;
   }
   on_cuda(stream).count(&StreamUse::own_attentions);
   check_head_size(kWhere, args.shape.head_size);
-  with_element(args.qkv.dtype(), [&]<typename T>() { run<T>(stream, args); });
+  with_element(args.q.dtype(), [&]<typename T>() { run<T>(stream, args); });
 }
 
 }  // namespace stagecraft::cuda

@@ -18,10 +18,12 @@ struct Arrays {
   MatrixView<T> x;
   const T* added;
   std::uint32_t added_rows;
+  const std::int32_t* added_at;
   MatrixView<T> residual;  // null: none
   MatrixView<T> y;
   Mask mask;
   std::uint32_t rows_per_sample;
+  std::uint32_t first_row;  // of its sample
 };
 
 /// Row `row` of its sample, walked to the next without a division.
@@ -79,7 +81,7 @@ struct Loaded {
         residuals[r] = load_packed<Vectorized>(row_of(on.residual, row), column, on.columns);
       }
     }
-    if (on.added != nullptr && on.added_rows == 1) {
+    if (on.added != nullptr && on.added_rows == 1 && on.added_at == nullptr) {
       const Packed<T> bias = load_packed<Vectorized>(on.added, column, on.columns);
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
@@ -88,7 +90,8 @@ struct Loaded {
     } else if (on.added != nullptr) {
 #pragma unroll
       for (std::uint32_t r = 0; r < kRows; ++r) {
-        const std::int64_t row = min(first_row + r, last) % on.added_rows;
+        const std::uint32_t at = min(first_row + r, last);
+        const std::int64_t row = on.added_at != nullptr ? on.added_at[at] : at % on.added_rows;
         added[r] = load_packed<Vectorized>(on.added + row * on.columns, column, on.columns);
       }
     }
@@ -109,7 +112,7 @@ __global__ void dropout_rows_kernel(Arrays<T> on) {
     return;
   }
   const Loaded<Vectorized, Fused, T> loaded(on, first_row, column);
-  RowPosition position(first_row, on.rows_per_sample);
+  RowPosition position(on.first_row + first_row, on.rows_per_sample);
 #pragma unroll
   for (std::uint32_t r = 0; r < kRows; ++r) {
     float4 value = unpacked<T>(loaded.values[r]);
@@ -132,6 +135,13 @@ Grid grid_of(std::int64_t rows, std::int64_t columns) {
       .blocks = parts_of(rows, kRows), .threads = static_cast<unsigned>(threads), .strips = strips};
 }
 
+/// The same rows, counted from the sample that the first of them is in.
+Dropout from_sample(Dropout dropout) {
+  dropout.first_sample += static_cast<std::uint64_t>(dropout.first_row / dropout.rows_per_sample);
+  dropout.first_row %= dropout.rows_per_sample;
+  return dropout;
+}
+
 }  // namespace
 
 void dropout_rows(Stream& stream, std::string_view where, const DropoutRows& args) {
@@ -148,10 +158,12 @@ void dropout_rows(Stream& stream, std::string_view where, const DropoutRows& arg
         .x = args.x.matrix<T>(),
         .added = data_or_null<T>(args.added),
         .added_rows = static_cast<std::uint32_t>(args.added_rows),
+        .added_at = data_or_null<std::int32_t>(args.added_at),
         .residual = args.residual.empty() ? MatrixView<T>() : args.residual.matrix<T>(),
         .y = args.y.matrix<T>(),
-        .mask = Mask(args.dropout),
-        .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample)};
+        .mask = Mask(from_sample(args.dropout)),
+        .rows_per_sample = static_cast<std::uint32_t>(args.dropout.rows_per_sample),
+        .first_row = static_cast<std::uint32_t>(from_sample(args.dropout).first_row)};
     const bool vectorized =
         is_vectorizable({on.x.data, on.added, on.residual.data, on.y.data}, columns) &&
         has_grouped_rows(args.x) && has_grouped_rows(args.residual) && has_grouped_rows(args.y);

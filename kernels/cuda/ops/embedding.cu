@@ -116,6 +116,7 @@ void position_embedding_forward(Stream& stream, const PositionEmbeddingForward& 
                {.x = args.x,
                 .added = args.table,
                 .added_rows = args.dropout.rows_per_sample,
+                .added_at = args.positions,
                 .y = args.y,
                 .dropout = args.dropout});
 }

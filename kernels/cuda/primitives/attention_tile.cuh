@@ -8,7 +8,7 @@
 // of four floats more than a multiple of 32 puts into different banks.
 #pragma once
 
-#include "kernels/cuda/primitives/attention_layout.cuh"
+#include "kernels/cuda/primitives/attention_keys.cuh"
 #include "kernels/cuda/primitives/groups.cuh"
 
 namespace stagecraft::cuda {
@@ -70,11 +70,11 @@ __device__ void load_walked(const Rows<const T>& rows, float factor, float* tile
   load_tile<Tile, Tile::X, Tile::W>(rows, factor, tile);
 }
 
-/// Walks over the rows begin .. end - 1, a tile at a time: load(row, count) fills the walked tiles,
-/// those beyond `sequence` left out; use(row) computes with them from the thread's first row on.
+/// Walks over rows, a tile at a time: load(row, count) fills the walked tiles, those beyond
+/// `sequence` left out; use(row) computes with them from the thread's first row on.
 template <typename Tile, typename Load, typename Use>
-__device__ void walk_tiles(int begin, int end, int sequence, Load&& load, Use&& use) {
-  for (int row = begin; row < end; row += Tile::WalkedRows) {
+__device__ void walk_tiles(const Walk& walk, int sequence, Load&& load, Use&& use) {
+  for (int row = walk.begin; row < walk.end; row += Tile::WalkedRows) {
     __syncthreads();  // the tiles may still be read
     load(row, min(Tile::WalkedRows, sequence - row));
     __syncthreads();

@@ -8,6 +8,21 @@
 
 namespace stagecraft::cuda {
 
+/// What decides whether cuDNN computes a call.
+struct AttentionInputs {
+  const AttentionShape& shape;
+  const Tensor& q;
+  const Tensor& k;
+  const Tensor& v;
+  const Tensor& keys;
+  const Tensor& lengths;
+  const Tensor& out;
+};
+template <typename Args>
+AttentionInputs attention_inputs(const Args& args) {
+  return {args.shape, args.q, args.k, args.v, args.keys, args.lengths, args.out};
+}
+
 /// Its version, or that this build has none and how to get it.
 std::string cudnn_version();
 
@@ -19,15 +34,16 @@ class CudnnAttention {
   CudnnAttention(const CudnnAttention&) = delete;
   CudnnAttention& operator=(const CudnnAttention&) = delete;
 
-  /// Whether cuDNN computes both directions of this shape in bfloat16: heads of a multiple of 8
-  /// numbers, up to 256, if it has a plan for them. A function of shape, device and version.
-  bool takes(const AttentionShape& shape);
+  /// Whether cuDNN computes both directions of a call in bfloat16: heads of a multiple of 8
+  /// numbers, up to 256, whose rows lie on 16 bytes, without `keys`, if it has a plan for them. A
+  /// function of shape, strides, alignment, device and version.
+  bool takes(const AttentionInputs& inputs);
 
-  /// `shape` is one that it takes. The mask of dropout is cuDNN's own: drawn by its Philox under a
+  /// The call is one that it takes. The mask of dropout is cuDNN's own: drawn by its Philox under a
   /// seed that is a function of (key, step, first_sample, first_head), so it does not depend on
   /// pipeline, schedule or data rank, and does on the sizes of micro-batches and tensor shards.
   void forward(Stream& stream, const AttentionForward& args);
-  /// The same bits at every call.
+  /// The same bits at every call. The gradients' rows lie on 16 bytes, too.
   void backward(Stream& stream, const AttentionBackward& args);
 
  private:

@@ -14,7 +14,7 @@ struct CudnnAttention::Plans {};
 CudnnAttention::CudnnAttention(int device) : device_(device) {}
 CudnnAttention::~CudnnAttention() = default;
 
-bool CudnnAttention::takes(const AttentionShape& /*shape*/) { return false; }
+bool CudnnAttention::takes(const AttentionInputs& /*inputs*/) { return false; }
 
 void CudnnAttention::forward(Stream& /*stream*/, const AttentionForward& /*args*/) {
   throw Error("attention_forward", fmt::format("cuda:{}: this build has no cuDNN", device_));

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "kernels/backends/make_stream.h"
-#include "tests/conformance/ops/attention_reference.h"
+#include "tests/conformance/ops/attention_calls.h"
 
 namespace stagecraft::testing {
 namespace {
@@ -52,50 +52,6 @@ std::vector<AttentionShape> shapes() {
   return all;
 }
 
-Shape out_shape(const AttentionShape& s) { return {s.samples * s.sequence, s.heads * s.head_size}; }
-Shape qkv_shape(const AttentionShape& s) {
-  return {s.samples * s.sequence, 3 * s.heads * s.head_size};
-}
-
-AttentionForward forward_args(Stream& stream, const AttentionShape& shape, const Values& qkv) {
-  return {.shape = shape,
-          .qkv = tensor_of(stream, qkv_shape(shape), qkv),
-          .out = poisoned(stream, out_shape(shape)),
-          .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
-}
-
-std::vector<Values> forward(Stream& stream, const AttentionShape& shape, const Values& qkv) {
-  const AttentionForward args = forward_args(stream, shape, qkv);
-  attention_forward(stream, args);
-  return {values_of(stream, args.out), values_of(stream, args.lse)};
-}
-
-AttentionBackward backward_args(Stream& stream, const AttentionShape& shape, const Values& qkv,
-                                const Values& dout) {
-  const AttentionForward saved = forward_args(stream, shape, qkv);
-  attention_forward(stream, saved);
-  return {.shape = shape,
-          .dout = tensor_of(stream, out_shape(shape), dout),
-          .qkv = saved.qkv,
-          .out = saved.out,
-          .lse = saved.lse,
-          .dqkv = poisoned(stream, qkv_shape(shape))};
-}
-
-std::vector<Values> backward(Stream& stream, const AttentionShape& shape, const Values& qkv,
-                             const Values& dout) {
-  const AttentionBackward args = backward_args(stream, shape, qkv, dout);
-  attention_backward(stream, args);
-  return {values_of(stream, args.dqkv)};
-}
-
-Values random_qkv(const AttentionShape& shape) {
-  return random_values(elements_of(qkv_shape(shape)), 1);
-}
-Values random_dout(const AttentionShape& shape) {
-  return random_values(elements_of(out_shape(shape)), 2);
-}
-
 /// The heads first .. first + count - 1 of [.., all heads, D].
 Values heads_of(const Values& values, const AttentionShape& shape, std::int64_t first,
                 std::int64_t count) {
@@ -121,12 +77,22 @@ std::int64_t workspace_peak(std::int64_t sequence) {
     std::fill_n(tensor.data<float>(), tensor.elements(), 0.0F);
     return tensor;
   };
-  const Tensor qkv = zeros(qkv_shape(shape));
+  const JoinedHeads heads(shape, zeros(qkv_shape(shape)));
+  const JoinedHeads gradients(shape, zeros(qkv_shape(shape)));
   const Tensor out = zeros(out_shape(shape));
-  const Tensor lse = zeros({shape.samples, shape.heads, shape.sequence});
-  attention_forward(*stream, {shape, qkv, out, lse});
-  attention_backward(*stream,
-                     {shape, zeros(out_shape(shape)), qkv, out, lse, zeros(qkv_shape(shape))});
+  const Tensor lse = zeros(lse_shape(shape));
+  attention_forward(
+      *stream, {.shape = shape, .q = heads.q, .k = heads.k, .v = heads.v, .out = out, .lse = lse});
+  attention_backward(*stream, {.shape = shape,
+                               .dout = zeros(out_shape(shape)),
+                               .q = heads.q,
+                               .k = heads.k,
+                               .v = heads.v,
+                               .out = out,
+                               .lse = lse,
+                               .dq = gradients.q,
+                               .dk = gradients.k,
+                               .dv = gradients.v});
   return stream->memory().account()->count(MemoryLabel::workspace).peak;
 }
 
@@ -185,10 +151,10 @@ TEST_CASE("attention_backward: 200 repeats have one hash") {
     INFO("device " << device.name);
     std::set<std::size_t> hashes;
     for (const auto& stream : device.streams) {
-      const AttentionBackward args = backward_args(*stream, shape, qkv, dout);
+      const BackwardCall call = backward_call(*stream, shape, qkv, dout);
       for (int repeat = 0; repeat < 200; ++repeat) {
-        attention_backward(*stream, args);
-        hashes.insert(hash_of(values_of(*stream, args.dqkv)));
+        attention_backward(*stream, call.args);
+        hashes.insert(hash_of(values_of(*stream, call.dqkv)));
       }
     }
     CHECK(hashes.size() == 1);
@@ -255,13 +221,13 @@ TEST_CASE("attention refuses arguments that do not fit together") {
   const auto refuse_backward = [&](const std::string& text, const auto& spoil) {
     refuses(
         [&](Stream& stream) {
-          AttentionBackward args = backward_args(stream, shape, qkv, dout);
+          AttentionBackward args = backward_call(stream, shape, qkv, dout).args;
           spoil(stream, args);
           attention_backward(stream, args);
         },
         "[attention_backward] " + text);
   };
-  refuse_forward("qkv is [10, 36]: it should be [10, 24]",
+  refuse_forward("q is [10, 12]: it should be [10, 8]",
                  [](Stream&, AttentionForward& args) { args.shape.heads = 2; });
   refuse_forward("out is [10, 11]: it should be [10, 12]", [](Stream& s, AttentionForward& args) {
     args.out = poisoned(s, {10, 11});
@@ -280,17 +246,28 @@ TEST_CASE("attention refuses arguments that do not fit together") {
                    args.shape.dropout.probability = 0.5F;
                    args.shape.first_head = 1000000000;
                  });
-  refuse_forward("out shares memory with qkv", [](Stream& s, AttentionForward& args) {
-    args.qkv = poisoned(s, qkv_shape(args.shape));
-    args.out = Tensor(args.qkv.buffer(), 0, out_shape(args.shape), DType::float32);
+  refuse_forward("out shares memory with k",
+                 [](Stream&, AttentionForward& args) { args.out = args.k; });
+  refuse_forward("2 heads of keys do not divide 3 heads of queries",
+                 [](Stream&, AttentionForward& args) { args.shape.kv_heads = 2; });
+  refuse_forward("4 positions are fewer than the 5 tokens",
+                 [](Stream&, AttentionForward& args) { args.shape.positions = 4; });
+  refuse_forward("keys is [2, 9]: it should be [2, 10]", [](Stream& s, AttentionForward& args) {
+    args.keys = poisoned(s, {2, 9}, DType::int32);
+  });
+  refuse_forward("both keys and lengths are given", [](Stream& s, AttentionForward& args) {
+    args.keys = poisoned(s, {2, 10}, DType::int32);
+    args.lengths = poisoned(s, {2}, DType::int32);
   });
   refuse_backward("dout is missing", [](Stream&, AttentionBackward& args) { args.dout = {}; });
   refuse_backward("lse is [2, 5, 3]: it should be [2, 3, 5]",
                   [](Stream& s, AttentionBackward& args) {
                     args.lse = poisoned(s, {2, 5, 3});
                   });
-  refuse_backward("dqkv shares memory with qkv",
-                  [](Stream&, AttentionBackward& args) { args.dqkv = args.qkv; });
+  refuse_backward("dq shares memory with q",
+                  [](Stream&, AttentionBackward& args) { args.dq = args.q; });
+  refuse_backward("dv shares memory with dk",
+                  [](Stream&, AttentionBackward& args) { args.dv = args.dk; });
 }
 
 }  // namespace stagecraft::testing

@@ -2,7 +2,7 @@
 #include <set>
 
 #include "kernels/ops/attention.h"
-#include "tests/conformance/ops/attention_reference.h"
+#include "tests/conformance/ops/attention_calls.h"
 #include "tests/conformance/ops/bfloat16.h"
 
 namespace stagecraft::testing {
@@ -26,28 +26,17 @@ AttentionShape shape_of(std::int64_t samples, std::int64_t sequence, std::int64_
   return shape;
 }
 
-/// The arguments of a backward pass, after its forward.
-AttentionBackward backward_args(Stream& stream, const AttentionShape& shape, DType dtype) {
-  const std::int64_t rows = shape.samples * shape.sequence;
-  const std::int64_t width = shape.heads * shape.head_size;
-  const AttentionForward forward = {
-      .shape = shape,
-      .qkv = activation(stream, {rows, 3 * width}, 1, dtype),
-      .out = poisoned(stream, {rows, width}, dtype),
-      .lse = poisoned(stream, {shape.samples, shape.heads, shape.sequence})};
-  attention_forward(stream, forward);
-  return {.shape = shape,
-          .dout = activation(stream, {rows, width}, 2, dtype),
-          .qkv = forward.qkv,
-          .out = forward.out,
-          .lse = forward.lse,
-          .dqkv = poisoned(stream, {rows, 3 * width}, dtype)};
+/// On numbers that bfloat16 can hold.
+BackwardCall drawn_call(Stream& stream, const AttentionShape& shape, DType dtype) {
+  return backward_call(stream, shape, drawn(qkv_shape(shape), 1), drawn(out_shape(shape), 2), {},
+                       dtype);
 }
 
 std::vector<Values> attend(Stream& stream, const AttentionShape& shape, DType dtype) {
-  const AttentionBackward args = backward_args(stream, shape, dtype);
-  attention_backward(stream, args);
-  return {values_of(stream, args.out), values_of(stream, args.lse), values_of(stream, args.dqkv)};
+  const BackwardCall call = drawn_call(stream, shape, dtype);
+  attention_backward(stream, call.args);
+  return {values_of(stream, call.args.out), values_of(stream, call.args.lse),
+          values_of(stream, call.dqkv)};
 }
 
 /// Calls f for every device that computes in bfloat16.
@@ -87,16 +76,45 @@ TEST_CASE("bfloat16: attention's gradients of queries, keys and values each by i
   }
 }
 
+TEST_CASE("bfloat16: attention over the keys that rows have") {
+  for (const std::int64_t size : {64, 128, 12}) {
+    for (const bool causal : {true, false}) {
+      AttentionShape shape = shape_of(2, 130, 4, size);
+      shape.causal = causal;
+      AttentionShape grouped = shape;
+      grouped.kv_heads = 2;
+      for (const auto& [with, ranges] : std::vector<std::pair<AttentionShape, KeyRanges>>{
+               {shape, {}},
+               {shape, {.lengths = {130, 65}}},
+               {shape, {.lengths = {1, 0}}},
+               {shape, documents(shape, {70, 5, 100})},
+               {grouped, {}},
+               {grouped, {.lengths = {33, 129}}}}) {
+        CAPTURE(size, causal, with.kv_heads, ranges.lengths, ranges.keys.size());
+        const auto attention = [&shape = with, &ranges = ranges](Stream& stream, DType dtype) {
+          const BackwardCall call = backward_call(stream, shape, drawn(qkv_shape(shape), 1),
+                                                  drawn(out_shape(shape), 2), ranges, dtype);
+          attention_backward(stream, call.args);
+          return std::vector<Values>{values_of(stream, call.args.out),
+                                     finite(values_of(stream, call.args.lse)),
+                                     values_of(stream, call.dqkv)};
+        };
+        conform_in_bfloat16(attention, {kTwice, 1e-4, kTwice});
+      }
+    }
+  }
+}
+
 TEST_CASE("bfloat16: 200 repeats of attention's backward pass have one hash") {
   AttentionShape shape = shape_of(2, 130, 3, 64);
   shape.dropout = {.probability = 0.25F, .key = 9, .step = 1, .first_sample = 8};
   for_each_device([&](DeviceUnderTest& device) {
     std::set<std::size_t> hashes;
     for (const auto& stream : device.streams) {
-      const AttentionBackward args = backward_args(*stream, shape, DType::bfloat16);
+      const BackwardCall call = drawn_call(*stream, shape, DType::bfloat16);
       for (int repeat = 0; repeat < 200; ++repeat) {
-        attention_backward(*stream, args);
-        hashes.insert(hash_of(values_of(*stream, args.dqkv)));
+        attention_backward(*stream, call.args);
+        hashes.insert(hash_of(values_of(*stream, call.dqkv)));
       }
     }
     CHECK(hashes.size() == 1);
@@ -126,21 +144,9 @@ TEST_CASE(
       continue;
     }
     const auto run = [&](const AttentionShape& with) {
-      const AttentionForward forward = {
-          .shape = with,
-          .qkv = tensor_of(stream, {rows, 3 * width}, qkv, DType::bfloat16),
-          .out = poisoned(stream, {rows, width}, DType::bfloat16),
-          .lse = poisoned(stream, {with.samples, with.heads, with.sequence})};
-      attention_forward(stream, forward);
-      const AttentionBackward backward = {
-          .shape = with,
-          .dout = tensor_of(stream, {rows, width}, ones, DType::bfloat16),
-          .qkv = forward.qkv,
-          .out = forward.out,
-          .lse = forward.lse,
-          .dqkv = poisoned(stream, {rows, 3 * width}, DType::bfloat16)};
-      attention_backward(stream, backward);
-      return std::vector<Values>{values_of(stream, forward.out), values_of(stream, backward.dqkv)};
+      const BackwardCall call = backward_call(stream, with, qkv, ones, {}, DType::bfloat16);
+      attention_backward(stream, call.args);
+      return std::vector<Values>{values_of(stream, call.args.out), values_of(stream, call.dqkv)};
     };
     const std::vector<Values> dropped = run(shape);
     double kept = 0;

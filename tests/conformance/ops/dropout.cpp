@@ -138,6 +138,26 @@ TEST_CASE("a mask belongs to the sample, however the batch is cut") {
   }
 }
 
+TEST_CASE("a mask belongs to the row, wherever a tensor begins") {
+  for (const std::int64_t columns : {std::int64_t{37}, std::int64_t{16}}) {
+    const Case with{4, 5, columns, 0.4F};
+    const Values ones(static_cast<std::size_t>(with.rows() * with.columns), 1.0);
+    const Values expected = factors(with.dropout(), with.rows(), with.columns);
+    for (const auto& [begin, end] : {std::pair{0, 3}, {3, 5}, {4, 13}, {13, 20}}) {
+      CAPTURE(columns, begin, end);
+      const auto dropped = [&](Stream& stream) {
+        const Tensor rows = tensor_of(stream, with.shape(), ones).rows(begin, end);
+        Dropout dropout = with.dropout();
+        dropout.first_row = begin;
+        dropout_backward(stream, {.dy = rows, .dropout = dropout, .dx = rows});
+        return std::vector<Values>{values_of(stream, rows)};
+      };
+      conform(dropped,
+              {Values(expected.begin() + begin * columns, expected.begin() + end * columns)}, 1e-7);
+    }
+  }
+}
+
 TEST_CASE("dropout drops its share") {
   const Case with{8, 32, 768, 0.1F};
   const Values mask = factors(with.dropout(), with.rows(), with.columns);
@@ -156,7 +176,8 @@ TEST_CASE("dropout refuses what does not fit") {
   };
   refuses(with({.probability = 1.0F}), "[dropout_backward] the dropout probability is 1");
   refuses(with({.probability = -0.5F}), "should be in [0, 1)");
-  refuses(with({.probability = 0.5F, .rows_per_sample = 4}), "6 rows are not whole samples of 4");
+  refuses(with({.probability = 0.5F, .rows_per_sample = 0}), "0 rows a sample");
+  refuses(with({.probability = 0.5F, .first_row = -1}), "counted from row -1");
   refuses(
       [](Stream& stream) {
         const Tensor x = poisoned(stream, {6, 4});

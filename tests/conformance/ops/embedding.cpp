@@ -195,6 +195,57 @@ TEST_CASE("position_embedding_forward drops after the sum, with the bits of its 
   }
 }
 
+TEST_CASE("position embeddings with a position of each row") {
+  const Dropout dropout = {
+      .probability = 0.3F, .key = 5, .step = 2, .first_sample = 9, .rows_per_sample = 5};
+  const Values positions = {0, 1, 0, 1, 2, 6, 0, 0, 0, 3};
+  for (const std::int64_t h : {std::int64_t{21}, std::int64_t{32}}) {
+    const Values x = random_values(10 * h, 1);
+    const Values table = random_values(7 * h, 2);
+    Values expected = x;
+    Values dtable = random_values(7 * h, 3);
+    const Values before = dtable;
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const auto column = i % static_cast<std::size_t>(h);
+      const auto row = i / static_cast<std::size_t>(h);
+      const auto at = static_cast<std::size_t>(positions[row]) * static_cast<std::size_t>(h);
+      expected[i] += table[at + column];
+      dtable[at + column] += x[i];
+    }
+    const auto sum = [&](Stream& stream, const Dropout& with) {
+      const Tensor y = poisoned(stream, {10, h});
+      position_embedding_forward(stream,
+                                 {.x = tensor_of(stream, {10, h}, x),
+                                  .table = tensor_of(stream, {7, h}, table),
+                                  .positions = tensor_of(stream, {10}, positions, DType::int32),
+                                  .dropout = with,
+                                  .y = y});
+      return y;
+    };
+    conform(
+        [&](Stream& stream) {
+          return std::vector<Values>{values_of(stream, sum(stream, {.rows_per_sample = 5}))};
+        },
+        {expected}, 1e-7);
+    conform(
+        [&](Stream& stream) {
+          const PositionEmbeddingBackward args = {
+              .dy = tensor_of(stream, {10, h}, x),
+              .order = order_of(stream, {positions.begin(), positions.end()}),
+              .dtable = tensor_of(stream, {7, h}, before)};
+          position_embedding_backward(stream, args);
+          return std::vector<Values>{values_of(stream, args.dtable)};
+        },
+        {dtable}, 1e-6);
+    for (DeviceUnderTest& device : devices_under_test()) {
+      Stream& stream = *device.streams.front();
+      const Tensor apart = sum(stream, {.rows_per_sample = 5});
+      dropout_backward(stream, {.dy = apart, .dropout = dropout, .dx = apart});
+      CHECK(same_bits({values_of(stream, sum(stream, dropout))}, {values_of(stream, apart)}));
+    }
+  }
+}
+
 TEST_CASE("position_embedding_backward against finite differences") {
   for (const auto& [samples, positions, h] :
        {std::array<std::int64_t, 3>{1, 1, 1}, {3, 5, 7}, {4, 2, 130}, {37, 2, 9}, {0, 4, 3}}) {
@@ -258,6 +309,15 @@ TEST_CASE("embeddings refuse what does not fit") {
                                             .y = poisoned(stream, {8, 2})});
       },
       "want at least [4, 2]");
+  refuses(
+      [](Stream& stream) {
+        position_embedding_forward(stream, {.x = poisoned(stream, {8, 2}),
+                                            .table = poisoned(stream, {3, 2}),
+                                            .positions = poisoned(stream, {7}, DType::int32),
+                                            .dropout = {.rows_per_sample = 4},
+                                            .y = poisoned(stream, {8, 2})});
+      },
+      "positions is [7]: it should be [8]");
   refuses(
       [](Stream& stream) {
         position_embedding_backward(stream, {.dy = poisoned(stream, {7, 2}),

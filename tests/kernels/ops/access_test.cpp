@@ -106,8 +106,14 @@ TEST_CASE("flops: products and attention") {
         2 * 2 * 3 * 4);
   const AttentionShape shape{
       .samples = 2, .sequence = 16, .heads = 3, .head_size = 8, .dropout = {}};
-  CHECK(flops_of(AttentionForward{shape, {}, {}, {}}) == 2 * 2 * 3 * 16 * 16 * 8);
-  CHECK(flops_of(AttentionBackward{shape, {}, {}, {}, {}, {}}) == 4 * 2 * 3 * 16 * 16 * 8);
+  AttentionForward forward;
+  forward.shape = shape;
+  CHECK(flops_of(forward) == 2 * 2 * 3 * 16 * 16 * 8);
+  AttentionBackward backward;
+  backward.shape = shape;
+  CHECK(flops_of(backward) == 4 * 2 * 3 * 16 * 16 * 8);
+  forward.shape.causal = false;
+  CHECK(flops_of(forward) == 2 * 2 * 3 * 16 * 16 * 8 * 2);
   CHECK(flops_of(ActivationForward{a, a}) == 0);
 }
 
