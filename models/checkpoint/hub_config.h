@@ -1,4 +1,5 @@
-// config.json of the hub's GPT-2: what transformers' GPT2LMHeadModel.from_pretrained reads.
+// config.json beside a model's weights, as the hub's library reads it. The family says its keys
+// (ModelFamily::hub_keys).
 #pragma once
 
 #include <filesystem>
@@ -9,11 +10,11 @@
 namespace stagecraft {
 
 /// Checks that a config.json beside weights describes the same function as `config`: the sizes, and
-/// the activation, epsilon and head count, which the tensor shapes do not show. Absent keys have
-/// the hub's defaults. Throws Error "[FILE] ..." with the key and both values.
+/// what the tensor shapes do not show, as the head count. Absent keys have the hub's defaults.
+/// Throws Error "[FILE] ..." with the key and both values.
 void check_hub_config(const std::filesystem::path& file, const ModelConfig& config);
 
-/// config.json of the hub's GPT-2.
+/// Those keys of the family that are written.
 std::string hub_config_json(const ModelConfig& config);
 
 }  // namespace stagecraft

@@ -4,7 +4,9 @@
 #include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
 
+#include "models/families/hub_keys.h"
 #include "models/families/model_config.h"
 #include "models/families/model_spec.h"
 
@@ -20,6 +22,8 @@ struct ModelFamily {
   /// The model, with what its micro-batches contain, and its losses. `config` is resolved. Throws
   /// ConfigError with the keys for sizes that cannot be divided over `tensor_shards`.
   ModelSpec (*make)(const ModelConfig& config, int tensor_shards) = nullptr;
+  /// The keys of the config.json beside the model's weights, in their order.
+  std::vector<HubKey> (*hub_keys)(const ModelConfig& config) = nullptr;
 };
 
 /// The model of the configuration's family.

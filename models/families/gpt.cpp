@@ -1,6 +1,7 @@
 #include "models/families/gpt.h"
 
 #include "kernels/ops/embedding.h"
+#include "models/families/gpt_hub_keys.h"
 #include "models/families/gpt_presets.h"
 #include "models/layers/attention.h"
 #include "models/layers/embedding.h"
@@ -108,8 +109,12 @@ void check(const ModelConfig& config) {
 
 }  // namespace
 
-constinit const ModelFamily kGptFamily{
-    .name = "gpt", .title = "GPT", .presets = kGptPresets, .check = check, .make = gpt};
+constinit const ModelFamily kGptFamily{.name = "gpt",
+                                       .title = "GPT",
+                                       .presets = kGptPresets,
+                                       .check = check,
+                                       .make = gpt,
+                                       .hub_keys = gpt_hub_keys};
 
 ModelSpec gpt(const ModelConfig& config, int tensor_shards) {
   if (config.heads % tensor_shards != 0) {

@@ -32,9 +32,9 @@ StageGradientBytes stage_gradient_bytes(const TrainingPlan& plan, int stage) {
   return bytes;
 }
 
-std::int64_t tied_gradient_bytes(const ModelSpec& model) {
+std::int64_t tied_gradient_bytes(const ModelSpec& model, int tensor) {
   const std::optional<ParameterSpec> tied = model.tied_parameter();
-  return tied ? parameter_bytes({{*tied, ""}}, 0, model.tensor_shards).gradients : 0;
+  return tied ? parameter_bytes({{*tied, ""}}, 0, tensor).gradients : 0;
 }
 
 CommunicationBytes communication_of(const TrainingPlan& plan) {
@@ -51,9 +51,10 @@ CommunicationBytes communication_of(const TrainingPlan& plan) {
     bytes.data += sum_bytes(gradients.over_data, mesh.data) * mesh.tensor;
     bytes.tensor += sum_bytes(gradients.over_tensor, mesh.tensor) * mesh.data;
   }
-  bytes.tied = model_ends(plan.program.stage_of_chunk).on_two_stages()
-                   ? sum_bytes(tied_gradient_bytes(plan.model), 2) * mesh.data * mesh.tensor
-                   : 0;
+  bytes.tied =
+      model_ends(plan.program.stage_of_chunk).on_two_stages()
+          ? sum_bytes(tied_gradient_bytes(plan.model, mesh.tensor), 2) * mesh.data * mesh.tensor
+          : 0;
   return bytes;
 }
 

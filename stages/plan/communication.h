@@ -25,8 +25,8 @@ struct StageGradientBytes {
   std::int64_t over_data = 0;
 };
 StageGradientBytes stage_gradient_bytes(const TrainingPlan& plan, int stage);
-/// The gradient of the parameter that the first and the last chunk share, on one rank; 0 if they
-/// share none.
-std::int64_t tied_gradient_bytes(const ModelSpec& model);
+/// The gradient of the parameter that the first and the last chunk share, on one of `tensor`
+/// ranks; 0 if they share none.
+std::int64_t tied_gradient_bytes(const ModelSpec& model, int tensor);
 
 }  // namespace stagecraft

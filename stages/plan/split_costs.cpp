@@ -103,7 +103,7 @@ SplitCosts SplitPricer::price(const ParallelConfig& parallel, std::int64_t micro
         model, cut.ranges[c],
         {.samples = micro_batch, .tensor = parallel.tensor, .compute = batch.compute()}));
   }
-  const std::int64_t tied = tied_gradient_bytes(model);
+  const std::int64_t tied = tied_gradient_bytes(model, parallel.tensor);
   const bool apart = model_ends(costs.stage_of_chunk).on_two_stages();
   if (!apart && cut.ranges.size() > 1) {  // both chunks have counted it; the stage holds it once
     const auto stage = at(costs.stage_of_chunk.front());

@@ -38,7 +38,7 @@ class SplitPricer {
 
   SplitCosts price(const ParallelConfig& parallel, std::int64_t micro_batch);
   /// Whether the first and the last chunk share a parameter.
-  bool tied() { return tied_gradient_bytes(spec(1)) > 0; }
+  bool tied() { return spec(1).tied_parameter().has_value(); }
 
  private:
   /// The model for a number of tensor ranks, cut into chunks.

@@ -141,6 +141,11 @@ void check(const ModelConfig& config) {
   }
 }
 
+std::vector<HubKey> hub_keys(const ModelConfig& config) {
+  return {{.name = "model_type", .values = {R"("padded_lines")"}, .absent = R"("padded_lines")"},
+          {.name = "heads", .values = {fmt::format("{}", config.heads)}, .absent = "1"}};
+}
+
 ModelSpec make(const ModelConfig& config, int shards) {
   const EmbeddingConfig embedding{.vocabulary = config.vocab,
                                   .hidden = config.hidden,
@@ -175,8 +180,12 @@ ModelSpec make(const ModelConfig& config, int shards) {
 
 }  // namespace
 
-constinit const ModelFamily kPaddedLines{
-    .name = "padded_lines", .title = "Padded lines", .presets = {}, .check = check, .make = make};
+constinit const ModelFamily kPaddedLines{.name = "padded_lines",
+                                         .title = "Padded lines",
+                                         .presets = {},
+                                         .check = check,
+                                         .make = make,
+                                         .hub_keys = hub_keys};
 
 std::int64_t line_length(const std::int32_t* inputs, std::int64_t sequence) {
   const std::int32_t* end = std::find(inputs, inputs + sequence, '\n');

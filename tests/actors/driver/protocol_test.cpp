@@ -40,6 +40,24 @@ TEST_CASE("driver: a step waits for all ranks, and its update says what follows"
   CHECK(play.driver_location() == "driver, at its end");
 }
 
+TEST_CASE("driver: the counts of a step are known a step ahead, and ordered with it") {
+  std::vector<std::int64_t> counted;
+  DriverPlay play([&](RunConfig&, DriverSetup& setup) {
+    setup.counts = [&](const Pass& pass) {
+      counted.push_back(pass.step);
+      return LossCounts{8 * pass.step};
+    };
+  });
+  play.make_ready();
+  CHECK(play.both_got(train(1)));
+  CHECK(counted == std::vector<std::int64_t>{1, 2});
+  play.tell(DriverPlay::results(1));
+  CHECK(play.both_got(play.update(1, {{.kind = PassKind::train, .step = 2, .counts = {16}}})));
+  CHECK(counted == std::vector<std::int64_t>{1, 2, 3});
+  play.tell(DriverPlay::results(2));
+  CHECK(play.observer.losses == std::vector{24.0 / 8, 24.0 / 16});
+}
+
 TEST_CASE("driver: observers are called after the update is ordered") {
   DriverPlay play;
   play.make_ready();
