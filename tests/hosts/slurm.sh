@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Trains in a Slurm allocation of two nodes (hosts.sh), takes the allocation as it is, and compares
-# the model with that of threads. Then a batch job gets USR1, as it does before its time is up, is
-# requeued, and ends with the same bits.
+# the model with that of threads.
 #   tests/hosts/slurm.sh [CONFIG]      as root; needs iproute2, munge, slurmctld, slurmd and
 #                                      slurm-client. Run by hand.
 set -euo pipefail
@@ -33,7 +32,6 @@ SlurmUser=root
 AuthType=auth/munge
 AuthInfo=socket=$scratch/munge.socket
 ProctrackType=proctrack/linuxproc
-RequeueExit=75
 TaskPlugin=task/none
 SelectTypeParameters=CR_Core
 SelectType=select/cons_tres
@@ -73,25 +71,8 @@ make_hosts
 start_slurm
 export SLURM_CONF=$scratch/slurm.conf
 "$scratch/on" first salloc --quiet --nodes=2 --ntasks-per-node=4 "$root/launch/train" "$config" \
-  --set run.mode=mpi --set run.watchdog_seconds=120 --set "run.directory=$scratch/both" \
-  --interface fast0 --program "$program"
+  --set run.mode=mpi --set "run.directory=$scratch/both" --interface fast0 --program "$program"
 "$program" status "$scratch/both"
 OMP_WAIT_POLICY=passive "$program" train "$config" --set "run.directory=$scratch/threads"
 cmp "$scratch/both/model/model.safetensors" "$scratch/threads/model/model.safetensors"
 echo "slurm: the model has the bits of threads"
-
-cat >"$scratch/job.sh" <<EOF
-#!/bin/bash
-#SBATCH --nodes=2 --ntasks-per-node=4 --requeue --open-mode=append --output=$scratch/job.out
-exec "$root/launch/train" "$config" --set run.mode=mpi --set run.watchdog_seconds=120 --set "run.directory=$scratch/job" \\
-  --interface fast0 --program "$program"
-EOF
-job=$("$scratch/on" first sbatch --parsable --chdir "$PWD" "$scratch/job.sh")
-until grep -qE '"step": ?3,' "$scratch/job/metrics.jsonl" 2>/dev/null; do sleep 0.1; done
-"$scratch/on" first scancel --batch --signal=USR1 "$job"
-until grep -q 'Stopped on request' "$scratch/job.out"; do sleep 0.5; done
-# A requeued job begins some two minutes later.
-until grep -q '"outcome": "finished"' "$scratch/job/result.json" 2>/dev/null; do sleep 1; done
-grep 'goes on from its checkpoint of step' "$scratch/job.out"
-cmp "$scratch/job/model/model.safetensors" "$scratch/threads/model/model.safetensors"
-echo "slurm: the requeued job has the bits of threads"
