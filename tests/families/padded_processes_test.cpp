@@ -86,7 +86,7 @@ TEST_CASE("processes over pipeline 2 x tensor 2 have the losses of one rank") {
   CHECK_THAT(one.out, Catch::Contains("Model     Padded lines: 4 layers"));
   CHECK_THAT(one.out, Catch::Contains(" (next_byte "));
   const auto expected = workplace.losses("one");
-  REQUIRE(expected.size() == 5);                           // four steps and an evaluation
+  REQUIRE(expected.size() == 5);  // four steps and an evaluation
   if (!is_in_path("mpirun")) {
     WARN("skipped, no MPI");
     return;
