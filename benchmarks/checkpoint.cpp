@@ -111,7 +111,7 @@ void read_whole(Bench& bench) {
 }
 
 /// What a rank reads that holds half of the rows, or of each of four groups of columns.
-void read_cut(Bench& bench, int dimension, int groups) {
+void read_cut(Bench& bench, int dimension, const Shape& groups) {
   const CheckpointReader reader(bench.files, bench.checkpoint());
   const ShardSpec shard{.dimension = dimension, .shards = 2, .groups = groups};
   for (const StatePiece& piece : bench.pieces) {
@@ -166,8 +166,8 @@ void run(const fs::path& folder, double gib, int rounds) {
   std::vector<Way> reading{
       {"pread", read_plain},
       {"checkpoint, whole pieces", read_whole},
-      {"checkpoint, half of the rows", [](Bench& b) { read_cut(b, 0, 1); }},
-      {"checkpoint, half of the columns of four groups", [](Bench& b) { read_cut(b, 1, 4); }}};
+      {"checkpoint, half of the rows", [](Bench& b) { read_cut(b, 0, {}); }},
+      {"checkpoint, half of the columns of four groups", [](Bench& b) { read_cut(b, 1, {1600, 1600, 1600, 1600}); }}};
   measure(bench, reading, rounds);
   print(bench, reading);
   fs::remove(bench.plain());

@@ -7,8 +7,8 @@
 //   stage -> driver          Join, rank, monitor        the failure monitor to tell of failures
 //   stage -> driver          Ready                      parameters are made
 //   driver -> stage          RunPasses                  programs to run, one after the other; of an
-//                                                       evaluation a few batches at a time; with what
-//                                                       the losses of a step count
+//                                                       evaluation a few batches at a time; of a
+//                                                       step with the counts of its losses
 //   stage -> stage           Envelope, Credit           a tensor was issued; it was received
 //   stage -> stage -> driver PassDone                   losses and squares, gathered along a tree
 //   driver -> stage          ApplyUpdate                the optimizer may fire, and what follows it
