@@ -6,19 +6,7 @@
 namespace stagecraft {
 
 LineQueue::LineQueue(std::size_t capacity, WhenFull when_full, Write write)
-    : capacity_(capacity),
-      when_full_(when_full),
-      write_(std::move(write)),
-      thread_([this] { run(); }) {}
-
-LineQueue::~LineQueue() {
-  {
-    const std::lock_guard lock(mutex_);
-    stopped_ = true;
-    changed_.notify_all();
-  }
-  thread_.join();
-}
+    : capacity_(capacity), when_full_(when_full), write_(std::move(write)) {}
 
 void LineQueue::add(Kind kind, std::string text) {
   std::unique_lock lock(mutex_);
@@ -28,12 +16,15 @@ void LineQueue::add(Kind kind, std::string text) {
   }
   make_room(lock);
   items_.push_back({kind, std::move(text)});
-  changed_.notify_all();
+  if (ordered_ < items_.size()) {  // a dropped line leaves its order to the next one
+    ++ordered_;
+    work_.add([this] { write_first(); });
+  }
 }
 
 void LineQueue::flush() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return error_ || (items_.empty() && !writing_); });
+  work_.finish();
+  const std::lock_guard lock(mutex_);
   rethrow();
 }
 
@@ -67,26 +58,21 @@ void LineQueue::rethrow() const {
   }
 }
 
-void LineQueue::run() {
+void LineQueue::write_first() {
   std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stopped_ || !items_.empty(); });
-    if (items_.empty() || error_) {
-      return;
-    }
-    const Item item = std::move(items_.front());
-    items_.pop_front();
-    writing_ = true;
-    lock.unlock();
-    std::exception_ptr error;
-    try {
-      write_(item.kind, item.text);
-    } catch (...) {
-      error = std::current_exception();
-    }
+  --ordered_;
+  if (items_.empty() || error_) {
+    return;
+  }
+  const Item item = std::move(items_.front());
+  items_.pop_front();
+  changed_.notify_all();
+  lock.unlock();
+  try {
+    write_(item.kind, item.text);
+  } catch (...) {
     lock.lock();
-    writing_ = false;
-    error_ = error;
+    error_ = std::current_exception();
     changed_.notify_all();
   }
 }

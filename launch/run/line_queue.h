@@ -9,7 +9,8 @@
 #include <functional>
 #include <mutex>
 #include <string>
-#include <thread>
+
+#include "launch/run/work_queue.h"
 
 namespace stagecraft {
 
@@ -27,11 +28,8 @@ class LineQueue {
   /// Writes one line, in the queue's thread. May block. If it throws, nothing more is written.
   using Write = std::function<void(Kind kind, const std::string& text)>;
 
+  /// The destructor waits until all lines are written.
   LineQueue(std::size_t capacity, WhenFull when_full, Write write);
-  /// Waits until all lines are written.
-  ~LineQueue();
-  LineQueue(const LineQueue&) = delete;
-  LineQueue& operator=(const LineQueue&) = delete;
 
   /// Throws what `write` has thrown.
   void add(Kind kind, std::string text = {});
@@ -45,7 +43,7 @@ class LineQueue {
     Kind kind;
     std::string text;
   };
-  void run();
+  void write_first();
   void make_room(std::unique_lock<std::mutex>& lock);
   void drop_live_line();
   void rethrow() const;
@@ -57,10 +55,9 @@ class LineQueue {
   std::condition_variable changed_;
   std::deque<Item> items_;
   std::size_t dropped_ = 0;
-  bool writing_ = false;
-  bool stopped_ = false;
   std::exception_ptr error_;
-  std::thread thread_;
+  std::size_t ordered_ = 0;  // calls of write_first() that work_ has not begun: items_ or more
+  WorkQueue work_;           // ends first
 };
 
 }  // namespace stagecraft
