@@ -27,15 +27,17 @@ AttentionShape shape_of(std::int64_t samples, std::int64_t sequence, std::int64_
 }
 
 /// On numbers that bfloat16 can hold.
-BackwardCall drawn_call(Stream& stream, const AttentionShape& shape, DType dtype) {
-  return backward_call(stream, shape, drawn(qkv_shape(shape), 1), drawn(out_shape(shape), 2), {},
-                       dtype);
+BackwardCall drawn_call(Stream& stream, const AttentionShape& shape, DType dtype,
+                        const KeyRanges& ranges = {}) {
+  return backward_call(stream, shape, drawn(qkv_shape(shape), 1), drawn(out_shape(shape), 2),
+                       ranges, dtype);
 }
 
-std::vector<Values> attend(Stream& stream, const AttentionShape& shape, DType dtype) {
-  const BackwardCall call = drawn_call(stream, shape, dtype);
+std::vector<Values> attend(Stream& stream, const AttentionShape& shape, DType dtype,
+                           const KeyRanges& ranges = {}) {
+  const BackwardCall call = drawn_call(stream, shape, dtype, ranges);
   attention_backward(stream, call.args);
-  return {values_of(stream, call.args.out), values_of(stream, call.args.lse),
+  return {values_of(stream, call.args.out), finite(values_of(stream, call.args.lse)),
           values_of(stream, call.dqkv)};
 }
 
@@ -92,12 +94,7 @@ TEST_CASE("bfloat16: attention over the keys that rows have") {
                {grouped, {.lengths = {33, 129}}}}) {
         CAPTURE(size, causal, with.kv_heads, ranges.lengths, ranges.keys.size());
         const auto attention = [&shape = with, &ranges = ranges](Stream& stream, DType dtype) {
-          const BackwardCall call = backward_call(stream, shape, drawn(qkv_shape(shape), 1),
-                                                  drawn(out_shape(shape), 2), ranges, dtype);
-          attention_backward(stream, call.args);
-          return std::vector<Values>{values_of(stream, call.args.out),
-                                     finite(values_of(stream, call.args.lse)),
-                                     values_of(stream, call.dqkv)};
+          return attend(stream, shape, dtype, ranges);
         };
         conform_in_bfloat16(attention, {kTwice, 1e-4, kTwice});
       }
@@ -105,20 +102,49 @@ TEST_CASE("bfloat16: attention over the keys that rows have") {
   }
 }
 
-TEST_CASE("bfloat16: 200 repeats of attention's backward pass have one hash") {
-  AttentionShape shape = shape_of(2, 130, 3, 64);
-  shape.dropout = {.probability = 0.25F, .key = 9, .step = 1, .first_sample = 8};
+TEST_CASE(
+    "bfloat16: lengths, all keys and shared keys take the library's attention as causal does") {
+  const AttentionShape causal = shape_of(2, 64, 4, 64);
+  AttentionShape other = causal;
+  other.causal = false;
+  other.kv_heads = 2;
   for_each_device([&](DeviceUnderTest& device) {
-    std::set<std::size_t> hashes;
-    for (const auto& stream : device.streams) {
-      const BackwardCall call = drawn_call(*stream, shape, DType::bfloat16);
-      for (int repeat = 0; repeat < 200; ++repeat) {
-        attention_backward(*stream, call.args);
-        hashes.insert(hash_of(values_of(*stream, call.dqkv)));
-      }
-    }
-    CHECK(hashes.size() == 1);
+    Stream& stream = *device.streams.front();
+    const auto library_calls = [&](const AttentionShape& shape, const KeyRanges& ranges) {
+      const StreamUse before = stream.use();
+      const BackwardCall call = drawn_call(stream, shape, DType::bfloat16, ranges);
+      attention_backward(stream, call.args);
+      const StreamUse after = stream.use();
+      return std::pair(after.library_attention_forwards - before.library_attention_forwards,
+                       after.library_attention_backwards - before.library_attention_backwards);
+    };
+    const auto plain = library_calls(causal, {});
+    CHECK(library_calls(causal, {.lengths = {64, 3}}) == plain);
+    CHECK(library_calls(other, {}) == plain);
+    CHECK(library_calls(other, {.lengths = {64, 3}}) == plain);
+    CHECK(library_calls(causal, documents(causal, {30, 50})) == std::pair(0L, 0L));
   });
+}
+
+TEST_CASE("bfloat16: 200 repeats of attention's backward pass have one hash") {
+  AttentionShape causal = shape_of(2, 130, 3, 64);
+  causal.dropout = {.probability = 0.25F, .key = 9, .step = 1, .first_sample = 8};
+  AttentionShape all_keys = causal;
+  all_keys.causal = false;
+  for (const auto& [shape, ranges] : std::vector<std::pair<AttentionShape, KeyRanges>>{
+           {causal, {}}, {all_keys, {.lengths = {130, 70}}}, {causal, documents(causal, {50})}}) {
+    for_each_device([&shape = shape, &ranges = ranges](DeviceUnderTest& device) {
+      std::set<std::size_t> hashes;
+      for (const auto& stream : device.streams) {
+        const BackwardCall call = drawn_call(*stream, shape, DType::bfloat16, ranges);
+        for (int repeat = 0; repeat < 200; ++repeat) {
+          attention_backward(*stream, call.args);
+          hashes.insert(hash_of(values_of(*stream, call.dqkv)));
+        }
+      }
+      CHECK(hashes.size() == 1);
+    });
+  }
 }
 
 TEST_CASE(
