@@ -63,8 +63,8 @@ Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
       heads_(config.heads / setup.shards.all),
       head_size_(config.hidden / config.heads),
       probability_key_(random_key(setup.seed, prefix + "attn_dropout")),
-      qkv_(setup, prefix + "c_attn", LinearKind::column_parallel, config.bias),
-      projection_(setup, prefix + "c_proj", LinearKind::row_parallel, config.bias) {}
+      qkv_(setup, prefix + "c_attn", config.bias),
+      projection_(setup, prefix + "c_proj", config.bias) {}
 
 Attention::Heads Attention::heads_of(const Tensor& qkv, int shard) const {
   const std::int64_t width = heads_ * head_size_;
@@ -96,7 +96,7 @@ Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) 
   const std::int64_t rows = context.batch.rows();
   const std::int64_t width = heads_ * head_size_ * shards_.count;
   const Tensor qkv = temporary(context, {rows, 3 * width}, x.dtype());
-  column_linear_forward(context.stream, x, qkv_.weight, qkv_.bias, qkv, shards_.count);
+  column_linear_forward(context.stream, x, qkv_.weight, qkv_.bias, qkv);
   const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor lse =
       temporary(context, {shards_.count, elements_of(lse_shape(context))}, DType::float32);
@@ -111,7 +111,7 @@ Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) 
   }
   save(context, stash, {qkv, out, lse});
   Tensor y = temporary(context, x.shape(), x.dtype());
-  row_linear_forward(context.stream, context.tensor, out, projection_.weight, y, shards_.count);
+  row_linear_forward(context.stream, context.tensor, out, projection_.weight, y);
   return y;
 }
 
@@ -139,14 +139,14 @@ Tensor Attention::backward_input(LayerContext& context, const Tensor& dy, const 
   Tensor out = pop(stash);
   Tensor qkv = pop(stash);
   Tensor dout = temporary(context, out.shape(), out.dtype());
-  row_linear_backward_input(context.stream, dy, projection_.weight, dout, shards_.count);
+  row_linear_backward_input(context.stream, dy, projection_.weight, dout);
   projection_.backward(context, out, dy, weights);
   const Tensor dqkv = temporary(context, qkv.shape(), qkv.dtype());
   attend_backward(context, dout, qkv, out, lse, dqkv);
   dout = out = qkv = lse = Tensor();
   Tensor dx = temporary(context, x.shape(), x.dtype());
-  const Event summed = column_linear_backward_input(context.stream, context.tensor, dqkv,
-                                                    qkv_.weight, dx, shards_.count);
+  const Event summed =
+      column_linear_backward_input(context.stream, context.tensor, dqkv, qkv_.weight, dx);
   qkv_.backward(context, x, dqkv, weights);
   context.stream.wait(summed);
   return dx;

@@ -22,9 +22,7 @@ struct LinearConfig {
 };
 
 struct LinearWeights {
-  LinearKind kind;
-  int shards;  // that this rank holds
-  /// The weight as tensor_parallel/layers/linear.h takes it. bias is empty if the layer has none.
+  /// As tensor_parallel/layers/linear.h takes them. bias is empty if the layer has none.
   Tensor weight, bias;
   UseIndex dweight;
   std::optional<UseIndex> dbias;
@@ -32,8 +30,7 @@ struct LinearWeights {
   /// Parameters PREFIX.weight and, with a bias, PREFIX.bias.
   static std::vector<ParameterUse> parameters(const LinearConfig& config,
                                               const std::string& prefix);
-  LinearWeights(const LayerSetup& setup, const std::string& prefix, LinearKind along,
-                bool has_bias);
+  LinearWeights(const LayerSetup& setup, const std::string& prefix, bool has_bias);
 
   /// Adds dweight and dbias of y = x weight + bias to `weights`.
   void backward(LayerContext& context, const Tensor& x, const Tensor& dy,

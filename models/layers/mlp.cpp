@@ -51,17 +51,18 @@ LayerCost Mlp::cost(const MlpConfig& config, const CostShape& shape) {
 
 Mlp::Mlp(const MlpConfig& config, const LayerSetup& setup, const std::string& prefix)
     : activation_(config.activation),
-      up_(setup, prefix + "c_fc", LinearKind::column_parallel, config.bias),
-      down_(setup, prefix + "c_proj", LinearKind::row_parallel, config.bias) {}
+      columns_(config.inner / setup.shards.all * setup.shards.count),
+      up_(setup, prefix + "c_fc", config.bias),
+      down_(setup, prefix + "c_proj", config.bias) {}
 
 Tensor Mlp::forward(LayerContext& context, const Tensor& x, Stash& stash) {
-  const Tensor up = temporary(context, {x.size(0), up_.weight.size(1)}, x.dtype());
+  const Tensor up = temporary(context, {x.size(0), columns_}, x.dtype());
   const Tensor active = temporary(context, up.shape(), up.dtype());
-  column_linear_activation_forward(context.stream, x, up_.weight, up_.bias, activation_, up, active,
-                                   up_.shards);
+  column_linear_activation_forward(context.stream, x, up_.weight, up_.bias, activation_, up,
+                                   active);
   save(context, stash, {up, active});
   Tensor y = temporary(context, x.shape(), x.dtype());
-  row_linear_forward(context.stream, context.tensor, active, down_.weight, y, down_.shards);
+  row_linear_forward(context.stream, context.tensor, active, down_.weight, y);
   return y;
 }
 
@@ -70,13 +71,12 @@ Tensor Mlp::backward_input(LayerContext& context, const Tensor& dy, const Tensor
   Tensor active = pop(stash);
   Tensor up = pop(stash);
   const Tensor dup = temporary(context, up.shape(), up.dtype());
-  row_linear_activation_backward_input(context.stream, dy, down_.weight, activation_, up, dup,
-                                       down_.shards);
+  row_linear_activation_backward_input(context.stream, dy, down_.weight, activation_, up, dup);
   down_.backward(context, active, dy, weights);
   active = up = Tensor();
   Tensor dx = temporary(context, x.shape(), x.dtype());
   const Event summed =
-      column_linear_backward_input(context.stream, context.tensor, dup, up_.weight, dx, up_.shards);
+      column_linear_backward_input(context.stream, context.tensor, dup, up_.weight, dx);
   up_.backward(context, x, dup, weights);
   context.stream.wait(summed);
   return dx;

@@ -33,6 +33,7 @@ class Mlp : public Body {
 
  private:
   Activation activation_;
+  std::int64_t columns_;  // of this rank's inner activations
   LinearWeights up_;
   LinearWeights down_;
 };

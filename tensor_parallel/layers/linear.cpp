@@ -7,10 +7,18 @@
 namespace stagecraft {
 namespace {
 
-/// The shards of a column-parallel weight, one below the other: [shards * in, out of a shard].
-Tensor stacked(const Tensor& weight, std::int64_t in, int shards) {
-  const std::int64_t rows = shards * in;
-  return shards == 1 ? weight : weight.view({rows, rows == 0 ? 0 : weight.elements() / rows});
+/// Of a weight [in, out] or [shards, in, out].
+std::int64_t shards_of(const Tensor& weight) { return weight.rank() == 3 ? weight.size(0) : 1; }
+
+/// The shards of a weight, one below the other.
+Tensor stacked(const Tensor& weight) {
+  return weight.rank() == 3 ? weight.view({weight.size(0) * weight.size(1), weight.size(2)})
+                            : weight;
+}
+
+/// The shards of a bias, side by side.
+Tensor joined(const Tensor& bias) {
+  return !bias.empty() && bias.rank() == 2 ? bias.view({bias.elements()}) : bias;
 }
 
 void multiply(Stream& stream, const MatmulBatch& shards) {
@@ -46,79 +54,73 @@ void multiply_and_add(Stream& stream, MatmulBatch shards) {
 }  // namespace
 
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                           const Tensor& bias, const Tensor& y, int shards) {
-  multiply(stream,
-           {.joined = {.a = x, .b = stacked(weight, x.size(1), shards), .c = y, .bias = bias},
-            .count = shards,
-            .b = BatchPart::rows});
+                           const Tensor& bias, const Tensor& y) {
+  column_linear_activation_forward(stream, x, weight, bias, {}, {}, y);
 }
 
 void column_linear_activation_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                                       const Tensor& bias, Activation activation,
-                                      const Tensor& pre_activation, const Tensor& y, int shards) {
+                                      const Tensor& pre_activation, const Tensor& y) {
   multiply(stream, {.joined = {.a = x,
-                               .b = stacked(weight, x.size(1), shards),
+                               .b = stacked(weight),
                                .c = y,
-                               .bias = bias,
+                               .bias = joined(bias),
                                .pre_activation = pre_activation,
                                .activation = activation},
-                    .count = shards,
+                    .count = shards_of(weight),
                     .b = BatchPart::rows});
 }
 
 Event column_linear_backward_input(Stream& stream, Communicator& tensor, const Tensor& dy,
-                                   const Tensor& weight, const Tensor& dx, int shards) {
-  multiply_and_add(
-      stream,
-      {.joined = {.a = dy, .b = {stacked(weight, dx.size(1), shards), Transpose::yes}, .c = dx},
-       .count = shards,
-       .a = BatchPart::columns,
-       .b = BatchPart::rows});
+                                   const Tensor& weight, const Tensor& dx) {
+  multiply_and_add(stream, {.joined = {.a = dy, .b = {stacked(weight), Transpose::yes}, .c = dx},
+                            .count = shards_of(weight),
+                            .a = BatchPart::columns,
+                            .b = BatchPart::rows});
   return start_all_reduce(tensor, stream, dx, ReduceOp::sum, Order::tree);
 }
 
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,
-                        const Tensor& y, int shards) {
-  multiply_and_add(stream, {.joined = {.a = x, .b = weight, .c = y},
-                            .count = shards,
+                        const Tensor& y) {
+  multiply_and_add(stream, {.joined = {.a = x, .b = stacked(weight), .c = y},
+                            .count = shards_of(weight),
                             .a = BatchPart::columns,
                             .b = BatchPart::rows});
   tensor.all_reduce(stream, y, ReduceOp::sum, Order::tree);
 }
 
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                               const Tensor& dx, int shards) {
-  multiply(stream, {.joined = {.a = dy, .b = {weight, Transpose::yes}, .c = dx},
-                    .count = shards,
-                    .b = BatchPart::rows});
+                               const Tensor& dx) {
+  row_linear_activation_backward_input(stream, dy, weight, {}, {}, dx);
 }
 
 void row_linear_activation_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                           Activation activation, const Tensor& pre_activation,
-                                          const Tensor& dx, int shards) {
+                                          const Tensor& dx) {
   multiply(stream, {.joined = {.a = dy,
-                               .b = {weight, Transpose::yes},
+                               .b = {stacked(weight), Transpose::yes},
                                .c = dx,
                                .activation_grad_of = pre_activation,
                                .activation = activation},
-                    .count = shards,
+                    .count = shards_of(weight),
                     .b = BatchPart::rows});
 }
 
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,
-                            const Tensor& dweight, const Tensor& dbias, bool accumulate,
-                            LinearKind kind, int shards) {
-  const bool by_columns = kind == LinearKind::column_parallel;
+                            const Tensor& dweight, const Tensor& dbias, bool accumulate) {
+  const std::int64_t shards = shards_of(dweight);
+  // All shards of a column-parallel layer take the same x.
+  const bool column_parallel = shards > 1 && dweight.size(1) == x.size(1);
   multiply(stream, {.joined = {.a = {x, Transpose::yes},
                                .b = dy,
-                               .c = by_columns ? stacked(dweight, x.size(1), shards) : dweight,
+                               .c = stacked(dweight),
                                .accumulate = accumulate},
                     .count = shards,
-                    .a = by_columns ? BatchPart::all : BatchPart::columns,
-                    .b = by_columns ? BatchPart::columns : BatchPart::all,
+                    .a = column_parallel ? BatchPart::all : BatchPart::columns,
+                    .b = column_parallel ? BatchPart::columns : BatchPart::all,
                     .c = BatchPart::rows});
   if (!dbias.empty()) {
-    bias_gradient(stream, {.dy = dy, .dbias = dbias, .accumulate = accumulate});
+    bias_gradient(stream, {.dy = dy, .dbias = joined(dbias), .accumulate = accumulate});
   }
 }
 

@@ -3,11 +3,11 @@
 // the output is local. Row-parallel: each rank holds rows of the weight, the input is local, the
 // output is summed over ranks.
 //
-// A rank may hold several shards. In its weight and its bias they lie one behind the other, each as
-// a rank with this shard alone holds it; the local columns of activations are joined. Every shard
-// is a product of its own, and sums over shards are added along one tree (reduction_tree.h), every
-// join rounded to what the sum holds, inside a rank and then between ranks. So ranks with s shards
-// each, s a power of two, compute the bits of s times as many ranks with one.
+// A rank may hold several shards. Then its weight is [shards, in, out] and its bias [shards, out]
+// of one shard each, and the local columns of activations are joined. Every shard is a product of
+// its own. Sums over shards are added along one tree (reduction_tree.h), every join rounded to what
+// the sum holds, inside a rank and then between ranks. So ranks with s shards each, s a power of
+// two, compute the bits of s times as many ranks with one.
 #pragma once
 
 #include "kernels/ops/activation.h"
@@ -15,38 +15,33 @@
 
 namespace stagecraft {
 
-/// Along which dimension of its weight a layer is sharded.
-enum class LinearKind : std::uint8_t { column_parallel, row_parallel };
-
 /// y [rows, out / t] = x [rows, in] weight [in, out / t] + bias [out / t]; an empty bias counts as
 /// zero.
 void column_linear_forward(Stream& stream, const Tensor& x, const Tensor& weight,
-                           const Tensor& bias, const Tensor& y, int shards = 1);
+                           const Tensor& bias, const Tensor& y);
 /// The same with an activation f: pre_activation = x weight + bias, y = f(pre_activation).
 void column_linear_activation_forward(Stream& stream, const Tensor& x, const Tensor& weight,
                                       const Tensor& bias, Activation activation,
-                                      const Tensor& pre_activation, const Tensor& y,
-                                      int shards = 1);
+                                      const Tensor& pre_activation, const Tensor& y);
 /// dx [rows, in] = sum over ranks of dy [rows, out / t] weight^T. The sum is complete when `stream`
 /// has waited for the event; until then it overlaps with later work, e.g. the weight's gradient.
 [[nodiscard]] Event column_linear_backward_input(Stream& stream, Communicator& tensor,
                                                  const Tensor& dy, const Tensor& weight,
-                                                 const Tensor& dx, int shards = 1);
+                                                 const Tensor& dx);
 /// y [rows, out] = sum over ranks of x [rows, in / t] weight [in / t, out]. The caller adds the
 /// bias.
 void row_linear_forward(Stream& stream, Communicator& tensor, const Tensor& x, const Tensor& weight,
-                        const Tensor& y, int shards = 1);
+                        const Tensor& y);
 /// dx [rows, in / t] = dy [rows, out] weight^T.
 void row_linear_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
-                               const Tensor& dx, int shards = 1);
+                               const Tensor& dx);
 /// The same through the activation f in front of it: dx = f'(pre_activation) * (dy weight^T).
 void row_linear_activation_backward_input(Stream& stream, const Tensor& dy, const Tensor& weight,
                                           Activation activation, const Tensor& pre_activation,
-                                          const Tensor& dx, int shards = 1);
+                                          const Tensor& dx);
 /// dweight (+)= x^T dy and, unless dbias is empty, dbias (+)= sum over rows of dy. Needs no
-/// communication. With one shard both kinds are the same product.
+/// communication for either kind of layer.
 void linear_backward_weight(Stream& stream, const Tensor& x, const Tensor& dy,
-                            const Tensor& dweight, const Tensor& dbias, bool accumulate,
-                            LinearKind kind = LinearKind::column_parallel, int shards = 1);
+                            const Tensor& dweight, const Tensor& dbias, bool accumulate);
 
 }  // namespace stagecraft

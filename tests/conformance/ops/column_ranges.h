@@ -7,34 +7,35 @@ namespace stagecraft::testing {
 
 /// How a matrix lies: on its own; on its own, but not on 16 bytes; as a column range whose rows lie
 /// on 16 bytes; as one whose rows do not.
-enum class Lies { apart, apart_unaligned, aligned, unaligned };
+enum class Layout { contiguous, contiguous_unaligned, aligned_columns, unaligned_columns };
 
 /// A matrix in a wider one of NaN.
 class LaidMatrix {
  public:
-  LaidMatrix(Stream& stream, const Shape& shape, const Values& values, Lies lies,
+  LaidMatrix(Stream& stream, const Shape& shape, const Values& values, Layout layout,
              DType dtype = DType::float32)
       : rows_(shape[0]), columns_(shape[1]) {
-    if (lies == Lies::apart) {
+    if (layout == Layout::contiguous) {
       whole_ = matrix_ = tensor_of(stream, shape, values, dtype);
       width_ = columns_;
-    } else if (lies == Lies::apart_unaligned) {
+    } else if (layout == Layout::contiguous_unaligned) {
       Values behind_one(1, kNaN);
       behind_one.insert(behind_one.end(), values.begin(), values.end());
       const Tensor flat = tensor_of(stream, {rows_ * columns_ + 1}, behind_one, dtype);
       whole_ = matrix_ = flat.rows(1, rows_ * columns_ + 1).view(shape);
       width_ = columns_;
     } else {
-      begin_ = lies == Lies::aligned ? 16 : 3;
-      width_ = lies == Lies::aligned ? (columns_ + 31) / 8 * 8 : (columns_ + 10) / 2 * 2 + 1;
+      begin_ = layout == Layout::aligned_columns ? 16 : 3;
+      width_ =
+          layout == Layout::aligned_columns ? (columns_ + 31) / 8 * 8 : (columns_ + 10) / 2 * 2 + 1;
       whole_ = tensor_of(stream, {rows_, width_}, widened(values), dtype);
       matrix_ = whole_.columns(begin_, begin_ + columns_);
     }
   }
   /// Nothing but NaN.
-  LaidMatrix(Stream& stream, const Shape& shape, Lies lies, DType dtype = DType::float32)
-      : LaidMatrix(stream, shape, Values(static_cast<std::size_t>(elements_of(shape)), kNaN), lies,
-                   dtype) {}
+  LaidMatrix(Stream& stream, const Shape& shape, Layout layout, DType dtype = DType::float32)
+      : LaidMatrix(stream, shape, Values(static_cast<std::size_t>(elements_of(shape)), kNaN),
+                   layout, dtype) {}
 
   const Tensor& tensor() const { return matrix_; }
 

@@ -10,15 +10,15 @@ namespace {
 /// The matrices of one operation: its inputs, drawn, and its result.
 class Matrices {
  public:
-  Matrices(Stream& stream, const Shape& shape, DType dtype, const std::array<Lies, 3>& lies)
-      : stream_(stream), shape_(shape), dtype_(dtype), lies_(lies) {}
+  Matrices(Stream& stream, const Shape& shape, DType dtype, const std::array<Layout, 3>& layouts)
+      : stream_(stream), shape_(shape), dtype_(dtype), layouts_(layouts) {}
 
   /// Input number 0 or 1.
   LaidMatrix input(int number) const {
     return {stream_, shape_, rounded_to(dtype_, random_values(elements_of(shape_), 7 + number)),
-            lies_.at(static_cast<std::size_t>(number)), dtype_};
+            layouts_.at(static_cast<std::size_t>(number)), dtype_};
   }
-  LaidMatrix result() const { return {stream_, shape_, lies_[2], dtype_}; }
+  LaidMatrix result() const { return {stream_, shape_, layouts_[2], dtype_}; }
   Tensor bias() const {
     return tensor_of(stream_, {shape_[1]}, rounded_to(dtype_, random_values(shape_[1], 9)), dtype_);
   }
@@ -35,7 +35,7 @@ class Matrices {
   Stream& stream_;
   Shape shape_;
   DType dtype_;
-  std::array<Lies, 3> lies_;
+  std::array<Layout, 3> layouts_;
 };
 
 using Operation = std::function<Values(const Matrices&)>;
@@ -132,7 +132,7 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
          const LaidMatrix from = on.input(0);
          const DType other =
              from.tensor().dtype() == DType::float32 ? DType::bfloat16 : DType::float32;
-         const LaidMatrix between(on.stream(), on.shape(), Lies::unaligned, other);
+         const LaidMatrix between(on.stream(), on.shape(), Layout::unaligned_columns, other);
          convert(on.stream(), {from.tensor(), between.tensor()});
          return with_result(on, [&](const Tensor& to) {
            convert(on.stream(), {between.tensor(), to});
@@ -145,18 +145,19 @@ const std::vector<std::pair<std::string, Operation>>& operations() {
 }
 
 void check_operation(Stream& stream, const Operation& operation, const Shape& shape, DType dtype) {
-  const auto with = [&](const std::array<Lies, 3>& lies) {
-    return operation(Matrices(stream, shape, dtype, lies));
+  const auto with = [&](const std::array<Layout, 3>& layouts) {
+    return operation(Matrices(stream, shape, dtype, layouts));
   };
-  const Values expected = with({Lies::apart, Lies::apart, Lies::apart});
-  for (const std::array<Lies, 3>& lies :
-       {std::array{Lies::aligned, Lies::aligned, Lies::aligned},
-        std::array{Lies::unaligned, Lies::unaligned, Lies::unaligned},
-        std::array{Lies::aligned, Lies::apart, Lies::apart},
-        std::array{Lies::apart, Lies::unaligned, Lies::aligned},
-        std::array{Lies::apart, Lies::apart_unaligned, Lies::unaligned}}) {
-    CAPTURE(static_cast<int>(lies[0]), static_cast<int>(lies[1]), static_cast<int>(lies[2]));
-    CHECK(same_bits({with(lies)}, {expected}));
+  const Values expected = with({Layout::contiguous, Layout::contiguous, Layout::contiguous});
+  for (const std::array<Layout, 3>& layouts :
+       {std::array{Layout::aligned_columns, Layout::aligned_columns, Layout::aligned_columns},
+        std::array{Layout::unaligned_columns, Layout::unaligned_columns, Layout::unaligned_columns},
+        std::array{Layout::aligned_columns, Layout::contiguous, Layout::contiguous},
+        std::array{Layout::contiguous, Layout::unaligned_columns, Layout::aligned_columns},
+        std::array{Layout::contiguous, Layout::contiguous_unaligned, Layout::unaligned_columns}}) {
+    CAPTURE(static_cast<int>(layouts[0]), static_cast<int>(layouts[1]),
+            static_cast<int>(layouts[2]));
+    CHECK(same_bits({with(layouts)}, {expected}));
   }
 }
 
@@ -185,13 +186,13 @@ TEST_CASE("element-wise operations on column ranges have the bits of tensors of 
 
 TEST_CASE("maximum and sums in float64 of column ranges") {
   for (const DType dtype : {DType::float32, DType::float64}) {
-    for (const Lies lies : {Lies::aligned, Lies::unaligned}) {
+    for (const Layout layout : {Layout::aligned_columns, Layout::unaligned_columns}) {
       const Values a = random_values(33 * 20, 1);
       const Values b = random_values(33 * 20, 2);
       const auto combined = [&](Stream& stream) {
-        const LaidMatrix left(stream, {33, 20}, a, lies, dtype);
-        const LaidMatrix right(stream, {33, 20}, b, Lies::apart, dtype);
-        const LaidMatrix result(stream, {33, 20}, lies, dtype);
+        const LaidMatrix left(stream, {33, 20}, a, layout, dtype);
+        const LaidMatrix right(stream, {33, 20}, b, Layout::contiguous, dtype);
+        const LaidMatrix result(stream, {33, 20}, layout, dtype);
         if (dtype == DType::float32) {
           maximum(stream, {left.tensor(), right.tensor(), result.tensor()});
         } else {

@@ -38,26 +38,27 @@ Values drawn(const Shape& shape, std::uint64_t seed, DType dtype) {
 }
 
 /// All that a product writes, with every matrix lying in one way.
-std::vector<Values> computed(Stream& stream, const Case& on, Lies lies, DType dtype) {
+std::vector<Values> computed(Stream& stream, const Case& on, Layout layout, DType dtype) {
   const auto matrix = [&](const Shape& shape, std::uint64_t seed) {
-    return LaidMatrix(stream, shape, drawn(shape, seed, dtype), lies, dtype);
+    return LaidMatrix(stream, shape, drawn(shape, seed, dtype), layout, dtype);
   };
   const Shape shape = {on.m, on.n};
   const LaidMatrix a = matrix(on.a == Transpose::yes ? Shape{on.k, on.m} : Shape{on.m, on.k}, 1);
   const LaidMatrix b = matrix(on.b == Transpose::yes ? Shape{on.n, on.k} : Shape{on.k, on.n}, 2);
   const bool adds = on.fused == Fused::sum;
-  const LaidMatrix c = adds ? matrix(shape, 3) : LaidMatrix(stream, shape, lies, dtype);
+  const LaidMatrix c = adds ? matrix(shape, 3) : LaidMatrix(stream, shape, layout, dtype);
   Matmul args = {.a = {a.tensor(), on.a}, .b = {b.tensor(), on.b}, .c = c.tensor()};
   args.accumulate = adds;
   if (on.fused == Fused::bias || on.fused == Fused::gelu) {
     args.bias = LaidMatrix(stream, {1, on.n}, drawn({on.n}, 4, dtype),
-                           lies == Lies::apart || lies == Lies::aligned ? Lies::apart
-                                                                        : Lies::apart_unaligned,
+                           layout == Layout::contiguous || layout == Layout::aligned_columns
+                               ? Layout::contiguous
+                               : Layout::contiguous_unaligned,
                            dtype)
                     .tensor()
                     .view({on.n});
   }
-  const LaidMatrix pre = LaidMatrix(stream, shape, lies, dtype);
+  const LaidMatrix pre = LaidMatrix(stream, shape, layout, dtype);
   if (on.fused == Fused::gelu) {
     args.pre_activation = pre.tensor();
   }
@@ -177,9 +178,9 @@ TEST_CASE("products of column ranges have the bits of products of copies that ar
       for (const DType dtype : dtypes_of(*stream)) {
         for (const Case& on : cases()) {
           CAPTURE(to_string(dtype), on.m, on.n, on.k, on.a, on.b, static_cast<int>(on.fused));
-          const auto with = [&](Lies lies) { return computed(*stream, on, lies, dtype); };
-          CHECK(same_bits(with(Lies::aligned), with(Lies::apart)));
-          CHECK(same_bits(with(Lies::unaligned), with(Lies::apart_unaligned)));
+          const auto with = [&](Layout layout) { return computed(*stream, on, layout, dtype); };
+          CHECK(same_bits(with(Layout::aligned_columns), with(Layout::contiguous)));
+          CHECK(same_bits(with(Layout::unaligned_columns), with(Layout::contiguous_unaligned)));
         }
       }
     }
@@ -190,8 +191,8 @@ TEST_CASE("on the CPU products of column ranges have the bits of products of cop
   const auto stream = make_stream({}, {.threads = 2});
   for (const Case& on : cases()) {
     CAPTURE(on.m, on.n, on.k, on.a, on.b, static_cast<int>(on.fused));
-    CHECK(same_bits(computed(*stream, on, Lies::unaligned, DType::float32),
-                    computed(*stream, on, Lies::apart, DType::float32)));
+    CHECK(same_bits(computed(*stream, on, Layout::unaligned_columns, DType::float32),
+                    computed(*stream, on, Layout::contiguous, DType::float32)));
   }
 }
 
