@@ -89,7 +89,7 @@ WeightNames weight_names() {
 std::vector<ContentSpec> contents() {
   return {{.name = kTokens, .values = [](const SampleTexts& texts) { return texts.inputs; }},
           {.name = kTokenOrder,
-           .per_row = 2,
+           .each = 2,
            .for_backward = true,
            .values = [](const SampleTexts& texts) { return token_order(texts.inputs); }},
           {.name = kTargets, .values = [](const SampleTexts& texts) { return texts.targets; }}};

@@ -36,8 +36,8 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
   const std::int64_t rows = shape.samples * config.sequence;
   const std::int64_t local = config.hidden / shape.tensor;
   const auto linear = static_cast<double>(2 * rows * config.hidden * 4 * local);
-  // Causal: half of the 2 T^2 h multiply-adds of scores and values; backward has twice as many.
-  const auto scores = static_cast<double>(2 * rows * config.sequence * local);
+  // 2 T^2 h multiply-adds of scores and values, causal half of them; backward has twice as many.
+  const auto scores = static_cast<double>((config.causal ? 2 : 4) * rows * config.sequence * local);
   const std::int64_t outer = shape.activation_bytes() * rows * config.hidden;
   const std::int64_t inner = shape.activation_bytes() * rows * local;  // out; qkv has 3
   const std::int64_t lse = 4 * rows * (config.heads / shape.tensor);
@@ -58,6 +58,8 @@ LayerCost Attention::cost(const AttentionConfig& config, const CostShape& shape)
 Attention::Attention(const AttentionConfig& config, const LayerSetup& setup,
                      const std::string& prefix)
     : dropout_(config.dropout),
+      causal_(config.causal),
+      lengths_(config.lengths),
       positions_(config.sequence),
       shards_(setup.shards),
       heads_(config.heads / setup.shards.all),
@@ -78,6 +80,10 @@ Tensor Attention::columns_of(const Tensor& out, int shard) const {
   return out.columns(width * shard, width * (shard + 1));
 }
 
+Tensor Attention::lengths_of(const LayerContext& context) const {
+  return lengths_.empty() ? Tensor() : context.batch.content(lengths_);
+}
+
 AttentionShape Attention::shape_of(const LayerContext& context, int shard) const {
   return {.samples = context.batch.samples,
           .sequence = context.batch.sequence,
@@ -85,6 +91,7 @@ AttentionShape Attention::shape_of(const LayerContext& context, int shard) const
           .head_size = head_size_,
           .first_head = heads_ * (shards_.first + shard),
           .positions = positions_,
+          .causal = causal_,
           .dropout = dropout_at(context, dropout_, probability_key_)};
 }
 
@@ -100,12 +107,14 @@ Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) 
   const Tensor out = temporary(context, {rows, width}, x.dtype());
   const Tensor lse =
       temporary(context, {shards_.count, elements_of(lse_shape(context))}, DType::float32);
+  const Tensor lengths = lengths_of(context);
   for (int shard = 0; shard < shards_.count; ++shard) {
     const auto [q, k, v] = heads_of(qkv, shard);
     attention_forward(context.stream, {.shape = shape_of(context, shard),
                                        .q = q,
                                        .k = k,
                                        .v = v,
+                                       .lengths = lengths,
                                        .out = columns_of(out, shard),
                                        .lse = lse.rows(shard, shard + 1).view(lse_shape(context))});
   }
@@ -117,6 +126,7 @@ Tensor Attention::forward(LayerContext& context, const Tensor& x, Stash& stash) 
 
 void Attention::attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
                                 const Tensor& out, const Tensor& lse, const Tensor& dqkv) const {
+  const Tensor lengths = lengths_of(context);
   for (int shard = 0; shard < shards_.count; ++shard) {
     const auto [q, k, v] = heads_of(qkv, shard);
     const auto [dq, dk, dv] = heads_of(dqkv, shard);
@@ -125,6 +135,7 @@ void Attention::attend_backward(LayerContext& context, const Tensor& dout, const
                                         .q = q,
                                         .k = k,
                                         .v = v,
+                                        .lengths = lengths,
                                         .out = columns_of(out, shard),
                                         .lse = lse.rows(shard, shard + 1).view(lse_shape(context)),
                                         .dq = dq,
@@ -153,11 +164,13 @@ Tensor Attention::backward_input(LayerContext& context, const Tensor& dy, const 
 }
 
 BodySpec attention(const AttentionConfig& config, const std::string& prefix, int tensor_shards) {
-  return {.parameters = parameters_of(config, prefix, tensor_shards),
-          .cost = [config](const CostShape& shape) { return Attention::cost(config, shape); },
-          .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Body> {
-            return std::make_unique<Attention>(config, setup, prefix);
-          }};
+  return {
+      .reads = config.lengths.empty() ? std::vector<std::string>{} : std::vector{config.lengths},
+      .parameters = parameters_of(config, prefix, tensor_shards),
+      .cost = [config](const CostShape& shape) { return Attention::cost(config, shape); },
+      .make = [config, prefix](const LayerSetup& setup) -> std::unique_ptr<Body> {
+        return std::make_unique<Attention>(config, setup, prefix);
+      }};
 }
 
 }  // namespace stagecraft

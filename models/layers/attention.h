@@ -1,5 +1,7 @@
-// Causal self-attention: proj(attention(qkv(x))).
+// Self-attention: proj(attention(qkv(x))).
 #pragma once
+
+#include <string>
 
 #include "kernels/ops/attention.h"
 #include "models/layers/body.h"
@@ -13,6 +15,10 @@ struct AttentionConfig {
   std::int64_t heads = 0;
   std::int64_t sequence = 0;  // T
   double dropout = 0;         // of the probabilities
+  bool causal = true;         // a row attends to no row behind it
+  /// The content with the number of rows of each sample that are not padding: the others are no
+  /// keys, and attend to none. Empty: all rows are keys.
+  std::string lengths = {};
   bool bias = true;
   // Weights are initialised as N(0, deviation), the projection onto the residual stream as
   // N(0, residual_deviation).
@@ -39,12 +45,15 @@ class Attention : public Body {
   Heads heads_of(const Tensor& qkv, int shard) const;
   /// A shard's columns of the heads' results.
   Tensor columns_of(const Tensor& out, int shard) const;
+  Tensor lengths_of(const LayerContext& context) const;
   AttentionShape shape_of(const LayerContext& context, int shard) const;
   Shape lse_shape(const LayerContext& context) const;
   void attend_backward(LayerContext& context, const Tensor& dout, const Tensor& qkv,
                        const Tensor& out, const Tensor& lse, const Tensor& dqkv) const;
 
   double dropout_;
+  bool causal_;
+  std::string lengths_;
   std::int64_t positions_;  // that the masks number: the largest T
   ShardRange shards_;
   std::int64_t heads_;  // of a shard

@@ -63,8 +63,7 @@ void MicroBatchSource::read_contents(Stream& stream, const Pass& pass,
   const SampleTexts texts = samples.read();
   for (const ContentSpec& content : contents) {
     if (batch.saves || !content.for_backward) {
-      const Shape shape =
-          content.per_row == 1 ? Shape{batch.rows()} : Shape{content.per_row, batch.rows()};
+      const Shape shape = content.shape(batch.samples, batch.sequence);
       batch.contents[content.name] = upload(stream, content.values(texts), shape);
     }
   }

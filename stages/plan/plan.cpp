@@ -74,11 +74,11 @@ double flops_of(const LayerCost& work) {
 
 /// What a chunk's layers read of all micro-batches, which it keeps until the end of the step.
 std::int64_t content_bytes(const TrainingPlan& plan, std::size_t chunk) {
-  const auto rows = plan.batch.micro_batch * plan.model.sequence * plan.microbatches;
   std::int64_t bytes = 0;
   for (const ContentSpec& content :
        plan.model.contents_of(plan.chunks[chunk].first, plan.chunks[chunk].last)) {
-    bytes += size_of(DType::int32) * content.per_row * rows;
+    bytes += size_of(DType::int32) * plan.microbatches *
+             elements_of(content.shape(plan.batch.micro_batch, plan.model.sequence));
   }
   return bytes;
 }

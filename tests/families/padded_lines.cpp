@@ -17,13 +17,16 @@ namespace {
 constexpr std::int64_t kKinds = 4;
 constexpr const char* kNextBytes = "next_bytes";
 constexpr const char* kKindTargets = "kinds";
+constexpr const char* kLineLengths = "line_lengths";
 
-/// Attention is causal, so no row of the line sees the padding behind it.
+/// Rows attend to their whole line, and not to the padding behind it.
 AttentionConfig attention_config(const ModelConfig& config) {
   return {.hidden = config.hidden,
           .heads = config.heads,
           .sequence = config.sequence,
           .dropout = config.dropout,
+          .causal = false,
+          .lengths = kLineLengths,
           .deviation = kInitialDeviation,
           .residual_deviation = residual_deviation(config)};
 }
@@ -101,6 +104,14 @@ std::vector<std::int32_t> padded(const SampleTexts& texts) {
   return tokens;
 }
 
+std::vector<std::int32_t> line_lengths(const SampleTexts& texts) {
+  std::vector<std::int32_t> lengths;
+  for_lines(texts, [&](std::size_t /*row*/, std::size_t length) {
+    lengths.push_back(static_cast<std::int32_t>(length));
+  });
+  return lengths;
+}
+
 std::vector<std::int32_t> next_bytes(const SampleTexts& texts) {
   std::vector<std::int32_t> targets(texts.inputs.size(), kIgnoredTarget);
   for_lines(texts, [&](std::size_t row, std::size_t length) {
@@ -159,9 +170,10 @@ ModelSpec make(const ModelConfig& config, int shards) {
   model.sequence = config.sequence;
   model.contents = {{.name = kTokens, .values = padded},
                     {.name = kTokenOrder,
-                     .per_row = 2,
+                     .each = 2,
                      .for_backward = true,
                      .values = [](const SampleTexts& texts) { return token_order(padded(texts)); }},
+                    {.name = kLineLengths, .of = ContentOf::samples, .values = line_lengths},
                     {.name = kNextBytes, .values = next_bytes},
                     {.name = kKindTargets, .values = kinds}};
   model.bucket = bucket;
