@@ -28,7 +28,9 @@ MatrixView<const Element> read_only(const MatrixView<Element>& rows) {
 struct KeyRange {
   int first;
   int count;
-  __device__ bool has(int key) const { return static_cast<unsigned>(key - first) < static_cast<unsigned>(count); }
+  __device__ bool has(int key) const {
+    return static_cast<unsigned>(key - first) < static_cast<unsigned>(count);
+  }
 };
 
 /// Sizes, where a head's rows begin, and the keys of queries.
