@@ -163,11 +163,12 @@ void run(const fs::path& folder, double gib, int rounds) {
   std::vector<Way> writing{{"pwrite, fsync", write_plain}, {"checkpoint", write_checkpoint}};
   measure(bench, writing, rounds);
   print(bench, writing);
-  std::vector<Way> reading{
-      {"pread", read_plain},
-      {"checkpoint, whole pieces", read_whole},
-      {"checkpoint, half of the rows", [](Bench& b) { read_cut(b, 0, {}); }},
-      {"checkpoint, half of the columns of four groups", [](Bench& b) { read_cut(b, 1, {1600, 1600, 1600, 1600}); }}};
+  std::vector<Way> reading{{"pread", read_plain},
+                           {"checkpoint, whole pieces", read_whole},
+                           {"checkpoint, half of the rows", [](Bench& b) { read_cut(b, 0, {}); }},
+                           {"checkpoint, half of the columns of four groups", [](Bench& b) {
+                              read_cut(b, 1, {1600, 1600, 1600, 1600});
+                            }}};
   measure(bench, reading, rounds);
   print(bench, reading);
   fs::remove(bench.plain());

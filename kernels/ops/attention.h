@@ -44,7 +44,7 @@ struct AttentionForward {
   Tensor k;             // [samples * T, kv_heads * D]
   Tensor v;             // [samples * T, kv_heads * D]
   Tensor keys = {};     // [2, samples * T] int32 within 0 .. T, or empty
-  Tensor lengths = {};  // [samples] int32 within 0 .. T, or empty; not beside `keys`
+  Tensor lengths = {};  // [samples] int32 within 1 .. T, or empty; not beside `keys`
   Tensor out;           // [samples * T, heads * D]
   Tensor lse;  // [samples, heads, T]: log of the sum of exp of the scaled scores of each row
 };

@@ -191,7 +191,7 @@ TEST_CASE("a thousand steps with a checkpoint every ten hold no more than three 
   REQUIRE(run_training(run.plan(), run.run, run.data(), {observer}).failure.empty());
   REQUIRE(observer.bytes.size() == 2);
   CHECK(observer.failures.empty());
-  CHECK(observer.checkpoints > 5);      // a slow disk leaves saves out
+  CHECK(observer.checkpoints > 3);      // a slow disk leaves saves out; `keep` is 3
   CHECK(observer.most_files <= 3 + 2);  // and `latest`, and the last one, which is being written
   CHECK(observer.descriptors[1] <= observer.descriptors[0] + 3);     // of a save that is under way
 #if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // they keep what was freed

@@ -29,7 +29,7 @@ inline bool is_vectorizable(std::initializer_list<const void*> arrays,
 
 /// Whether the rows of a matrix begin where groups do, if its first does. Empty counts as such.
 inline bool has_grouped_rows(const Tensor& tensor) {
-  return tensor.empty() || tensor.contiguous() || tensor.row_stride() % kGroup == 0;
+  return tensor.empty() || tensor.row_stride() % kGroup == 0;
 }
 
 /// The first element of a tensor that holds T and may be a column range.

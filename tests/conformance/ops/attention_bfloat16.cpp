@@ -88,7 +88,7 @@ TEST_CASE("bfloat16: attention over the keys that rows have") {
       for (const auto& [with, ranges] : std::vector<std::pair<AttentionShape, KeyRanges>>{
                {shape, {}},
                {shape, {.lengths = {130, 65}}},
-               {shape, {.lengths = {1, 0}}},
+               {shape, {.lengths = {1, 2}}},
                {shape, documents(shape, {70, 5, 100})},
                {grouped, {}},
                {grouped, {.lengths = {33, 129}}}}) {

@@ -65,7 +65,7 @@ void add_cases(bool causal, std::vector<RowCase>& all) {
   all.push_back({"all keys", small, {}});
   all.push_back({"all keys", few_heads, {}});
   all.push_back({"all keys", many_heads, {}});
-  all.push_back({"padding", small, {.lengths = {3, 0}}});
+  all.push_back({"padding", small, {.lengths = {3, 1}}});
   all.push_back({"padding", few_heads, {.lengths = {203, 65}}});
   all.push_back({"padding", many_heads, {.lengths = {1, 129, 64}}});
   all.push_back({"documents", small, documents(small, {1, 3})});
@@ -214,7 +214,7 @@ TEST_CASE("the attention reference's gradient over key ranges is that of its for
 TEST_CASE("attention: lengths have the bits of the same keys spelled out") {
   for (const bool causal : {true, false}) {
     const auto shape = shape_of(3, 150, 2, 12, causal);
-    const Values lengths = {150, 0, 67};
+    const Values lengths = {150, 1, 67};
     const Values qkv = random_qkv(shape);
     const Values dout = random_dout(shape);
     const KeyRanges keys = spelled_out(shape, lengths);

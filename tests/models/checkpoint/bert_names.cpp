@@ -37,7 +37,8 @@ class Builder {
   }
   /// Query, key and value as columns of one weight.
   void joined(const std::string& name) {
-    parameter(name + "qkv.weight", {kHidden, 3 * kHidden}, {1, shards_, {kHidden, kHidden, kHidden}});
+    parameter(name + "qkv.weight", {kHidden, 3 * kHidden},
+              {1, shards_, {kHidden, kHidden, kHidden}});
     parameter(name + "qkv.bias", {3 * kHidden}, {0, shards_, {kHidden, kHidden, kHidden}});
     ElementRange columns{0, kHidden};
     for (const char* part : {"query", "key", "value"}) {
