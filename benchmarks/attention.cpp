@@ -9,8 +9,8 @@
 #include <limits>
 #include <memory>
 
+#include "benchmarks/attention_call.h"
 #include "kernels/backends/make_stream.h"
-#include "kernels/ops/attention.h"
 #include "kernels/ops/matmul.h"
 
 namespace stagecraft {
@@ -59,35 +59,19 @@ void measure(const Setting& s, float dropout, int threads) {
   const auto stream = make_stream({}, {.threads = threads});
   const std::int64_t rows = s.samples * s.sequence;
   const std::int64_t row = s.heads * s.head_size;
-  const Tensor qkv = random_tensor(*stream, {rows, 3 * row}, "qkv");
-  const Tensor dout = random_tensor(*stream, {rows, row}, "dout");
-  const Tensor out = random_tensor(*stream, {rows, row}, "out");
-  const Tensor lse = random_tensor(*stream, {s.samples, s.heads, s.sequence}, "lse");
-  const Tensor dqkv = random_tensor(*stream, {rows, 3 * row}, "dqkv");
+  const bench::AttentionTensors on{
+      .qkv = random_tensor(*stream, {rows, 3 * row}, "qkv"),
+      .out = random_tensor(*stream, {rows, row}, "out"),
+      .dout = random_tensor(*stream, {rows, row}, "dout"),
+      .lse = random_tensor(*stream, {s.samples, s.heads, s.sequence}, "lse"),
+      .dqkv = random_tensor(*stream, {rows, 3 * row}, "dqkv")};
   const AttentionShape shape = {.samples = s.samples,
                                 .sequence = s.sequence,
                                 .heads = s.heads,
                                 .head_size = s.head_size,
                                 .dropout = {.probability = dropout, .key = 7, .step = 1}};
-  const auto part = [row](const Tensor& joined, int i) {
-    return joined.columns(i * row, (i + 1) * row);
-  };
-  const AttentionForward forward_args{.shape = shape,
-                                      .q = part(qkv, 0),
-                                      .k = part(qkv, 1),
-                                      .v = part(qkv, 2),
-                                      .out = out,
-                                      .lse = lse};
-  const AttentionBackward backward_args{.shape = shape,
-                                        .dout = dout,
-                                        .q = part(qkv, 0),
-                                        .k = part(qkv, 1),
-                                        .v = part(qkv, 2),
-                                        .out = out,
-                                        .lse = lse,
-                                        .dq = part(dqkv, 0),
-                                        .dk = part(dqkv, 1),
-                                        .dv = part(dqkv, 2)};
+  const AttentionForward forward_args = bench::forward_call(shape, on);
+  const AttentionBackward backward_args = bench::backward_call(shape, on);
   const double forward = best_seconds([&] { attention_forward(*stream, forward_args); });
   const double backward = best_seconds([&] { attention_backward(*stream, backward_args); });
   const double square = 1e-9 * static_cast<double>(rows * s.sequence * row);

@@ -1,5 +1,6 @@
 #include <fmt/core.h>
 
+#include "benchmarks/attention_call.h"
 #include "benchmarks/device/tables.h"
 
 namespace stagecraft::bench {
@@ -42,30 +43,13 @@ void attention(Stream& stream, const Source& source, const Sizes& sizes, double 
                                   .head_size = s.size,
                                   .dropout = {.probability = s.dropout, .key = 7, .step = 1}};
     const std::int64_t tokens = shape.samples * s.sequence;
-    const Tensor qkv = source.tensor({tokens, 3 * row});
-    const Tensor dqkv = source.tensor({tokens, 3 * row});
-    const Tensor out = source.tensor({tokens, row});
-    const Tensor dout = source.tensor({tokens, row});
-    const Tensor lse = source.number({shape.samples, s.heads, s.sequence});
-    const auto part = [row](const Tensor& joined, int i) {
-      return joined.columns(i * row, (i + 1) * row);
-    };
-    const AttentionForward forward_args{.shape = shape,
-                                        .q = part(qkv, 0),
-                                        .k = part(qkv, 1),
-                                        .v = part(qkv, 2),
-                                        .out = out,
-                                        .lse = lse};
-    const AttentionBackward backward_args{.shape = shape,
-                                          .dout = dout,
-                                          .q = part(qkv, 0),
-                                          .k = part(qkv, 1),
-                                          .v = part(qkv, 2),
-                                          .out = out,
-                                          .lse = lse,
-                                          .dq = part(dqkv, 0),
-                                          .dk = part(dqkv, 1),
-                                          .dv = part(dqkv, 2)};
+    const bench::AttentionTensors on{.qkv = source.tensor({tokens, 3 * row}),
+                                     .out = source.tensor({tokens, row}),
+                                     .dout = source.tensor({tokens, row}),
+                                     .lse = source.number({shape.samples, s.heads, s.sequence}),
+                                     .dqkv = source.tensor({tokens, 3 * row})};
+    const AttentionForward forward_args = bench::forward_call(shape, on);
+    const AttentionBackward backward_args = bench::backward_call(shape, on);
     const double forward = 1e-12 * flops_of(forward_args) /
                            best_seconds(stream, [&] { attention_forward(stream, forward_args); });
     const double backward = kBackward * 1e-12 * flops_of(backward_args) / best_seconds(stream, [&] {
