@@ -26,6 +26,8 @@ const std::vector<const ModelFamily*>& model_families() { return list(); }
 void add_model_family(const ModelFamily& family) {
   require(find(family.name) == nullptr, "add_model_family", "there is a family \"{}\" already",
           family.name);
+  require(family.check != nullptr && family.make != nullptr && family.hub_keys != nullptr,
+          "add_model_family", "the family \"{}\" lacks check, make or hub_keys", family.name);
   list().push_back(&family);
 }
 
