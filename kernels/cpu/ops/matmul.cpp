@@ -248,7 +248,7 @@ void multiply_with_bias(Stream& stream, const Matmul& args) {
 }
 
 /// All tensors are contiguous.
-void multiply_with_gelu(Stream& stream, const Matmul& args) {
+void multiply_with_activation(Stream& stream, const Matmul& args) {
   Matmul product = args;
   product.c = args.pre_activation.empty() ? args.c : args.pre_activation;
   multiply_with_bias(stream, product);
@@ -277,7 +277,7 @@ bool has_column_range(const Matmul& args) {
 /// contiguous copies, so that they have the bits of those.
 void matmul(Stream& stream, const Matmul& args) {
   if (!has_column_range(args)) {
-    multiply_with_gelu(stream, args);
+    multiply_with_activation(stream, args);
     return;
   }
   Matmul copies = args;
@@ -287,7 +287,7 @@ void matmul(Stream& stream, const Matmul& args) {
       stand_ins.replace(tensor, access, tensor.dtype());
     }
   });
-  multiply_with_gelu(stream, copies);
+  multiply_with_activation(stream, copies);
   stand_ins.store();
 }
 
