@@ -10,24 +10,19 @@ namespace {
 std::vector<ParameterUse> parameters_of(const AttentionConfig& config, const std::string& prefix,
                                         int shards) {
   const std::int64_t h = config.hidden;
-  std::vector<ParameterUse> uses =
-      LinearWeights::parameters({.in = h,
-                                 .out = 3 * h,
-                                 .weight_shard = {1, shards, {h, h, h}},
-                                 .bias_shard = {0, shards, {h, h, h}},
-                                 .deviation = config.deviation,
-                                 .bias = config.bias},
-                                prefix + "c_attn");
-  for (ParameterUse& use : LinearWeights::parameters({.in = h,
-                           .out = h,
-                           .weight_shard = {0, shards},
-                           .bias_shard = {},
-                           .deviation = config.residual_deviation,
-                           .bias = config.bias},
-                                                     prefix + "c_proj")) {
-    uses.push_back(std::move(use));
-  }
-  return uses;
+  const LinearConfig qkv{.in = h,
+                         .out = 3 * h,
+                         .weight_shard = {1, shards, {h, h, h}},
+                         .bias_shard = {0, shards, {h, h, h}},
+                         .deviation = config.deviation,
+                         .bias = config.bias};
+  const LinearConfig projection{.in = h,
+                                .out = h,
+                                .weight_shard = {0, shards},
+                                .bias_shard = {},
+                                .deviation = config.residual_deviation,
+                                .bias = config.bias};
+  return LinearWeights::parameters({{qkv, prefix + "c_attn"}, {projection, prefix + "c_proj"}});
 }
 
 }  // namespace

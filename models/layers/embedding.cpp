@@ -10,6 +10,10 @@ std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards) {
   return (vocab + multiple - 1) / multiple * multiple;
 }
 
+std::int64_t first_row(std::int64_t vocab, const ShardRange& shards) {
+  return padded_vocab(vocab, shards.all) / shards.all * shards.first;
+}
+
 Tensor table_rows(const Tensor& shards) {
   const std::int64_t hidden = shards.shape().back();
   return shards.view({shards.elements() / hidden, hidden});
@@ -49,13 +53,11 @@ LayerCost Embedding::cost(const EmbeddingConfig& config, const CostShape& shape)
 Embedding::Embedding(const EmbeddingConfig& config, const LayerSetup& setup)
     : dropout_(config.dropout),
       dropout_key_(random_key(setup.seed, "drop")),
+      first_token_(first_row(config.vocabulary, setup.shards)),
       tokens_(table_rows(setup.parameters.at("wte.weight").compute_weights)),
       positions_(setup.parameters.at("wpe.weight").compute_weights),
       dtokens_(setup.parameters.use("wte.weight", "embedding")),
-      dpositions_(setup.parameters.use("wpe.weight", "")) {
-  first_token_ =
-      padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all * setup.shards.first;
-}
+      dpositions_(setup.parameters.use("wpe.weight", "")) {}
 
 Tensor Embedding::forward(LayerContext& context, Tensor /*x*/, Stash& /*stash*/) {
   Tensor y = temporary(context, {context.batch.rows(), tokens_.size(1)}, tokens_.dtype());

@@ -21,6 +21,9 @@ std::int64_t padded_vocab(std::int64_t vocab, int tensor_shards);
 inline constexpr const char* kTokens = "tokens";
 inline constexpr const char* kTokenOrder = "token_order";
 
+/// The number of the first row that the shards hold of a table with this many rows.
+std::int64_t first_row(std::int64_t vocab, const ShardRange& shards);
+
 /// A rank's rows of the token table [rows, h], or of its gradient: those of its shards follow each
 /// other.
 Tensor table_rows(const Tensor& shards);

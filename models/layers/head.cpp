@@ -45,8 +45,7 @@ Head::Head(const EmbeddingConfig& config, const LayerSetup& setup)
     : norm_(norm_config(config), setup, "ln_f"),
       table_(table_rows(setup.parameters.at("wte.weight").compute_weights)),
       dtable_(setup.parameters.use("wte.weight", "head")),
-      shard_{.first_token = padded_vocab(config.vocabulary, setup.shards.all) / setup.shards.all *
-                            setup.shards.first,
+      shard_{.first_token = first_row(config.vocabulary, setup.shards),
              .vocabulary = config.vocabulary} {}
 
 Tensor Head::forward(LayerContext& context, Tensor x, Stash& stash) {

@@ -1,14 +1,19 @@
 #include "models/layers/linear.h"
 
 namespace stagecraft {
-std::vector<ParameterUse> LinearWeights::parameters(const LinearConfig& config,
-                                                    const std::string& prefix) {
-  const Initializer normal{Initializer::Kind::normal, config.deviation};
-  std::vector<ParameterUse> uses = {
-      {{prefix + ".weight", {config.in, config.out}, config.weight_shard, normal}, ""}};
-  if (config.bias) {
-    uses.push_back(
-        {{prefix + ".bias", {config.out}, config.bias_shard, {Initializer::Kind::zeros}}, ""});
+std::vector<ParameterUse> LinearWeights::parameters(const std::vector<Named>& layers) {
+  std::vector<ParameterUse> uses;
+  for (const auto& [config, prefix] : layers) {
+    const ParameterSpec weight{prefix + ".weight",
+                               {config.in, config.out},
+                               config.weight_shard,
+                               {Initializer::Kind::normal, config.deviation}};
+    const ParameterSpec bias{
+        prefix + ".bias", {config.out}, config.bias_shard, {Initializer::Kind::zeros}};
+    uses.push_back({weight, ""});
+    if (config.bias) {
+      uses.push_back({bias, ""});
+    }
   }
   return uses;
 }

@@ -27,9 +27,12 @@ struct LinearWeights {
   UseIndex dweight;
   std::optional<UseIndex> dbias;
 
-  /// Parameters PREFIX.weight and, with a bias, PREFIX.bias.
-  static std::vector<ParameterUse> parameters(const LinearConfig& config,
-                                              const std::string& prefix);
+  struct Named {
+    LinearConfig config;
+    std::string prefix;
+  };
+  /// Of each layer in turn: PREFIX.weight and, with a bias, PREFIX.bias.
+  static std::vector<ParameterUse> parameters(const std::vector<Named>& layers);
   LinearWeights(const LayerSetup& setup, const std::string& prefix, bool has_bias);
 
   /// Adds dweight and dbias of y = x weight + bias to `weights`.

@@ -9,23 +9,19 @@ namespace {
 
 std::vector<ParameterUse> parameters_of(const MlpConfig& config, const std::string& prefix,
                                         int shards) {
-  std::vector<ParameterUse> uses = LinearWeights::parameters({.in = config.hidden,
-                                                              .out = config.inner,
-                                                              .weight_shard = {1, shards},
-                                                              .bias_shard = {0, shards},
-                                                              .deviation = config.deviation,
-                                                              .bias = config.bias},
-                                                             prefix + "c_fc");
-  for (ParameterUse& use : LinearWeights::parameters({.in = config.inner,
-                           .out = config.hidden,
-                           .weight_shard = {0, shards},
-                           .bias_shard = {},
-                           .deviation = config.residual_deviation,
-                           .bias = config.bias},
-                                                     prefix + "c_proj")) {
-    uses.push_back(std::move(use));
-  }
-  return uses;
+  const LinearConfig up{.in = config.hidden,
+                        .out = config.inner,
+                        .weight_shard = {1, shards},
+                        .bias_shard = {0, shards},
+                        .deviation = config.deviation,
+                        .bias = config.bias};
+  const LinearConfig down{.in = config.inner,
+                          .out = config.hidden,
+                          .weight_shard = {0, shards},
+                          .bias_shard = {},
+                          .deviation = config.residual_deviation,
+                          .bias = config.bias};
+  return LinearWeights::parameters({{up, prefix + "c_fc"}, {down, prefix + "c_proj"}});
 }
 
 }  // namespace

@@ -11,9 +11,8 @@ Classes::Classes(const ClassesConfig& config, const LayerSetup& setup)
     : config_(config),
       table_(setup.parameters.at(config.parameter).compute_weights),
       dtable_(setup.parameters.use(config.parameter, config.use)),
-      shard_{.first_token = padded_vocab(config.classes, setup.shards.all) / setup.shards.all *
-                            setup.shards.first,
-             .vocabulary = config.classes} {}
+      shard_{.first_token = first_row(config.classes, setup.shards), .vocabulary = config.classes} {
+}
 
 void Classes::forward(LayerContext& context, const Tensor& normed, Stash& stash) const {
   const Tensor logits = temporary(context, {normed.size(0), table_.size(0)}, normed.dtype());
